@@ -1,0 +1,47 @@
+# The commands of the project. `make demo` and `make test` need nothing but Python 3.11 or later with venv, make and git.
+PYTHON ?= python3
+# An interpreter of its own has an environment of its own, so that `make test PYTHON=python3.13` leaves .venv alone.
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo check format test bench clean
+
+help:            ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: $(VENV)/installed  ## Start a server and workers, run real work, stop: under a minute
+	@$(BIN)/python examples/demo.py
+
+check: $(VENV)/developer  ## Format, lint, strict types, import staircase
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_staircase.py
+
+format: $(VENV)/developer  ## Put the code into shape
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+test: $(VENV)/developer  ## Run every test, with what they need set up (Debian packages only as root)
+	@tests/interop/install-peers
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage report
+
+bench: $(VENV)/developer  ## Measure against Debian's gearmand in one run
+	$(BIN)/python benchmarks/against_gearmand.py $(ARGS)
+
+clean:           ## Remove what these commands made
+	rm -rf .venv* build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Geartrain needs Python 3.11 or later; name one with PYTHON=...'; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/developer: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --group dev
+	@touch $@

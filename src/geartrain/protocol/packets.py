@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""From packets to bytes (protocol 1.1).
+
+::
+
+    0        4        8        12             12 + length
+    | magic  |  type  | length | arguments ...|      all numbers big-endian; arguments joined by single NUL bytes
+"""
+
+import struct
+from typing import TypeAlias
+
+from geartrain.errors import LocalProtocolError
+from geartrain.protocol.commands import ARGUMENTS, Command
+
+__all__ = ["HEADER", "REQUEST", "RESPONSE", "Packet", "request", "response"]
+
+REQUEST = b"\0REQ"  # the magic of packets to the server
+RESPONSE = b"\0RES"  # and of those from it
+HEADER = struct.Struct(">4sII")
+
+# A packet type, as a number so that it can index a table, and its arguments as the table ARGUMENTS names them.
+Packet: TypeAlias = tuple[int, list[bytes]]
+
+_pack_header = HEADER.pack
+
+
+def request(command: Command, *arguments: bytes) -> bytes:
+    """Return a packet for a server.
+
+    Raises:
+        LocalProtocolError: The number of arguments is wrong, or one but the last contains a NUL byte.
+    """
+    names = ARGUMENTS[command]
+    if len(arguments) != len(names):
+        raise LocalProtocolError(f"{command.name} takes {len(names)} arguments {names}, not {len(arguments)}")
+    for name, argument in zip(names[:-1], arguments[:-1], strict=True):
+        if b"\0" in argument:
+            raise LocalProtocolError(f"{command.name}: a {name} cannot contain a NUL byte: {argument[:80]!r}")
+    body = b"\0".join(arguments)
+    return _pack_header(REQUEST, command, len(body)) + body
+
+
+def response(command: int, *arguments: bytes) -> bytes:
+    """Return a packet from a server. What a server sends it has received in a packet, so nothing is checked."""
+    body = b"\0".join(arguments)
+    return _pack_header(RESPONSE, command, len(body)) + body

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""The text protocol: its commands, how a line is read and how replies are written (protocol 2).
+
+Line ends are mixed, and tools rely on it: data and ``OK <value>`` end with LF, a plain ``OK`` and all ``ERR`` with
+CR LF.
+"""
+
+import enum
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from geartrain.errors import GeartrainError
+
+__all__ = [
+    "COMMANDS",
+    "END",
+    "OK",
+    "ReplyKind",
+    "TextCommand",
+    "TextError",
+    "TextRequest",
+    "listing",
+    "ok",
+    "parse_line",
+    "printable",
+]
+
+OK = b"OK\r\n"
+END = b".\n"
+
+
+class TextCommand(enum.Enum):
+    """A command of the text protocol; the value is how it is written."""
+
+    STATUS = "status"
+    PRIORITY_STATUS = "prioritystatus"
+    WORKERS = "workers"
+    SHOW_JOBS = "show jobs"
+    SHOW_UNIQUE_JOBS = "show unique jobs"
+    CANCEL_JOB = "cancel job"
+    CREATE_FUNCTION = "create function"
+    DROP_FUNCTION = "drop function"
+    MAXQUEUE = "maxqueue"
+    VERSION = "version"
+    GETPID = "getpid"
+    VERBOSE = "verbose"
+    SHUTDOWN = "shutdown"
+
+
+class ReplyKind(enum.Enum):
+    """How the end of a reply is known."""
+
+    LINE = enum.auto()
+    LISTING = enum.auto()  # lines up to a single dot; an error is one line all the same
+
+
+@dataclass(frozen=True, slots=True)
+class TextShape:
+    """What follows the words of a command, and what answers it.
+
+    Attributes:
+        most: The most arguments there can be, or None where further words have always been ignored.
+        surplus: The error for another number of arguments.
+    """
+
+    reply: ReplyKind
+    least: int = 0
+    most: int | None = None
+    surplus: str = ""
+
+
+INVALID_ARGUMENTS = "INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+"
+UNKNOWN_COMMAND = "UNKNOWN_COMMAND Unknown+server+command"
+UNKNOWN_SHOW = "UNKNOWN_SHOW_ARGUMENTS"
+UNKNOWN_ERROR = "UNKNOWN_ERROR"
+
+COMMANDS: dict[TextCommand, TextShape] = {
+    TextCommand.STATUS: TextShape(ReplyKind.LISTING),
+    TextCommand.PRIORITY_STATUS: TextShape(ReplyKind.LISTING),
+    TextCommand.WORKERS: TextShape(ReplyKind.LISTING),
+    TextCommand.SHOW_JOBS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
+    TextCommand.SHOW_UNIQUE_JOBS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
+    TextCommand.CANCEL_JOB: TextShape(ReplyKind.LINE, 1, 1, UNKNOWN_ERROR),
+    TextCommand.CREATE_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "create"),
+    TextCommand.DROP_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "drop"),
+    TextCommand.MAXQUEUE: TextShape(ReplyKind.LINE, 1, 4, INVALID_ARGUMENTS + "maxqueue"),
+    TextCommand.VERSION: TextShape(ReplyKind.LINE),
+    TextCommand.GETPID: TextShape(ReplyKind.LINE),
+    TextCommand.VERBOSE: TextShape(ReplyKind.LINE),
+    TextCommand.SHUTDOWN: TextShape(ReplyKind.LINE, 0, 1, INVALID_ARGUMENTS + "shutdown"),
+}
+
+_BY_WORDS = {tuple(command.value.encode().split()): command for command in TextCommand}
+_LONGEST = max(len(words) for words in _BY_WORDS)
+# A first word that only begins a command: what to say when none of its commands follows.
+_UNFINISHED = {b"show": UNKNOWN_SHOW, b"cancel": UNKNOWN_ERROR}
+_UNFINISHED |= {word: INVALID_ARGUMENTS + word.decode() for word in (b"create", b"drop")}
+# These two have always been unknown commands, rather than incomplete ones, as long as words are missing.
+_FEWEST_WORDS = {b"show": 2, b"cancel": 3}
+
+
+class TextError(GeartrainError):
+    """A line that is not a command; ``reply`` is what to answer."""
+
+    def __init__(self, error: str, word: bytes = b"") -> None:
+        super().__init__(error)
+        self.reply = b"ERR " + error.encode() + (b"+" + printable(word) if word else b"") + b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class TextRequest:
+    """A line that was understood."""
+
+    command: TextCommand
+    arguments: Sequence[bytes]
+
+
+def parse_line(line: bytes) -> TextRequest:
+    """Read a line without its line end.
+
+    Raises:
+        TextError: The line is no command, or has the wrong number of words for one.
+    """
+    words = [word for word in line.split(b" ") if word]
+    if not words or line.startswith(b" "):
+        raise TextError(UNKNOWN_COMMAND)
+    first = words[0].lower()
+    if len(words) < _FEWEST_WORDS.get(first, 0):
+        raise TextError(UNKNOWN_COMMAND, words[0])
+    lowered = tuple(word.lower() for word in words[:_LONGEST])
+    for count in range(len(lowered), 0, -1):
+        command = _BY_WORDS.get(lowered[:count])
+        if command is not None:
+            return _with_arguments(command, words[count:])
+    if first in _UNFINISHED:
+        raise TextError(_UNFINISHED[first])
+    raise TextError(UNKNOWN_COMMAND, words[0])
+
+
+def _with_arguments(command: TextCommand, arguments: list[bytes]) -> TextRequest:
+    shape = COMMANDS[command]
+    if shape.most is not None and not shape.least <= len(arguments) <= shape.most:
+        raise TextError(shape.surplus)
+    return TextRequest(command, arguments)
+
+
+def ok(value: bytes) -> bytes:
+    """Return the reply that carries one value."""
+    return b"OK " + value + b"\n"
+
+
+def listing(rows: Iterable[bytes]) -> bytes:
+    """Return the reply that carries a row a line, with the closing dot."""
+    return b"".join([row + b"\n" for row in rows]) + END
+
+
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_CONTROL_OR_SPACE = re.compile(rb"[\x00-\x20\x7f]")
+
+
+def printable(name: bytes, *, spaces: bool = True) -> bytes:
+    r"""Return a name with control characters (and, on demand, spaces) as ``\xNN``, so that it cannot break a listing.
+
+    A backslash stays as it is: names such as ``App\Mail`` are common, and must be found as they are.
+    """
+    pattern = _CONTROL if spaces else _CONTROL_OR_SPACE
+    return pattern.sub(lambda found: b"\\x%02x" % found[0][0], name)
