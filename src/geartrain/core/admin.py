@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""What the text commands answer (protocol 2)."""
+
+import enum
+import re
+
+from geartrain.core.options import JobServerOptions
+from geartrain.core.scheduler import Scheduler
+from geartrain.core.state import FunctionQueue, Peer
+from geartrain.protocol.text import OK, TextCommand, TextError, TextRequest, listing, ok, parse_line, printable
+
+__all__ = ["Admin", "Shutdown"]
+
+_NUMBER = re.compile(rb"\d+")
+_MAX_LIMIT = 2**31 - 1
+
+
+class Shutdown(enum.Enum):
+    """How the server was asked to stop."""
+
+    NOW = "now"
+    GRACEFUL = "graceful"  # when no job is left
+
+
+class Admin:
+    """Answers text commands from what the scheduler and the list of peers say.
+
+    Attributes:
+        shutdown_requested: Set once somebody who may has said ``shutdown``.
+    """
+
+    __slots__ = ("_answers", "_options", "_peers", "_scheduler", "shutdown_requested")
+
+    def __init__(self, scheduler: Scheduler, peers: dict[Peer, None], options: JobServerOptions) -> None:
+        self._scheduler = scheduler
+        self._peers = peers
+        self._options = options
+        self.shutdown_requested: Shutdown | None = None
+        self._answers = {
+            TextCommand.STATUS: self._status,
+            TextCommand.PRIORITY_STATUS: self._priority_status,
+            TextCommand.WORKERS: self._workers,
+            TextCommand.SHOW_JOBS: self._show_jobs,
+            TextCommand.SHOW_UNIQUE_JOBS: self._show_unique_jobs,
+            TextCommand.CANCEL_JOB: self._cancel_job,
+            TextCommand.CREATE_FUNCTION: self._create_function,
+            TextCommand.DROP_FUNCTION: self._drop_function,
+            TextCommand.MAXQUEUE: self._maxqueue,
+            TextCommand.VERSION: self._version,
+            TextCommand.GETPID: self._getpid,
+            TextCommand.VERBOSE: self._verbose,
+            TextCommand.SHUTDOWN: self._shutdown,
+        }
+
+    def answer(self, peer: Peer, line: bytes) -> bytes:
+        """Return the reply to a line."""
+        try:
+            request = parse_line(line)
+            if request.command is TextCommand.SHUTDOWN:
+                self._check_shutdown(peer, line)
+            return self._answers[request.command](request)
+        except TextError as error:
+            return error.reply
+
+    def _status(self, request: TextRequest) -> bytes:
+        return listing(
+            b"%b\t%d\t%d\t%d" % (printable(queue.name), queue.total, queue.running, len(queue.workers))
+            for queue in self._scheduler.queues.values()
+        )
+
+    def _priority_status(self, request: TextRequest) -> bytes:
+        return listing(
+            b"%b\t%b\t%d"
+            % (printable(queue.name), b"\t".join([b"%d" % count for count in queue.waiting]), len(queue.workers))
+            for queue in self._scheduler.queues.values()
+        )
+
+    def _workers(self, request: TextRequest) -> bytes:
+        return listing(self._worker_row(peer) for peer in self._peers)
+
+    def _worker_row(self, peer: Peer) -> bytes:
+        client_id = printable(peer.client_id, spaces=False) or b"-"
+        names = b"".join([b" " + printable(name, spaces=False) for name in peer.functions()])
+        return b"%d %b %b :%b" % (peer.fd, peer.host.encode(), client_id, names)
+
+    def _show_jobs(self, request: TextRequest) -> bytes:
+        return listing(
+            b"%b\t%d\t%d\t%d" % (job.handle, job.retries, not job.is_wanted, False) for job in self._scheduler.jobs
+        )
+
+    def _show_unique_jobs(self, request: TextRequest) -> bytes:
+        return listing(printable(job.unique) for job in self._scheduler.jobs)
+
+    def _cancel_job(self, request: TextRequest) -> bytes:
+        job = self._scheduler.jobs.get(request.arguments[0])
+        if job is None:
+            raise TextError("UNKNOWN_JOB")
+        self._scheduler.cancel(job)
+        return OK
+
+    def _create_function(self, request: TextRequest) -> bytes:
+        self._scheduler.queue(request.arguments[0])
+        return OK
+
+    def _drop_function(self, request: TextRequest) -> bytes:
+        name = request.arguments[0]
+        queue = self._scheduler.queues.get(name)
+        if queue is None:
+            raise TextError("function not found")
+        # Jobs that only wait count too: whoever submitted them has been promised that they run.
+        if queue.workers or queue.total:
+            raise TextError("there are still connected workers or executing clients")
+        del self._scheduler.queues[name]
+        return OK
+
+    def _maxqueue(self, request: TextRequest) -> bytes:
+        name, *numbers = request.arguments
+        queue = self._scheduler.queues.get(name)
+        if queue is not None:
+            self._limit(queue, [_limit(number) for number in numbers])
+        return OK
+
+    @staticmethod
+    def _limit(queue: FunctionQueue, limits: list[int]) -> None:
+        """Set the limits by priority; one number is meant for all of them, a missing one is none."""
+        queue.limits = limits * 3 if len(limits) == 1 else [*limits, 0, 0, 0][:3]
+
+    def _version(self, request: TextRequest) -> bytes:
+        return ok(self._options.version.encode())
+
+    def _getpid(self, request: TextRequest) -> bytes:
+        return ok(b"%d" % self._options.pid)
+
+    def _verbose(self, request: TextRequest) -> bytes:
+        return ok(self._options.verbosity.encode())
+
+    def _check_shutdown(self, peer: Peer, line: bytes) -> None:
+        if not self._options.allow_shutdown:
+            raise TextError("UNKNOWN_COMMAND Unknown+server+command", line.split(b" ", 1)[0])
+        if not peer.is_local:
+            raise TextError("NOT_ALLOWED shutdown+is+for+local+connections")
+
+    def _shutdown(self, request: TextRequest) -> bytes:
+        if not request.arguments:
+            self.shutdown_requested = Shutdown.NOW
+        elif request.arguments[0].lower() == b"graceful":
+            self.shutdown_requested = Shutdown.GRACEFUL
+        else:
+            raise TextError("INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+shutdown")
+        return OK
+
+
+def _limit(number: bytes) -> int:
+    """Read a limit as it always was read: what does not begin with a digit is none."""
+    digits = _NUMBER.match(number)
+    return min(int(digits[0]), _MAX_LIMIT) if digits else 0

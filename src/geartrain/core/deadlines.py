@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""What waits for a time, soonest first."""
+
+import heapq
+from typing import Generic, TypeVar
+
+__all__ = ["Deadline", "Deadlines"]
+
+T = TypeVar("T")
+
+_FEW = 64  # cancelled entries that are not worth a clean-up
+
+
+class Deadline(Generic[T]):
+    """A place in `Deadlines`, by which it can be cancelled."""
+
+    __slots__ = ("item", "when")
+
+    def __init__(self, when: float, item: T) -> None:
+        self.when = when
+        self.item: T | None = item
+
+
+class Deadlines(Generic[T]):
+    """One heap of items, each with the time when it is due.
+
+    A cancelled entry stays in the heap as a shell until its time comes, or until the shells outnumber the rest: then
+    they are swept out together, so that a million timeouts that never fire cost what they should.
+    """
+
+    __slots__ = ("_cancelled", "_heap", "_sequence")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Deadline[T]]] = []
+        self._sequence = 0  # keeps the order of equal times, and the heap from comparing items
+        self._cancelled = 0
+
+    def __len__(self) -> int:
+        return len(self._heap) - self._cancelled
+
+    def push(self, when: float, item: T) -> Deadline[T]:
+        """Let ``item`` be due at ``when``."""
+        deadline = Deadline(when, item)
+        self._sequence += 1
+        heapq.heappush(self._heap, (when, self._sequence, deadline))
+        return deadline
+
+    def cancel(self, deadline: Deadline[T]) -> None:
+        """Forget an entry that is not due any more. Each entry is cancelled or popped, once."""
+        assert deadline.item is not None, "an entry ends once"
+        deadline.item = None
+        self._cancelled += 1
+        if self._cancelled > _FEW and self._cancelled * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].item is not None]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
+
+    def next_due(self) -> float | None:
+        """Return the soonest time, or None when nothing waits."""
+        heap = self._heap
+        while heap and heap[0][2].item is None:
+            heapq.heappop(heap)
+            self._cancelled -= 1
+        return heap[0][0] if heap else None
+
+    def pop_due(self, now: float) -> T | None:
+        """Take out and return what is due first, or None when nothing is due yet."""
+        due = self.next_due()
+        if due is None or due > now:
+            return None
+        deadline = heapq.heappop(self._heap)[2]
+        item = deadline.item
+        deadline.item = None
+        return item

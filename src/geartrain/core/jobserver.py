@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: MIT
+"""The job server's side of the conversation: each packet, what it does and what is answered (protocol 1).
+
+`JobServer` does no I/O and has no clock. A shell hands it packets with the peer that they came from, and afterwards
+collects what is to be sent; between two calls nothing is half done.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from typing import TypeAlias
+
+from geartrain.core.admin import Admin, Shutdown
+from geartrain.core.clock import Clock
+from geartrain.core.options import JobServerOptions
+from geartrain.core.scheduler import NOTICE, QueueFull, Scheduler
+from geartrain.core.state import Job, Peer
+from geartrain.errors import ProtocolError, RemoteProtocolError
+from geartrain.protocol.commands import Command
+from geartrain.protocol.packets import Packet, response
+from geartrain.protocol.text import printable
+from geartrain.records import Priority
+
+__all__ = ["JobServer"]
+
+log = logging.getLogger("geartrain.jobs")
+
+Handler: TypeAlias = Callable[[Peer, int, list[bytes]], None]
+
+MAX_UNIQUE = 64  # bytes, also of a reducer's name (protocol 1.2)
+MAX_CLIENT_ID = 127  # bytes that are kept
+_INT64_MAX = 2**63 - 1
+_LEAST_TIMEOUT_MS = 1000  # shorter running times are raised to this (protocol 1.13)
+
+_NO_JOB = response(Command.NO_JOB)
+_UNIQUE_TOO_LARGE = response(Command.ERROR, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
+_QUEUE_FULL = response(Command.ERROR, b"QUEUE_ERROR", b"Job queue is full")
+_NOT_EXPECTED = response(Command.ERROR, b"INVALID_COMMAND", b"Command not expected")
+_WRONG_MAGIC = response(Command.ERROR, b"INVALID_MAGIC", b"Request magic expected")
+_UNKNOWN_OPTION = response(Command.ERROR, b"UNKNOWN_OPTION", b"Server does not recognize given option")
+
+# How each plain submission is queued: priority, and whether nobody waits for it.
+_SUBMISSIONS: dict[int, tuple[int, bool]] = {
+    int(Command.SUBMIT_JOB): (int(Priority.NORMAL), False),
+    int(Command.SUBMIT_JOB_BG): (int(Priority.NORMAL), True),
+    int(Command.SUBMIT_JOB_HIGH): (int(Priority.HIGH), False),
+    int(Command.SUBMIT_JOB_HIGH_BG): (int(Priority.HIGH), True),
+    int(Command.SUBMIT_JOB_LOW): (int(Priority.LOW), False),
+    int(Command.SUBMIT_JOB_LOW_BG): (int(Priority.LOW), True),
+}
+
+# What is said of a result for a job that its sender does not run.
+_RESULT = b"Job given in work result not found"
+_NOT_RUNNING: dict[int, bytes] = {
+    int(Command.WORK_STATUS): _RESULT,
+    int(Command.WORK_COMPLETE): _RESULT,
+    int(Command.WORK_FAIL): _RESULT,
+    int(Command.WORK_DATA): b"Job does not exist on server",
+    int(Command.WORK_WARNING): b"Job does not exist on server",
+    int(Command.WORK_EXCEPTION): b"An exception was received for a job that does not exist",
+}
+_LAST_WORDS = frozenset({int(Command.WORK_COMPLETE), int(Command.WORK_FAIL), int(Command.WORK_EXCEPTION)})
+
+
+class JobServer:
+    """A Gearman job server without I/O.
+
+    Args:
+        options: What can be chosen.
+        clock: Where the time comes from; the module ``time`` will do.
+    """
+
+    __slots__ = ("_admin", "_dirty", "_handlers", "_logs_submissions", "_options", "_peers", "_scheduler")
+
+    def __init__(self, options: JobServerOptions, clock: Clock) -> None:
+        self._options = options
+        self._peers: dict[Peer, None] = {}
+        self._dirty: list[Peer] = []
+        self._scheduler = Scheduler(options, clock)
+        self._admin = Admin(self._scheduler, self._peers, options)
+        self._logs_submissions = log.isEnabledFor(NOTICE)
+        self._handlers: dict[int, Handler] = {
+            int(command): handler
+            for handler, commands in (
+                (self._submit, (Command.SUBMIT_JOB, Command.SUBMIT_JOB_HIGH, Command.SUBMIT_JOB_LOW)),
+                (self._submit, (Command.SUBMIT_JOB_BG, Command.SUBMIT_JOB_HIGH_BG, Command.SUBMIT_JOB_LOW_BG)),
+                (self._submit_epoch, (Command.SUBMIT_JOB_EPOCH,)),
+                (self._submit_reduce, (Command.SUBMIT_REDUCE_JOB, Command.SUBMIT_REDUCE_JOB_BACKGROUND)),
+                (self._get_status, (Command.GET_STATUS,)),
+                (self._get_status_unique, (Command.GET_STATUS_UNIQUE,)),
+                (self._can_do, (Command.CAN_DO,)),
+                (self._can_do_timeout, (Command.CAN_DO_TIMEOUT,)),
+                (self._cant_do, (Command.CANT_DO,)),
+                (self._reset_abilities, (Command.RESET_ABILITIES,)),
+                (self._set_client_id, (Command.SET_CLIENT_ID,)),
+                (self._grab_job, (Command.GRAB_JOB,)),
+                (self._grab_job_uniq, (Command.GRAB_JOB_UNIQ,)),
+                (self._grab_job_all, (Command.GRAB_JOB_ALL,)),
+                (self._pre_sleep, (Command.PRE_SLEEP,)),
+                (self._work_goes_on, (Command.WORK_DATA, Command.WORK_WARNING)),
+                (self._work_status, (Command.WORK_STATUS,)),
+                (self._work_complete, (Command.WORK_COMPLETE,)),
+                (self._work_fail, (Command.WORK_FAIL,)),
+                (self._work_exception, (Command.WORK_EXCEPTION,)),
+                (self._echo, (Command.ECHO_REQ,)),
+                (self._option, (Command.OPTION_REQ,)),
+                (self._text, (Command.TEXT,)),
+                (self._wrong_magic, (Command.WRONG_MAGIC,)),
+            )
+            for command in commands
+        }
+
+    # For the shell.
+
+    @property
+    def shutdown_requested(self) -> Shutdown | None:
+        """How a text command has asked the server to stop."""
+        return self._admin.shutdown_requested
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there are jobs."""
+        return len(self._scheduler.jobs) > 0
+
+    @property
+    def unanswered_wakeups(self) -> int:
+        """How many times a worker was woken and did not grab in time."""
+        return self._scheduler.wakeups.unanswered
+
+    def connect(self, host: str, fd: int, *, local: bool) -> Peer:
+        """Return a new peer."""
+        peer = Peer(host, fd, local, self._options.exceptions, self._dirty)
+        self._peers[peer] = None
+        return peer
+
+    def receive(self, peer: Peer, packet: Packet) -> None:
+        """Take a packet, or a line, that the parser has found."""
+        command, arguments = packet
+        handler = self._handlers.get(command)
+        if handler is not None:
+            handler(peer, command, arguments)
+        else:
+            self._error(peer, _NOT_EXPECTED)
+
+    def refuse(self, peer: Peer, error: ProtocolError) -> None:
+        """Tell a peer why it cannot go on, and let it be closed."""
+        self._error(peer, response(Command.ERROR, error.code.encode(), error.text.encode()))
+        peer.close()
+
+    def disconnect(self, peer: Peer) -> None:
+        """Forget a peer whose connection has ended."""
+        del self._peers[peer]
+        self._scheduler.disconnect(peer)
+
+    def tick(self) -> float | None:
+        """Do what is due. Return the seconds until there may be something again, or None for never."""
+        return self._scheduler.tick()
+
+    def take_dirty(self) -> list[Peer]:
+        """Return the peers that have something to send, or are to be closed, since the last call."""
+        dirty = self._dirty[:]
+        self._dirty.clear()
+        return dirty
+
+    def log_levels_changed(self) -> None:
+        """Look anew at what is to be logged; on the way of a job there is no time for that."""
+        self._logs_submissions = log.isEnabledFor(NOTICE)
+
+    # From clients.
+
+    def _submit(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        priority, background = _SUBMISSIONS[command]
+        function, unique, workload = arguments
+        if len(unique) > MAX_UNIQUE:
+            self._error(peer, _UNIQUE_TOO_LARGE)
+            return
+        try:
+            job = self._scheduler.submit(function, unique, workload, priority)
+        except QueueFull:
+            self._error(peer, _QUEUE_FULL)
+            return
+        self._created(peer, job, background)
+
+    def _submit_epoch(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        function, unique, epoch, workload = arguments
+        if len(unique) > MAX_UNIQUE:
+            self._error(peer, _UNIQUE_TOO_LARGE)
+            return
+        run_at = _leading_number(epoch)
+        if run_at > _INT64_MAX:
+            self.refuse(peer, RemoteProtocolError("SUBMIT_JOB_EPOCH: the time is beyond 64 bits"))
+            return
+        try:
+            job = self._scheduler.submit(function, unique, workload, Priority.NORMAL, run_at=run_at)
+        except QueueFull:
+            self._error(peer, _QUEUE_FULL)
+            return
+        self._created(peer, job, True, run_at)
+
+    def _submit_reduce(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        function, unique, reducer, _, workload = arguments
+        if len(unique) > MAX_UNIQUE or len(reducer) > MAX_UNIQUE:
+            self._error(peer, _UNIQUE_TOO_LARGE)
+            return
+        try:
+            job = self._scheduler.submit(function, unique, workload, Priority.NORMAL, reducer)
+        except QueueFull:
+            self._error(peer, _QUEUE_FULL)
+            return
+        self._created(peer, job, command == Command.SUBMIT_REDUCE_JOB_BACKGROUND)
+
+    def _created(self, peer: Peer, job: Job, background: bool, run_at: int = 0) -> None:
+        if background:
+            job.background = True
+        else:
+            job.add_waiter(peer)
+        peer.send(response(Command.JOB_CREATED, job.handle))
+        if self._logs_submissions:
+            self._log_submission(job, run_at)
+
+    def _log_submission(self, job: Job, run_at: int) -> None:
+        facts = [printable(job.queue.name), printable(job.unique), b"%d" % run_at]
+        if job.reducer:
+            facts.append(printable(job.reducer))
+        log.log(NOTICE, "accepted,%s", b",".join(facts).decode(errors="replace"))
+
+    def _get_status(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        handle = arguments[0].removesuffix(b"\0")
+        job = self._scheduler.jobs.get(handle)
+        peer.send(response(Command.STATUS_RES, handle, *_status(job)))
+
+    def _get_status_unique(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        unique = arguments[0].removesuffix(b"\0")
+        job = self._scheduler.jobs.find_unique(unique)
+        waiting = job.waiting_clients() if job is not None else 0
+        peer.send(response(Command.STATUS_RES_UNIQUE, unique, *_status(job), b"%d" % waiting))
+
+    # From workers.
+
+    def _can_do(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        self._scheduler.enable(peer, arguments[0], 0.0)
+
+    def _can_do_timeout(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        function, number = arguments
+        timeout_ms = _leading_number(number)
+        if timeout_ms > _INT64_MAX:
+            self.refuse(peer, RemoteProtocolError("CAN_DO_TIMEOUT: the time is beyond 64 bits"))
+            return
+        timeout = max(timeout_ms, _LEAST_TIMEOUT_MS) / 1000 if timeout_ms > 0 else 0.0
+        self._scheduler.enable(peer, function, timeout)
+
+    def _cant_do(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        self._scheduler.disable(peer, arguments[0])
+
+    def _reset_abilities(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        self._scheduler.disable_all(peer)
+
+    def _set_client_id(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        peer.client_id = arguments[0][:MAX_CLIENT_ID]
+
+    def _grab_job(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        job = self._scheduler.grab(peer)
+        if job is None:
+            peer.send(_NO_JOB)
+        else:
+            peer.send(response(Command.JOB_ASSIGN, job.handle, job.queue.name, job.workload))
+
+    def _grab_job_uniq(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        job = self._scheduler.grab(peer)
+        if job is None:
+            peer.send(_NO_JOB)
+        else:
+            self._assign_uniq(peer, job)
+
+    def _grab_job_all(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        job = self._scheduler.grab(peer)
+        if job is None:
+            peer.send(_NO_JOB)
+        elif job.reducer:
+            function = job.queue.name
+            peer.send(response(Command.JOB_ASSIGN_ALL, job.handle, function, job.unique, job.reducer, job.workload))
+        else:
+            self._assign_uniq(peer, job)
+
+    def _assign_uniq(self, peer: Peer, job: Job) -> None:
+        peer.send(response(Command.JOB_ASSIGN_UNIQ, job.handle, job.queue.name, job.unique, job.workload))
+
+    def _pre_sleep(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        self._scheduler.sleep(peer)
+
+    def _work_goes_on(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        job = peer.running.get(arguments[0])
+        if job is None:
+            self._not_running(peer, command, arguments[0])
+        elif job.waiters:
+            job.send_to_waiters(response(command, *arguments))
+
+    def _work_status(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        handle, numerator, denominator = arguments
+        job = peer.running.get(handle)
+        if job is None:
+            self._not_running(peer, command, handle)
+            return
+        job.numerator = _digits(numerator)
+        job.denominator = _digits(denominator)
+        job.send_to_waiters(response(command, *arguments))
+
+    def _work_complete(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        job = peer.running.get(arguments[0])
+        if job is None:
+            self._not_running(peer, command, arguments[0])
+            return
+        if job.waiters:
+            job.send_to_waiters(response(command, *arguments))
+        self._scheduler.end(job)
+
+    def _work_fail(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        handle = arguments[0].removesuffix(b"\0")  # some workers end it so; clients must not see that (7.3)
+        job = peer.running.get(handle)
+        if job is None:
+            self._not_running(peer, command, handle)
+        else:
+            self._scheduler.fail(job)
+
+    def _work_exception(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        handle = arguments[0]
+        job = peer.running.get(handle)
+        if job is None:
+            self._not_running(peer, command, handle)
+            return
+        if job.waiters:
+            exception = response(Command.WORK_EXCEPTION, *arguments)
+            failure = response(Command.WORK_FAIL, handle)
+            for waiter, times in job.waiters.items():
+                for _ in range(times):
+                    waiter.send(exception if waiter.exceptions else failure)
+        peer.release(handle)  # many workers send a WORK_FAIL after it (7.3)
+        self._scheduler.end(job)
+
+    def _not_running(self, peer: Peer, command: int, handle: bytes) -> None:
+        """Answer a result for a job that its sender does not run; for one that was taken from it, by silence (7.3)."""
+        if peer.was_released(handle, is_last=command in _LAST_WORDS):
+            log.info("ignored a late %s for %s", Command(command).name, handle.decode(errors="replace"))
+        else:
+            self._error(peer, response(Command.ERROR, b"JOB_NOT_FOUND", _NOT_RUNNING[command]))
+
+    # From anybody.
+
+    def _echo(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        peer.send(response(Command.ECHO_RES, arguments[0]))
+
+    def _option(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        option = arguments[0]
+        if option.removesuffix(b"\0").lower() == b"exceptions":
+            peer.exceptions = True
+            peer.send(response(Command.OPTION_RES, option))
+        else:
+            self._error(peer, _UNKNOWN_OPTION)
+
+    def _text(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        peer.send(self._admin.answer(peer, arguments[0]))
+
+    def _wrong_magic(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        self._error(peer, _WRONG_MAGIC)
+
+    def _error(self, peer: Peer, packet: bytes) -> None:
+        code, _, text = packet[12:].partition(b"\0")
+        log.error("GEARMAN_%s:%s to %r", code.decode(), text.decode(errors="replace"), peer)
+        peer.send(packet)
+
+
+_LEADING_NUMBER = re.compile(rb"\s*[-+]?\d+")
+_LEADING_DIGITS = re.compile(rb"\d{1,20}")
+
+
+def _leading_number(text: bytes) -> int:
+    """Read a decimal number as the C server does: what follows it is ignored, and no number is 0."""
+    found = _LEADING_NUMBER.match(text[:64])
+    return int(found[0]) if found else 0
+
+
+def _digits(text: bytes) -> bytes:
+    """Return the number at the beginning of a progress report, for whoever asks for the status."""
+    if text.isdigit():
+        return text
+    found = _LEADING_DIGITS.match(text)
+    return found[0] if found else b"0"
+
+
+def _status(job: Job | None) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return known, running, numerator and denominator."""
+    if job is None:
+        return b"0", b"0", b"0", b"0"
+    return b"1", b"1" if job.worker is not None else b"0", job.numerator, job.denominator

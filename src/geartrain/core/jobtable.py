@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""All jobs, by handle and by what makes two submissions the same job (protocol 1.8)."""
+
+from collections.abc import Iterator
+
+from geartrain.core.state import FunctionQueue, Job
+
+__all__ = ["BY_WORKLOAD", "JobTable"]
+
+BY_WORKLOAD = b"-"  # a unique that says: the workload is the unique
+
+
+class JobTable:
+    """The jobs that have not ended."""
+
+    __slots__ = ("_by_handle", "_by_unique", "_by_workload", "_created", "_prefix")
+
+    def __init__(self, handle_prefix: bytes) -> None:
+        self._prefix = handle_prefix + b":"
+        self._created = 0
+        self._by_handle: dict[bytes, Job] = {}
+        self._by_unique = UniqueIndex()
+        self._by_workload = UniqueIndex()
+
+    def __len__(self) -> int:
+        return len(self._by_handle)
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self._by_handle.values())
+
+    def get(self, handle: bytes) -> Job | None:
+        """Return the job with that handle."""
+        return self._by_handle.get(handle)
+
+    def find_same(self, queue: FunctionQueue, unique: bytes, workload: bytes) -> Job | None:
+        """Return the job of that function that a submission coalesces with."""
+        if not unique:
+            return None
+        if unique == BY_WORKLOAD:
+            return self._by_workload.get(workload, queue) if workload else None
+        return self._by_unique.get(unique, queue)
+
+    def find_unique(self, unique: bytes) -> Job | None:
+        """Return a job with that unique, of whatever function."""
+        return self._by_unique.get_any(unique)
+
+    def create(self, queue: FunctionQueue, unique: bytes, workload: bytes, priority: int, reducer: bytes) -> Job:
+        """Return a new job with the next handle."""
+        self._created += 1
+        handle = self._prefix + b"%d" % self._created
+        job = Job(handle, queue, unique, workload, priority, reducer)
+        self._by_handle[handle] = job
+        if unique:
+            if unique != BY_WORKLOAD:
+                self._by_unique.add(unique, job)
+            elif workload:
+                self._by_workload.add(workload, job)
+        queue.total += 1
+        return job
+
+    def remove(self, job: Job) -> None:
+        """Forget a job that has ended."""
+        del self._by_handle[job.handle]
+        unique = job.unique
+        if unique:
+            if unique != BY_WORKLOAD:
+                self._by_unique.remove(unique, job)
+            elif job.workload:
+                self._by_workload.remove(job.workload, job)
+        job.queue.total -= 1
+
+
+class UniqueIndex:
+    """Jobs by a key that is unique within a function.
+
+    A key leads to its job, or, when several functions use the same key, to their jobs by function: the common case
+    then costs one place in one dictionary, and a question about a key alone needs no search through the functions.
+    """
+
+    __slots__ = ("_jobs",)
+
+    def __init__(self) -> None:
+        self._jobs: dict[bytes, Job | dict[FunctionQueue, Job]] = {}
+
+    def get(self, key: bytes, queue: FunctionQueue) -> Job | None:
+        """Return the job of that function."""
+        found = self._jobs.get(key)
+        if found is None:
+            return None
+        if isinstance(found, dict):
+            return found.get(queue)
+        return found if found.queue is queue else None
+
+    def get_any(self, key: bytes) -> Job | None:
+        """Return the first job with that key."""
+        found = self._jobs.get(key)
+        return next(iter(found.values())) if isinstance(found, dict) else found
+
+    def add(self, key: bytes, job: Job) -> None:
+        """Add a job whose function has none with that key."""
+        found = self._jobs.get(key)
+        if found is None:
+            self._jobs[key] = job
+        elif isinstance(found, dict):
+            found[job.queue] = job
+        else:
+            self._jobs[key] = {found.queue: found, job.queue: job}
+
+    def remove(self, key: bytes, job: Job) -> None:
+        """Forget a job."""
+        found = self._jobs[key]
+        if isinstance(found, dict) and len(found) > 1:
+            del found[job.queue]
+        else:
+            del self._jobs[key]

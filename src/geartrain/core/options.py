@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""What can be chosen about the decisions of a job server."""
+
+import enum
+from dataclasses import dataclass
+
+__all__ = ["JobServerOptions", "PriorityScope"]
+
+
+class PriorityScope(enum.Enum):
+    """How far a priority reaches when a worker can do several functions (protocol 1.10)."""
+
+    GLOBAL = "global"  # over all functions of the worker, round robin among equals: gearmand 2.0
+    FUNCTION = "function"  # within its function only, the functions in the order of the worker's list: gearmand 1.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobServerOptions:
+    """The choices, with the defaults of gearmand 2.0 where it is sane.
+
+    Attributes:
+        handle_prefix: What comes before the colon and the number in a job's handle.
+        version: What ``version`` answers.
+        pid: What ``getpid`` answers.
+        verbosity: What ``verbose`` answers.
+        worker_wakeup: How many sleeping workers are woken for each waiting job; 0 for all of them.
+        rearm_after: Seconds that a woken worker has to grab before all other sleepers of the function are woken.
+        job_retries: How many lost workers a job survives; -1 for any number. 0 and 1 both end it at the first loss.
+        exceptions: Forward exceptions to every client, whether it asked for them or not.
+        priority_scope: How far a priority reaches.
+        round_robin: With `PriorityScope.FUNCTION`: a function that was served goes to the end of the worker's list.
+        allow_shutdown: Obey the text command ``shutdown`` from local peers.
+    """
+
+    handle_prefix: bytes = b"H:localhost"
+    version: str = "0"
+    pid: int = 0
+    verbosity: str = "ERROR"
+    worker_wakeup: int = 1
+    rearm_after: float = 1.0
+    job_retries: int = -1
+    exceptions: bool = False
+    priority_scope: PriorityScope = PriorityScope.GLOBAL
+    round_robin: bool = False
+    allow_shutdown: bool = False

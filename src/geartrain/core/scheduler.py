@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""Which job goes to which worker, and when.
+
+The scheduler knows nothing of packets but the two that it sends on its own account: NOOP to wake a worker, WORK_FAIL
+for a job that is given up.
+"""
+
+import logging
+
+from geartrain.core.clock import Clock
+from geartrain.core.deadlines import Deadlines
+from geartrain.core.jobtable import JobTable
+from geartrain.core.options import JobServerOptions, PriorityScope
+from geartrain.core.state import Ability, FunctionQueue, Job, JobState, Peer
+from geartrain.core.wakeups import Wakeups
+from geartrain.protocol.commands import Command
+from geartrain.protocol.packets import response
+from geartrain.protocol.text import printable
+
+__all__ = ["QueueFull", "Scheduler"]
+
+log = logging.getLogger("geartrain.jobs")
+NOTICE = 25
+
+_RUNNING = JobState.RUNNING
+_WAITING = JobState.WAITING
+_ENDED = JobState.ENDED
+
+# A wall clock may be set while jobs wait for a time of day; looking that often, in seconds, notices it soon enough.
+_LOOK_AT_WALL_CLOCK = 1.0
+
+
+class QueueFull(Exception):
+    """A new job was refused because its function has reached its limit (protocol 1.15)."""
+
+
+class Scheduler:
+    """The jobs, their queues, and the workers that they are handed to.
+
+    Attributes:
+        jobs: All jobs that have not ended.
+        queues: The functions, in the order in which they were first named.
+        wakeups: Who sleeps and who was woken.
+    """
+
+    __slots__ = ("_clock", "_delayed", "_is_global", "_retries", "_rotates", "_timeouts", "jobs", "queues", "wakeups")
+
+    def __init__(self, options: JobServerOptions, clock: Clock) -> None:
+        self._clock = clock
+        self._retries = options.job_retries
+        self._is_global = options.priority_scope is PriorityScope.GLOBAL
+        self._rotates = self._is_global or options.round_robin
+        self.jobs = JobTable(options.handle_prefix)
+        self.queues: dict[bytes, FunctionQueue] = {}
+        self.wakeups = Wakeups(clock, options.worker_wakeup, options.rearm_after)
+        self._timeouts: Deadlines[Job] = Deadlines()  # in monotonic time
+        self._delayed: Deadlines[Job] = Deadlines()  # in seconds since the epoch
+
+    def queue(self, function: bytes) -> FunctionQueue:
+        """Return the queue of a function, which exists from its first use."""
+        queue = self.queues.get(function)
+        if queue is None:
+            queue = self.queues[function] = FunctionQueue(function)
+        return queue
+
+    def submit(
+        self, function: bytes, unique: bytes, workload: bytes, priority: int, reducer: bytes = b"", run_at: int = 0
+    ) -> Job:
+        """Return the job that a submission creates, or the one that it coalesces with (protocol 1.7).
+
+        Raises:
+            QueueFull: The job would be new, and the function has reached its limit.
+        """
+        queue = self.queue(function)
+        job = self.jobs.find_same(queue, unique, workload)
+        if job is not None:
+            return job
+        if queue.is_full(priority):
+            raise QueueFull
+        job = self.jobs.create(queue, unique, workload, priority, reducer)
+        if run_at and run_at > self._clock.time():
+            job.deadline = self._delayed.push(run_at, job)
+        else:
+            queue.append(job)
+            self.wakeups.settle(queue)
+        return job
+
+    def grab(self, peer: Peer) -> Job | None:
+        """Hand the next job to a worker that asks for one (protocol 1.10)."""
+        came_for = self.wakeups.rouse(peer)
+        peer.declined = 0
+        ability = self._next_ability(peer)
+        if ability is None:
+            return None
+        queue = ability.queue
+        job = queue.take()
+        job.state = _RUNNING
+        job.worker = peer
+        peer.running[job.handle] = job
+        queue.running += 1
+        if ability.timeout:
+            job.deadline = self._timeouts.push(self._clock.monotonic() + ability.timeout, job)
+        if self._rotates:
+            peer.move_last(ability)
+        if came_for is not None and came_for is not queue:
+            self.wakeups.settle(came_for)  # the job that it was woken for still waits
+        return job
+
+    def sleep(self, peer: Peer) -> None:
+        """Let a worker sleep, or wake it at once when there is a job for it (protocol 1.11)."""
+        came_for = self.wakeups.rouse(peer)
+        ability = self._next_ability(peer)
+        if ability is None:
+            self.wakeups.fall_asleep(peer)
+        elif came_for is None:
+            self.wakeups.wake(peer, ability.queue)
+        else:
+            self.wakeups.decline(peer, ability.queue)
+        if came_for is not None:
+            self.wakeups.settle(came_for)
+
+    def enable(self, peer: Peer, function: bytes, timeout: float) -> None:
+        """Register a worker for a function; a later registration only changes the timeout (protocol 1.9, 7.4)."""
+        queue = self.queue(function)
+        peer.enable(queue, timeout)
+        self.wakeups.enable(peer, queue)
+
+    def disable(self, peer: Peer, function: bytes) -> None:
+        """Take back a registration. Jobs of the function that the worker runs go on."""
+        ability = peer.abilities.get(function)
+        if ability is not None:
+            peer.disable(ability)
+            self.wakeups.disable(peer, ability.queue)
+
+    def disable_all(self, peer: Peer) -> None:
+        """Take back all registrations of a worker."""
+        for function in list(peer.abilities):
+            self.disable(peer, function)
+
+    def end(self, job: Job) -> None:
+        """Forget a job, wherever it is. Nobody is told."""
+        state = job.state
+        job.state = _ENDED
+        if state is _RUNNING:
+            self._leave_worker(job)
+        elif state is _WAITING:
+            job.queue.discard(job)
+        else:
+            assert job.deadline is not None, "a delayed job waits for its time"
+            self._delayed.cancel(job.deadline)
+            job.deadline = None
+        job.forget_waiters()
+        self.jobs.remove(job)
+        if state is _WAITING:
+            job.workload = b""  # its place in the queue may live on for a while
+
+    def fail(self, job: Job) -> None:
+        """Give a job up: tell those who wait for it, and forget it."""
+        job.send_to_waiters(response(Command.WORK_FAIL, job.handle))
+        self.end(job)
+
+    def cancel(self, job: Job) -> None:
+        """Give a job up on demand. A worker that runs it is not told; its results are ignored."""
+        if job.worker is not None:
+            job.worker.release(job.handle)
+        self.fail(job)
+
+    def disconnect(self, peer: Peer) -> None:
+        """Forget a peer: its jobs go back to the queue, and those that only it waited for are dropped (1.12)."""
+        came_for = self.wakeups.rouse(peer)
+        self.disable_all(peer)
+        if came_for is not None:
+            self.wakeups.settle(came_for)
+        for job in list(peer.awaited):
+            self._stop_waiting(peer, job)
+        for job in reversed(list(peer.running.values())):  # each goes to the front: the oldest last
+            self._give_back(job)
+
+    def tick(self) -> float | None:
+        """Do what is due. Return the seconds until there may be something again, or None for never."""
+        now = self._clock.monotonic()
+        while (job := self._timeouts.pop_due(now)) is not None:
+            self._time_out(job)
+        self.wakeups.expire(now)
+        soonest: float | None = None
+        if len(self._delayed):
+            soonest = min(self._release_delayed(), _LOOK_AT_WALL_CLOCK)
+        for due in (self._timeouts.next_due(), self.wakeups.next_due()):
+            if due is not None and (soonest is None or due - now < soonest):
+                soonest = max(due - now, 0.0)
+        return soonest
+
+    def _release_delayed(self) -> float:
+        """Let the jobs whose time has come wait for a worker; return the seconds until the next."""
+        wall = self._clock.time()
+        while (job := self._delayed.pop_due(wall)) is not None:
+            job.deadline = None
+            job.queue.append(job)
+            self.wakeups.settle(job.queue)
+        due = self._delayed.next_due()
+        return _LOOK_AT_WALL_CLOCK if due is None else due - wall
+
+    def _time_out(self, job: Job) -> None:
+        """Take a job from the worker that is too slow with it (protocol 1.13)."""
+        job.deadline = None
+        worker = job.worker
+        assert worker is not None, "only a running job times out"
+        worker.release(job.handle)
+        log.warning(
+            "Worker timeout reached on job, requeueing: %s %s",
+            job.handle.decode(errors="replace"),
+            printable(job.unique).decode(errors="replace"),
+        )
+        self._give_back(job)
+
+    def _give_back(self, job: Job) -> None:
+        """Let a job that lost its worker wait again, or give it up when that happened too often."""
+        job.retries += 1
+        if 0 <= self._retries <= job.retries:
+            log.log(
+                NOTICE,
+                "Dropped job due to max retry count: %s %s",
+                job.handle.decode(errors="replace"),
+                printable(job.unique).decode(errors="replace"),
+            )
+            self.fail(job)
+        elif not job.is_wanted:
+            self.end(job)
+        else:
+            self._leave_worker(job)
+            job.numerator = job.denominator = b"0"
+            job.queue.append_first(job)
+            self.wakeups.settle(job.queue)
+
+    def _leave_worker(self, job: Job) -> None:
+        worker = job.worker
+        assert worker is not None, "a running job has a worker"
+        del worker.running[job.handle]
+        job.worker = None
+        job.queue.running -= 1
+        if job.deadline is not None:
+            self._timeouts.cancel(job.deadline)
+            job.deadline = None
+
+    def _stop_waiting(self, peer: Peer, job: Job) -> None:
+        """Take a client that left from a job, and drop the job if it was the last and the job does not run yet."""
+        assert job.waiters is not None, "a job that is awaited has waiters"
+        del job.waiters[peer]
+        peer.awaited.discard(job)
+        if not job.is_wanted and job.state is not _RUNNING:
+            self.end(job)
+
+    def _next_ability(self, peer: Peer) -> Ability | None:
+        """Return the ability whose function is next to be served, if any of them has a job."""
+        best: Ability | None = None
+        best_top = 0
+        for ability in peer.abilities.values():
+            queue = ability.queue
+            if queue.runnable:
+                top = queue.top if self._is_global else 0
+                if best is None or top < best_top or (top == best_top and ability.rank < best.rank):
+                    best = ability
+                    best_top = top
+        return best

@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: MIT
+"""What a job server knows: jobs, the functions whose queues they wait in, and the peers that send and run them.
+
+The three refer to each other, so they stand in one module. They keep themselves consistent and decide nothing.
+
+A peer is a connection; it can be client and worker at once. These hold between any two calls from outside:
+
+- a job is in the queue of its function, or delayed, or in ``running`` of one peer, or ended;
+- ``job.waiters`` and ``peer.awaited`` say the same thing from both ends;
+- a peer is in ``sleepers`` of each function it can do exactly while it is asleep.
+"""
+
+import enum
+from collections import OrderedDict, deque
+
+from geartrain.core.deadlines import Deadline
+from geartrain.protocol.commands import Command
+from geartrain.protocol.packets import response
+
+__all__ = ["Ability", "FunctionQueue", "Job", "JobState", "Peer"]
+
+_PRIORITIES = 3
+_NOOP = response(Command.NOOP)
+_FEW_ENDED = 64  # ended jobs in a line that are not worth a clean-up
+
+# Results that a worker may still send for jobs that were taken from it. A worker that answers for them forgets one at
+# a time; the bound is for workers that never do.
+_MAX_RELEASED = 1024
+
+
+class JobState(enum.Enum):
+    """Where a job is."""
+
+    DELAYED = "delayed"  # until its time comes
+    WAITING = "waiting"  # in the queue of its function
+    RUNNING = "running"  # at a worker
+    ENDED = "ended"  # forgotten, but for a place in a queue that is skipped
+
+
+_ENDED = JobState.ENDED
+
+
+class Job:
+    """One piece of work, from its first submission to its end (protocol 1.6)."""
+
+    __slots__ = (
+        "background",
+        "deadline",
+        "denominator",
+        "handle",
+        "numerator",
+        "priority",
+        "queue",
+        "reducer",
+        "retries",
+        "state",
+        "unique",
+        "waiters",
+        "worker",
+        "workload",
+    )
+
+    def __init__(
+        self,
+        handle: bytes,
+        queue: "FunctionQueue",
+        unique: bytes,
+        workload: bytes,
+        priority: int,
+        reducer: bytes,
+    ) -> None:
+        self.handle = handle
+        self.queue = queue
+        self.unique = unique
+        self.workload = workload
+        self.priority = priority
+        self.reducer = reducer
+        self.state = JobState.DELAYED
+        self.background = False  # somebody submitted it in the background: it has to run, whoever leaves
+        self.waiters: dict[Peer, int] | None = None  # foreground submissions by peer; None saves a dict a job
+        self.worker: Peer | None = None
+        self.deadline: Deadline[Job] | None = None  # of the delay, or of the running time
+        self.retries = 0
+        # Text, as the worker sent it: it is only ever passed on.
+        self.numerator = b"0"
+        self.denominator = b"0"
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody would miss the job."""
+        return self.background or bool(self.waiters)
+
+    def waiting_clients(self) -> int:
+        """Return the number of foreground submissions that wait for the job."""
+        return sum(self.waiters.values()) if self.waiters else 0
+
+    def add_waiter(self, peer: "Peer") -> None:
+        """Let a foreground submission of ``peer`` wait; two submissions wait twice."""
+        if self.waiters is None:
+            self.waiters = {peer: 1}
+        else:
+            self.waiters[peer] = self.waiters.get(peer, 0) + 1
+        peer.awaited.add(self)
+
+    def forget_waiters(self) -> None:
+        """Let nobody wait any more."""
+        if self.waiters is not None:
+            for peer in self.waiters:
+                peer.awaited.discard(self)
+            self.waiters = None
+
+    def send_to_waiters(self, packet: bytes) -> None:
+        """Send a packet to each waiting client, once for each of its submissions."""
+        if self.waiters is not None:
+            for peer, times in self.waiters.items():
+                for _ in range(times):
+                    peer.send(packet)
+
+    def __repr__(self) -> str:
+        return f"<Job {self.handle.decode(errors='replace')} {self.state.value}>"
+
+
+class FunctionQueue:
+    """The jobs of one function, and who can do them.
+
+    Attributes:
+        waiting: How many jobs wait, by priority.
+        runnable: How many jobs wait in all.
+        total: How many jobs there are: delayed, waiting and running.
+        limits: By priority, the total at which a new job of that priority is refused; 0 for none.
+        workers: The peers that can do the function.
+        sleepers: Those of them that are asleep, the longest asleep first.
+        coming: How many peers were woken for a job of this function and have not answered yet.
+    """
+
+    __slots__ = (
+        "_ended",
+        "_lines",
+        "coming",
+        "limits",
+        "name",
+        "runnable",
+        "running",
+        "sleepers",
+        "total",
+        "waiting",
+        "workers",
+    )
+
+    def __init__(self, name: bytes) -> None:
+        self.name = name
+        self._lines: list[deque[Job]] = [deque() for _ in range(_PRIORITIES)]
+        self._ended = [0] * _PRIORITIES  # jobs that ended while they waited and are still in their line
+        self.waiting = [0] * _PRIORITIES
+        self.runnable = 0
+        self.running = 0
+        self.total = 0
+        self.limits = [0] * _PRIORITIES
+        self.workers: dict[Peer, None] = {}
+        self.sleepers: OrderedDict[Peer, None] = OrderedDict()
+        self.coming = 0
+
+    @property
+    def top(self) -> int:
+        """The highest priority at which a job waits. There must be one."""
+        waiting = self.waiting
+        return 0 if waiting[0] else 1 if waiting[1] else 2
+
+    def is_full(self, priority: int) -> bool:
+        """Tell whether a new job of that priority has to be refused (protocol 1.15)."""
+        return 0 < self.limits[priority] <= self.total
+
+    def append(self, job: Job) -> None:
+        """Let a job wait behind the others of its priority."""
+        self._lines[job.priority].append(job)
+        self._count_in(job)
+
+    def append_first(self, job: Job) -> None:
+        """Let a job that lost its worker wait in front of the others: it has waited once already."""
+        self._lines[job.priority].appendleft(job)
+        self._count_in(job)
+
+    def take(self) -> Job:
+        """Take out the job whose turn it is. There must be one."""
+        priority = self.top
+        line = self._lines[priority]
+        job = line.popleft()
+        while job.state is _ENDED:
+            self._ended[priority] -= 1
+            job = line.popleft()
+        self.waiting[priority] -= 1
+        self.runnable -= 1
+        return job
+
+    def discard(self, job: Job) -> None:
+        """Forget a waiting job that has ended. Its place in the line is skipped, or swept out with others."""
+        priority = job.priority
+        self.waiting[priority] -= 1
+        self.runnable -= 1
+        self._ended[priority] += 1
+        if self._ended[priority] > _FEW_ENDED and self._ended[priority] > self.waiting[priority]:
+            self._lines[priority] = deque([left for left in self._lines[priority] if left.state is not _ENDED])
+            self._ended[priority] = 0
+
+    def _count_in(self, job: Job) -> None:
+        job.state = JobState.WAITING
+        self.waiting[job.priority] += 1
+        self.runnable += 1
+
+    def __repr__(self) -> str:
+        name = self.name.decode(errors="replace")
+        return f"<FunctionQueue {name}: {self.runnable} waiting, {self.running} running, {len(self.workers)} workers>"
+
+
+class Ability:
+    """That a peer can do a function.
+
+    Attributes:
+        timeout: Seconds that a job may run, or 0 for any time.
+        rank: The place in the peer's list of functions; the lowest is served first.
+    """
+
+    __slots__ = ("queue", "rank", "timeout")
+
+    def __init__(self, queue: FunctionQueue, rank: int, timeout: float) -> None:
+        self.queue = queue
+        self.rank = rank
+        self.timeout = timeout
+
+
+class Peer:
+    """One connection: what it said it can do, what it runs, what it waits for, and what is to be sent to it.
+
+    Attributes:
+        host: Its address, as ``workers`` shows it.
+        fd: The number of its connection, likewise.
+        is_local: Whether it connects from this machine.
+        closing: It is to be closed once everything has been sent.
+        awaited: The jobs whose foreground results it waits for.
+        running: The jobs that it runs, by handle.
+        woken_for: The queue for whose job it was woken and has not answered yet.
+        declined: How often in a row it was woken and went back to sleep.
+    """
+
+    __slots__ = (
+        "_dirty",
+        "_first_rank",
+        "_last_rank",
+        "_released",
+        "abilities",
+        "asleep",
+        "awaited",
+        "client_id",
+        "closing",
+        "declined",
+        "exceptions",
+        "fd",
+        "host",
+        "is_local",
+        "outgoing",
+        "running",
+        "woken_for",
+    )
+
+    def __init__(self, host: str, fd: int, is_local: bool, exceptions: bool, dirty: "list[Peer]") -> None:
+        self.host = host
+        self.fd = fd
+        self.is_local = is_local
+        self.client_id = b"-"
+        self.exceptions = exceptions
+        self.closing = False
+        self.outgoing: list[bytes] = []
+        self._dirty = dirty
+        self.abilities: dict[bytes, Ability] = {}
+        self._first_rank = 0
+        self._last_rank = 0
+        self.awaited: set[Job] = set()
+        self.running: dict[bytes, Job] = {}
+        self._released: dict[bytes, None] = {}
+        self.asleep = False
+        self.woken_for: FunctionQueue | None = None
+        self.declined = 0
+
+    def send(self, data: bytes) -> None:
+        """Let bytes go out with the others at the end of the turn."""
+        if not self.outgoing:
+            self._dirty.append(self)
+        self.outgoing.append(data)
+
+    def close(self) -> None:
+        """Let the connection end once everything has been sent."""
+        self.closing = True
+        if not self.outgoing:
+            self._dirty.append(self)
+
+    def take_outgoing(self) -> list[bytes]:
+        """Return what is to be sent, in order, and forget it."""
+        outgoing = self.outgoing
+        self.outgoing = []
+        return outgoing
+
+    def send_noop(self) -> None:
+        """Wake the worker."""
+        self.send(_NOOP)
+
+    def enable(self, queue: FunctionQueue, timeout: float) -> None:
+        """Add a function at the front of the list, or give the one that is there another timeout."""
+        ability = self.abilities.get(queue.name)
+        if ability is not None:
+            ability.timeout = timeout
+            return
+        self._first_rank -= 1
+        self.abilities[queue.name] = Ability(queue, self._first_rank, timeout)
+        queue.workers[self] = None
+
+    def disable(self, ability: Ability) -> None:
+        """Take a function from the list."""
+        del self.abilities[ability.queue.name]
+        del ability.queue.workers[self]
+
+    def move_last(self, ability: Ability) -> None:
+        """Let a function that was served be the last in the list."""
+        self._last_rank += 1
+        ability.rank = self._last_rank
+
+    def functions(self) -> list[bytes]:
+        """Return the names of the functions that it can do, in the order of its list."""
+        return [ability.queue.name for ability in sorted(self.abilities.values(), key=lambda ability: ability.rank)]
+
+    def release(self, handle: bytes) -> None:
+        """Remember that a job was taken from this worker, or ended without it, before its last word."""
+        self._released[handle] = None
+        if len(self._released) > _MAX_RELEASED:
+            del self._released[next(iter(self._released))]
+
+    def was_released(self, handle: bytes, *, is_last: bool) -> bool:
+        """Tell whether a result is for such a job; the last word for it ends the memory."""
+        if handle not in self._released:
+            return False
+        if is_last:
+            del self._released[handle]
+        return True
+
+    def __repr__(self) -> str:
+        return f"<Peer {self.fd} {self.host} {self.client_id.decode(errors='replace')}>"
