@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""What users write as text or bytes, as the bytes that travel: the rules shared by clients and workers."""
+
+from typing import TypeAlias
+
+from geartrain.errors import LocalProtocolError
+
+__all__ = ["MAX_CLIENT_ID", "MAX_FUNCTION", "Text", "client_id_bytes", "encode", "function_bytes"]
+
+Text: TypeAlias = str | bytes
+
+MAX_FUNCTION = 512  # bytes, as libgearman has it; the C server drops a connection at some 8,000
+MAX_CLIENT_ID = 127  # bytes; the C server cuts what is longer
+
+
+def encode(text: str | bytes | bytearray | memoryview, what: str) -> bytes:
+    """Return text as UTF-8, bytes as they are; ``what`` names it in the error for anything else."""
+    if isinstance(text, bytes):
+        return text
+    if isinstance(text, str):
+        return text.encode()
+    if isinstance(text, bytearray | memoryview):
+        return bytes(text)
+    raise TypeError(f"{what} is str or bytes, not {type(text).__name__}")
+
+
+def function_bytes(name: Text, prefix: Text = b"") -> bytes:
+    """Return a function's name on the wire, behind the prefix of its name-space.
+
+    Raises:
+        LocalProtocolError: The name is empty, too long or contains a NUL byte.
+    """
+    encoded = encode(name, "a function's name")
+    if not encoded:
+        raise LocalProtocolError("a function's name cannot be empty")
+    encoded = encode(prefix, "a prefix") + encoded
+    if b"\0" in encoded:
+        raise LocalProtocolError(f"a function's name cannot contain a NUL byte: {encoded[:80]!r}")
+    if len(encoded) > MAX_FUNCTION:
+        raise LocalProtocolError(f"a function's name may have {MAX_FUNCTION} bytes with its prefix, not {len(encoded)}")
+    return encoded
+
+
+def client_id_bytes(client_id: str) -> bytes:
+    """Return the id that ``gearadmin --workers`` shows.
+
+    Raises:
+        LocalProtocolError: It would break that listing.
+    """
+    if not (client_id.isascii() and client_id.isprintable()) or " " in client_id or len(client_id) > MAX_CLIENT_ID:
+        raise LocalProtocolError(
+            f"a client id is up to {MAX_CLIENT_ID} printable ASCII letters without spaces, not {client_id[:200]!r}"
+        )
+    return client_id.encode()

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""How clients, workers and administrators reach a server: addresses, TLS, sockets and patience."""
+
+from geartrain.transport.address import DEFAULT_PORT, ServerAddress, Servers, parse_servers
+from geartrain.transport.backoff import Backoff
+from geartrain.transport.sockets import connect, tune
+from geartrain.transport.tls import TLS, client_context
+
+__all__ = [
+    "DEFAULT_PORT",
+    "TLS",
+    "Backoff",
+    "ServerAddress",
+    "Servers",
+    "client_context",
+    "connect",
+    "parse_servers",
+    "tune",
+]

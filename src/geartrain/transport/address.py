@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""Where a server is: the notation for one, and for several.
+
+::
+
+    a                    host and port 4730
+    a:4731               host and port
+    [::1]:4731           an IPv6 address, in brackets as in a URL; without a port the brackets may be left out
+    unix:/run/x.sock     a socket in the file system
+    tls://a:4731         host and port, encrypted
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = ["DEFAULT_PORT", "ServerAddress", "Servers", "parse_servers"]
+
+DEFAULT_PORT = 4730
+
+_TLS = "tls://"
+_UNIX = "unix:"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """Where one server listens: a host and port, or the path of a socket in the file system.
+
+    ``str()`` writes it so that `parse` reads it back.
+    """
+
+    host: str = "localhost"
+    port: int = DEFAULT_PORT
+    tls: bool = False
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "ServerAddress":
+        """Read one address.
+
+        Raises:
+            ValueError: The text is no address; the message says what is wrong with it.
+        """
+        written = text.strip()
+        if written.startswith(_UNIX):
+            path = written.removeprefix(_UNIX)
+            if not path:
+                raise ValueError(f"{text!r} names no path; write it like unix:/run/gearmand.sock")
+            return cls(host="", port=0, path=path)
+        tls = written.startswith(_TLS)
+        written = written.removeprefix(_TLS).removesuffix("/") if tls else written
+        if not written:
+            raise ValueError(f"{text!r} names no server; write it like host, host:4730, tls://host or unix:/path")
+        if "/" in written:
+            raise ValueError(f"{text!r} is no server address: a host cannot contain '/', and the only scheme is tls://")
+        host, port = _split(written, text)
+        return cls(host=host or "localhost", port=port, tls=tls)
+
+    def __str__(self) -> str:
+        if self.path:
+            return _UNIX + self.path
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{_TLS if self.tls else ''}{host}:{self.port}"
+
+
+def _split(written: str, text: str) -> tuple[str, int]:
+    if written.startswith("["):
+        host, bracket, rest = written[1:].partition("]")
+        if not bracket or not host or (rest and not rest.startswith(":")):
+            raise ValueError(f"{text!r} is no server address: an IPv6 address is written like [::1]:4730")
+        return host, _port(rest[1:], text)
+    if written.count(":") > 1:
+        return written, DEFAULT_PORT
+    host, _, port = written.partition(":")
+    if any(letter.isspace() for letter in host):
+        raise ValueError(f"{text!r} is no server address: a host cannot contain white space")
+    return host, _port(port, text)
+
+
+def _port(port: str, text: str) -> int:
+    if not port:
+        return DEFAULT_PORT
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+        raise ValueError(f"{text!r} is no server address: a port is a number from 1 to 65535, not {port!r}")
+    return int(port)
+
+
+# What users may name servers with.
+Servers: TypeAlias = str | ServerAddress | Iterable[str | ServerAddress] | None
+
+
+def parse_servers(servers: Servers = None) -> list[ServerAddress]:
+    """Return the addresses of one server, of several, or of a comma-separated list.
+
+    ``None`` asks the environment variable ``GEARMAN_SERVERS``, then means ``localhost:4730``. A server that is named
+    twice is kept once.
+
+    Raises:
+        ValueError: One of them is no address, or there are none.
+    """
+    if servers is None:
+        servers = os.environ.get("GEARMAN_SERVERS", "").strip() or "localhost"
+    if isinstance(servers, str | ServerAddress):
+        servers = [servers]
+    addresses: dict[ServerAddress, None] = {}  # a set that keeps its order
+    for server in servers:
+        if isinstance(server, ServerAddress):
+            addresses[server] = None
+        else:
+            addresses.update((ServerAddress.parse(text), None) for text in server.split(","))
+    if not addresses:
+        raise ValueError("the list of servers is empty; leave it out for $GEARMAN_SERVERS or localhost:4730")
+    return list(addresses)
