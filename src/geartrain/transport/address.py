@@ -81,7 +81,7 @@ def _split(written: str, text: str) -> tuple[str, int]:
 def _port(port: str, text: str) -> int:
     if not port:
         return DEFAULT_PORT
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
         raise ValueError(f"{text!r} is no server address: a port is a number from 1 to 65535, not {port!r}")
     return int(port)
 
