@@ -71,23 +71,27 @@ class Scheduler:
         Raises:
             QueueFull: The job would be new, and the function has reached its limit.
         """
-        queue = self.queue(function)
-        job = self.jobs.find_same(queue, unique, workload)
-        if job is not None:
-            return job
-        if queue.is_full(priority):
+        queue = self.queues.get(function)
+        if queue is None:
+            queue = self.queue(function)
+        if unique:
+            same = self.jobs.find_same(queue, unique, workload)
+            if same is not None:
+                return same
+        if queue.limits[priority] and queue.is_full(priority):
             raise QueueFull
         job = self.jobs.create(queue, unique, workload, priority, reducer)
         if run_at and run_at > self._clock.time():
             job.deadline = self._delayed.push(run_at, job)
         else:
             queue.append(job)
-            self.wakeups.settle(queue)
+            if queue.sleepers:
+                self.wakeups.settle(queue)
         return job
 
     def grab(self, peer: Peer) -> Job | None:
         """Hand the next job to a worker that asks for one (protocol 1.10)."""
-        came_for = self.wakeups.rouse(peer)
+        came_for = None if peer.awake else self.wakeups.rouse(peer)
         peer.declined = 0
         ability = self._next_ability(peer)
         if ability is None:
@@ -100,7 +104,7 @@ class Scheduler:
         queue.running += 1
         if ability.timeout:
             job.deadline = self._timeouts.push(self._clock.monotonic() + ability.timeout, job)
-        if self._rotates:
+        if self._rotates and len(peer.abilities) > 1:
             peer.move_last(ability)
         if came_for is not None and came_for is not queue:
             self.wakeups.settle(came_for)  # the job that it was woken for still waits
@@ -149,7 +153,8 @@ class Scheduler:
             assert job.deadline is not None, "a delayed job waits for its time"
             self._delayed.cancel(job.deadline)
             job.deadline = None
-        job.forget_waiters()
+        if job.waiters:
+            job.forget_waiters()
         self.jobs.remove(job)
         if state is _WAITING:
             job.workload = b""  # its place in the queue may live on for a while
@@ -251,7 +256,7 @@ class Scheduler:
             self.end(job)
 
     def _next_ability(self, peer: Peer) -> Ability | None:
-        """Return the ability whose function is next to be served, if any of them has a job."""
+        """Return the ability whose function is next to be served, if any of them has a job (protocol 1.10)."""
         best: Ability | None = None
         best_top = 0
         for ability in peer.abilities.values():

@@ -37,6 +37,9 @@ class JobState(enum.Enum):
     ENDED = "ended"  # forgotten, but for a place in a queue that is skipped
 
 
+# Module names: looking up a member of an enumeration costs 100 ns, as much as a call.
+_DELAYED = JobState.DELAYED
+_WAITING = JobState.WAITING
 _ENDED = JobState.ENDED
 
 
@@ -75,7 +78,7 @@ class Job:
         self.workload = workload
         self.priority = priority
         self.reducer = reducer
-        self.state = JobState.DELAYED
+        self.state = _DELAYED
         self.background = False  # somebody submitted it in the background: it has to run, whoever leaves
         self.waiters: dict[Peer, int] | None = None  # foreground submissions by peer; None saves a dict a job
         self.worker: Peer | None = None
@@ -113,7 +116,8 @@ class Job:
         """Send a packet to each waiting client, once for each of its submissions."""
         if self.waiters is not None:
             for peer, times in self.waiters.items():
-                for _ in range(times):
+                peer.send(packet)
+                for _ in range(times - 1):
                     peer.send(packet)
 
     def __repr__(self) -> str:
@@ -172,23 +176,28 @@ class FunctionQueue:
 
     def append(self, job: Job) -> None:
         """Let a job wait behind the others of its priority."""
-        self._lines[job.priority].append(job)
-        self._count_in(job)
+        priority = job.priority
+        job.state = _WAITING
+        self._lines[priority].append(job)
+        self.waiting[priority] += 1
+        self.runnable += 1
 
     def append_first(self, job: Job) -> None:
         """Let a job that lost its worker wait in front of the others: it has waited once already."""
-        self._lines[job.priority].appendleft(job)
-        self._count_in(job)
+        self.append(job)
+        line = self._lines[job.priority]
+        line.appendleft(line.pop())
 
     def take(self) -> Job:
         """Take out the job whose turn it is. There must be one."""
-        priority = self.top
+        waiting = self.waiting
+        priority = 0 if waiting[0] else 1 if waiting[1] else 2
         line = self._lines[priority]
         job = line.popleft()
         while job.state is _ENDED:
             self._ended[priority] -= 1
             job = line.popleft()
-        self.waiting[priority] -= 1
+        waiting[priority] -= 1
         self.runnable -= 1
         return job
 
@@ -201,11 +210,6 @@ class FunctionQueue:
         if self._ended[priority] > _FEW_ENDED and self._ended[priority] > self.waiting[priority]:
             self._lines[priority] = deque([left for left in self._lines[priority] if left.state is not _ENDED])
             self._ended[priority] = 0
-
-    def _count_in(self, job: Job) -> None:
-        job.state = JobState.WAITING
-        self.waiting[job.priority] += 1
-        self.runnable += 1
 
     def __repr__(self) -> str:
         name = self.name.decode(errors="replace")
@@ -232,6 +236,7 @@ class Peer:
     """One connection: what it said it can do, what it runs, what it waits for, and what is to be sent to it.
 
     Attributes:
+        awake: It is neither asleep, nor coming, nor resting: see `geartrain.core.wakeups`.
         host: Its address, as ``workers`` shows it.
         fd: The number of its connection, likewise.
         is_local: Whether it connects from this machine.
@@ -250,6 +255,7 @@ class Peer:
         "abilities",
         "asleep",
         "awaited",
+        "awake",
         "client_id",
         "closing",
         "declined",
@@ -277,6 +283,7 @@ class Peer:
         self.awaited: set[Job] = set()
         self.running: dict[bytes, Job] = {}
         self._released: dict[bytes, None] = {}
+        self.awake = True
         self.asleep = False
         self.woken_for: FunctionQueue | None = None
         self.declined = 0
@@ -319,7 +326,7 @@ class Peer:
         del ability.queue.workers[self]
 
     def move_last(self, ability: Ability) -> None:
-        """Let a function that was served be the last in the list."""
+        """Let a function that was served be the last in the list (round robin)."""
         self._last_rank += 1
         ability.rank = self._last_rank
 

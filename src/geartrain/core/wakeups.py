@@ -60,6 +60,7 @@ class Wakeups:
         """Wake a peer, asleep or not, for a job of that function."""
         if peer.asleep:
             self._leave_bed(peer)
+        peer.awake = False
         peer.woken_for = queue
         queue.coming += 1
         self._until[peer] = self._clock.monotonic() + self._rearm_after
@@ -67,6 +68,7 @@ class Wakeups:
 
     def fall_asleep(self, peer: Peer) -> None:
         """Let a peer for which there is no job sleep until there is one."""
+        peer.awake = False
         peer.asleep = True
         peer.declined = 0
         for ability in peer.abilities.values():
@@ -76,22 +78,25 @@ class Wakeups:
         """Answer a peer that was woken and goes back to sleep, though there is a job of that function for it."""
         peer.declined += 1
         if peer.declined > _PATIENCE:
+            peer.awake = False
             self._until[peer] = self._clock.monotonic() + self._rearm_after
         else:
             self.wake(peer, queue)
 
     def rouse(self, peer: Peer) -> FunctionQueue | None:
         """Take note that a peer is awake: it spoke, or left. Return the queue for whose job it was coming."""
+        if peer.awake:
+            return None
+        peer.awake = True
         if peer.asleep:
             self._leave_bed(peer)
-        elif peer in self._until:
-            del self._until[peer]
-            queue = peer.woken_for
-            if queue is not None:
-                peer.woken_for = None
-                queue.coming -= 1
-                return queue
-        return None
+            return None
+        del self._until[peer]
+        queue = peer.woken_for
+        if queue is not None:
+            peer.woken_for = None
+            queue.coming -= 1
+        return queue
 
     def expire(self, now: float) -> None:
         """Stop counting on those who were woken too long ago, and end the rest of those who declined."""

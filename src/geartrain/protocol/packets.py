@@ -15,9 +15,9 @@ from geartrain.protocol.commands import ARGUMENTS, Command
 
 __all__ = ["HEADER", "REQUEST", "RESPONSE", "Packet", "request", "response"]
 
-REQUEST = b"\0REQ"  # the magic of packets to the server
-RESPONSE = b"\0RES"  # and of those from it
-HEADER = struct.Struct(">4sII")
+REQUEST = int.from_bytes(b"\0REQ", "big")  # the magic of packets to the server
+RESPONSE = int.from_bytes(b"\0RES", "big")  # and of those from it
+HEADER = struct.Struct(">III")  # the magic as a number: reading it as bytes costs 50 ns a packet
 
 # A packet type, as a number so that it can index a table, and its arguments as the table ARGUMENTS names them.
 Packet: TypeAlias = tuple[int, list[bytes]]

@@ -35,7 +35,7 @@ class Parser:
 
     __slots__ = ("_held", "_magic", "_max_line", "_max_packet", "_needed")
 
-    def __init__(self, magic: bytes, max_packet: int = MAX_PACKET, max_line: int = MAX_LINE) -> None:
+    def __init__(self, magic: int, max_packet: int = MAX_PACKET, max_line: int = MAX_LINE) -> None:
         self._magic = magic
         self._max_packet = max_packet
         self._max_line = max_line
@@ -109,10 +109,12 @@ class Parser:
         if length >= self._max_line:
             raise RemoteProtocolError(f"a text line may have {self._max_line} bytes", "ARGUMENT_TOO_LARGE")
 
-    def _refuse_header(self, magic: bytes, command: int, length: int) -> None:
+    def _refuse_header(self, magic: int, command: int, length: int) -> None:
         """Raise if the header can only be an error; the other direction's magic in a good packet is none."""
         if magic not in _MAGICS:
-            raise RemoteProtocolError(f"a packet begins with \\0REQ or \\0RES, not {magic!r}", "INVALID_MAGIC")
+            raise RemoteProtocolError(
+                f"a packet begins with \\0REQ or \\0RES, not {magic.to_bytes(4, 'big')!r}", "INVALID_MAGIC"
+            )
         if not 0 < command < len(_COUNTS):
             raise RemoteProtocolError(f"packet types go from 1 to {len(_COUNTS) - 1}, not {command}", "INVALID_COMMAND")
         if length > self._max_packet:
