@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""A job server and its peers in memory: whole conversations without sockets, threads or waiting."""
+
+from geartrain.core import JobServer, JobServerOptions
+from geartrain.protocol import REQUEST, RESPONSE, Command, Parser, request
+from geartrain.testing.clock import FakeClock
+
+__all__ = ["Wire", "WirePeer"]
+
+
+class Wire:
+    """A `JobServer` with a clock that is turned by hand.
+
+    Example:
+        >>> wire = Wire()
+        >>> client, worker = wire.connect(), wire.connect()
+        >>> client.send(Command.SUBMIT_JOB, b"reverse", b"", b"abc")
+        >>> worker.send(Command.CAN_DO, b"reverse")
+        >>> worker.send(Command.GRAB_JOB)
+        >>> worker.packets()
+        [(<Command.JOB_ASSIGN: 11>, b'H:localhost:1', b'reverse', b'abc')]
+    """
+
+    def __init__(self, options: JobServerOptions | None = None) -> None:
+        self.clock = FakeClock()
+        self.server = JobServer(options or JobServerOptions(), self.clock)
+        self.peers: list[WirePeer] = []
+
+    def connect(self, host: str = "127.0.0.1", *, local: bool = True) -> "WirePeer":
+        """Return a new connection."""
+        peer = WirePeer(self, host, len(self.peers), local)
+        self.peers.append(peer)
+        return peer
+
+    def advance(self, seconds: float) -> float | None:
+        """Let time pass, and the server do what is due; return when it wants to be called again."""
+        self.clock.advance(seconds)
+        return self.server.tick()
+
+
+class WirePeer:
+    """One connection to the server of a `Wire`."""
+
+    def __init__(self, wire: Wire, host: str, fd: int, local: bool) -> None:
+        self._server = wire.server
+        self._parser = Parser(REQUEST)
+        self._replies = Parser(RESPONSE)
+        self.peer = wire.server.connect(host, fd, local=local)
+
+    def send(self, command: Command, *arguments: bytes) -> None:
+        """Send a packet."""
+        self.send_bytes(request(command, *arguments))
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send bytes, whole packets or not."""
+        self._server.receive(self.peer, self._parser.receive(data))
+
+    def take_bytes(self) -> bytes:
+        """Return what the server has sent since the last time."""
+        return b"".join(self.peer.take_outgoing())
+
+    def packets(self) -> list[tuple[Command | bytes, ...]]:
+        """Return the packets that the server has sent since the last time, each as its command and arguments."""
+        return [(Command(number), *arguments) for number, arguments in self._replies.receive(self.take_bytes())]
+
+    def ask(self, command: Command, *arguments: bytes) -> tuple[Command | bytes, ...]:
+        """Send a packet and return the only packet that answers it."""
+        self.send(command, *arguments)
+        (reply,) = self.packets()
+        return reply
+
+    def say(self, line: str) -> str:
+        """Send a text line and return the reply to it."""
+        self.send_bytes(line.encode() + b"\n")
+        return self.take_bytes().decode()
+
+    def submit(
+        self, function: bytes, unique: bytes = b"", workload: bytes = b"", *, how: Command = Command.SUBMIT_JOB
+    ) -> bytes:
+        """Submit a job and return its handle."""
+        self.send(how, function, unique, workload)
+        created = [packet for packet in self.packets() if packet[0] is Command.JOB_CREATED]
+        handle = created[0][1]
+        assert isinstance(handle, bytes)
+        return handle
+
+    def close(self) -> None:
+        """End the connection."""
+        self._server.disconnect(self.peer)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server wants the connection to end."""
+        return self.peer.closing

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""The parser: every packet whole, byte by byte and with a tail; strict inside a packet; frugal outside."""
+
+import itertools
+import struct
+import sys
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geartrain.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from geartrain.protocol import ARGUMENTS, REQUEST, RESPONSE, Command, Packet, Parser, request, response
+
+ON_THE_WIRE = [command for command in Command if command > Command.TEXT]
+
+
+def header(magic: bytes, command: int, length: int) -> bytes:
+    return struct.pack(">4sII", magic, command, length)
+
+
+def arguments_for(command: Command) -> list[bytes]:
+    """Return one argument for each field; the last one contains what only a last one may."""
+    names = [name.encode() for name in ARGUMENTS[command]]
+    return [*names[:-1], names[-1] + b"\0 with NUL\n"] if names else []
+
+
+def packets_of(parser: Parser, chunks: list[bytes]) -> list[Packet]:
+    return [packet for chunk in chunks for packet in parser.receive(chunk)]
+
+
+def bytewise(data: bytes) -> list[bytes]:
+    return [data[i : i + 1] for i in range(len(data))]
+
+
+@pytest.mark.parametrize("command", ON_THE_WIRE, ids=lambda command: command.name)
+class TestEachPacket:
+    def test_has_a_number_from_1_to_42_and_a_row_in_the_table(self, command: Command) -> None:
+        assert 1 <= command <= 42
+        assert command in ARGUMENTS
+
+    @pytest.mark.parametrize("magic", [REQUEST, RESPONSE], ids=["request", "response"])
+    def test_travels_in_both_directions(self, command: Command, magic: int) -> None:
+        arguments = arguments_for(command)
+        data = (request if magic == REQUEST else response)(command, *arguments)
+
+        assert packets_of(Parser(magic), [data]) == [(command, arguments)]
+        assert packets_of(Parser(magic), bytewise(data)) == [(command, arguments)]
+
+    def test_leaves_a_tail_for_later(self, command: Command) -> None:
+        arguments = arguments_for(command)
+        data = request(command, *arguments)
+        parser = Parser(REQUEST)
+
+        assert packets_of(parser, [data + data[:-1]]) == [(command, arguments)]
+        assert parser.held == len(data) - 1
+        assert packets_of(parser, [data[-1:] + b"version\r\n"]) == [(command, arguments), (Command.TEXT, [b"version"])]
+        assert parser.held == 0
+
+
+@pytest.mark.parametrize("command", [command for command in ON_THE_WIRE if len(ARGUMENTS[command]) > 1])
+def test_a_packet_needs_all_its_arguments(command: Command) -> None:
+    count = len(ARGUMENTS[command])
+    body = b"\0".join([b"x"] * (count - 1))
+
+    with pytest.raises(RemoteProtocolError, match=f"{command.name} takes {count} arguments .* not {count - 1}"):
+        packets_of(Parser(REQUEST), [header(b"\0REQ", command, len(body)) + body])
+
+
+class TestEncoding:
+    def test_the_layout(self) -> None:
+        assert request(Command.SUBMIT_JOB, b"f", b"u", b"w\0w") == b"\0REQ\0\0\0\x07\0\0\0\x07f\0u\0w\0w"
+        assert response(Command.NO_JOB) == b"\0RES\0\0\0\x0a\0\0\0\0"
+
+    def test_the_number_of_arguments_is_checked(self) -> None:
+        with pytest.raises(LocalProtocolError, match="CAN_DO takes 1 arguments"):
+            request(Command.CAN_DO)
+
+    def test_only_the_last_argument_may_contain_nul(self) -> None:
+        with pytest.raises(LocalProtocolError, match="a function cannot contain a NUL byte"):
+            request(Command.SUBMIT_JOB, b"f\0g", b"", b"")
+
+
+class TestText:
+    @pytest.mark.parametrize(
+        ("data", "line"),
+        [
+            (b"status\n", b"status"),
+            (b"status\r\n", b"status"),
+            (b"\n", b""),
+            (b"\r\n", b""),
+            (b"a\rb\r\r\n", b"a\rb\r"),
+        ],
+    )
+    def test_a_line_loses_its_end(self, data: bytes, line: bytes) -> None:
+        assert packets_of(Parser(REQUEST), [data]) == [(Command.TEXT, [line])]
+        assert packets_of(Parser(REQUEST), bytewise(data)) == [(Command.TEXT, [line])]
+
+    def test_lines_and_packets_alternate(self) -> None:
+        data = b"status\n" + request(Command.PRE_SLEEP) + b"version\n"
+
+        for chunks in ([data], bytewise(data)):
+            assert packets_of(Parser(REQUEST), chunks) == [
+                (Command.TEXT, [b"status"]),
+                (Command.PRE_SLEEP, []),
+                (Command.TEXT, [b"version"]),
+            ]
+
+    def test_a_line_has_a_limit(self) -> None:
+        longest = b"x" * 8191 + b"\n"
+        assert packets_of(Parser(REQUEST), [longest]) == [(Command.TEXT, [longest[:-1]])]
+
+        for chunks in ([b"x" * 8192], [b"x" * 8192 + b"\n"], bytewise(b"x" * 8192)):
+            with pytest.raises(RemoteProtocolError, match="a text line may have 8192 bytes"):
+                packets_of(Parser(REQUEST), chunks)
+
+
+class TestStrictness:
+    def test_arguments_are_judged_inside_the_declared_length(self) -> None:
+        """Too few separators take nothing from the packet behind (protocol 1.5)."""
+        short = header(b"\0REQ", Command.SUBMIT_JOB, 3) + b"f\0u"
+        parsed: list[Packet] = []
+
+        with pytest.raises(RemoteProtocolError, match="SUBMIT_JOB takes 3 arguments"):
+            parsed.extend(Parser(REQUEST).receive(short + request(Command.SUBMIT_JOB, b"f", b"", b"w")))
+
+        assert parsed == []
+
+    def test_packets_before_the_fault_are_delivered(self) -> None:
+        packets = Parser(REQUEST).receive(request(Command.GRAB_JOB) + header(b"\0REQ", 99, 0))
+
+        assert next(packets) == (Command.GRAB_JOB, [])
+        with pytest.raises(RemoteProtocolError):
+            next(packets)
+
+    def test_data_behind_a_type_that_takes_none_is_ignored(self) -> None:
+        data = header(b"\0REQ", Command.GRAB_JOB, 5) + b"extra" + request(Command.PRE_SLEEP)
+
+        assert packets_of(Parser(REQUEST), [data]) == [(Command.GRAB_JOB, []), (Command.PRE_SLEEP, [])]
+
+    @pytest.mark.parametrize("number", [0, 43, 2**31 - 1, 2**31, 2**32 - 1])
+    @pytest.mark.parametrize("magic", [b"\0REQ", b"\0RES"])
+    def test_unknown_types_are_refused(self, number: int, magic: bytes) -> None:
+        """A type of 2^31 or more ends the C server (protocol 7.1)."""
+        with pytest.raises(RemoteProtocolError, match=f"from 1 to 42, not {number}") as caught:
+            packets_of(Parser(REQUEST), [header(magic, number, 0)])
+
+        assert caught.value.code == "INVALID_COMMAND"
+
+    def test_an_unknown_magic_is_refused(self) -> None:
+        with pytest.raises(RemoteProtocolError, match=r"not b'.x00XYZ'") as caught:
+            packets_of(Parser(REQUEST), [header(b"\0XYZ", 9, 0)])
+
+        assert caught.value.code == "INVALID_MAGIC"
+
+    def test_the_other_directions_magic_is_reported_and_survived(self) -> None:
+        data = response(Command.ECHO_RES, b"x") + request(Command.GRAB_JOB)
+
+        for chunks in ([data], bytewise(data)):
+            assert packets_of(Parser(REQUEST), chunks) == [(Command.WRONG_MAGIC, [b"x"]), (Command.GRAB_JOB, [])]
+
+
+class TestSizes:
+    def test_a_packet_has_a_limit(self) -> None:
+        parser = Parser(REQUEST, max_packet=10)
+
+        assert packets_of(parser, [request(Command.ECHO_REQ, b"x" * 10)]) == [(Command.ECHO_REQ, [b"x" * 10])]
+        with pytest.raises(RemoteProtocolError, match="may have 10 bytes, not 11 as this ECHO_REQ") as caught:
+            packets_of(parser, [request(Command.ECHO_REQ, b"x" * 11)[:12]])
+        assert caught.value.code == "ARGUMENT_TOO_LARGE"
+
+    def test_a_header_reserves_no_memory(self) -> None:
+        """The C server reserves up to 4 GiB on a header's word (protocol 7.1)."""
+        parser = Parser(REQUEST, max_packet=2**32 - 1)
+
+        assert packets_of(parser, [header(b"\0REQ", Command.ECHO_REQ, 2**32 - 1), b"x" * 100]) == []
+        assert parser.held == 112
+        assert sys.getsizeof(parser._held) < 1000
+
+    def test_a_large_packet_in_pieces_is_looked_at_once(self) -> None:
+        workload = bytes(range(256)) * 4096
+        data = request(Command.SUBMIT_JOB, b"f", b"", workload)
+        chunks = [data[i : i + 65536] for i in range(0, len(data), 65536)]
+
+        assert packets_of(Parser(REQUEST), chunks) == [(Command.SUBMIT_JOB, [b"f", b"", workload])]
+
+
+def streams() -> st.SearchStrategy[bytes]:
+    """Conversations, damaged ones among them."""
+    names = st.binary(max_size=8).map(lambda name: name.replace(b"\0", b""))
+    good = st.sampled_from(ON_THE_WIRE).flatmap(
+        lambda command: st.tuples(*([names] * len(ARGUMENTS[command]))).map(lambda given: request(command, *given))
+    )
+    line = st.sampled_from([b"status\n", b"version\r\n", b"\n", b"show jobs\n"])
+    bad_header = st.builds(
+        header, st.sampled_from([b"\0REQ", b"\0RES", b"\0BAD"]), st.integers(0, 2**32 - 1), st.integers(0, 40)
+    )
+    return st.lists(st.one_of(good, good, line, bad_header, st.binary(max_size=30)), max_size=8).map(b"".join)
+
+
+def outcome(chunks: Iterator[bytes]) -> tuple[list[Packet], str]:
+    """Feed chunks to a parser; return what came out, and how it ended."""
+    parser = Parser(REQUEST, max_packet=64, max_line=32)
+    packets: list[Packet] = []
+    try:
+        for chunk in chunks:
+            for packet in parser.receive(chunk):
+                packets.append(packet)  # noqa: PERF402 - what came before an error counts
+    except ProtocolError as error:
+        return packets, str(error)
+    return packets, f"{parser.held} held"
+
+
+@given(streams(), st.lists(st.integers(1, 40), min_size=1, max_size=20))
+def test_pieces_do_not_matter_and_only_protocol_errors_leave(data: bytes, sizes: list[int]) -> None:
+    """Invariant: whole, bytewise and any other feeding agree; nothing but a ProtocolError ever leaves the parser."""
+    cuts = [0]
+    while cuts[-1] < len(data):
+        cuts.append(cuts[-1] + sizes[len(cuts) % len(sizes)])
+
+    whole = outcome(iter([data]))
+
+    assert outcome(iter(bytewise(data))) == whole
+    assert outcome(data[a:b] for a, b in itertools.pairwise(cuts)) == whole
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_agree_too(data: bytes) -> None:
+    assert outcome(iter([data])) == outcome(iter(bytewise(data)))
