@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""Every option of the server.
+
+`ServerOptions` is what the `Server` object needs; `GearmandOptions` adds what concerns the process around it.
+"""
+
+# ruff: noqa: RUF009  # option() and several() return dataclass fields
+import os
+from dataclasses import dataclass
+
+from geartrain.core.options import PriorityScope
+from geartrain.protocol.parser import MAX_PACKET
+from geartrain.server import values
+from geartrain.server.endpoints import Endpoint
+from geartrain.server.logs import Level, LogFormat
+from geartrain.server.option import Option, option, options_of, several
+from geartrain.server.tls import Verify
+from geartrain.server.values import FILE, FLAG, SECONDS, SIZE, number
+
+__all__ = ["COMMANDS", "GROUPS", "OPTIONS", "GearmandOptions", "ServerOptions"]
+
+GENERAL = "General"
+NETWORK = "Network"
+TLS = "TLS"
+JOBS = "Jobs"
+LOG = "Log"
+PROCESS = "Process"
+COMPATIBLE = "Accepted for compatibility"
+GROUPS = (GENERAL, NETWORK, TLS, JOBS, LOG, PROCESS, COMPATIBLE)
+
+
+def _handle_prefix() -> str:
+    name = "".join(letter for letter in os.uname().nodename if letter.isprintable() and letter != " ")
+    return f"H:{name}"[: values.MAX_HANDLE_PREFIX]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """What can be chosen about a `Server`."""
+
+    port: int = option(
+        4730, values.PORT, NETWORK, "port to listen on: a number, 0 for any free one, or a service's name", short="p"
+    )
+    listen: tuple[Endpoint, ...] = several(
+        values.ENDPOINT,
+        NETWORK,
+        "where to listen: a host, host:port, [address]:port or unix:/path; may be repeated (all addresses)",
+        short="L",
+    )
+    backlog: int = option(
+        1024,
+        number(1, 65535),
+        NETWORK,
+        "connections that may wait to be accepted, as far as the system allows",
+        short="b",
+    )
+    # Something else may hold the port for a moment: a predecessor that has just been told to stop takes up to two
+    # seconds. Whoever else holds it will not go away, and should be reported soon.
+    bind_timeout: float = option(3.0, SECONDS, NETWORK, "how long to try again while an address is in use")
+    # A path dies without a word more often than with one. Two minutes survive the reboot of a switch and are what the
+    # jobs of a lost worker wait: 60 s until the first question, then four of them, 15 s apart.
+    keepalive_idle: int = option(60, number(-1), NETWORK, "seconds of silence before a peer is asked; -1: the system's")
+    keepalive_interval: int = option(15, number(-1), NETWORK, "seconds between such questions; -1: the system's")
+    keepalive_count: int = option(4, number(-1), NETWORK, "questions until a silent peer is lost; -1: the system's")
+    user_timeout: float = option(
+        120.0, SECONDS, NETWORK, "seconds until a peer that does not acknowledge what was sent is lost; 0: the system's"
+    )
+    max_packet_size: int = option(MAX_PACKET, SIZE, NETWORK, "largest packet accepted; K, M and G are understood")
+    # What a peer does not read has to wait somewhere. A thousand times the usual large result is a peer that is stuck.
+    max_unsent: int = option(
+        1 << 30, SIZE, NETWORK, "most that may wait for a peer that does not read; it is then closed"
+    )
+
+    ssl: bool = option(False, FLAG, TLS, "speak TLS on every port that is listened on")
+    ssl_certificate: str | None = option(
+        None, FILE, TLS, "the server's certificate with its chain", environment=("GEARMAND_SERVER_PEM",)
+    )
+    ssl_key: str | None = option(
+        None, FILE, TLS, "its key, if that is not in the same file", environment=("GEARMAND_SERVER_KEY",)
+    )
+    ssl_ca_file: str | None = option(
+        None, FILE, TLS, "authority that clients' certificates come from", environment=("GEARMAND_CA_CERTIFICATE",)
+    )
+    ssl_verify: Verify = option(
+        Verify.NONE, values.VERIFY, TLS, "whether clients must show a certificate: none, optional or required"
+    )
+    handshake_timeout: float = option(10.0, SECONDS, TLS, "seconds that a client has for the TLS handshake")
+
+    job_retries: int = option(
+        -1, number(-1, 255), JOBS, "lost workers that a job survives; -1: any number, 0: none", short="j"
+    )
+    job_handle_prefix: str = option(
+        _handle_prefix(), values.HANDLE_PREFIX, JOBS, "what comes before the number in a job's handle"
+    )
+    exceptions: bool = option(False, FLAG, JOBS, "send exceptions to every client, also if it did not ask for them")
+    worker_wakeup: int = option(
+        1, number(0, 255), JOBS, "sleeping workers to wake for each job; 0: all of them", short="w"
+    )
+    rearm_after: float = option(1.0, SECONDS, JOBS, "seconds that a woken worker has before others are woken instead")
+    priority_scope: PriorityScope = option(
+        PriorityScope.GLOBAL,
+        values.SCOPE,
+        JOBS,
+        "whether priorities count over all functions of a worker (global) or, as in gearmand 1.1, in each (function)",
+    )
+    round_robin: bool = option(
+        False, FLAG, JOBS, "serve a worker's functions in turn; with global priorities they always are", short="R"
+    )
+    allow_shutdown: bool = option(False, FLAG, JOBS, "obey 'shutdown [graceful]' from this machine")
+
+    verbose: Level | None = option(
+        None,
+        values.LEVEL,
+        LOG,
+        "FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE (or -v), INFO (-vv) or DEBUG (-vvv); if not given, errors and "
+        "where the server listens",
+        short="v",
+        steps=("NOTICE", "INFO", "DEBUG"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GearmandOptions(ServerOptions):
+    """What can be chosen about the command."""
+
+    log_file: str | None = option(
+        None, FILE, LOG, "a file, 'stderr' or 'none' (stderr; as a daemon, a file where logs are kept)", short="l"
+    )
+    log_format: LogFormat = option(LogFormat.TEXT, values.FORMAT, LOG, "text or json, one object a line")
+    syslog: bool = option(False, FLAG, LOG, "log to syslog too")
+
+    daemon: bool = option(False, FLAG, PROCESS, "go to the background once the server is ready", short="d")
+    pid_file: str | None = option(
+        None, FILE, PROCESS, "file for the process id (none; as a daemon, one where the system keeps them)", short="P"
+    )
+    user: str | None = option(None, values.USER, PROCESS, "user to become once all ports are bound", short="u")
+    file_descriptors: int | None = option(
+        None, number(16), PROCESS, "file descriptors to allow, a few more than connections (all that we may)", short="f"
+    )
+
+    queue_type: str = option("builtin", values.QUEUE, COMPATIBLE, "only builtin in this version", short="q")
+    protocol: str | None = option(None, values.MODULE, COMPATIBLE, "none in this version", short="r")
+    threads: int = option(4, number(0), COMPATIBLE, "no effect: one thread serves all", short="t")
+    hashtable_buckets: int = option(
+        991,
+        number(1, message="hashtable-buckets has to be greater than 0"),
+        COMPATIBLE,
+        "no effect: tables grow by themselves",
+    )
+    keepalive: bool = option(False, FLAG, COMPATIBLE, "no effect: keepalive is always on")
+    coredump: bool = option(False, FLAG, COMPATIBLE, "no effect: crashes are left to the system")
+
+
+OPTIONS = {made.name: made for made in options_of(GearmandOptions)}
+
+
+def _command(name: str, text: str, short: str = "") -> Option:
+    return Option(kind=FLAG, group=GENERAL, help=text, short=short, name=name, default=False)
+
+
+# What is no option of the server, but says what the command is to do with them.
+COMMANDS = {
+    made.name: made
+    for made in (
+        _command("help", "show this help and exit", "h"),
+        _command("version", "show the version and exit", "V"),
+        _command("check-args", "check the options, and the files that they name, and exit"),
+        Option(
+            kind=FILE,
+            group=GENERAL,
+            help="read options from a file; TOML if its name ends so, else words as on the command line",
+            name="config-file",
+        ),
+    )
+}
