@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""The rows of the listings, as values (protocol 2)."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from geartrain.admin.session import to_text
+from geartrain.errors import RemoteProtocolError
+
+__all__ = ["FunctionStatus", "JobRow", "PriorityStatus", "WorkerStatus"]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionStatus:
+    """What `status` says of a function.
+
+    Attributes:
+        total: Jobs in the server, waiting and running.
+        running: Those of them that a worker has.
+        workers: Workers that can do the function.
+    """
+
+    function: str
+    total: int
+    running: int
+    workers: int
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that no worker has yet."""
+        return max(self.total - self.running, 0)
+
+    @classmethod
+    def parse(cls, row: bytes) -> Self:
+        """Read a row ``function TAB total TAB running TAB workers``."""
+        function, *numbers = _columns(row, 4)
+        return cls(to_text(function), *_numbers(numbers, row))
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityStatus:
+    """What `prioritystatus` says of a function: jobs waiting in each priority, and workers."""
+
+    function: str
+    high: int
+    normal: int
+    low: int
+    workers: int
+
+    @classmethod
+    def parse(cls, row: bytes) -> Self:
+        """Read a row ``function TAB high TAB normal TAB low TAB workers``."""
+        function, *numbers = _columns(row, 5)
+        return cls(to_text(function), *_numbers(numbers, row))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """What `workers` says of a connection; those without functions are clients and consoles.
+
+    Attributes:
+        descriptor: The server's number for the connection.
+        client_id: What the worker calls itself, ``-`` if it did not say.
+    """
+
+    descriptor: int
+    address: str
+    client_id: str
+    functions: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, row: bytes) -> Self:
+        """Read a row ``descriptor address client-id : function function``; a client id may hold spaces."""
+        head, _, functions = row.partition(b" : ") if b" : " in row else (row.removesuffix(b" :"), b"", b"")
+        words = head.split(b" ", 2)
+        if len(words) != 3:
+            raise RemoteProtocolError(f"not a row of workers: {row!r}")
+        (descriptor,) = _numbers(words[:1], row)
+        names = tuple(to_text(name) for name in functions.split(b" ") if name)
+        return cls(descriptor, to_text(words[1]), to_text(words[2]), names)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """What `show jobs` says of a job.
+
+    Attributes:
+        retries: How often it was given back by a worker that was lost or too slow.
+        ignored: It was cancelled or abandoned and will not run.
+        stored: It survives a restart of the server.
+    """
+
+    handle: str
+    retries: int
+    ignored: bool
+    stored: bool
+
+    @classmethod
+    def parse(cls, row: bytes) -> Self:
+        """Read a row ``handle TAB retries TAB ignored TAB stored``."""
+        handle, *columns = _columns(row, 4)
+        retries, ignored, stored = _numbers(columns, row)
+        return cls(to_text(handle), retries, bool(ignored), bool(stored))
+
+
+def _columns(row: bytes, count: int) -> list[bytes]:
+    """Split at tabs from the right: some servers let tabs into function names."""
+    columns = row.rsplit(b"\t", count - 1)
+    if len(columns) != count:
+        raise RemoteProtocolError(f"a row of {count} columns was expected, not {row!r}")
+    return columns
+
+
+def _numbers(columns: list[bytes], row: bytes) -> list[int]:
+    try:
+        return [int(column) for column in columns]
+    except ValueError:
+        raise RemoteProtocolError(f"a row with numbers was expected, not {row!r}") from None
