@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""How other threads speak to a loop that waits for sockets."""
+
+import contextlib
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+__all__ = ["Mailbox"]
+
+Letter: TypeAlias = Callable[[], object]
+
+
+class Mailbox:
+    """Calls that are to be made in the loop's thread, and a socket that wakes it.
+
+    Posting is safe in any thread, and in a signal handler in the loop's.
+    """
+
+    def __init__(self) -> None:
+        self._letters: deque[Letter] = deque()
+        self._closed = False
+        self._lock = threading.RLock()  # a signal handler may post while its own thread closes
+        self.bell, self._button = socket.socketpair()
+        self.bell.setblocking(False)
+        self._button.setblocking(False)
+
+    def post(self, letter: Letter) -> bool:
+        """Have the loop make a call; return whether it will."""
+        with self._lock:
+            if self._closed:
+                return False
+            self._letters.append(letter)
+            with contextlib.suppress(BlockingIOError):  # a bell with that many rings is heard
+                self._button.send(b"!")
+            return True
+
+    def deliver(self) -> None:
+        """Make the calls that were posted."""
+        with contextlib.suppress(BlockingIOError):
+            self.bell.recv(4096)
+        for _ in range(len(self._letters)):
+            self._letters.popleft()()
+
+    def close(self) -> None:
+        """Take no more letters, and make the calls that were posted before."""
+        with self._lock:
+            self._closed = True
+        self.deliver()
+        self.bell.close()
+        self._button.close()

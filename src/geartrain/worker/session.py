@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""A worker's conversation with one server, without I/O.
+
+::
+
+    GREETING ──ECHO_RES──▶ AWAKE ──grab()──▶ GRABBING ──JOB_ASSIGN*──▶ AWAKE
+                             ▲                   │
+                             └──NOOP── ASLEEP ◀──┴──NO_JOB (answered by PRE_SLEEP)
+
+- A session begins by registering everything, and with an echo: a server that accepts connections and then says nothing
+  is found out before a job is asked of it.
+- Who may grab is not decided here: a worker with several servers must not be given more jobs than it can do, so that
+  the `Dispatcher` calls `grab` for one session at a time. Jobs that run do not hold up the conversation.
+- Every answer has a deadline. Its passing ends the session, as anything does that is not Gearman.
+- An ERROR answers nothing. gearmand sends one for a result that came too late or once too often, and it lands before
+  the answer to the next GRAB_JOB_ALL (protocol 7.3); it is handed on to be logged.
+- CANT_DO for a function takes its running jobs away from a worker of gearmand (protocol 1.9), so it waits until the
+  last one of them has ended, and no new job is grabbed on the way.
+"""
+
+import enum
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from geartrain.errors import ConnectionLost, RemoteProtocolError
+from geartrain.protocol import RESPONSE, Command, Packet, Parser, request
+
+__all__ = ["ANSWER_TIMEOUT", "POLL_INTERVAL", "Assignment", "Refusal", "State", "WorkerSession"]
+
+ANSWER_TIMEOUT = 10.0  # seconds for the answer to a GRAB_JOB_ALL or the first echo: a server gives it from memory
+# Seconds asleep after which a session asks again unasked. gearmand loses a wake-up now and then (protocol 7.4), and a
+# server that has stopped answering would otherwise never be noticed.
+POLL_INTERVAL = 60.0
+
+_ECHO = b"ready?"
+_GRAB = request(Command.GRAB_JOB_ALL)
+_PRE_SLEEP = request(Command.PRE_SLEEP)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A job that the server gave us; names and handle as on the wire."""
+
+    handle: bytes
+    function: bytes
+    unique: bytes
+    workload: bytes
+    reducer: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An ERROR packet."""
+
+    code: str
+    text: str
+
+
+class State(enum.Enum):
+    """What a session waits for."""
+
+    GREETING = enum.auto()  # for the echo
+    AWAKE = enum.auto()  # to be told to grab
+    GRABBING = enum.auto()  # for a job or NO_JOB
+    ASLEEP = enum.auto()  # for a NOOP
+    ENDED = enum.auto()
+
+
+_ASSIGNMENTS: dict[Command, Callable[..., Assignment]] = {
+    Command.JOB_ASSIGN: lambda handle, function, workload: Assignment(handle, function, b"", workload),
+    Command.JOB_ASSIGN_UNIQ: Assignment,
+    Command.JOB_ASSIGN_ALL: lambda handle, function, unique, reducer, workload: Assignment(
+        handle, function, unique, workload, reducer
+    ),
+}
+
+
+class WorkerSession:
+    """Speaks for a worker on one connection.
+
+    Feed it what the server sent and the time; send what `take_outgoing` returns.
+
+    Args:
+        functions: Wire name and timeout in milliseconds, or None, of everything that the worker can do.
+        client_id: What `workers` shows, or empty.
+        now: The time, from any clock that only goes forward.
+    """
+
+    def __init__(self, functions: Iterable[tuple[bytes, int | None]], client_id: bytes, now: float) -> None:
+        self.state = State.GREETING
+        self.deadline = now + ANSWER_TIMEOUT
+        self.running: dict[bytes, bytes] = {}  # handle -> function
+        self._parser = Parser(RESPONSE)
+        self._outgoing: list[bytes] = []
+        self._registered: dict[bytes, int | None] = {}  # function -> timeout in milliseconds
+        self._leaving: set[bytes] = set()  # functions whose CANT_DO waits
+        self._clock_runs = False  # gearmand's, for a job that has ended
+        if client_id:
+            self._send(Command.SET_CLIENT_ID, client_id)
+        # gearmand 1.1 serves the newest registration first; backwards, the function that was added first leads.
+        for function, timeout_ms in reversed(list(functions)):
+            self._register(function, timeout_ms)
+        self._send(Command.ECHO_REQ, _ECHO)
+
+    def __repr__(self) -> str:
+        return f"<WorkerSession {self.state.name.lower()}: {len(self.running)} running>"
+
+    @property
+    def wants_job(self) -> bool:
+        """Whether `grab` may be called."""
+        return self.state is State.AWAKE and not self._leaving
+
+    def grab(self, now: float) -> None:
+        """Ask for a job."""
+        assert self.wants_job, f"{self!r} is not to grab"
+        self._outgoing.append(_GRAB)
+        self._clock_runs = False
+        self._enter(State.GRABBING, now + ANSWER_TIMEOUT)
+
+    def rest(self, now: float) -> None:
+        """Sleep rather than keep gearmand waiting after a job with a timeout; call it when no grab is near.
+
+        gearmand's clock for such a job runs on after the result, until the worker grabs or sleeps, and makes it run the
+        job again when it fires (protocol 7.4). If there is work the server wakes us at once. Nor is this done without
+        need: gearmand sends no second NOOP to a worker that slept again without a grab.
+        """
+        if self._clock_runs and self.state is State.AWAKE:
+            self._sleep(now)
+
+    def add(self, function: bytes, timeout_ms: int | None) -> None:
+        """Register a function, or change its timeout."""
+        self._leaving.discard(function)
+        # gearmand counts a worker twice that registers twice.
+        if self._registered.get(function, -1) == timeout_ms:
+            return
+        self._register(function, timeout_ms)
+        if self.state is State.ASLEEP:
+            self._enter(State.AWAKE)  # gearmand does not say that jobs of the function are waiting: go and see
+
+    def remove(self, function: bytes) -> None:
+        """Take back a function as soon as none of its jobs is in hand."""
+        self._leaving.add(function)
+        self._take_back()
+
+    def remove_all(self) -> None:
+        """Take back everything, each function as soon as none of its jobs is in hand."""
+        self._leaving.update(self._registered)
+        self._take_back()
+
+    def work(self, command: Command, handle: bytes, *arguments: bytes) -> None:
+        """Report about a running job; nothing, once the connection is gone."""
+        if self.state is not State.ENDED:
+            self._send(command, handle, *arguments)
+
+    def finish(self, handle: bytes) -> None:
+        """Note that a job has ended and its result has been reported."""
+        function = self.running.pop(handle, None)
+        if function is not None and self._registered.get(function) is not None:
+            self._clock_runs = True
+        self._take_back()
+
+    def receive(self, data: bytes, now: float) -> list[Assignment | Refusal]:
+        """Return what happened that others must know of.
+
+        Raises:
+            RemoteProtocolError: The server does not speak Gearman, or says what nobody asked for.
+        """
+        happened: list[Assignment | Refusal] = []
+        for packet in self._parser.receive(data):
+            event = self._packet(packet, now)
+            if event is not None:
+                happened.append(event)
+        return happened
+
+    def tick(self, now: float) -> None:
+        """Do what is due.
+
+        Raises:
+            ConnectionLost: The server does not answer.
+        """
+        if now < self.deadline:
+            return
+        if self.state is not State.ASLEEP:
+            raise ConnectionLost(f"it accepts connections but gave no answer within {ANSWER_TIMEOUT:g} seconds")
+        self._enter(State.AWAKE)
+
+    def take_outgoing(self) -> bytes:
+        """Return the bytes to send and forget them."""
+        data = b"".join(self._outgoing)
+        self._outgoing.clear()
+        return data
+
+    def end(self) -> None:
+        """Note that the connection is gone; running jobs belong to the server again."""
+        self._enter(State.ENDED)
+        self.running.clear()
+
+    def _packet(self, packet: Packet, now: float) -> Assignment | Refusal | None:
+        number, arguments = packet
+        command = Command(number)
+        if command in _ASSIGNMENTS:
+            return self._assigned(_ASSIGNMENTS[command](*arguments))
+        if command is Command.ERROR:
+            code, text = arguments
+            return Refusal(code.decode("utf-8", "replace"), text.decode("utf-8", "replace"))
+        if command is Command.NO_JOB:
+            self._expect(State.GRABBING, command)
+            self._sleep(now)
+            self._take_back()
+        elif command is Command.NOOP:
+            # A NOOP may cross our GRAB_JOB_ALL: only a sleeper is woken by it.
+            if self.state is State.ASLEEP:
+                self._enter(State.AWAKE)
+        elif command is Command.ECHO_RES:
+            self._expect(State.GREETING, command)
+            self._enter(State.AWAKE)
+        else:
+            raise RemoteProtocolError(f"{command.name} is not for workers")
+        return None
+
+    def _assigned(self, assignment: Assignment) -> Assignment:
+        self._expect(State.GRABBING, Command.JOB_ASSIGN)
+        self._enter(State.AWAKE)
+        self.running[assignment.handle] = assignment.function
+        self._take_back()
+        return assignment
+
+    def _expect(self, state: State, command: Command) -> None:
+        if self.state is not state:
+            raise RemoteProtocolError(f"{command.name} answers nothing that was asked")
+
+    def _sleep(self, now: float) -> None:
+        self._outgoing.append(_PRE_SLEEP)
+        self._clock_runs = False
+        self._enter(State.ASLEEP, now + POLL_INTERVAL)
+
+    def _enter(self, state: State, deadline: float = math.inf) -> None:
+        self.state = state
+        self.deadline = deadline
+
+    def _take_back(self) -> None:
+        """Send the CANT_DOs that need not wait any longer; while a job may be on its way, all must."""
+        if self.state is State.GRABBING:
+            return
+        for function in self._leaving.difference(self.running.values()):
+            self._send(Command.CANT_DO, function)
+            self._leaving.discard(function)
+            self._registered.pop(function, None)
+
+    def _register(self, function: bytes, timeout_ms: int | None) -> None:
+        self._registered[function] = timeout_ms
+        if timeout_ms is None:
+            self._send(Command.CAN_DO, function)
+        else:
+            self._send(Command.CAN_DO_TIMEOUT, function, b"%d" % timeout_ms)
+
+    def _send(self, command: Command, *arguments: bytes) -> None:
+        self._outgoing.append(request(command, *arguments))
