@@ -12,6 +12,7 @@
     ├── ReplyTimeout             (also a TimeoutError) a server did not answer in time
     ├── ServerError              a server answered with an ERROR packet
     └── JobError
+        ├── EventsLost           more events came than a client keeps for a reader
         ├── JobFailed            the worker said that the job failed
         ├── JobException         the worker sent an exception
         └── JobTimeout           (also a TimeoutError) the job did not end in time
@@ -21,6 +22,7 @@
 
 __all__ = [
     "ConnectionLost",
+    "EventsLost",
     "GeartrainError",
     "JobError",
     "JobException",
@@ -98,6 +100,10 @@ class JobError(GeartrainError):
     def __init__(self, message: str, handle: str = "") -> None:
         super().__init__(message)
         self.handle = handle
+
+
+class EventsLost(JobError):
+    """A job sent more than its client keeps, and nobody read it. The result is not affected."""
 
 
 class JobFailed(JobError):

@@ -3,11 +3,13 @@
 
 from geartrain.transport.address import DEFAULT_PORT, ServerAddress, Servers, parse_servers
 from geartrain.transport.backoff import Backoff
-from geartrain.transport.sockets import connect, tune
+from geartrain.transport.sockets import CONNECT_TIMEOUT, KEEPALIVE, connect, tune
 from geartrain.transport.tls import TLS, client_context
 
 __all__ = [
+    "CONNECT_TIMEOUT",
     "DEFAULT_PORT",
+    "KEEPALIVE",
     "TLS",
     "Backoff",
     "ServerAddress",

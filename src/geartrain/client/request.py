@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""From what a user asks for to the packet that asks for it: every check that needs no server."""
+
+import math
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from geartrain.errors import LocalProtocolError
+from geartrain.names import Text, encode, function_bytes
+from geartrain.protocol import Command, request
+from geartrain.records import JobRequest, Priority
+
+__all__ = [
+    "MAX_HANDLE",
+    "MAX_UNIQUE",
+    "Delay",
+    "Moment",
+    "Submission",
+    "epoch_seconds",
+    "handle_bytes",
+    "submission",
+    "unique_bytes",
+]
+
+MAX_UNIQUE = 64  # bytes; servers answer ERROR to more, or drop the connection
+MAX_HANDLE = 63  # bytes; the C server never answers questions about longer ones
+
+_LAST_EPOCH = 2**63 - 1
+_LARGEST_WORKLOAD = 2**32 - 1 - MAX_UNIQUE - 1024  # the header's length has 32 bits, and the names need room as well
+
+Moment: TypeAlias = datetime | float
+Delay: TypeAlias = timedelta | float
+
+_FOREGROUND = {
+    Priority.HIGH: Command.SUBMIT_JOB_HIGH,
+    Priority.NORMAL: Command.SUBMIT_JOB,
+    Priority.LOW: Command.SUBMIT_JOB_LOW,
+}
+_BACKGROUND = {
+    Priority.HIGH: Command.SUBMIT_JOB_HIGH_BG,
+    Priority.NORMAL: Command.SUBMIT_JOB_BG,
+    Priority.LOW: Command.SUBMIT_JOB_LOW_BG,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job as it travels, checked and encoded.
+
+    Attributes:
+        packet: The SUBMIT_JOB* packet.
+        function: The function's name on the wire.
+        unique: The unique on the wire.
+        key: What its server is chosen by, so that equal jobs meet; empty if any server will do.
+        background: Whether nobody waits for the result.
+        retries: As in `JobRequest`.
+    """
+
+    packet: bytes
+    function: bytes
+    unique: bytes
+    key: bytes
+    background: bool
+    retries: int
+
+
+def submission(
+    wanted: JobRequest, *, prefix: Text = b"", background: bool = False, epoch: int | None = None
+) -> Submission:
+    """Check and encode a job.
+
+    Args:
+        wanted: The job.
+        prefix: Put before the function's name.
+        background: Whether nobody waits for the result.
+        epoch: Not to be started before this second; such jobs are background jobs.
+
+    Raises:
+        LocalProtocolError: The protocol has no place for what was asked.
+        ValueError: A delayed job cannot have a priority.
+    """
+    function = function_bytes(wanted.function, prefix)
+    workload = encode(wanted.workload, "a workload")
+    if len(workload) > _LARGEST_WORKLOAD:
+        raise LocalProtocolError(f"a workload may have {_LARGEST_WORKLOAD} bytes, not {len(workload)}")
+    unique = _unique_of(wanted, background=background or epoch is not None)
+    if epoch is not None:
+        if wanted.priority != Priority.NORMAL:
+            raise ValueError("a delayed job has no priority: the protocol's SUBMIT_JOB_EPOCH has no place for one")
+        packet = request(Command.SUBMIT_JOB_EPOCH, function, unique, b"%d" % epoch, workload)
+    else:
+        command = (_BACKGROUND if background else _FOREGROUND)[Priority(wanted.priority)]
+        packet = request(command, function, unique, workload)
+    key = b""
+    if wanted.unique and (unique != b"-" or workload):
+        key = function + b"\0" + (workload if unique == b"-" else unique)
+    return Submission(packet, function, unique, key, background or epoch is not None, wanted.retries)
+
+
+def _unique_of(wanted: JobRequest, *, background: bool) -> bytes:
+    if wanted.unique is None:
+        # The C server stores background jobs by function and unique: without one they would overwrite each other.
+        return secrets.token_hex(16).encode() if background else b""
+    return unique_bytes(wanted.unique)
+
+
+def unique_bytes(unique: Text) -> bytes:
+    """Return a unique as it travels.
+
+    Raises:
+        LocalProtocolError: It is too long or contains a NUL byte.
+    """
+    encoded = encode(unique, "a unique")
+    if len(encoded) > MAX_UNIQUE or b"\0" in encoded:
+        raise LocalProtocolError(
+            f"a unique has up to {MAX_UNIQUE} bytes and no NUL among them, unlike {encoded!r:.200}"
+        )
+    return encoded
+
+
+def epoch_seconds(at: Moment | None, delay: Delay | None, now: float) -> int | None:
+    """Return the second before which a job is not to be started, or ``None`` if it may start at once.
+
+    Fractions are rounded up: a job is never early.
+
+    Raises:
+        ValueError: Both are given, or one is no moment in time: a datetime without a time zone, a negative delay.
+    """
+    if at is not None and delay is not None:
+        raise ValueError("a job has either a time (at=) or a delay (delay=), not both")
+    if isinstance(at, datetime):
+        if at.utcoffset() is None:
+            raise ValueError(f"{at!r} has no time zone, so it is no moment in time; try at.astimezone()")
+        at = at.timestamp()
+    if delay is not None:
+        seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+        if not seconds >= 0:
+            raise ValueError(f"a delay cannot be negative: {delay!r}")
+        at = now + seconds
+    if at is None:
+        return None
+    if not 0 <= at <= _LAST_EPOCH:
+        raise ValueError(f"a job's time is given in seconds since 1970, not as {at!r}")
+    return math.ceil(at)
+
+
+def handle_bytes(handle: str) -> bytes:
+    """Return a handle as it travels; see `Session` for the way back.
+
+    Raises:
+        LocalProtocolError: No server's handle looks like that.
+    """
+    encoded = handle.encode("utf-8", "surrogateescape")
+    if not encoded or len(encoded) > MAX_HANDLE or b"\0" in encoded:
+        raise LocalProtocolError(f"a handle has 1 to {MAX_HANDLE} bytes and no NUL among them, unlike {handle[:200]!r}")
+    return encoded
