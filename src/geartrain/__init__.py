@@ -3,6 +3,51 @@
 
 from geartrain._version import __version__
 from geartrain.admin import AdminClient
+from geartrain.client import Client, SubmittedJob, as_completed
+from geartrain.errors import (
+    ConnectionLost,
+    EventsLost,
+    GeartrainError,
+    JobError,
+    JobException,
+    JobFail,
+    JobFailed,
+    JobTimeout,
+    NoServerAvailable,
+    ProtocolError,
+    ReplyTimeout,
+    ServerError,
+)
+from geartrain.records import Data, Handle, JobRequest, JobStatus, Priority, Progress, Warn
+from geartrain.transport import TLS
 from geartrain.worker import AssignedJob, Worker
 
-__all__ = ["AdminClient", "AssignedJob", "Worker", "__version__"]
+__all__ = [
+    "AdminClient",
+    "AssignedJob",
+    "Client",
+    "ConnectionLost",
+    "Data",
+    "EventsLost",
+    "GeartrainError",
+    "Handle",
+    "JobError",
+    "JobException",
+    "JobFail",
+    "JobFailed",
+    "JobRequest",
+    "JobStatus",
+    "JobTimeout",
+    "NoServerAvailable",
+    "Priority",
+    "Progress",
+    "ProtocolError",
+    "ReplyTimeout",
+    "ServerError",
+    "SubmittedJob",
+    "TLS",
+    "Warn",
+    "Worker",
+    "__version__",
+    "as_completed",
+]
