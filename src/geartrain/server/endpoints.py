@@ -18,7 +18,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Endpoint", "bind", "describe", "is_loopback"]
+__all__ = ["Endpoint", "bind", "describe", "host_of", "is_local"]
 
 _UNIX = "unix:"
 # An address of this kind is not there on this machine; another address of the same name may be.
@@ -75,9 +75,14 @@ def describe(address: object) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether the address of a peer says that it is on this machine."""
-    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+def host_of(address: object) -> str:
+    """Return the host in a peer's address."""
+    return str(address[0]) if isinstance(address, tuple) else "unix"
+
+
+def is_local(address: object) -> bool:
+    """Tell whether a peer's address says that it is on this machine."""
+    return not isinstance(address, tuple) or ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
 
 
 def bind(endpoint: Endpoint, default_port: int) -> list[socket.socket]:

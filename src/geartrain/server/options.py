@@ -5,6 +5,7 @@
 """
 
 # ruff: noqa: RUF009  # option() and several() return dataclass fields
+import difflib
 import os
 from dataclasses import dataclass
 
@@ -15,9 +16,9 @@ from geartrain.server.endpoints import Endpoint
 from geartrain.server.logs import Level, LogFormat
 from geartrain.server.option import Option, option, options_of, several
 from geartrain.server.tls import Verify
-from geartrain.server.values import FILE, FLAG, SECONDS, SIZE, number
+from geartrain.server.values import FILE, FLAG, SECONDS, SIZE, OptionError, number
 
-__all__ = ["COMMANDS", "GROUPS", "OPTIONS", "GearmandOptions", "ServerOptions"]
+__all__ = ["COMMANDS", "GROUPS", "OPTIONS", "GearmandOptions", "ServerOptions", "unknown_option"]
 
 GENERAL = "General"
 NETWORK = "Network"
@@ -44,7 +45,7 @@ class ServerOptions:
     listen: tuple[Endpoint, ...] = several(
         values.ENDPOINT,
         NETWORK,
-        "where to listen: a host, host:port, [address]:port or unix:/path; may be repeated (all addresses)",
+        "where to listen: a host, host:port, [address]:port or unix:/path; may be repeated [all addresses]",
         short="L",
     )
     backlog: int = option(
@@ -124,18 +125,18 @@ class GearmandOptions(ServerOptions):
     """What can be chosen about the command."""
 
     log_file: str | None = option(
-        None, FILE, LOG, "a file, 'stderr' or 'none' (stderr; as a daemon, a file where logs are kept)", short="l"
+        None, FILE, LOG, "a file, 'stderr' or 'none' [stderr; as a daemon, a file where logs are kept]", short="l"
     )
     log_format: LogFormat = option(LogFormat.TEXT, values.FORMAT, LOG, "text or json, one object a line")
     syslog: bool = option(False, FLAG, LOG, "log to syslog too")
 
     daemon: bool = option(False, FLAG, PROCESS, "go to the background once the server is ready", short="d")
     pid_file: str | None = option(
-        None, FILE, PROCESS, "file for the process id (none; as a daemon, one where the system keeps them)", short="P"
+        None, FILE, PROCESS, "file for the process id [none; as a daemon, one where the system keeps them]", short="P"
     )
     user: str | None = option(None, values.USER, PROCESS, "user to become once all ports are bound", short="u")
     file_descriptors: int | None = option(
-        None, number(16), PROCESS, "file descriptors to allow, a few more than connections (all that we may)", short="f"
+        None, number(16), PROCESS, "file descriptors to allow, a few more than connections [all that we may]", short="f"
     )
 
     queue_type: str = option("builtin", values.QUEUE, COMPATIBLE, "only builtin in this version", short="q")
@@ -173,3 +174,26 @@ COMMANDS = {
         ),
     )
 }
+
+# gearmand's modules, by the beginning of their options.
+_MODULES = {
+    "http-": "http",
+    "libdrizzle-": "libdrizzle",
+    "libmemcached-": "libmemcached",
+    "libpq-": "postgres",
+    "libsqlite3-": "libsqlite3",
+    "libtokyocabinet-": "libtokyocabinet",
+    "mysql-": "mysql",
+    "redis-": "redis",
+    "store-queue-on-shutdown": "libsqlite3",
+}
+
+
+def unknown_option(name: str, written: str) -> OptionError:
+    """Return the error for an option that we do not have; ``written`` is how its user wrote it."""
+    for beginning, module in _MODULES.items():
+        if name.startswith(beginning):
+            return OptionError(f"option '{written}' is for '{module}', which is not available in this version")
+    close = difflib.get_close_matches(name, (*OPTIONS, *COMMANDS), n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    return OptionError(f"unrecognised option '{written}'{hint}")

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""``gearmand``: the job server as a process.
+
+What happens in which order matters, because a server may start as root to become somebody else::
+
+    options → file descriptors → to the background → log → pid file        still as whoever called
+            → certificates → ports                                         all that may need root's rights
+            → user                                                         given up for good
+            → accepting → "ready" to the caller
+
+So ports below 1024, sockets in folders of root and keys that only root can read work together with ``--user``. Whatever
+fails before the end fails for the caller to see: a line on its standard error output, and exit code 1.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from geartrain._version import __version__
+from geartrain.errors import GeartrainError
+from geartrain.server import Server
+from geartrain.server.daemon import detach
+from geartrain.server.logs import Level, LogSetup
+from geartrain.server.options import GearmandOptions
+from geartrain.server.pidfile import PidFile
+from geartrain.server.places import default_log_file, default_pid_file, make_room
+from geartrain.server.process import ProcessError, allow_descriptors, become, check_may_become, ids_of
+from geartrain.server.server import tls_context
+from geartrain.server.sources import Invocation, read
+from geartrain.server.usage import usage
+
+__all__ = ["main"]
+
+log = logging.getLogger("geartrain.server")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; ``words`` are those behind its name."""
+    program = sys.argv[0]
+    try:
+        invocation = read(sys.argv[1:] if words is None else words, os.environ)
+        if invocation.command == "help":
+            print(usage(), end="")
+        elif invocation.command == "version":
+            print(f"\ngearmand {__version__} - Geartrain")
+        else:
+            _check(invocation.options)
+            if invocation.command != "check-args":
+                _run(invocation, program)
+    except GeartrainError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _check(options: GearmandOptions) -> None:
+    """Raise what the start would raise, as far as it can be known without starting."""
+    if options.user is not None:
+        check_may_become(options.user)
+    tls_context(options)
+
+
+def _run(invocation: Invocation, program: str) -> None:
+    """Serve until a signal or a text command ends it."""
+    options = invocation.options
+    owner = ids_of(options.user) if options.user is not None else None
+    allow_descriptors(options.file_descriptors)
+    serves = detach() if options.daemon else _do_nothing
+    with contextlib.ExitStack() as stack:
+        log_setup = _start_log(options, owner, program)
+        stack.callback(log_setup.stop)
+        for warning in invocation.warnings:
+            log.warning("%s", warning)
+        pid_file = _pid_file(options, owner)
+        try:
+            if pid_file is not None:
+                stack.enter_context(PidFile(pid_file))
+            with asyncio.Runner(loop_factory=_new_loop) as runner:
+                runner.run(_serve(options, log_setup, serves))
+        except GeartrainError as error:
+            if log_setup.is_file:  # on standard error output it would be said twice
+                log.log(Level.FATAL, "%s", error)
+            raise
+
+
+def _start_log(options: GearmandOptions, owner: tuple[int, int] | None, program: str) -> LogSetup:
+    """Begin to log. If a file cannot be opened, standard error output has to do; a daemon has none."""
+    destination = options.log_file
+    if destination is None and options.daemon:
+        destination = make_room(default_log_file(os.environ), owner)
+    setups = [destination or "stderr", "stderr"]
+    for attempt in setups:
+        setup = LogSetup(
+            attempt, level=options.verbose, format=options.log_format, to_syslog=options.syslog, owner=owner
+        )
+        try:
+            setup.start()
+        except OSError as error:
+            problem = f"Could not open the log file {attempt}: {error.strerror}"
+            if options.daemon:
+                raise ProcessError(problem) from error
+            print(f"{program}: {problem}; logging to stderr", file=sys.stderr)
+            continue
+        return setup
+    raise AssertionError("standard error output needs no opening")
+
+
+def _pid_file(options: GearmandOptions, owner: tuple[int, int] | None) -> str | None:
+    if options.pid_file is None and options.daemon:
+        return make_room(default_pid_file(os.environ), owner)
+    return options.pid_file
+
+
+async def _serve(options: GearmandOptions, log_setup: LogSetup, serves: Callable[[], None]) -> None:
+    server = Server(options)
+    loop = asyncio.get_running_loop()
+    start = loop.create_task(_start(server, options))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, start.cancel)
+    loop.add_signal_handler(signal.SIGHUP, _reopen, log_setup)
+    try:
+        await start
+    except asyncio.CancelledError:
+        log.log(Level.NOTICE, "Stopped before the start was complete")
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: server.stop(graceful=True))
+    _calm_collector()
+    serves()
+    await server.serve_until_stopped()
+
+
+async def _start(server: Server, options: GearmandOptions) -> None:
+    await server.bind()
+    if options.user is not None:
+        become(options.user)
+    await server.start()
+
+
+def _reopen(log_setup: LogSetup) -> None:
+    log.log(Level.NOTICE, "SIGHUP, reopening log file")
+    try:
+        log_setup.reopen()
+    except OSError as error:
+        log.error("Could not reopen the log file: %s", error)  # noqa: TRY400  # the traceback would say no more
+
+
+def _calm_collector() -> None:
+    """Keep the collector of cyclic garbage from stopping the server.
+
+    There are no cycles in core, and connections leave none. What there is to find is young: a collection of the oldest
+    generation would look at every queued job, half a second for a million of them, and find nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 50, 1_000_000)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Return the quickest event loop that there is: the standard one costs a quarter to a half more."""
+    try:
+        import uvloop  # it is not there on every system
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def _do_nothing() -> None:
+    """There is nobody to be told."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

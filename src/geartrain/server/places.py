@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""Where a daemon keeps its files when nobody says where. They do not need root, and never mix with gearmand's."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from geartrain.server.process import ProcessError
+
+__all__ = ["default_log_file", "default_pid_file", "make_room"]
+
+
+def default_pid_file(environment: Mapping[str, str]) -> Path:
+    """Return where a daemon's pid file is when nobody says otherwise."""
+    if os.geteuid() == 0:
+        return Path("/run/geartrain/gearmand.pid")
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    return Path(runtime, "geartrain/gearmand.pid") if runtime else _state(environment) / "gearmand.pid"
+
+
+def default_log_file(environment: Mapping[str, str]) -> Path:
+    """Return where a daemon's log is when nobody says otherwise."""
+    return Path("/var/log/geartrain/gearmand.log") if os.geteuid() == 0 else _state(environment) / "gearmand.log"
+
+
+def _state(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local/state", "geartrain")
+
+
+def make_room(file: Path, owner: tuple[int, int] | None) -> str:
+    """Return the path of a default file when its folder is there, and belongs to the user that the server will run as.
+
+    Raises:
+        ProcessError: It cannot be made.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if owner is not None and os.geteuid() == 0:
+            os.chown(file.parent, *owner)
+    except OSError as error:
+        raise ProcessError(f"Could not make the folder {file.parent}: {error.strerror}") from error
+    return str(file)

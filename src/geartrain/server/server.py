@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""The job server as an object of a program.
+
+::
+
+    async with Server(ServerOptions(port=0)) as server:
+        print(server.addresses)
+        await server.serve_until_stopped()
+
+It installs no signal handlers, sets no log levels and reads no environment: that is for `geartrain.cli.gearmand`.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import ssl
+import time
+from types import TracebackType
+
+from geartrain._version import __version__
+from geartrain.core import Clock, JobServer, JobServerOptions, Shutdown
+from geartrain.server.binding import listen, release
+from geartrain.server.connection import Connection
+from geartrain.server.endpoints import Endpoint, describe
+from geartrain.server.listener import Listener
+from geartrain.server.logs import Level
+from geartrain.server.options import ServerOptions
+from geartrain.server.pump import Pump
+from geartrain.server.tls import TLSError, Verify, server_context
+from geartrain.server.tuning import tune
+
+__all__ = ["Server", "tls_context"]
+
+log = logging.getLogger("geartrain.server")
+
+# Seconds that peers have to take what was written to them when the server stops.
+_FAREWELL = 1.0
+# Seconds that a peer has to end TLS in good form.
+_TLS_FAREWELL = 5.0
+
+
+class Server:
+    """A Gearman job server.
+
+    Args:
+        options: What can be chosen.
+        clock: Where the time comes from.
+    """
+
+    def __init__(self, options: ServerOptions | None = None, *, clock: Clock = time) -> None:
+        self._options = options or ServerOptions()
+        self._clock = clock
+        self._tls: ssl.SSLContext | None = None
+        self._sockets: list[socket.socket] = []
+        self._listeners: list[Listener] = []
+        self._arrivals: set[asyncio.Task[None]] = set()
+        self._shutdown: Shutdown | None = None
+        self._stopped = asyncio.Event()
+        self._is_closed = False
+        self._job_server: JobServer
+        self._pump: Pump
+
+    @property
+    def addresses(self) -> list[Endpoint]:
+        """Where the server listens."""
+        return [_endpoint(listening) for listening in self._sockets]
+
+    async def bind(self) -> None:
+        """Read the files of TLS and take the ports: all that may need more rights than serving does.
+
+        Raises:
+            TLSError: A file is not what it should be.
+            BindError: An address is not to be had.
+        """
+        self._tls = tls_context(self._options)
+        self._sockets = await listen(self._options)
+
+    async def start(self) -> None:
+        """Serve from now on. Takes the ports first, unless `bind` has done so; raises what that raises."""
+        if not self._sockets:
+            await self.bind()
+        verbosity = (self._options.verbose or Level.ERROR).name
+        self._job_server = JobServer(_core_options(self._options, verbosity), self._clock)
+        self._pump = Pump(self._job_server, self._options.max_unsent, self._after_turn)
+        log.log(Level.NOTICE, "Starting up with pid %d, verbose is set to %s", os.getpid(), verbosity)
+        self._listeners = [Listener(listening, self._accept) for listening in self._sockets]
+        for listening in self._sockets:
+            log.log(Level.NOTICE, "Listening on %s (%d)", _endpoint(listening), listening.fileno())
+
+    def stop(self, *, graceful: bool = False) -> None:
+        """Stop: at once, or when no job is left. Connections stay until then, and may even submit more.
+
+        Who asks twice to stop at once does not want to wait for peers that do not read.
+        """
+        if self._shutdown is Shutdown.NOW:
+            self._abort()
+        else:
+            self._shutdown = Shutdown.GRACEFUL if graceful else Shutdown.NOW
+            self._pump.schedule()
+
+    async def serve_until_stopped(self) -> None:
+        """Return when the server has stopped and all connections are closed."""
+        await self._stopped.wait()
+        await self.close()
+
+    async def close(self) -> None:
+        """End at once; what has been written still leaves if its peers take it. Does no harm a second time."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._stop_listening()
+        for arrival in self._arrivals:
+            arrival.cancel()
+        self._pump.run()
+        for outlet in self._pump.outlets:
+            outlet.transport.close()
+        try:
+            await asyncio.wait_for(self._pump.is_empty.wait(), _FAREWELL)
+        except TimeoutError:
+            self._abort()
+            await self._pump.is_empty.wait()
+        self._pump.stop()
+        log.log(Level.NOTICE, "Shutdown complete")
+
+    async def __aenter__(self) -> "Server":
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _after_turn(self) -> None:
+        """Look whether it is time to stop, each time that everything has been sent."""
+        how = self._shutdown or self._job_server.shutdown_requested
+        if how is None:
+            return
+        self._stop_listening()
+        if how is Shutdown.NOW or not self._job_server.has_work:
+            self._stopped.set()
+
+    def _stop_listening(self) -> None:
+        for listener in self._listeners:
+            listener.stop()
+        release(self._sockets)
+        self._listeners = []
+        self._sockets = []
+
+    def _abort(self) -> None:
+        for outlet in self._pump.outlets:
+            outlet.transport.abort()
+
+    def _accept(self, accepted: socket.socket, address: object) -> None:
+        arrival = asyncio.get_running_loop().create_task(self._welcome(accepted, address))
+        self._arrivals.add(arrival)
+        arrival.add_done_callback(self._arrivals.discard)
+
+    async def _welcome(self, accepted: socket.socket, address: object) -> None:
+        """Make a connection of an accepted socket. With TLS it takes as long as the peer does; nobody waits for it."""
+        name = describe(address)
+        try:
+            tune(accepted, self._options)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Connection(self._pump, accepted.fileno(), address, self._options.max_packet_size),
+                accepted,
+                ssl=self._tls,
+                ssl_handshake_timeout=self._options.handshake_timeout if self._tls else None,
+                ssl_shutdown_timeout=_TLS_FAREWELL if self._tls else None,
+            )
+        except OSError as error:
+            accepted.close()
+            log.info("Lost %s before it was connected: %s", name, error)
+
+
+def tls_context(options: ServerOptions) -> ssl.SSLContext | None:
+    """Return what the options say of TLS, or None without ``--ssl``; raises `TLSError`."""
+    if not options.ssl:
+        if options.ssl_verify is not Verify.NONE:
+            raise TLSError(
+                f"--ssl-verify={options.ssl_verify.value} needs --ssl: there are no certificates without TLS"
+            )
+        return None
+    return server_context(options.ssl_certificate, options.ssl_key, options.ssl_ca_file, options.ssl_verify)
+
+
+def _endpoint(listening: socket.socket) -> Endpoint:
+    address = listening.getsockname()
+    return Endpoint(path=address) if isinstance(address, str) else Endpoint(address[0], address[1])
+
+
+def _core_options(options: ServerOptions, verbosity: str) -> JobServerOptions:
+    return JobServerOptions(
+        handle_prefix=options.job_handle_prefix.encode(),
+        version=__version__,
+        pid=os.getpid(),
+        verbosity=verbosity,
+        worker_wakeup=options.worker_wakeup,
+        rearm_after=options.rearm_after,
+        job_retries=options.job_retries,
+        exceptions=options.exceptions,
+        priority_scope=options.priority_scope,
+        round_robin=options.round_robin,
+        allow_shutdown=options.allow_shutdown,
+    )
