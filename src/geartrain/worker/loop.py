@@ -25,7 +25,7 @@ from geartrain.worker.functions import Function, FunctionTable
 from geartrain.worker.job import AssignedJob
 from geartrain.worker.link import Link, Outcome
 from geartrain.worker.mailbox import Mailbox
-from geartrain.worker.options import WorkerOptions
+from geartrain.worker.options import Reason, WorkerOptions
 from geartrain.worker.perform import Call, Middleware, perform, wrap
 from geartrain.worker.session import Assignment, Refusal, State, WorkerSession
 
@@ -64,6 +64,7 @@ class WorkerLoop:
         self._idle_timeout = math.inf if idle_timeout is None else idle_timeout
         self._idle_since = time.monotonic()
         self._leave_at = math.inf
+        self._reason = Reason.MAX_JOBS  # unless something else has the worker leave
         self._dispatcher = Dispatcher(options.concurrency, options.max_jobs)
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._mailbox = Mailbox()
@@ -85,8 +86,8 @@ class WorkerLoop:
 
     # What happens in the loop's thread.
 
-    def run(self) -> int:
-        """Work, and return how many jobs were begun.
+    def run(self) -> Reason:
+        """Work, and return why that came to an end.
 
         Raises:
             NoServerAvailable: In a burst, none of the servers could be reached.
@@ -108,14 +109,14 @@ class WorkerLoop:
             self._leave(threads)
         if self._burst and all(link.failure for link in self._links):
             raise NoServerAvailable("; ".join(f"{link.address}: {link.failure}" for link in self._links))
-        return self._dispatcher.started
+        return self._reason
 
     def _turn(self, now: float) -> None:
         """Do all that is due, and let everything leave that has collected."""
         for link in self._links:
             self._keep_up(link, now)
-        if self._has_done_its_part(now):
-            self._dispatcher.stop()
+        if not self._dispatcher.stopping and not self._dispatcher.running:
+            self._stop_if_done(now)
         self._dispatcher.hand_out(now)
         for link in self._links:
             self._flush(link)
@@ -129,12 +130,13 @@ class WorkerLoop:
         elif now >= link.due and not self._dispatcher.stopping:
             link.connect(partial(self._take_outcome, link))
 
-    def _has_done_its_part(self, now: float) -> bool:
-        if self._dispatcher.running:
-            return False
+    def _stop_if_done(self, now: float) -> None:
         if self._burst and self._dispatcher.is_idle and all(link.is_settled for link in self._links):
-            return True
-        return now >= self._idle_since + self._idle_timeout
+            self._reason = Reason.DRAINED
+            self._dispatcher.stop()
+        elif now >= self._idle_since + self._idle_timeout:
+            self._reason = Reason.IDLE
+            self._dispatcher.stop()
 
     def _patience(self, now: float) -> float | None:
         """Return how long nothing is due."""
@@ -231,6 +233,7 @@ class WorkerLoop:
         self._idle_since = time.monotonic()
 
     def _stop(self, grace: float) -> None:
+        self._reason = Reason.STOPPED
         self._dispatcher.stop()
         self._leave_at = min(self._leave_at, time.monotonic() + grace)
 

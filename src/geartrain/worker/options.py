@@ -1,15 +1,25 @@
 # SPDX-License-Identifier: MIT
 """How a worker is to behave, written down once for all its shells."""
 
+import enum
 import ssl
 from dataclasses import dataclass
 
 from geartrain.transport import TLS
 from geartrain.transport.sockets import CONNECT_TIMEOUT, KEEPALIVE
 
-__all__ = ["GRACE", "WorkerOptions"]
+__all__ = ["GRACE", "Reason", "WorkerOptions"]
 
 GRACE = 30.0  # seconds; what Kubernetes allows before it kills
+
+
+class Reason(enum.Enum):
+    """Why a worker left."""
+
+    STOPPED = "stopped"
+    MAX_JOBS = "max_jobs"
+    DRAINED = "drained"  # a burst found no more jobs
+    IDLE = "idle"
 
 
 @dataclass(frozen=True, slots=True)

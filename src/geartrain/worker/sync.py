@@ -14,7 +14,7 @@ from geartrain.transport import TLS, Servers, parse_servers
 from geartrain.transport.sockets import CONNECT_TIMEOUT, KEEPALIVE
 from geartrain.worker.functions import FunctionTable
 from geartrain.worker.loop import WorkerLoop
-from geartrain.worker.options import GRACE, WorkerOptions
+from geartrain.worker.options import GRACE, Reason, WorkerOptions
 from geartrain.worker.perform import Call, Middleware
 
 __all__ = ["Worker"]
@@ -145,8 +145,8 @@ class Worker:
             if self._loop is not None:
                 self._loop.remove(removed)
 
-    def run(self, *, burst: bool = False, idle_timeout: float | None = None) -> int:
-        """Do jobs until there is a reason to leave, and return how many.
+    def run(self, *, burst: bool = False, idle_timeout: float | None = None) -> Reason:
+        """Do jobs until there is a reason to leave, and return it.
 
         In the main thread SIGINT and SIGTERM are reasons: the jobs in hand have `grace` seconds to end, and a second
         signal takes these away. What is not done then goes back to its server when the connection closes, and to

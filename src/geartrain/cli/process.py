@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""The process around `gearman`: its pid file, and its way into the background (protocol 4)."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["PidFileError", "detach", "pid_file"]
+
+
+class PidFileError(Exception):
+    """The pid file cannot be written."""
+
+
+def detach() -> bool:
+    """Go on in a child without a terminal; return whether this is the child, as the parent has nothing left to do."""
+    if os.fork():
+        return False
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
+    return True
+
+
+@contextmanager
+def pid_file(path: str | None) -> Iterator[None]:
+    """Keep a pid file for as long as the process is at work; a file that is there already is replaced.
+
+    Raises:
+        PidFileError: It cannot be written.
+    """
+    if path is None:
+        yield
+        return
+    file = Path(path)
+    try:
+        file.unlink(missing_ok=True)
+        file.write_text(f"{os.getpid()}\n")
+        file.chmod(0o744)
+    except OSError as error:
+        raise PidFileError(f"cannot write the pid file {path}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)

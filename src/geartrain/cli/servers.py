@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""How `gearman` and `gearadmin` are told where a server is, and what they say when there is none."""
+
+import socket
+from collections.abc import Mapping
+
+from geartrain.errors import NoServerAvailable
+from geartrain.transport import TLS, ServerAddress
+
+__all__ = ["START_HINT", "TLS_VARIABLES", "UnknownServer", "client_tls", "server_address"]
+
+TLS_VARIABLES = """\
+  GEARMAND_CA_CERTIFICATE   certificates of the authorities that vouch for servers (else the system's)
+  GEARMAN_CLIENT_PEM        our own certificate, for servers that ask for one
+  GEARMAN_CLIENT_KEY        its private key"""
+
+
+START_HINT = "Is a job server running there? The command gearmand starts one."
+
+
+class UnknownServer(NoServerAvailable):
+    """Host and port name no server."""
+
+
+def server_address(host: str, port: str) -> ServerAddress:
+    """Return the address for the options -h and -p; a port may also be the name of a service.
+
+    Raises:
+        UnknownServer: There is no such port.
+    """
+    try:
+        number = int(port) if port.isdigit() else socket.getservbyname(port, "tcp")
+    except OSError:
+        number = -1
+    if not 0 < number < 65536:
+        raise UnknownServer(f"{host}:{port}: the port is neither a number from 1 to 65535 nor a known service")
+    return ServerAddress(host or "localhost", number)
+
+
+def client_tls(environment: Mapping[str, str]) -> TLS:
+    """Return what -S means.
+
+    As with the C tools, a server need not bear the name that we know it by: the certificates of existing installations
+    seldom name hosts. An address that begins with ``tls://`` is checked for its name, too.
+    """
+    return TLS(
+        ca=environment.get("GEARMAND_CA_CERTIFICATE") or None,
+        certificate=environment.get("GEARMAN_CLIENT_PEM") or None,
+        key=environment.get("GEARMAN_CLIENT_KEY") or None,
+        check_name=False,
+    )
