@@ -57,7 +57,6 @@ class PlainOutput:
                 complain(f"{function}: the server refused the job: {error}")
 
     def _prefixed(self, function: str, data: bytes) -> bytes:
-        # An empty piece is nothing to be prefixed: the C tool is not even told of it.
         return b"%b: %b" % (function.encode("utf-8", "surrogateescape"), data) if self._prefix else data
 
     def _out(self, data: bytes) -> None:
