@@ -26,6 +26,7 @@ from geartrain.errors import GeartrainError
 from geartrain.server import Server
 from geartrain.server.daemon import detach
 from geartrain.server.logs import Level, LogSetup
+from geartrain.server.loop import new_event_loop
 from geartrain.server.options import GearmandOptions
 from geartrain.server.pidfile import PidFile
 from geartrain.server.places import default_log_file, default_pid_file, make_room
@@ -80,7 +81,7 @@ def _run(invocation: Invocation, program: str) -> None:
         try:
             if pid_file is not None:
                 stack.enter_context(PidFile(pid_file))
-            with asyncio.Runner(loop_factory=_new_loop) as runner:
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 runner.run(_serve(options, log_setup, serves))
         except GeartrainError as error:
             if log_setup.is_file:  # on standard error output it would be said twice
@@ -160,15 +161,6 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 50, 1_000_000)
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    """Return the quickest event loop that there is: the standard one costs a quarter to a half more."""
-    try:
-        import uvloop  # it is not there on every system
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 def _do_nothing() -> None:

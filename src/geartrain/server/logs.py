@@ -106,10 +106,18 @@ class _FileHandler(logging.FileHandler):
         super().__init__(path, encoding="utf-8", errors="backslashreplace")
 
     def _open(self) -> TextIOWrapper:
-        stream = super()._open()
-        if self._owner is not None and os.geteuid() == 0:
-            os.fchown(stream.fileno(), *self._owner)
-        return stream
+        return open(self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=self._open_safely)
+
+    def _open_safely(self, path: str, flags: int) -> int:
+        """Open the file, for its later owner if root does.
+
+        That owner may be able to write to the folder, and could have root hand over any file by a link to it.
+        """
+        if self._owner is None or os.geteuid() != 0:
+            return os.open(path, flags, 0o666)
+        descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o666)
+        os.fchown(descriptor, *self._owner)
+        return descriptor
 
     def reopen(self) -> None:
         """Go on in a new file if the old one was moved away, in the same one otherwise."""
