@@ -94,9 +94,18 @@ class Hub:
             NoServerAvailable: The server cannot be reached.
             ConnectionLost: It went away.
         """
+        try:
+            return self._ask(address, compose)
+        except ConnectionLost:  # perhaps it was stale; and asking twice does no harm
+            return self._ask(address, compose)
+
+    def _ask(self, address: ServerAddress, compose: Callable[[Session[Ticket], Question], bytes]) -> JobStatus | bytes:
         question = Question(self)
         self._say(address, lambda session: compose(session, question))
-        return question.result(self._options.reply_timeout)
+        try:
+            return question.result(self._options.reply_timeout)
+        finally:
+            question.abandon()
 
     def ranked(self, server: str = "") -> list[ServerAddress]:
         """Return the server that is named so, or all of them, the best first."""

@@ -6,8 +6,9 @@ of hands at a time: those of a thread that finds a server for it, or the reader'
 else ends it, so it ends once.
 """
 
+import logging
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent import futures
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -19,6 +20,8 @@ from geartrain.errors import GeartrainError, JobTimeout, ReplyTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, Progress
 
 __all__ = ["BackgroundSubmission", "Home", "Question", "Submitted", "SubmittedJob", "Ticket", "as_completed"]
+
+logger = logging.getLogger("geartrain.client")
 
 Value = TypeVar("Value")
 
@@ -39,6 +42,8 @@ class Pending(futures.Future[Value]):
     def __init__(self, home: Home) -> None:
         super().__init__()
         self._home = home
+        self._handle: Handle | None = None
+        self._is_abandoned = False
         self.set_running_or_notify_cancel()  # what has been sent cannot be called back: cancel() is always False
 
     def take(self, event: SessionEvent) -> None:
@@ -54,6 +59,12 @@ class Pending(futures.Future[Value]):
         """End without a value."""
         self.set_exception(error)
 
+    def abandon(self) -> None:
+        """Say that nobody waits any more: what was asked for goes on, but is not sent again, and its end is dropped."""
+        if not self.done():
+            self._is_abandoned = True
+            self._home.forget(self, self._handle)
+
     def result(self, timeout: float | None = None) -> Value:
         """Return the value, or raise the error that came in its place."""
         self._wait(timeout)
@@ -68,6 +79,19 @@ class Pending(futures.Future[Value]):
         """Raise if the current thread must not wait for the end."""
         if not self.done():
             self._home.check_wait()
+
+    def add_done_callback(self, fn: Callable[["Pending[Value]"], object]) -> None:
+        """Call ``fn`` with this at its end, or now if it has ended; what it raises is logged.
+
+        It is called by the thread that receives for all of the client: it may submit, but must not wait.
+        """
+        super().add_done_callback(lambda _: self._call(fn))
+
+    def _call(self, fn: Callable[["Pending[Value]"], object]) -> None:
+        try:
+            fn(self)
+        except BaseException:  # SystemExit, too, would end the thread that everybody depends on
+            logger.exception("%r: a callback raised", self)
 
     def _wait(self, timeout: float | None) -> None:
         if self.done():
@@ -99,8 +123,6 @@ class Placed(Pending[Value]):
         super().__init__(home)
         self._submission: Submission | None = submission  # until it is certain that it will not be sent again
         self._chances = Chances(servers, submission.retries)
-        self._given_up = False
-        self._handle: Handle | None = None
 
     @property
     def submission(self) -> Submission:
@@ -109,15 +131,9 @@ class Placed(Pending[Value]):
         return self._submission
 
     def lost(self, error: GeartrainError, *, taken: bool) -> bool:
-        if not self._given_up and self._chances.after_loss(taken=taken):
+        if not self._is_abandoned and self._chances.after_loss(taken=taken):
             return True
         return super().lost(error, taken=taken)
-
-    def abandon(self) -> None:
-        """Say that nobody waits any more. The job goes on; it is not sent again, and what still comes is dropped."""
-        if not self.done():
-            self._given_up = True
-            self._home.forget(self, self._handle)
 
 
 class BackgroundSubmission(Placed[Handle]):

@@ -99,7 +99,7 @@ class Reader:
             for ticket, event in connection.receive():
                 try:
                     ticket.take(event)
-                except BaseException:  # a callback may raise anything, and all others still need this thread
+                except Exception:  # a bug of ours; but all others still need this thread
                     logger.exception("%s: an event could not be handed over", connection.address)
         if ready & selectors.EVENT_WRITE and connection.loss is None:
             connection.send_on()

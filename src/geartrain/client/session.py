@@ -57,6 +57,14 @@ class _Followers(Generic[Ticket]):
         self.tickets.append(ticket)
         self.turn = 0  # the server adds a submission between two packets, so a new round begins
 
+    def forget(self, ticket: object) -> bool:
+        """Keep the place of a ticket, if it is here, but not the ticket."""
+        for place, waiting in enumerate(self.tickets):
+            if waiting is ticket:
+                self.tickets[place] = None
+                return True
+        return False
+
     def next(self) -> Ticket | None:
         ticket = self.tickets[self.turn]
         self.turn = (self.turn + 1) % len(self.tickets)
@@ -146,13 +154,20 @@ class Session(Generic[Ticket]):
     # Who waits
 
     def forget(self, ticket: object, handle: Handle | None) -> None:
-        """Drop all that will still come for a ticket, whose job is called so if it has a name. The job goes on."""
+        """Drop all that will still come for a ticket. Its job goes on.
+
+        Args:
+            ticket: The ticket.
+            handle: The job's handle as far as the ticket knows, which saves the search.
+        """
         followers = self._running.get(handle.name.encode("utf-8", "surrogateescape")) if handle is not None else None
-        if followers is not None:
-            followers.tickets = [None if waiting is ticket else waiting for waiting in followers.tickets]
-        for question in self._asked if followers is None else ():
+        if followers is not None and followers.forget(ticket):
+            return
+        for question in self._asked:
             if question.ticket is ticket:
                 question.ticket = None
+                return
+        any(followers.forget(ticket) for followers in self._running.values())  # the handle is on its way to the ticket
 
     def abandon(self) -> Iterator[tuple[Ticket, bool]]:
         """Yield whoever still waits, as the connection is gone, and whether the server had taken the job."""

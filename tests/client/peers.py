@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+"""The other side of a client, over real sockets: servers that do as a test says, and a worker."""
+
+import contextlib
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from geartrain.protocol import REQUEST, RESPONSE, Command, Parser, request, response
+
+__all__ = ["Gone", "RawWorker", "ScriptedServer", "ServedClient"]
+
+PATIENCE = 30.0  # seconds after which a test has gone wrong
+
+
+class Gone(Exception):
+    """The client closed its connection."""
+
+
+class ServedClient:
+    """A scripted server's view of one connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.settimeout(PATIENCE)
+        self.socket = sock
+        self.greeting: list[tuple[int, list[bytes]]] = []
+        self._packets = self._receive()
+
+    def _receive(self) -> Iterator[tuple[int, list[bytes]]]:
+        parser = Parser(REQUEST)
+        while True:
+            try:
+                data = self.socket.recv(65536)
+            except ConnectionError:
+                data = b""
+            if not data:
+                raise Gone
+            yield from parser.receive(data)
+
+    def packet(self) -> tuple[int, list[bytes]]:
+        """Return the next packet that is no greeting."""
+        for command, arguments in self._packets:
+            if command == Command.OPTION_REQ:
+                self.greeting.append((command, arguments))
+                self.send(Command.OPTION_RES, *arguments)
+            elif command == Command.SET_CLIENT_ID:
+                self.greeting.append((command, arguments))
+            else:
+                return command, arguments
+        raise Gone
+
+    def expect(self, *commands: Command) -> list[bytes]:
+        """Return the arguments of the next packet, which is one of these."""
+        command, arguments = self.packet()
+        assert command in commands, Command(command).name
+        return arguments
+
+    def expect_job(self, handle: bytes) -> bytes:
+        """Take the next foreground job and return its workload."""
+        workload = self.expect(Command.SUBMIT_JOB)[2]
+        self.send(Command.JOB_CREATED, handle)
+        return workload
+
+    def send(self, command: Command, *arguments: bytes) -> None:
+        self.socket.sendall(response(command, *arguments))
+
+    def wait_until_gone(self) -> None:
+        with contextlib.suppress(Gone):
+            self.packet()
+
+
+Script: TypeAlias = Callable[[ServedClient], None]
+
+
+class ScriptedServer:
+    """A server whose first connection runs the first script, the second one the second, and so on.
+
+    A connection closes when its script ends. The last script serves all further connections. What goes wrong in a
+    script is raised by `close`.
+    """
+
+    def __init__(self, *scripts: Script, port: int = 0) -> None:
+        self._scripts = list(scripts)
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self.accepted = 0
+        self._errors: list[BaseException] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def __enter__(self) -> "ScriptedServer":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return  # closed
+            script = self._scripts[min(self.accepted, len(self._scripts) - 1)]
+            self.accepted += 1
+            thread = threading.Thread(target=self._run, args=(script, sock))
+            self._threads.append(thread)
+            thread.start()
+
+    def _run(self, script: Script, sock: socket.socket) -> None:
+        with sock:
+            try:
+                script(ServedClient(sock))
+            except Gone:
+                pass
+            except BaseException as error:  # noqa: BLE001 - raised by close
+                self._errors.append(error)
+
+    def stop_listening(self) -> None:
+        """Refuse connections from now on."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def close(self) -> None:
+        """Wait until all connections are closed by either side."""
+        self.stop_listening()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "a script hangs"
+        if self._errors:
+            raise self._errors[0]
+
+
+class RawWorker:
+    """A worker that knows nothing of this package's workers.
+
+    It does ``reverse`` and ``talk`` (three events, then the result), fails at ``fail`` and ``raise``, closes its
+    connection at ``vanish``, and takes ``hold`` without doing it: `held` has the handles, `complete` ends one.
+    """
+
+    FUNCTIONS = (b"reverse", b"talk", b"fail", b"raise", b"hold")
+
+    def __init__(self, port: int) -> None:
+        self.held: queue.Queue[bytes] = queue.Queue()
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for function in self.FUNCTIONS:
+            self._send(Command.CAN_DO, function)
+        self._send(Command.PRE_SLEEP)
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def __enter__(self) -> "RawWorker":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.close()
+
+    def complete(self, handle: bytes, result: bytes) -> None:
+        self._send(Command.WORK_COMPLETE, handle, result)
+
+    def _send(self, command: Command, *arguments: bytes) -> None:
+        self._socket.sendall(request(command, *arguments))
+
+    def _run(self) -> None:
+        parser = Parser(RESPONSE)
+        with contextlib.suppress(OSError):
+            while data := self._socket.recv(65536):
+                for command, arguments in parser.receive(data):
+                    self._answer(command, arguments)
+
+    def _answer(self, command: int, arguments: list[bytes]) -> None:
+        if command == Command.NO_JOB:
+            self._send(Command.PRE_SLEEP)
+            return
+        if command == Command.JOB_ASSIGN:
+            self._do(*arguments)
+        self._send(Command.GRAB_JOB)
+
+    def _do(self, handle: bytes, function: bytes, workload: bytes) -> None:
+        if function == b"hold":
+            self.held.put(handle)
+        elif function == b"fail":
+            self._send(Command.WORK_FAIL, handle)
+        elif function == b"raise":
+            self._send(Command.WORK_EXCEPTION, handle, b"ValueError: " + workload)
+        else:
+            if function == b"talk":
+                self._send(Command.WORK_DATA, handle, b"part")
+                self._send(Command.WORK_WARNING, handle, b"careful")
+                self._send(Command.WORK_STATUS, handle, b"1", b"2")
+            self._send(Command.WORK_COMPLETE, handle, workload[::-1])
