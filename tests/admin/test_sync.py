@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""The blocking administrator against real servers, and against sockets that misbehave."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from geartrain import AdminClient, Client
+from geartrain.errors import ConnectionLost, LocalProtocolError, NoServerAvailable, ReplyTimeout, ServerError
+from geartrain.protocol.text import TextCommand
+from tests.job_servers import free_port
+
+
+@pytest.fixture
+def admin(server: str) -> Iterator[AdminClient]:
+    with AdminClient(server) as admin:
+        yield admin
+
+
+def test_an_empty_server_says_so(admin: AdminClient) -> None:
+    assert admin.status() == []
+    assert admin.priority_status() == []
+    assert admin.jobs() == []
+    assert admin.unique_jobs() == []
+    assert [row.functions for row in admin.workers()] == [()]
+    assert admin.version()
+    assert admin.pid() > 0
+    assert admin.verbosity().isupper()
+
+
+def test_jobs_are_listed_until_they_are_cancelled(admin: AdminClient, server: str) -> None:
+    with Client(server) as client:
+        handle = client.submit_background("f", "w", unique="u").name
+
+    [job] = admin.jobs()
+    assert job.handle == handle
+    assert admin.unique_jobs() == ["u"]
+    assert [(row.function, row.waiting, row.workers) for row in admin.status()] == [("f", 1, 0)]
+    assert [(row.high, row.normal, row.low) for row in admin.priority_status()] == [(0, 1, 0)]
+
+    admin.cancel(handle)
+    with pytest.raises(ServerError, match="UNKNOWN_JOB"):
+        admin.cancel("H:nowhere:1")
+
+
+def test_functions_are_made_and_dropped(admin: AdminClient) -> None:
+    admin.create_function("f")
+    assert [row.function for row in admin.status()] == ["f"]
+
+    admin.drop_function("f")
+    assert admin.status() == []
+    with pytest.raises(ServerError, match="function not found"):
+        admin.drop_function("f")
+
+
+def test_a_full_queue_refuses_jobs(admin: AdminClient, server: str) -> None:
+    admin.create_function("f")
+    admin.set_max_queue("f", 1)
+
+    with Client(server) as client:
+        client.submit_background("f")
+        with pytest.raises(ServerError, match="QUEUE_ERROR"):
+            client.submit_background("f")
+        admin.set_max_queue("f", 1, normal=0)
+        client.submit_background("f")
+        admin.set_max_queue("f")
+
+
+def test_several_commands_leave_in_one_write(admin: AdminClient) -> None:
+    replies = admin.exchange(
+        [(TextCommand.CREATE_FUNCTION, ["f"]), (TextCommand.CANCEL_JOB, ["H:1"]), (TextCommand.STATUS, [])]
+    )
+
+    assert [reply.is_error for reply in replies] == [False, True, False]
+    assert replies[2].lines == (b"f\t0\t0\t0",)
+
+
+def test_a_negative_limit_is_no_limit(admin: AdminClient) -> None:
+    with pytest.raises(ValueError, match="not -1"):
+        admin.set_max_queue("f", -1)
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    address = f"127.0.0.1:{free_port()}"
+
+    with AdminClient(address) as admin, pytest.raises(NoServerAvailable, match=address):
+        admin.status()
+
+
+class TestASocketThat:
+    @pytest.fixture
+    def listener(self) -> Iterator[socket.socket]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            yield listener
+
+    @pytest.fixture
+    def admin(self, listener: socket.socket) -> Iterator[AdminClient]:
+        with AdminClient(f"127.0.0.1:{listener.getsockname()[1]}", timeout=0.05) as admin:
+            yield admin
+
+    def test_says_nothing_is_not_waited_for_for_ever(self, admin: AdminClient) -> None:
+        with pytest.raises(ReplyTimeout, match=r"0\.05 seconds"):
+            admin.status()
+
+    def test_is_closed_is_lost(self, admin: AdminClient, listener: socket.socket) -> None:
+        listener.close()
+        with pytest.raises((ConnectionLost, NoServerAvailable)):
+            admin.status()
+
+    def test_is_not_bothered_with_what_cannot_be_written(self, admin: AdminClient) -> None:
+        with pytest.raises(LocalProtocolError):
+            admin.drop_function("two words")

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""Real job servers for tests: gearmand as Debian packages it, and ours."""
+
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+__all__ = ["GEARMAND", "Gearmand", "free_port", "needs", "server"]
+
+GEARMAND = "/usr/sbin/gearmand"
+
+
+def needs(program: str) -> str:
+    """Return a program of Debian's, or skip the test; in CI it has to be there."""
+    if not Path(program).exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{program} is missing; apt-get install gearman-job-server gearman-tools")
+        pytest.skip(f"{program} is not installed")
+    return program
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class Gearmand:
+    """A gearmand process on a port of its own, which can be killed and started again."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self._command = [needs(GEARMAND), "-p", str(self.port), "-L", "127.0.0.1", "-l", "stderr", "--verbose", "INFO"]
+        self._command += ["-P", str(directory / f"gearmand-{self.port}.pid"), *options]
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start, and return when it listens."""
+        process = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True)
+        self._process = process
+        assert process.stderr is not None
+        for line in process.stderr:
+            if f"Listening on 127.0.0.1:{self.port}" in line:
+                break
+        else:
+            pytest.fail(f"{self._command} did not start")
+        # Somebody has to read the log, or the server waits.
+        self._drain = threading.Thread(target=_read_all, args=(process.stderr,), daemon=True)
+        self._drain.start()
+
+    def kill(self) -> None:
+        """End it without a farewell."""
+        process = self._process
+        if process is not None:
+            process.kill()
+            process.wait()
+            self._drain.join()
+            self._process = None
+
+    @contextmanager
+    def running(self) -> "Iterator[Gearmand]":
+        """Run it for the length of a block."""
+        self.start()
+        try:
+            yield self
+        finally:
+            self.kill()
+
+
+def _read_all(stream: IO[str]) -> None:
+    with stream:
+        stream.read()
+
+
+@pytest.fixture(params=["gearmand", "ours"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a server of either kind."""
+    if request.param == "gearmand":
+        with Gearmand(tmp_path).running() as gearmand:
+            yield gearmand.address
+    else:
+        testing = pytest.importorskip("geartrain.testing.server")
+        with testing.run_server() as ours:
+            yield str(ours.address)
