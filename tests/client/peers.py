@@ -64,7 +64,10 @@ class ServedClient:
         return workload
 
     def send(self, command: Command, *arguments: bytes) -> None:
-        self.socket.sendall(response(command, *arguments))
+        try:
+            self.socket.sendall(response(command, *arguments))
+        except ConnectionError:
+            raise Gone from None
 
     def wait_until_gone(self) -> None:
         with contextlib.suppress(Gone):

@@ -542,6 +542,7 @@ class TestMap:
                 assert result[::-1] == b"%06d" % number
                 assert taken <= number + 50
             results.close()  # type: ignore[attr-defined]  # a generator is an iterator with more
+            client.do("reverse")  # is behind all that were under way
             assert client._hub()._connections[client._options.addresses[0]]._session._running == {}
 
     def test_of_nothing_is_nothing(self) -> None:

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+"""The client's tests share their servers with all others."""
+
+from tests.job_servers import server
+
+__all__ = ["server"]
