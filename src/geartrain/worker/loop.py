@@ -70,6 +70,11 @@ class WorkerLoop:
         self._mailbox = Mailbox()
         self._selector = selectors.DefaultSelector()
 
+    @property
+    def button(self) -> int:
+        """The descriptor that a byte may be written to, to have the loop look around."""
+        return self._mailbox.button
+
     # What any thread may call.
 
     def stop(self, grace: float) -> None:
@@ -110,6 +115,11 @@ class WorkerLoop:
         if self._burst and all(link.failure for link in self._links):
             raise NoServerAvailable("; ".join(f"{link.address}: {link.failure}" for link in self._links))
         return self._reason
+
+    def close(self) -> None:
+        """Give back what a loop has, whether it was run or not."""
+        self._mailbox.close()
+        self._selector.close()
 
     def _turn(self, now: float) -> None:
         """Do all that is due, and let everything leave that has collected."""
@@ -253,8 +263,6 @@ class WorkerLoop:
             if link.connection is not None:
                 link.connection.leave()
         self._dispatcher.stop()
-        self._mailbox.close()
-        self._selector.close()
         for _ in threads:
             self._tasks.put(None)
         if not self._dispatcher.running:

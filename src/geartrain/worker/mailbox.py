@@ -27,6 +27,11 @@ class Mailbox:
         self.bell.setblocking(False)
         self._button.setblocking(False)
 
+    @property
+    def button(self) -> int:
+        """The descriptor that a byte may be written to, to ring."""
+        return self._button.fileno()
+
     def post(self, letter: Letter) -> bool:
         """Have the loop make a call; return whether it will."""
         with self._lock:

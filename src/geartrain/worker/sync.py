@@ -5,7 +5,7 @@ import signal
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import TypeVar, overload
 
@@ -174,7 +174,7 @@ class Worker:
             if self._stop_requested:
                 loop.stop(self._options.grace)
         try:
-            with self._signals():
+            with closing(loop), self._signals(loop):
                 return loop.run()
         finally:
             with self._lock:
@@ -193,7 +193,7 @@ class Worker:
             loop.stop(self._options.grace if grace is None else grace)
 
     @contextmanager
-    def _signals(self) -> Iterator[None]:
+    def _signals(self, loop: WorkerLoop) -> Iterator[None]:
         """Turn the signals that end a process into calls of `stop`, where Python allows it."""
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -206,8 +206,11 @@ class Worker:
             self.stop(grace=None if received == 1 else 0.0)
 
         previous = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+        # The system may hand a signal to a thread that does a job, which would leave this one asleep.
+        descriptor = signal.set_wakeup_fd(loop.button, warn_on_full_buffer=False)
         try:
             yield
         finally:
+            signal.set_wakeup_fd(descriptor)
             for number, handler in previous.items():
                 signal.signal(number, handler)

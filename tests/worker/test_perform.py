@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""What a job sends, and what its end means to the client."""
+
+from collections.abc import Callable, Generator, Iterator
+
+import pytest
+
+from geartrain.errors import JobFail
+from geartrain.protocol import Command
+from geartrain.worker.job import AssignedJob
+from geartrain.worker.perform import Call, perform, wrap
+from geartrain.worker.session import Assignment
+
+Sent = list[tuple[object, ...]]
+
+
+def job(sent: Sent, workload: bytes = b"w", report: Callable[..., None] | None = None) -> AssignedJob:
+    assignment = Assignment(b"H:1", b"app:f", b"u", workload, b"r")
+    return AssignedJob(assignment, "f", "me", report or (lambda *packet: sent.append(packet)))
+
+
+def sent_by(call: Call, *, exceptions: bool = True) -> Sent:
+    sent: Sent = []
+    perform(job(sent), wrap(call, []), exceptions=exceptions)
+    return sent
+
+
+def test_a_job_says_what_it_is() -> None:
+    assigned = job([], b'{"a": 1}')
+
+    assert (assigned.workload, assigned.text, assigned.json()) == (b'{"a": 1}', '{"a": 1}', {"a": 1})
+    assert (assigned.handle, assigned.function, assigned.unique) == ("H:1", "f", "u")
+    assert (assigned.client_id, assigned.reducer) == ("me", "r")
+
+
+@pytest.mark.parametrize(
+    ("result", "data"),
+    [(b"\0r", b"\0r"), ("ü", "ü".encode()), (None, b""), (bytearray(b"r"), b"r"), (memoryview(b"r"), b"r")],
+)
+def test_what_is_returned_is_the_result(result: object, data: bytes) -> None:
+    assert sent_by(lambda job: result) == [(Command.WORK_COMPLETE, data)]
+
+
+def test_other_results_are_an_exception() -> None:
+    [(command, data), end] = sent_by(lambda job: 17)
+
+    assert (command, data) == (Command.WORK_EXCEPTION, b"TypeError: a worker sends bytes, str or None, not int")
+    assert end == (Command.WORK_FAIL,)
+
+
+def test_what_is_yielded_is_sent_at_once() -> None:
+    def parts(job: AssignedJob) -> Iterator[str | bytes]:
+        yield "a"
+        job.progress(1, 2)
+        yield b"b"
+
+    assert sent_by(parts) == [
+        (Command.WORK_DATA, b"a"),
+        (Command.WORK_STATUS, b"1", b"2"),
+        (Command.WORK_DATA, b"b"),
+        (Command.WORK_COMPLETE, b""),
+    ]
+
+
+def test_a_generator_may_return_a_result_too() -> None:
+    def parts(job: AssignedJob) -> Generator[bytes, None, bytes]:
+        yield b"a"
+        return b"z"
+
+    assert sent_by(parts) == [(Command.WORK_DATA, b"a"), (Command.WORK_COMPLETE, b"z")]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(ValueError("no"), b"ValueError: no"), (KeyError(), b"KeyError"), (SystemExit(3), b"SystemExit: 3")],
+)
+def test_an_exception_is_told_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
+    def call(job: AssignedJob) -> None:
+        raise error
+
+    assert sent_by(call) == [(Command.WORK_EXCEPTION, text), (Command.WORK_FAIL,)]
+    assert sent_by(call, exceptions=False) == [(Command.WORK_FAIL,)]
+
+
+def test_a_failure_is_only_a_failure() -> None:
+    def call(job: AssignedJob) -> None:
+        job.warning("hm")
+        raise JobFail("for a reason")
+
+    assert sent_by(call) == [(Command.WORK_WARNING, b"hm"), (Command.WORK_FAIL,)]
+
+
+def test_nothing_follows_the_end() -> None:
+    def call(job: AssignedJob) -> bytes:
+        job.fail()
+        job.data(b"late")
+        return b"result"
+
+    assert sent_by(call) == [(Command.WORK_FAIL,)]
+
+
+def test_middleware_goes_around_the_job_first_outermost() -> None:
+    sent: Sent = []
+    seen: list[object] = []
+
+    def layer(name: str) -> Callable[[AssignedJob, Call], object]:
+        def around(job: AssignedJob, call: Call) -> object:
+            seen.append(name)
+            result = call(job)
+            assert isinstance(result, bytes)
+            seen.append(result)
+            return b"%b%b" % (result, name.encode())
+
+        return around
+
+    def parts(job: AssignedJob) -> Generator[bytes, None, bytes]:
+        yield b"a"
+        return b"z"
+
+    perform(job(sent), wrap(parts, [layer("1"), layer("2")]))
+
+    assert sent == [(Command.WORK_DATA, b"a"), (Command.WORK_COMPLETE, b"z21")]
+    assert seen == ["1", "2", b"z", b"z2"]
+
+
+def test_a_report_that_cannot_be_sent_ends_the_job_only() -> None:
+    with pytest.raises(RuntimeError):
+        job([], report=_refuse).data(b"a")
+
+
+def _refuse(*packet: object) -> None:
+    raise RuntimeError

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: MIT
+"""A worker's conversation, in packets."""
+
+import pytest
+
+from geartrain.errors import ConnectionLost, RemoteProtocolError
+from geartrain.protocol import REQUEST, Command, Parser, response
+from geartrain.worker.session import ANSWER_TIMEOUT, POLL_INTERVAL, Assignment, Refusal, State, WorkerSession
+
+JOB = Assignment(b"H:1", b"f", b"u", b"w\0w")
+PacketList = list[tuple[Command, list[bytes]]]
+
+
+class Talk:
+    """A session, a clock, and the other end of the wire."""
+
+    def __init__(self, *functions: tuple[bytes, int | None], client_id: bytes = b"") -> None:
+        self.now = 100.0
+        self.session = WorkerSession(functions or [(b"f", None)], client_id, self.now)
+        self._server = Parser(REQUEST)
+
+    @classmethod
+    def awake(cls, *functions: tuple[bytes, int | None]) -> "Talk":
+        talk = cls(*functions)
+        talk.hear(Command.ECHO_RES, b"ready?")
+        talk.said()
+        return talk
+
+    @classmethod
+    def busy(cls, *functions: tuple[bytes, int | None]) -> "Talk":
+        talk = cls.awake(*functions)
+        talk.session.grab(talk.now)
+        talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"u", b"w\0w")
+        talk.said()
+        return talk
+
+    @classmethod
+    def asleep(cls, *functions: tuple[bytes, int | None]) -> "Talk":
+        talk = cls.awake(*functions)
+        talk.session.grab(talk.now)
+        talk.hear(Command.NO_JOB)
+        talk.said()
+        return talk
+
+    def hear(self, command: Command, *arguments: bytes) -> list[Assignment | Refusal]:
+        return self.session.receive(response(command, *arguments), self.now)
+
+    def said(self) -> PacketList:
+        packets = self._server.receive(self.session.take_outgoing())
+        return [(Command(number), arguments) for number, arguments in packets]
+
+
+class TestTheBeginning:
+    def test_registers_everything_and_asks_for_a_sign_of_life(self) -> None:
+        talk = Talk((b"f", None), (b"g", 1500), client_id=b"me")
+
+        assert talk.said() == [
+            (Command.SET_CLIENT_ID, [b"me"]),
+            (Command.CAN_DO_TIMEOUT, [b"g", b"1500"]),
+            (Command.CAN_DO, [b"f"]),
+            (Command.ECHO_REQ, [b"ready?"]),
+        ]
+        assert not talk.session.wants_job
+
+    def test_ends_with_the_answer(self) -> None:
+        talk = Talk()
+
+        assert talk.hear(Command.ECHO_RES, b"ready?") == []
+        assert talk.session.wants_job
+
+    def test_a_silent_server_is_given_up(self) -> None:
+        talk = Talk()
+
+        talk.session.tick(talk.now + ANSWER_TIMEOUT - 0.1)
+        with pytest.raises(ConnectionLost, match="accepts connections"):
+            talk.session.tick(talk.session.deadline)
+
+
+class TestGrabbing:
+    @pytest.mark.parametrize(
+        ("command", "arguments", "assignment"),
+        [
+            (Command.JOB_ASSIGN, (b"H:1", b"f", b"w\0w"), Assignment(b"H:1", b"f", b"", b"w\0w")),
+            (Command.JOB_ASSIGN_UNIQ, (b"H:1", b"f", b"u", b"w\0w"), JOB),
+            (
+                Command.JOB_ASSIGN_ALL,
+                (b"H:1", b"f", b"u", b"r", b"w\0w"),
+                Assignment(b"H:1", b"f", b"u", b"w\0w", b"r"),
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("size", [1, 5, 1000])
+    def test_brings_a_job(
+        self, command: Command, arguments: tuple[bytes, ...], assignment: Assignment, size: int
+    ) -> None:
+        talk = Talk.awake()
+        talk.session.grab(talk.now)
+        assert talk.said() == [(Command.GRAB_JOB_ALL, [])]
+
+        data = response(command, *arguments)
+        pieces = [data[at : at + size] for at in range(0, len(data), size)]
+
+        assert [event for piece in pieces for event in talk.session.receive(piece, talk.now)] == [assignment]
+        assert talk.session.wants_job
+        assert talk.session.running == {b"H:1": b"f"}
+
+    def test_nothing_leads_to_sleep(self) -> None:
+        talk = Talk.awake()
+        talk.session.grab(talk.now)
+        talk.said()
+
+        talk.hear(Command.NO_JOB)
+
+        assert talk.said() == [(Command.PRE_SLEEP, [])]
+        assert talk.session.state is State.ASLEEP
+
+    def test_passes_over_noops_that_cross_it(self) -> None:
+        talk = Talk.awake()
+        talk.session.grab(talk.now)
+        talk.said()
+
+        assert talk.hear(Command.NOOP) == []
+        assert talk.session.state is State.GRABBING
+        assert talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"u", b"w\0w") == [JOB]
+
+    def test_survives_an_error_about_the_job_before(self) -> None:
+        """Protocol 7.3: gearmand squeezes it in before the answer."""
+        talk = Talk.awake()
+        talk.session.grab(talk.now)
+
+        assert talk.hear(Command.ERROR, b"JOB_NOT_FOUND", b"too late") == [Refusal("JOB_NOT_FOUND", "too late")]
+        assert talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"u", b"w\0w") == [JOB]
+
+    def test_does_not_wait_for_ever(self) -> None:
+        talk = Talk.awake()
+        talk.session.grab(talk.now)
+
+        with pytest.raises(ConnectionLost):
+            talk.session.tick(talk.now + ANSWER_TIMEOUT)
+
+
+class TestSleep:
+    def test_ends_with_a_noop(self) -> None:
+        talk = Talk.asleep()
+
+        talk.hear(Command.NOOP)
+
+        assert talk.session.wants_job
+
+    def test_ends_by_itself_after_a_while(self) -> None:
+        talk = Talk.asleep()
+
+        talk.session.tick(talk.now + POLL_INTERVAL - 1)
+        assert not talk.session.wants_job
+        talk.session.tick(talk.now + POLL_INTERVAL)
+        assert talk.session.wants_job
+
+    def test_ends_for_a_new_function_whose_jobs_may_be_waiting(self) -> None:
+        talk = Talk.asleep()
+
+        talk.session.add(b"g", None)
+
+        assert talk.said() == [(Command.CAN_DO, [b"g"])]
+        assert talk.session.wants_job
+
+    def test_goes_on_when_nothing_is_new(self) -> None:
+        """gearmand counts a worker twice that registers twice."""
+        talk = Talk.asleep((b"f", 1000))
+
+        talk.session.add(b"f", 1000)
+        assert talk.said() == []
+        assert talk.session.state is State.ASLEEP
+
+        talk.session.add(b"f", None)
+        assert talk.said() == [(Command.CAN_DO, [b"f"])]
+
+    def test_comes_between_a_job_with_a_timeout_and_a_grab_that_is_not_near(self) -> None:
+        """Protocol 7.4: gearmand's clock runs on after the result, and would have the job run again."""
+        talk = Talk.busy((b"f", 1000))
+        talk.session.rest(talk.now)
+        assert talk.said() == []
+
+        talk.session.finish(b"H:1")
+        talk.session.rest(talk.now)
+        assert talk.said() == [(Command.PRE_SLEEP, [])]
+
+    def test_is_no_use_without_a_timeout(self) -> None:
+        talk = Talk.busy()
+
+        talk.session.finish(b"H:1")
+        talk.session.rest(talk.now)
+
+        assert talk.said() == []
+
+
+class TestRemoving:
+    def test_is_told_at_once_if_the_function_is_idle(self) -> None:
+        talk = Talk.busy((b"f", None), (b"g", None))
+
+        talk.session.remove(b"g")
+
+        assert talk.said() == [(Command.CANT_DO, [b"g"])]
+        assert talk.session.wants_job
+
+    def test_waits_for_the_jobs_of_the_function(self) -> None:
+        """Protocol 1.9: gearmand would take them away and have them run again."""
+        talk = Talk.busy()
+        talk.session.remove(b"f")
+        assert talk.said() == []
+        assert not talk.session.wants_job
+
+        talk.session.work(Command.WORK_COMPLETE, b"H:1", b"r")
+        talk.session.finish(b"H:1")
+
+        assert talk.said() == [(Command.WORK_COMPLETE, [b"H:1", b"r"]), (Command.CANT_DO, [b"f"])]
+        assert talk.session.wants_job
+
+    def test_waits_for_a_job_that_may_be_on_its_way(self) -> None:
+        talk = Talk.awake()
+        talk.session.grab(talk.now)
+        talk.said()
+        talk.session.remove(b"f")
+        assert talk.said() == []
+
+        talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"u", b"w\0w")
+        assert talk.said() == []
+        talk.session.finish(b"H:1")
+        assert talk.said() == [(Command.CANT_DO, [b"f"])]
+
+    def test_follows_when_there_was_none(self) -> None:
+        talk = Talk.awake()
+        talk.session.grab(talk.now)
+        talk.said()
+        talk.session.remove_all()
+
+        talk.hear(Command.NO_JOB)
+
+        assert talk.said() == [(Command.PRE_SLEEP, []), (Command.CANT_DO, [b"f"])]
+
+    def test_is_taken_back_by_adding(self) -> None:
+        talk = Talk.busy()
+        talk.session.remove(b"f")
+
+        talk.session.add(b"f", None)
+        talk.session.finish(b"H:1")
+
+        assert talk.said() == []
+        assert talk.session.wants_job
+
+
+class TestTheEnd:
+    def test_nothing_is_said_to_a_server_that_is_gone(self) -> None:
+        talk = Talk.busy()
+
+        talk.session.end()
+        talk.session.work(Command.WORK_COMPLETE, b"H:1", b"r")
+        talk.session.finish(b"H:1")
+
+        assert talk.said() == []
+        assert talk.session.running == {}
+
+    @pytest.mark.parametrize(
+        ("command", "arguments"),
+        [
+            (Command.NO_JOB, ()),
+            (Command.JOB_ASSIGN_UNIQ, (b"H:1", b"f", b"u", b"w")),
+            (Command.ECHO_RES, (b"ready?",)),
+            (Command.JOB_CREATED, (b"H:1",)),
+        ],
+    )
+    def test_comes_with_an_answer_to_nothing(self, command: Command, arguments: tuple[bytes, ...]) -> None:
+        with pytest.raises(RemoteProtocolError):
+            Talk.awake().hear(command, *arguments)
+
+    def test_comes_with_text(self) -> None:
+        with pytest.raises(RemoteProtocolError):
+            Talk.awake().session.receive(b"HTTP/1.0 400 Bad Request\r\n", 100.0)
