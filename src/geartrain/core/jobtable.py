@@ -33,9 +33,7 @@ class JobTable:
         return self._by_handle.get(handle)
 
     def find_same(self, queue: FunctionQueue, unique: bytes, workload: bytes) -> Job | None:
-        """Return the job of that function that a submission coalesces with."""
-        if not unique:
-            return None
+        """Return the job of that function that a submission coalesces with; one without a unique never does."""
         if unique == BY_WORKLOAD:
             return self._by_workload.get(workload, queue) if workload else None
         return self._by_unique.get(unique, queue)

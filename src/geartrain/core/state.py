@@ -107,10 +107,10 @@ class Job:
 
     def forget_waiters(self) -> None:
         """Let nobody wait any more."""
-        if self.waiters is not None:
-            for peer in self.waiters:
-                peer.awaited.discard(self)
-            self.waiters = None
+        assert self.waiters is not None, "somebody waits"
+        for peer in self.waiters:
+            peer.awaited.discard(self)
+        self.waiters = None
 
     def send_to_waiters(self, packet: bytes) -> None:
         """Send a packet to each waiting client, once for each of its submissions."""

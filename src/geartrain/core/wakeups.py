@@ -106,9 +106,7 @@ class Wakeups:
                 break
             queue = self.rouse(peer)
             if queue is None:
-                self.fall_asleep(peer)
-                for ability in peer.abilities.values():
-                    self.settle(ability.queue)
+                self._end_rest(peer)
             else:
                 self.unanswered += 1
                 while queue.runnable and queue.sleepers:
@@ -127,6 +125,13 @@ class Wakeups:
             # It was woken all the same and will grab something else, or nothing.
             self.rouse(peer)
             self.settle(queue)
+
+    def _end_rest(self, peer: Peer) -> None:
+        for ability in peer.abilities.values():
+            if ability.queue.runnable:
+                self.wake(peer, ability.queue)
+                return
+        self.fall_asleep(peer)
 
     def _leave_bed(self, peer: Peer) -> None:
         peer.asleep = False

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""Sleeping workers, who is woken for what, and what happens when they do not come (protocol 1.11)."""
+
+import pytest
+
+from geartrain.core import JobServerOptions
+from geartrain.protocol import Command
+from geartrain.testing.wire import Wire, WirePeer
+
+NOOP = (Command.NOOP,)
+NO_JOB = (Command.NO_JOB,)
+REARM = JobServerOptions().rearm_after
+
+
+def sleepers(wire: Wire, count: int, *functions: bytes) -> list[WirePeer]:
+    """Return that many workers, asleep."""
+    workers = [wire.connect() for _ in range(count)]
+    for worker in workers:
+        for function in functions or (b"f",):
+            worker.send(Command.CAN_DO, function)
+        worker.send(Command.PRE_SLEEP)
+        assert worker.packets() == []
+    return workers
+
+
+def woken(workers: list[WirePeer]) -> list[int]:
+    """Return which workers have just been sent one NOOP, and check that nobody was sent anything else."""
+    received = [worker.packets() for worker in workers]
+    assert all(packets in ([], [NOOP]) for packets in received)
+    return [number for number, packets in enumerate(received) if packets]
+
+
+class TestNoop:
+    def test_pre_sleep_is_answered_only_when_there_is_work(self, wire: Wire) -> None:
+        client, worker = wire.connect(), wire.connect()
+        worker.send(Command.CAN_DO, b"f")
+        worker.send(Command.PRE_SLEEP)
+        assert worker.packets() == []
+        worker.ask(Command.GRAB_JOB)
+        client.submit(b"f")
+
+        worker.send(Command.PRE_SLEEP)
+
+        assert worker.packets() == [NOOP]
+
+    def test_a_sleeper_gets_one_noop_until_it_grabs(self, wire: Wire) -> None:
+        client, (worker,) = wire.connect(), sleepers(wire, 1)
+
+        for _ in range(3):
+            client.submit(b"f")
+
+        assert worker.packets() == [NOOP]
+
+    def test_a_worker_that_is_awake_gets_none(self, wire: Wire) -> None:
+        client, worker = wire.connect(), wire.connect()
+        worker.send(Command.CAN_DO, b"f")
+        client.submit(b"f")
+        assert worker.packets() == []
+
+        worker.send(Command.GRAB_JOB)
+        worker.packets()
+        client.submit(b"f")
+        assert worker.packets() == []
+
+    def test_a_sleeper_of_another_function_gets_none(self, wire: Wire) -> None:
+        client, (worker,) = wire.connect(), sleepers(wire, 1, b"g")
+
+        client.submit(b"f")
+
+        assert worker.packets() == []
+
+    def test_on_a_connection_that_is_both_the_noop_precedes_job_created(self, wire: Wire) -> None:
+        both = wire.connect()
+        both.send(Command.CAN_DO, b"f")
+        both.send(Command.PRE_SLEEP)
+
+        both.send(Command.SUBMIT_JOB, b"f", b"", b"")
+
+        assert [packet[0] for packet in both.packets()] == [Command.NOOP, Command.JOB_CREATED]
+
+    def test_a_coalesced_submission_wakes_nobody(self, wire: Wire) -> None:
+        client, workers = wire.connect(), sleepers(wire, 2)
+        client.submit(b"f", b"u")
+        assert woken(workers) == [0]
+
+        client.submit(b"f", b"u")
+
+        assert woken(workers) == []
+
+
+class TestHowMany:
+    def test_successive_jobs_wake_successive_workers(self, wire: Wire) -> None:
+        client, workers = wire.connect(), sleepers(wire, 4)
+
+        order = []
+        for _ in range(4):
+            client.submit(b"f")
+            order.append(woken(workers))
+
+        assert order == [[0], [1], [2], [3]]
+
+    def test_worker_wakeup_two_wakes_pairs(self) -> None:
+        wire = Wire(JobServerOptions(worker_wakeup=2))
+        client, workers = wire.connect(), sleepers(wire, 4)
+
+        client.submit(b"f")
+        assert woken(workers) == [0, 1]
+        client.submit(b"f")
+        assert woken(workers) == [2, 3]
+
+    def test_worker_wakeup_zero_wakes_all(self) -> None:
+        wire = Wire(JobServerOptions(worker_wakeup=0))
+        client, workers = wire.connect(), sleepers(wire, 4)
+
+        client.submit(b"f")
+
+        assert woken(workers) == [0, 1, 2, 3]
+
+    def test_a_noop_promises_nothing(self) -> None:
+        wire = Wire(JobServerOptions(worker_wakeup=0))
+        client, workers = wire.connect(), sleepers(wire, 2)
+        client.submit(b"f")
+        assert woken(workers) == [0, 1]
+
+        assert workers[1].ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
+        assert workers[0].ask(Command.GRAB_JOB) == NO_JOB
+
+
+class TestAWakeUpThatIsNotAnswered:
+    def test_everybody_else_is_woken_after_the_rearm_time(self, wire: Wire) -> None:
+        """A silent death of a worker after a NOOP stalls the C server's queue for ever (protocol 10)."""
+        client, workers = wire.connect(), sleepers(wire, 3)
+        client.submit(b"f")
+        assert woken(workers) == [0]
+
+        wire.advance(REARM * 0.99)
+        assert woken(workers) == []
+        wire.advance(REARM * 0.01)
+
+        assert woken(workers) == [1, 2]
+        assert wire.server.unanswered_wakeups == 1
+
+    def test_tick_says_when_it_wants_to_be_called(self, wire: Wire) -> None:
+        client, _ = wire.connect(), sleepers(wire, 1)
+        assert wire.advance(0) is None
+
+        client.submit(b"f")
+
+        assert wire.advance(0) == pytest.approx(REARM)
+        assert wire.advance(REARM / 4) == pytest.approx(REARM * 3 / 4)
+        assert wire.advance(REARM) is None
+
+    def test_nothing_happens_when_somebody_else_has_taken_the_job(self, wire: Wire) -> None:
+        client, workers, awake = wire.connect(), sleepers(wire, 3), wire.connect()
+        awake.send(Command.CAN_DO, b"f")
+        client.submit(b"f")
+        awake.ask(Command.GRAB_JOB)
+        assert woken(workers) == [0]
+
+        wire.advance(REARM)
+
+        assert woken(workers) == []
+
+    def test_the_silent_one_is_welcome_when_it_speaks(self, wire: Wire) -> None:
+        client, workers = wire.connect(), sleepers(wire, 1)
+        client.submit(b"f")
+        wire.advance(REARM)
+        assert woken(workers) == [0]
+
+        assert workers[0].ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
+
+
+class TestAWorkerThatComesForNothing:
+    def test_when_it_takes_another_functions_job_the_next_sleeper_is_woken(self, wire: Wire) -> None:
+        (both,) = sleepers(wire, 1, b"f", b"g")
+        (spare,) = sleepers(wire, 1, b"f")
+        client = wire.connect()
+        client.submit(b"f")  # wakes the first sleeper, which can do both
+        client.submit(b"g", how=Command.SUBMIT_JOB_HIGH)
+        assert woken([both, spare]) == [0]
+
+        assert both.ask(Command.GRAB_JOB)[2] == b"g"
+
+        assert woken([spare]) == [0]
+
+    def test_when_it_leaves_the_next_sleeper_is_woken(self, wire: Wire) -> None:
+        client, workers = wire.connect(), sleepers(wire, 2)
+        client.submit(b"f")
+        assert woken(workers) == [0]
+
+        workers[0].close()
+
+        assert woken(workers) == [1]
+
+    def test_when_it_cannot_do_the_function_any_more_the_next_sleeper_is_woken(self, wire: Wire) -> None:
+        client, workers = wire.connect(), sleepers(wire, 2)
+        client.submit(b"f")
+        assert woken(workers) == [0]
+
+        workers[0].send(Command.CANT_DO, b"f")
+
+        assert woken(workers) == [1]
+
+    def test_when_it_goes_back_to_sleep_it_is_woken_once_more_and_then_rests(self, wire: Wire) -> None:
+        client, (worker,) = wire.connect(), sleepers(wire, 1)
+        client.submit(b"f")
+        assert worker.packets() == [NOOP]
+
+        worker.send(Command.PRE_SLEEP)
+        assert worker.packets() == [NOOP]
+        worker.send(Command.PRE_SLEEP)
+        assert worker.packets() == []
+
+        wire.advance(REARM)
+        assert worker.packets() == [NOOP]
+
+    def test_while_it_rests_others_are_woken(self, wire: Wire) -> None:
+        client, workers = wire.connect(), sleepers(wire, 2)
+        client.submit(b"f")
+        assert woken(workers) == [0]
+        workers[0].send(Command.PRE_SLEEP)
+        assert workers[0].packets() == [NOOP]
+
+        workers[0].send(Command.PRE_SLEEP)
+
+        assert woken(workers) == [1]
+
+    def test_a_worker_that_rests_may_grab(self, wire: Wire) -> None:
+        client, (worker,) = wire.connect(), sleepers(wire, 1)
+        client.submit(b"f")
+        for _ in range(2):
+            worker.send(Command.PRE_SLEEP)
+        worker.packets()
+
+        assert worker.ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
+
+
+class TestBed:
+    def test_a_sleeper_that_leaves_is_forgotten(self, wire: Wire) -> None:
+        client, workers = wire.connect(), sleepers(wire, 2)
+        workers[0].close()
+
+        client.submit(b"f")
+
+        assert woken(workers) == [1]
+
+    def test_a_sleeper_that_cannot_do_the_function_any_more_is_left_alone(self, wire: Wire) -> None:
+        client, workers = wire.connect(), sleepers(wire, 2)
+        workers[0].send(Command.CANT_DO, b"f")
+
+        client.submit(b"f")
+
+        assert woken(workers) == [1]
+
+    def test_a_job_that_lost_its_worker_wakes_a_sleeper(self, wire: Wire) -> None:
+        client, busy, workers = wire.connect(), wire.connect(), sleepers(wire, 2)
+        busy.send(Command.CAN_DO, b"f")
+        client.submit(b"f")
+        busy.ask(Command.GRAB_JOB)
+        assert woken(workers) == [0]
+        assert workers[0].ask(Command.GRAB_JOB) == NO_JOB
+        workers[0].send(Command.PRE_SLEEP)
+
+        busy.close()
+
+        assert woken(workers) == [1]
