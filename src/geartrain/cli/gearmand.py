@@ -14,6 +14,7 @@ fails before the end fails for the caller to see: a line on its standard error o
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -121,17 +122,21 @@ async def _serve(options: GearmandOptions, log_setup: LogSetup, serves: Callable
     server = Server(options)
     loop = asyncio.get_running_loop()
     start = loop.create_task(_start(server, options))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, start.cancel)
+
+    def stop(*, graceful: bool) -> None:
+        if start.done():
+            server.stop(graceful=graceful)
+        else:
+            start.cancel()
+
+    for number, graceful in ((signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGUSR1, True)):
+        loop.add_signal_handler(number, functools.partial(stop, graceful=graceful))
     loop.add_signal_handler(signal.SIGHUP, _reopen, log_setup)
     try:
         await start
     except asyncio.CancelledError:
         log.log(Level.NOTICE, "Stopped before the start was complete")
         return
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
-    loop.add_signal_handler(signal.SIGUSR1, lambda: server.stop(graceful=True))
     _calm_collector()
     serves()
     await server.serve_until_stopped()

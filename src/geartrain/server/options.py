@@ -195,5 +195,6 @@ def unknown_option(name: str, written: str) -> OptionError:
         if name.startswith(beginning):
             return OptionError(f"option '{written}' is for '{module}', which is not available in this version")
     close = difflib.get_close_matches(name, (*OPTIONS, *COMMANDS), n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
+    dashes = written.removesuffix(written.lstrip("-"))
+    hint = f"; did you mean '{dashes}{close[0]}'?" if close else ""
     return OptionError(f"unrecognised option '{written}'{hint}")

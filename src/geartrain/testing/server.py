@@ -61,7 +61,8 @@ def run_server(**options: object) -> Iterator[RunningServer]:
     try:
         yield RunningServer(first.host or first.path, first.port or 0)
     finally:
-        loop.call_soon_threadsafe(server.stop)
+        with contextlib.suppress(RuntimeError):  # it has stopped already
+            loop.call_soon_threadsafe(server.stop)
         thread.join(_PATIENCE)
 
 

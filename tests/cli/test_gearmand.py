@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""The command gearmand: what it takes, what it says and what it logs."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from geartrain import __version__
+from geartrain.protocol import Command, request
+from geartrain.testing import ServerProcess
+
+GEARMAND = (sys.executable, "-m", "geartrain.cli.gearmand")
+
+
+def gearmand(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end."""
+    command = [*GEARMAND, f"--config-file={os.devnull}", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def ask(server: ServerProcess, line: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", server.port), 20) as wire:
+        wire.sendall(line + b"\n")
+        return wire.recv(65535)
+
+
+def test_the_version_can_be_parsed() -> None:
+    done = gearmand("-V")
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[:2] == ["", f"gearmand {__version__} - Geartrain"]
+
+
+def test_the_help_names_every_option_on_lines_of_a_terminal() -> None:
+    done = gearmand("--help")
+
+    assert done.returncode == 0
+    assert "-p, --port PORT" in done.stdout
+    assert "[4730]" in done.stdout
+    assert "--allow-shutdown" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 100
+
+
+def test_a_wrong_option_is_reported_on_stderr() -> None:
+    done = gearmand("--nonsense")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("gearmand.py: unrecognised option '--nonsense'\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("", 0),
+        ("-d -vvv -p 4731 -L ::1 -t 0", 0),
+        ("-p nonsense", 1),
+        ("-u nonsense", 1),
+        ("--ssl", 1),
+        ("--ssl --ssl-certificate /missing", 1),
+        ("--ssl-verify=required", 1),
+        ("-q mysql", 1),
+    ],
+)
+def test_arguments_can_be_checked_without_a_start(words: str, code: int) -> None:
+    done = gearmand("--check-args", *words.split())
+
+    assert (done.returncode, done.stdout) == (code, "")
+    assert bool(done.stderr) == bool(code)
+
+
+def test_a_newcomer_sees_where_it_listens_and_nothing_else() -> None:
+    with ServerProcess() as server:
+        assert ask(server, b"version") == f"OK {__version__}\n".encode()
+        assert ask(server, b"getpid") == b"OK %d\n" % server.process.pid
+        assert ask(server, b"verbose") == b"OK ERROR\n"
+        with socket.create_connection(("127.0.0.1", server.port), 20) as wire:
+            wire.sendall(request(Command.SUBMIT_JOB_BG, b"f", b"u", b""))
+            wire.recv(100)
+
+        assert server.stop() == 0
+    texts = [line.partition("] ")[2] for line in server.lines]
+    assert texts[0] == f"Starting up with pid {server.process.pid}, verbose is set to ERROR"
+    assert texts[1].startswith(f"Listening on 127.0.0.1:{server.port} (")
+    assert texts[2:] == ["Shutdown complete"]
+
+
+def test_with_v_every_submission_is_a_line() -> None:
+    with ServerProcess("-v") as server, socket.create_connection(("127.0.0.1", server.port), 20) as wire:
+        wire.sendall(request(Command.SUBMIT_JOB_BG, b"f\n", b"u", b""))
+
+        assert server.wait_for_line(r"accepted,f\x0a,u,0").startswith(" NOTICE ")
+
+
+def test_with_vv_every_connection_is_a_line() -> None:
+    with ServerProcess("-vv") as server:
+        with socket.create_connection(("127.0.0.1", server.port), 20) as wire:
+            name = f"127.0.0.1:{wire.getsockname()[1]}"
+            server.wait_for_line(f"Accepted connection from {name}")
+        server.wait_for_line(f"Disconnected {name}")
+
+
+def test_the_log_can_be_json() -> None:
+    with ServerProcess("--log-format=json") as server:
+        assert json.loads(server.wait_for_line("Listening on"))["level"] == "NOTICE"
+
+
+def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        done = gearmand("-L", "127.0.0.1", "-p", str(port), "--bind-timeout=0", f"--log-file={log}")
+
+    message = f"Could not listen on 127.0.0.1, port {port}: Address already in use"
+    assert done.returncode == 1
+    assert done.stderr.endswith(f": {message}\n")
+    assert "  FATAL " in log.read_text()
+    assert message in log.read_text()
+
+
+def test_a_log_that_cannot_be_opened_is_replaced_by_stderr() -> None:
+    with ServerProcess("--log-file=/missing/log") as server:
+        assert "Could not open the log file /missing/log: No such file or directory" in server.lines[0]
+
+
+def test_words_that_a_file_has_in_vain_are_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "gearmand.conf"
+    file.write_text("port=1")
+    with ServerProcess(f"--config-file={file}") as server:
+        server.wait_for_line("ignored 'port=1', which is no option")
+
+
+def test_variables_are_read() -> None:
+    with ServerProcess(environment={"GEARMAND_VERBOSE": "info"}) as server:
+        assert ask(server, b"verbose") == b"OK INFO\n"
+
+
+def test_the_package_lists_its_commands() -> None:
+    done = subprocess.run([sys.executable, "-m", "geartrain"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()[3:]] == ["gearmand", "gearman", "gearadmin"]
+
+
+def test_the_package_runs_its_commands() -> None:
+    command = [sys.executable, "-m", "geartrain", "gearmand"]
+    good = subprocess.run([*command, "-V"], capture_output=True, text=True, check=False)
+    bad = subprocess.run([*command, "--x"], capture_output=True, text=True, check=False)
+    worse = subprocess.run([*command[:-1], "gearwheel"], capture_output=True, text=True, check=False)
+
+    assert (good.returncode, good.stdout.splitlines()[1].split()[0]) == (0, "gearmand")
+    assert (bad.returncode, bad.stderr) == (1, "gearmand: unrecognised option '--x'\n")
+    assert worse.returncode == 1
+    assert worse.stderr.startswith("There is no command 'gearwheel'.")

@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: MIT
+"""The server on real sockets, as its peers see it."""
+
+import contextlib
+import gc
+import logging
+import socket
+import struct
+import threading
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from geartrain.protocol import Command, Packet, Parser, request
+from geartrain.protocol.packets import RESPONSE
+from geartrain.server import BindError, Endpoint
+from geartrain.server.connection import Connection
+from geartrain.testing import RunningServer, run_server
+
+pytestmark = pytest.mark.usefixtures("_either_loop")
+
+
+class Wire:
+    """A blocking connection to a server."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self.socket = socket.create_connection((server.host, server.port), 20)
+        self._parser = Parser(RESPONSE, max_packet=1 << 30)
+        self._packets: list[Packet] = []
+
+    def __enter__(self) -> "Wire":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.socket.close()
+
+    def send(self, *packets: bytes) -> None:
+        self.socket.sendall(b"".join(packets))
+
+    def receive(self) -> Packet | None:
+        """Return the next packet, or None at the end of the conversation."""
+        while not self._packets:
+            data = self.socket.recv(1 << 20)
+            if not data:
+                return None
+            self._packets += self._parser.receive(data)
+        return self._packets.pop(0)
+
+    def ask(self, *packets: bytes) -> Packet | None:
+        self.send(*packets)
+        return self.receive()
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    with run_server() as running:
+        yield running
+
+
+def wait_until_nobody_listens(server: RunningServer) -> None:
+    while True:
+        try:
+            Wire(server).socket.close()
+        except ConnectionRefusedError:
+            return
+        except ConnectionResetError:
+            continue  # it waited to be accepted
+
+
+def test_a_job_goes_from_a_client_to_a_worker_and_back(server: RunningServer) -> None:
+    with Wire(server) as client, Wire(server) as worker:
+        created = client.ask(request(Command.SUBMIT_JOB, b"reverse", b"", b"abc"))
+        assigned = worker.ask(request(Command.CAN_DO, b"reverse"), request(Command.GRAB_JOB))
+        assert created is not None
+        handle = created[1][0]
+        worker.send(request(Command.WORK_COMPLETE, handle, b"cba"))
+
+        assert assigned == (Command.JOB_ASSIGN, [handle, b"reverse", b"abc"])
+        assert client.receive() == (Command.WORK_COMPLETE, [handle, b"cba"])
+
+
+def test_pipelined_lines_are_answered_in_one_write(server: RunningServer) -> None:
+    with Wire(server) as wire:
+        wire.send(b"create function f\nstatus\r\nversion\nstatus\n")
+
+        assert wire.socket.recv(65535) == b"OK\r\nf\t0\t0\t0\n.\nOK 0.1.0\nf\t0\t0\t0\n.\n"
+
+
+def test_a_peer_that_says_no_more_is_answered_first(server: RunningServer) -> None:
+    with Wire(server) as wire:
+        wire.send(b"version\n")
+        wire.socket.shutdown(socket.SHUT_WR)
+
+        assert wire.socket.makefile("rb").read() == b"OK 0.1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"\0XXX" + bytes(8), b"INVALID_MAGIC"),
+        (struct.pack(">4sII", b"\0REQ", 0xFFFFFFFF, 0), b"INVALID_COMMAND"),
+        (struct.pack(">4sII", b"\0REQ", Command.SUBMIT_JOB, 0xFFFFFFFF), b"ARGUMENT_TOO_LARGE"),
+        (struct.pack(">4sII", b"\0REQ", Command.SUBMIT_JOB, 3) + b"abc", b"INVALID_ARGUMENT"),
+        (b"x" * 10_000, b"ARGUMENT_TOO_LARGE"),
+    ],
+)
+def test_what_is_not_gearman_is_answered_with_an_error_and_the_end(
+    server: RunningServer, data: bytes, code: bytes
+) -> None:
+    with Wire(server) as wire:
+        packet = wire.ask(data)
+
+        assert packet is not None
+        assert (packet[0], packet[1][0]) == (Command.ERROR, code)
+        assert wire.receive() is None
+
+
+def test_a_refused_peer_reads_why_though_it_is_still_sending(server: RunningServer) -> None:
+    with Wire(server) as wire:
+        wire.send(struct.pack(">4sII", b"\0REQ", Command.ECHO_REQ, 0xFFFFFFFF), bytes(8 << 20))
+
+        packet = wire.receive()
+        assert packet is not None
+        assert packet[1][0] == b"ARGUMENT_TOO_LARGE"
+
+
+def test_packets_before_a_wrong_one_count(server: RunningServer) -> None:
+    with Wire(server) as wire:
+        wire.send(request(Command.ECHO_REQ, b"a"), b"\0XXX" + bytes(8), request(Command.ECHO_REQ, b"b"))
+
+        assert wire.receive() == (Command.ECHO_RES, [b"a"])
+        refusal = wire.receive()
+        assert refusal is not None
+        assert refusal[0] == Command.ERROR
+        assert wire.receive() is None
+
+
+def test_large_packets_pass(server: RunningServer) -> None:
+    workload = bytes(range(256)) * (16 << 12)
+    with Wire(server) as wire:
+        assert wire.ask(request(Command.ECHO_REQ, workload)) == (Command.ECHO_RES, [workload])
+
+
+def test_a_packet_above_the_limit_is_refused_by_its_header() -> None:
+    with run_server(max_packet_size=1000) as server, Wire(server) as wire:
+        assert wire.ask(request(Command.ECHO_REQ, bytes(1000))) == (Command.ECHO_RES, [bytes(1000)])
+
+        refusal = wire.ask(struct.pack(">4sII", b"\0REQ", Command.ECHO_REQ, 1001))
+        assert refusal is not None
+        assert refusal[1][0] == b"ARGUMENT_TOO_LARGE"
+
+
+def test_a_client_may_submit_a_hundred_thousand_jobs_before_it_reads(server: RunningServer) -> None:
+    count = 100_000
+    with Wire(server) as wire:
+        wire.send(*[request(Command.SUBMIT_JOB_BG, b"f", b"", b"")] * count)
+        replies = [wire.receive() for _ in range(count)]
+
+    assert [reply[0] for reply in replies if reply is not None] == [Command.JOB_CREATED] * count
+
+
+def test_a_peer_that_does_not_read_is_not_read_from(server: RunningServer) -> None:
+    echo = request(Command.ECHO_REQ, bytes(1 << 20))
+    with Wire(server) as wire, Wire(server) as other:
+        wire.socket.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                wire.socket.sendall(echo)
+
+        assert other.ask(request(Command.ECHO_REQ, b"a")) == (Command.ECHO_RES, [b"a"])
+
+
+def test_a_peer_that_does_not_read_what_others_send_it_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    with run_server(max_unsent=1 << 20) as server, Wire(server) as client, Wire(server) as worker:
+        created = client.ask(request(Command.SUBMIT_JOB, b"f", b"", b""))
+        assert created is not None
+        worker.ask(request(Command.CAN_DO, b"f"), request(Command.GRAB_JOB))
+        while "Dropped" not in caplog.text:
+            worker.send(request(Command.WORK_DATA, created[1][0], bytes(1 << 20)))
+            worker.ask(request(Command.ECHO_REQ, b""))
+
+    assert "more than 1048576 bytes wait for it" in caplog.text
+
+
+def test_a_lost_connection_gives_its_job_back(server: RunningServer) -> None:
+    with Wire(server) as client, Wire(server) as second:
+        client.ask(request(Command.SUBMIT_JOB_BG, b"f", b"", b"abc"))
+        second.send(request(Command.CAN_DO, b"f"))
+        with Wire(server) as first:
+            assert first.ask(request(Command.CAN_DO, b"f"), request(Command.GRAB_JOB)) is not None
+            second.send(request(Command.PRE_SLEEP))
+            assert second.ask(request(Command.ECHO_REQ, b"")) == (Command.ECHO_RES, [b""])
+
+        assert second.receive() == (Command.NOOP, [])
+
+
+def test_ended_connections_leave_nothing_behind(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The command does not look for old garbage, so connections must not be part of cycles."""
+    made: list[weakref.ref[Connection]] = []
+
+    class Watched(Connection):
+        __slots__ = ("__weakref__",)
+
+        def data_received(self, data: bytes) -> None:
+            made.append(weakref.ref(self))
+            super().data_received(data)
+
+    monkeypatch.setattr("geartrain.server.server.Connection", Watched)
+    caplog.set_level(logging.INFO, "geartrain.server")
+    gc.disable()
+    try:
+        with Wire(server) as wire, Wire(server) as other:
+            wire.ask(request(Command.CAN_DO, b"f"), request(Command.ECHO_REQ, b""))
+            wire.socket.close()
+            while "Disconnected" not in caplog.text or made[0]() is not None:
+                other.ask(request(Command.ECHO_REQ, b""))
+    finally:
+        gc.enable()
+
+
+def test_workers_shows_whence_a_peer_comes() -> None:
+    with run_server(listen=(Endpoint("::1"),)) as server, Wire(server) as wire:
+        wire.send(b"workers\n")
+
+        assert b" ::1 - :\n" in wire.socket.recv(65535)
+        assert server.address == f"[::1]:{server.port}"
+
+
+def test_a_unix_socket_is_as_good(tmp_path: Path) -> None:
+    path = tmp_path / "gearmand.sock"
+    with run_server(listen=(Endpoint(path=str(path)),)), socket.socket(socket.AF_UNIX) as wire:
+        wire.connect(str(path))
+        wire.sendall(b"workers\nshutdown\n")
+
+        assert b" unix - :\n" in wire.recv(65535)
+    assert not path.exists()
+
+
+def test_several_endpoints_share_a_free_port(tmp_path: Path) -> None:
+    endpoints = (Endpoint(path=str(tmp_path / "s")), Endpoint("127.0.0.1"), Endpoint("::1"))
+    with run_server(listen=endpoints, port=0), run_server(port=0) as other:
+        assert other.port
+
+    with run_server(listen=()) as server:
+        for host in ("127.0.0.1", "::1"):
+            with socket.create_connection((host, server.port), 20) as wire:
+                wire.sendall(b"version\n")
+                assert wire.recv(100) == b"OK 0.1.0\n"
+
+
+def test_a_port_in_use_is_an_error(server: RunningServer) -> None:
+    with pytest.raises(BindError, match=f"127.0.0.1, port {server.port}: Address already in use"):
+        run_server(port=server.port, bind_timeout=0).__enter__()
+
+
+def test_a_port_that_becomes_free_is_taken(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+
+        class Release(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                holder.close()
+
+        handler = Release()
+        logging.getLogger("geartrain.server").addHandler(handler)
+        try:
+            with run_server(port=port, bind_timeout=20.0) as server:
+                assert server.port == port
+        finally:
+            logging.getLogger("geartrain.server").removeHandler(handler)
+    assert f"127.0.0.1, port {port} is in use; trying again for 20 seconds" in caplog.text
+
+
+@pytest.mark.parametrize("how", [b"shutdown", b"shutdown graceful"])
+def test_a_local_peer_may_stop_the_server_if_that_is_allowed(how: bytes) -> None:
+    with run_server(allow_shutdown=True) as server, Wire(server) as wire:
+        wire.send(how + b"\n")
+
+        assert wire.socket.recv(100) == b"OK\r\n"
+        assert wire.socket.recv(100) == b""
+
+
+def test_a_graceful_stop_waits_for_the_last_job() -> None:
+    with run_server(allow_shutdown=True) as server, Wire(server) as client, Wire(server) as worker:
+        client.ask(request(Command.SUBMIT_JOB, b"f", b"", b"1"))
+        client.send(b"shutdown graceful\n")
+        assert client.socket.recv(100) == b"OK\r\n"
+        wait_until_nobody_listens(server)
+        created = client.ask(request(Command.SUBMIT_JOB, b"f", b"", b"2"))
+        assert created is not None
+        results = []
+        for _ in range(2):
+            assigned = worker.ask(request(Command.CAN_DO, b"f"), request(Command.GRAB_JOB))
+            assert assigned is not None
+            worker.send(request(Command.WORK_COMPLETE, assigned[1][0], assigned[1][2]))
+            results.append(client.receive())
+
+        assert [packet[1][1] for packet in results if packet is not None] == [b"1", b"2"]
+        assert client.receive() is None
+
+
+def test_stopping_sends_what_was_written_and_does_not_wait_for_peers_that_do_not_read() -> None:
+    with contextlib.ExitStack() as running:
+        server = running.enter_context(run_server())
+        with Wire(server) as reader, Wire(server) as stuck:
+            stuck.socket.settimeout(0.2)
+            with contextlib.suppress(TimeoutError):
+                stuck.send(request(Command.ECHO_REQ, bytes(12 << 20)) * 4)
+            reader.send(request(Command.ECHO_REQ, bytes(12 << 20)))
+            reader.socket.recv(1, socket.MSG_PEEK)
+            stopped = threading.Thread(target=running.close)
+            stopped.start()
+
+            assert reader.receive() == (Command.ECHO_RES, [bytes(12 << 20)])
+            stopped.join()
+
+
+def test_accepted_sockets_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    class Looking(Connection):
+        __slots__ = ()
+
+        def connection_made(self, transport: object) -> None:
+            super().connection_made(transport)  # type: ignore[arg-type]  # asyncio's, whatever its name
+            found = self.transport.get_extra_info("socket")
+            seen.append(found.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            seen.append(found.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+            for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT):
+                seen.append(found.getsockopt(socket.IPPROTO_TCP, name))  # noqa: PERF401  # one list of all
+
+    monkeypatch.setattr("geartrain.server.server.Connection", Looking)
+    with run_server(keepalive_interval=7) as server, Wire(server) as wire:
+        wire.ask(request(Command.ECHO_REQ, b""))
+
+    assert seen == [1, 1, 60, 7, 4, 120_000]

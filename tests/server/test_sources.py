@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: MIT
+"""Options from every source: what they mean, which source wins, and what is said of wrong ones."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from geartrain.core import PriorityScope
+from geartrain.server.endpoints import Endpoint
+from geartrain.server.logs import Level, LogFormat
+from geartrain.server.options import OPTIONS, GearmandOptions
+from geartrain.server.sources import Invocation, read
+from geartrain.server.tls import Verify
+from geartrain.server.values import OptionError
+
+
+def invocation(*words: str, environment: Mapping[str, str] | None = None) -> Invocation:
+    """Read without the files of this machine."""
+    return read(words, environment or {}, default_files=())
+
+
+def options(*words: str, **environment: str) -> GearmandOptions:
+    return invocation(*words, environment=environment).options
+
+
+def error(*words: str, **environment: str) -> str:
+    with pytest.raises(OptionError) as caught:
+        invocation(*words, environment=environment)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "attribute", "value"),
+    [
+        ("--port=4731", "port", 4731),
+        ("--port 4731", "port", 4731),
+        ("-p 4731", "port", 4731),
+        ("-p4731", "port", 4731),
+        ("-p http", "port", 80),
+        ("-p 0", "port", 0),
+        ("-L a -L unix:/s", "listen", (Endpoint("a"), Endpoint(path="/s"))),
+        ("-b 7", "backlog", 7),
+        ("--keepalive-idle=-1", "keepalive_idle", -1),
+        ("--keepalive-idle -1", "keepalive_idle", -1),
+        ("--user-timeout 2.5", "user_timeout", 2.5),
+        ("--max-packet-size 16M", "max_packet_size", 16 << 20),
+        ("--max-packet-size 512", "max_packet_size", 512),
+        ("--ssl", "ssl", True),
+        ("--ssl-verify Required", "ssl_verify", Verify.REQUIRED),
+        ("-j 3", "job_retries", 3),
+        ("-j -1", "job_retries", -1),
+        ("-j-1", "job_retries", -1),
+        ("--job-handle-prefix=H:me", "job_handle_prefix", "H:me"),
+        ("-w 0", "worker_wakeup", 0),
+        ("-R", "round_robin", True),
+        ("--priority-scope=function", "priority_scope", PriorityScope.FUNCTION),
+        ("--verbose=INFO", "verbose", Level.INFO),
+        ("--verbose warning", "verbose", Level.WARNING),
+        ("-v", "verbose", Level.NOTICE),
+        ("-vv", "verbose", Level.INFO),
+        ("-v -v -v", "verbose", Level.DEBUG),
+        ("-vvvvv", "verbose", Level.DEBUG),
+        ("-dvv", "verbose", Level.INFO),
+        ("-vdR", "round_robin", True),
+        ("-Rp4731", "port", 4731),
+        ("-l none", "log_file", "none"),
+        ("--log-format=json", "log_format", LogFormat.JSON),
+        ("-d", "daemon", True),
+        ("-P /x", "pid_file", "/x"),
+        ("-u root", "user", "root"),
+        ("-f 100", "file_descriptors", 100),
+        ("-q BuiltIn", "queue_type", "builtin"),
+        ("-t 0", "threads", 0),
+        ("--hashtable-buckets=17", "hashtable_buckets", 17),
+    ],
+)
+def test_an_option_is_understood(words: str, attribute: str, value: object) -> None:
+    assert getattr(options(*words.split()), attribute) == value
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--x", "unrecognised option '--x'"),
+        ("-Z", "unrecognised option '-Z'"),
+        ("-dZ", "unrecognised option '-dZ'"),
+        ("stray", "unrecognised option 'stray'"),
+        ("--", "unrecognised option '--'"),
+        ("--verbos=INFO", "unrecognised option '--verbos'; did you mean '--verbose'?"),
+        ("--verbose", "the required argument for option '--verbose' is missing"),
+        ("--verbose --daemon", "the required argument for option '--verbose' is missing"),
+        ("-t", "the required argument for option '--threads' is missing"),
+        ("-t -d", "the required argument for option '--threads' is missing"),
+        ("--daemon=1", "option '--daemon' does not take any arguments"),
+        ("--pid-file=a --pid-file=b", "option '--pid-file' cannot be specified more than once"),
+        ("-dd", "option '--daemon' cannot be specified more than once"),
+        ("-v --verbose=INFO", "option '--verbose' cannot be specified more than once"),
+        ("--verbose=LOUD", "Invalid value for --verbose supplied"),
+        ("--hashtable-buckets=0", "hashtable-buckets has to be greater than 0"),
+        ("-u nobody-at-all", "Could not find user : nobody-at-all"),
+        ("-r gopher", "Unknown protocol module : gopher"),
+        ("-q cassette", "Error while initializing the queue : cassette"),
+        ("-r http", "the protocol module 'http' is not available in this version"),
+        (
+            "-q libsqlite3",
+            "the queue 'libsqlite3' is not available in this version; only 'builtin' is, which keeps jobs in memory",
+        ),
+        (
+            "--libsqlite3-db=/x",
+            "option '--libsqlite3-db' is for 'libsqlite3', which is not available in this version",
+        ),
+        ("--threads=abc", "the argument ('abc') for option '--threads' is invalid: a number from 0 up is expected"),
+        ("-j 256", "the argument ('256') for option '--job-retries' is invalid: a number from -1 to 255 is expected"),
+        ("-j ²", "the argument ('²') for option '--job-retries' is invalid: a number from -1 to 255 is expected"),
+        (
+            "-p 65536",
+            "the argument ('65536') for option '--port' is invalid: a number up to 65535",
+        ),
+        ("--ssl-verify=x", "the argument ('x') for option '--ssl-verify' is invalid: one of none, optional, required"),
+        ("-L [::1", "the argument ('[::1') for option '--listen' is invalid: an IPv6 address such as [::1]:4730"),
+        ("--job-handle-prefix=a\tb", "the argument ('a\tb') for option '--job-handle-prefix' is invalid: 1 to 52"),
+        ("--user-timeout=-1", "the argument ('-1') for option '--user-timeout' is invalid: a number of seconds"),
+        ("--max-packet-size=0", "the argument ('0') for option '--max-packet-size' is invalid: a number of bytes"),
+        ("--log-file=", "the argument ('') for option '--log-file' is invalid: a text that is not empty"),
+    ],
+)
+def test_a_wrong_option_is_named(words: str, message: str) -> None:
+    assert error(*words.split(" ")).startswith(message)
+
+
+def test_a_handle_prefix_leaves_room_for_the_number() -> None:
+    assert options("--job-handle-prefix=" + "p" * 52).job_handle_prefix == "p" * 52
+    assert "is invalid" in error("--job-handle-prefix=" + "p" * 53)
+
+
+@pytest.mark.parametrize(
+    ("word", "command"), [("-h", "help"), ("--version", "version"), ("--check-args", "check-args")]
+)
+def test_some_options_are_commands(word: str, command: str) -> None:
+    assert invocation(word).command == command
+
+
+def test_every_option_has_a_variable() -> None:
+    assert OPTIONS["pid-file"].variables == ("GEARMAND_PID_FILE",)
+    assert options(GEARMAND_PORT="4731").port == 4731
+    assert options(GEARMAND_DAEMON="yes").daemon
+    assert not options(GEARMAND_DAEMON="0").daemon
+    assert options(GEARMAND_LISTEN="a, [::1]:2").listen == (Endpoint("a"), Endpoint("::1", 2))
+    assert options(GEARMAND_PORT="").port == 4730
+
+
+def test_the_files_of_tls_have_the_variables_of_gearmand() -> None:
+    found = options(GEARMAND_CA_CERTIFICATE="ca", GEARMAND_SERVER_PEM="pem", GEARMAND_SERVER_KEY="key")
+
+    assert (found.ssl_ca_file, found.ssl_certificate, found.ssl_key) == ("ca", "pem", "key")
+
+
+def test_a_wrong_variable_is_named() -> None:
+    assert error(GEARMAND_PORT="x").startswith("GEARMAND_PORT: the argument ('x') for option '--port' is invalid")
+    assert error(GEARMAND_DAEMON="maybe").endswith("yes or no is expected")
+
+
+def test_a_variable_that_describes_a_service_is_no_port() -> None:
+    found = invocation(environment={"GEARMAND_PORT": "tcp://10.0.0.1:4731"})
+
+    assert found.options.port == 4730
+    assert "GEARMAND_PORT=tcp://10.0.0.1:4731" in found.warnings[0]
+
+
+def test_the_command_line_wins_over_variables_and_they_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "gearmand.conf"
+    file.write_text("--port=1 --backlog=1 --threads=1")
+
+    found = options("--port=3", f"--config-file={file}", GEARMAND_PORT="2", GEARMAND_BACKLOG="2")
+
+    assert (found.port, found.backlog, found.threads, found.worker_wakeup) == (3, 2, 1, 1)
+
+
+def test_a_file_in_the_format_of_gearmand_is_words(tmp_path: Path) -> None:
+    file = tmp_path / "gearmand.conf"
+    file.write_text("# --port=1\n--verbose=INFO -t 2\n\t-L\n127.0.0.1\t-L ::1 # -R\n\n-vv")
+
+    with pytest.raises(OptionError, match=r"gearmand.conf: line 6: option '--verbose' cannot be specified more than"):
+        options(f"--config-file={file}")
+    file.write_text(file.read_text().replace("-vv", "-d"))
+    found = options("--config-file", str(file))
+
+    assert found.listen == (Endpoint("127.0.0.1"), Endpoint("::1"))
+    assert (found.port, found.verbose, found.threads, found.daemon) == (4730, Level.INFO, 2, True)
+
+
+def test_words_in_a_file_that_are_no_options_are_ignored_with_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "gearmand.conf"
+    file.write_text("port=4731\n--threads=2")
+
+    found = invocation(f"--config-file={file}")
+
+    assert found.options.port == 4730
+    assert found.warnings == [f"{file}: ignored 'port=4731', which is no option"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("\n\n--x", "line 3: unrecognised option '--x'"),
+        ("-t\nabc", "line 2: the argument ('abc') for option '--threads' is invalid: a number from 0 up is expected"),
+        ("-d\n-t", "line 2: the required argument for option '--threads' is missing"),
+        ("--config-file=x", "line 1: unrecognised option '--config-file'"),
+        ("--help", "line 1: unrecognised option '--help'"),
+    ],
+)
+def test_an_error_in_a_file_of_words_has_its_line(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "gearmand.conf"
+    file.write_text(text)
+
+    assert error(f"--config-file={file}").startswith(f"{file}: {message}")
+
+
+def test_a_toml_file_has_the_long_options_as_keys(tmp_path: Path) -> None:
+    file = tmp_path / "gearmand.toml"
+    file.write_text(
+        'port = "http"\nlisten = ["127.0.0.1", "unix:/s"]\njob-retries = 3\nworker_wakeup = 0\n'
+        'daemon = true\nuser-timeout = 5\nrearm-after = 0.5\nverbose = "info"\nmax-packet-size = "1G"\n'
+    )
+
+    found = options(f"--config-file={file}")
+
+    assert found == GearmandOptions(
+        port=80,
+        listen=(Endpoint("127.0.0.1"), Endpoint(path="/s")),
+        job_retries=3,
+        worker_wakeup=0,
+        daemon=True,
+        user_timeout=5.0,
+        rearm_after=0.5,
+        verbose=Level.INFO,
+        max_packet_size=1 << 30,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prot = 1", "unrecognised option 'prot'; did you mean 'port'?; there are port, listen, "),
+        ("daemon = 1", "option 'daemon' is true or false, not 1"),
+        ("job-retries = true", "option 'job-retries' is a whole number, not True"),
+        ('job-retries = "1"', "option 'job-retries' is a whole number, not '1'"),
+        ("user-timeout = '1'", "option 'user-timeout' is a whole number or a number, not '1'"),
+        ("port = 1.5", "option 'port' is a whole number or a string, not 1.5"),
+        ("port = [1]", "option 'port' is a whole number or a string, not [1]"),
+        ("listen = [1]", "option 'listen' is a string, not 1"),
+        ("job-retries = 300", "the argument ('300') for option '--job-retries' is invalid"),
+        ("pid-file = 'a'\npid_file = 'b'", "option 'pid_file' cannot be specified more than once"),
+        ("redis-server = 'x'", "option 'redis-server' is for 'redis', which is not available in this version"),
+        ("port = ", "Invalid value"),
+    ],
+)
+def test_an_error_in_a_toml_file_names_the_key(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "gearmand.toml"
+    file.write_text(text)
+
+    assert error(f"--config-file={file}").startswith(f"{file}: {message}")
+
+
+def test_a_file_that_was_named_has_to_be_there(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+
+    assert error(f"--config-file={missing}") == (
+        f"Could not open configuration file. {missing}: No such file or directory"
+    )
+    assert error(GEARMAND_CONFIG_FILE=str(missing)).startswith("Could not open configuration file.")
+
+
+def test_a_file_is_text(tmp_path: Path) -> None:
+    file = tmp_path / "gearmand.conf"
+    file.write_bytes(b"\xff\xfe")
+
+    assert error(f"--config-file={file}").endswith("it is not UTF-8")
+
+
+def test_the_file_named_in_words_wins_over_the_one_in_a_variable(tmp_path: Path) -> None:
+    file = tmp_path / "gearmand.conf"
+    file.write_text("-p 1")
+
+    assert options(f"--config-file={file}", GEARMAND_CONFIG_FILE=str(tmp_path / "missing")).port == 1
+
+
+def test_the_first_default_file_that_exists_is_read(tmp_path: Path) -> None:
+    first, second, third = (tmp_path / name for name in ("first.toml", "second.conf", "third.conf"))
+    second.write_text("-p 2")
+    third.write_text("-p 3")
+
+    assert read((), {}, [str(path) for path in (first, second, third)]).options.port == 2
+    assert read((), {}, [str(first)]).options.port == 4730
+
+
+def test_files_for_tls_without_tls_are_warned_of() -> None:
+    assert invocation("--ssl-certificate=x").warnings
+    assert not invocation("--ssl", "--ssl-certificate=x").warnings
+    assert not invocation(environment={"GEARMAND_CA_CERTIFICATE": "x"}).warnings  # the clients' tools read it too
