@@ -34,6 +34,7 @@ from geartrain import (
     as_completed,
 )
 from geartrain.client import stream
+from geartrain.client.connection import Connection
 from geartrain.protocol import Command
 from tests.client.peers import PATIENCE, Gone, ScriptedServer, ServedClient
 
@@ -325,18 +326,24 @@ class TestStreams:
 
 class TestCallbacks:
     def test_that_raise_are_logged_and_do_no_harm(self, caplog: pytest.LogCaptureFixture) -> None:
+        called = threading.Semaphore(0)
+
         def bad(_: object) -> None:
+            called.release()
             raise ValueError("oops")
 
         def worse(_: object) -> None:
+            called.release()
             raise SystemExit
 
         with ScriptedServer(hold, serve) as server, Client(server.address) as client:
             for callback in (bad, worse):
                 client.submit("f").add_done_callback(callback)
             release(client)
+            assert called.acquire(timeout=PATIENCE)
+            assert called.acquire(timeout=PATIENCE)
 
-            assert client.do("reverse", "ab") == b"ba"
+            assert client.do("reverse", "ab") == b"ba"  # by the thread that called them
             assert "oops" in caplog.text
 
     def test_may_submit_but_not_wait(self) -> None:
@@ -496,6 +503,28 @@ class TestLoss:
             jobs = client.submit_many([JobRequest("f")] * 200)
 
             assert all(isinstance(job.exception(), ConnectionLost) for job in as_completed(jobs, PATIENCE))
+
+    def test_by_a_bug_leaves_nobody_waiting(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def bug(*_: object) -> None:
+            raise RuntimeError("a bug")
+
+        with ScriptedServer(serve) as server, Client(server.address) as client:
+            with monkeypatch.context() as broken:
+                broken.setattr(Connection, "receive", bug)
+                with pytest.raises(ConnectionLost, match="a bug"):
+                    client.do("f", timeout=PATIENCE)
+
+            assert client.do("reverse", "ab", timeout=PATIENCE) == b"ba"
+            assert "RuntimeError: a bug" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["connect_timeout", "reply_timeout", "keepalive"])
+@pytest.mark.parametrize("seconds", [0, -1.0, float("inf"), float("nan")])
+def test_times_are_above_0(name: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} is a number of seconds above 0"):
+        Client("a", **{name: seconds})  # type: ignore[arg-type]  # the names are those above
 
 
 class TestSlowServers:

@@ -175,7 +175,10 @@ class Hub:
             elif ticket.lost(ConnectionLost(loss), taken=taken) and not isinstance(ticket, Question):
                 again.append(ticket)
         if again:
-            threading.Thread(target=self._place_again, args=(again,), name="geartrain-failover", daemon=True).start()
+            try:
+                threading.Thread(target=self._place_again, args=(again,), name="geartrain-again", daemon=True).start()
+            except RuntimeError as error:  # there are too many threads, or the interpreter is about to end
+                _fail(again, f"{loss}; the job could not be sent again: {error}", ConnectionLost)
 
     def _place_again(self, jobs: Sequence[Submitted]) -> None:
         try:

@@ -44,7 +44,10 @@ class Pending(futures.Future[Value]):
         self._home = home
         self._handle: Handle | None = None
         self._is_abandoned = False
-        self.set_running_or_notify_cancel()  # what has been sent cannot be called back: cancel() is always False
+
+    def cancel(self) -> bool:
+        """Return ``False``: what has been sent cannot be called back."""
+        return False
 
     def take(self, event: SessionEvent) -> None:
         """Make use of what the session says."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a client can be told, read once."""
 
+import math
 import ssl
 from dataclasses import dataclass
 
@@ -51,7 +52,7 @@ class Options:
             "reply_timeout": reply_timeout,
             "keepalive": keepalive,
         }.items():
-            if seconds is not None and not seconds > 0:
+            if seconds is not None and not 0 < seconds < math.inf:
                 raise ValueError(f"{name} is a number of seconds above 0, not {seconds!r}")
         return cls(
             addresses=tuple(parse_servers(servers)),

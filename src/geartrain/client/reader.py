@@ -21,6 +21,8 @@ __all__ = ["Reader"]
 
 logger = logging.getLogger("geartrain.client")
 
+_LONGEST_SLEEP = 60.0  # seconds; a selector cannot count very far
+
 
 class Reader:
     """Reads from connections, hands on what came, and notices when one is lost.
@@ -79,7 +81,16 @@ class Reader:
     # The thread
 
     def _run(self) -> None:
-        interval = self._patience / 4  # the exactness with which silence is noticed
+        while not self._stopping:
+            try:
+                self._read()
+            except Exception as error:  # a bug of ours: it ends the connections, but must leave nobody waiting
+                logger.exception("giving up all connections after an unexpected error")
+                self._lose_all(ConnectionLost(f"the client gave up all connections after an unexpected {error!r}"))
+        self._end()
+
+    def _read(self) -> None:
+        interval = min(self._patience / 4, _LONGEST_SLEEP)  # the exactness with which silence is noticed
         next_check = time.monotonic() + interval
         while not self._stopping:
             for key, ready in self._selector.select(interval):
@@ -92,15 +103,11 @@ class Reader:
                 for connection in list(self._watched):
                     connection.check_silence(self._patience)
                 next_check = time.monotonic() + interval
-        self._end()
 
     def _serve(self, connection: Connection, ready: int) -> None:
         if ready & selectors.EVENT_READ:
             for ticket, event in connection.receive():
-                try:
-                    ticket.take(event)
-                except Exception:  # a bug of ours; but all others still need this thread
-                    logger.exception("%s: an event could not be handed over", connection.address)
+                ticket.take(event)
         if ready & selectors.EVENT_WRITE and connection.loss is None:
             connection.send_on()
             self._watch(connection)
@@ -128,10 +135,13 @@ class Reader:
         if not connection.is_closed:
             self._lost(connection)
 
-    def _end(self) -> None:
+    def _lose_all(self, loss: ConnectionLost) -> None:
         for connection in [*self._watched, *self._attention]:
-            connection.lose(ConnectionLost("the client was closed"))
+            connection.lose(loss)
         self._look_after_attention()
+
+    def _end(self) -> None:
+        self._lose_all(ConnectionLost("the client was closed"))
         self._selector.close()
         self._woken.close()
         self._waker.close()

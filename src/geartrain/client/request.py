@@ -3,9 +3,8 @@
 
 import math
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from geartrain.errors import LocalProtocolError
 from geartrain.names import Text, encode, function_bytes
@@ -45,8 +44,7 @@ _BACKGROUND = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """A job as it travels, checked and encoded.
 
     Attributes:

@@ -24,7 +24,7 @@ class Backoff:
     jitter: float = 0.25
 
     def delay(self, failures: int, chance: float | None = None) -> float:
-        """Return the seconds to wait after that many failures in a row; ``chance``, from 0 to 1, is drawn if left out."""
+        """Return the seconds to wait after so many failures in a row; ``chance``, 0 to 1, is drawn by default."""
         if chance is None:
             chance = random.random()  # noqa: S311 - spreads load, guards nothing
         # Beyond 64 doublings every wait has met its limit, while the power would meet that of a float.

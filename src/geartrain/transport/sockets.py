@@ -12,6 +12,7 @@ from geartrain.transport.address import ServerAddress
 __all__ = ["CONNECT_TIMEOUT", "KEEPALIVE", "connect", "tune"]
 
 CONNECT_TIMEOUT = 5.0  # seconds; a server that takes longer is no use to anyone who waits
+_LONGEST_KEEPALIVE = 32_767.0  # seconds; Linux counts no further
 KEEPALIVE = 60.0  # seconds after which a path that died without a word is noticed
 
 
@@ -69,13 +70,13 @@ def tune(sock: socket.socket, keepalive: float | None) -> None:
     if keepalive is None:
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    seconds = min(keepalive, _LONGEST_KEEPALIVE)
     # Half of the time in silence, then three probes. What a system has no name for is left as it is.
-    probe = max(round(keepalive / 6), 1)
     for option, value in (
-        ("TCP_KEEPIDLE", max(round(keepalive / 2), 1)),
-        ("TCP_KEEPINTVL", probe),
+        ("TCP_KEEPIDLE", max(round(seconds / 2), 1)),
+        ("TCP_KEEPINTVL", max(round(seconds / 6), 1)),
         ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", max(round(keepalive * 1000), 1)),  # the same for bytes sent and never acknowledged
+        ("TCP_USER_TIMEOUT", max(round(seconds * 1000), 1)),  # the same for bytes sent and never acknowledged
     ):
         if hasattr(socket, option):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
