@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""gearadmin beside its namesake, and where they part."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from geartrain import Client
+from tests.job_servers import free_port, needs
+
+THEIRS = "/usr/bin/gearadmin"
+
+
+def run(command: list[str], server: str, *words: str) -> "subprocess.CompletedProcess[bytes]":
+    _, _, port = server.rpartition(":")
+    return subprocess.run([*command, "-h", "127.0.0.1", "-p", port, *words], check=False, capture_output=True)
+
+
+def ours(server: str, *words: str) -> "subprocess.CompletedProcess[bytes]":
+    return run([sys.executable, "-m", "geartrain.cli.gearadmin"], server, *words)
+
+
+def theirs(server: str, *words: str) -> "subprocess.CompletedProcess[bytes]":
+    return run([needs(THEIRS)], server, *words)
+
+
+@pytest.fixture
+def filled(server: str) -> str:
+    """A server with a job."""
+    with Client(server) as client:
+        client.submit_background("f", "w", unique="u")
+    return server
+
+
+class TestBeside:
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "--status",
+            "--stat",
+            "--priority-status",
+            "--show-jobs",
+            "--show-unique-jobs",
+            "--server-version",
+            "--server-verbose",
+            "--getpid",
+            "--create-function=g",
+            "--create-function f",
+            "--status --getpid --server-version --create-function x",
+            "--getpid stray words",
+        ],
+    )
+    def test_output_and_status_are_the_same(self, filled: str, words: str) -> None:
+        expected = theirs(filled, *words.split())
+        result = ours(filled, *words.split())
+
+        assert result.stdout == expected.stdout
+        assert (result.returncode, result.stderr) == (expected.returncode, expected.stderr) == (0, b"")
+
+    def test_workers_are_the_same_but_for_the_number_of_the_connection(self, server: str) -> None:
+        expected = theirs(server, "--workers").stdout.partition(b" ")[2]
+
+        assert ours(server, "--workers").stdout.partition(b" ")[2] == expected
+
+    @pytest.mark.parametrize("words", ["", "--nonsense", "--create-function", "--show", "--status=x", "-z"])
+    def test_wrong_usage_is_told_on_stdout_with_the_help(self, server: str, words: str) -> None:
+        expected = theirs(server, *words.split())
+        result = ours(server, *words.split())
+
+        assert (result.returncode, result.stderr) == (expected.returncode, expected.stderr) == (1, b"")
+        assert b"--priority-status" in result.stdout
+        assert b"--priority-status" in expected.stdout
+
+
+class TestApart:
+    def test_a_refusal_is_seen_in_the_exit_status(self, server: str) -> None:
+        words = ["--drop-function", "nowhere"]
+
+        assert (theirs(server, *words).returncode, theirs(server, *words).stdout) == (0, b"")
+        result = ours(server, *words)
+        assert (result.returncode, result.stdout, result.stderr) == (2, b"", b"Error: function not found\n")
+
+    def test_no_server_is_a_reason_and_a_hint(self) -> None:
+        server = f"127.0.0.1:{free_port()}"
+
+        assert theirs(server, "--status").returncode == 1
+        result = ours(server, "--status")
+        assert result.returncode == 1
+        assert f"cannot reach {server}: Connection refused".encode() in result.stderr
+        assert b"gearmand" in result.stderr
+
+    def test_names_may_be_many(self, server: str) -> None:
+        ours(server, "--create-function", "a", "--create-function", "b")
+
+        listed = ours(server, "--status").stdout
+        assert sorted(listed.splitlines()) == [b".", b"a\t0\t0\t0", b"b\t0\t0\t0"]
+
+    def test_a_limit_is_set(self, filled: str) -> None:
+        assert ours(filled, "--maxqueue", "f", "1").stdout == b"OK\n"
+
+        refused = subprocess.run(
+            [sys.executable, "-m", "geartrain.cli.gearman", "--server", filled, "-f", "f", "-b", "x"],
+            check=False,
+            capture_output=True,
+        )
+        assert refused.returncode == 2
+        assert b"Job queue is full" in refused.stderr
+
+    def test_json_is_one_object(self, filled: str) -> None:
+        words = "--status --show-jobs --show-unique-jobs --getpid --cancel-job H:nowhere:1 --maxqueue f --json"
+        result = ours(filled, *words.split())
+
+        answers = json.loads(result.stdout)
+        assert result.returncode == 2
+        assert answers["status"] == [{"function": "f", "total": 1, "running": 0, "workers": 0}]
+        assert answers["show_unique_jobs"] == ["u"]
+        assert answers["getpid"] > 0
+        assert answers["cancel_job"] == {"H:nowhere:1": {"error": "UNKNOWN_JOB"}}
+        assert answers["maxqueue"] == {"f": "OK"}
+
+    def test_a_server_may_be_an_address(self, server: str) -> None:
+        result = subprocess.run(
+            [sys.executable, "-m", "geartrain.cli.gearadmin", "--server", server, "--status"],
+            check=False,
+            capture_output=True,
+        )
+        assert (result.returncode, result.stdout) == (0, b".\n")
+
+    def test_help_names_all_and_gives_examples(self, server: str) -> None:
+        result = ours(server, "--help")
+
+        assert result.returncode == 0
+        for part in (b"--shutdown", b"--maxqueue", b"Examples:", b"Exit status:"):
+            assert part in result.stdout
+
+    def test_a_shutdown_is_asked_for(self, server: str) -> None:
+        """gearmand has forgotten the command, ours needs leave: both say so."""
+        result = ours(server, "--shutdown=graceful")
+
+        assert result.returncode == 2
+        assert result.stderr.startswith(b"Error: UNKNOWN_COMMAND")

@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: MIT
+"""gearman beside its namesake, and where they part."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from geartrain import AssignedJob, Client, Data, JobFail, JobFailed, Warn, Worker
+from geartrain.records import JobEvent
+from tests.job_servers import free_port, needs
+
+THEIRS = "/usr/bin/gearman"
+PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
+
+Result = subprocess.CompletedProcess[bytes]
+
+
+def command(whose: str) -> list[str]:
+    return [needs(THEIRS)] if whose == "theirs" else [sys.executable, "-m", "geartrain.cli.gearman"]
+
+
+def run(whose: str, server: str, *words: str, stdin: bytes = b"") -> Result:
+    host, _, port = server.rpartition(":")
+    line = [*command(whose), "-h", host, "-p", port, *words]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GEARMAN_")}
+    return subprocess.run(line, input=stdin, check=False, capture_output=True, env=environment, timeout=PATIENCE)
+
+
+def talk(job: AssignedJob) -> Iterator[bytes]:
+    job.progress(1, 4)
+    job.warning("hm\n")
+    yield b"part\n"
+    yield b"\0\xff"
+
+
+def fail(job: AssignedJob) -> None:
+    job.data(job.workload)
+    raise JobFail
+
+
+def boom(job: AssignedJob) -> None:
+    raise ValueError("no")
+
+
+@pytest.fixture
+def working(server: str) -> Iterator[str]:
+    """A server with a worker."""
+    worker = Worker(server)
+    worker.add_function("cat", lambda job: job.workload)
+    worker.add_function("unique", lambda job: job.unique)
+    worker.add_function("nothing", lambda job: None)
+    worker.add_function("nought", lambda job: job.progress(1, 0))
+    for function in (talk, fail, boom):
+        worker.add_function(function.__name__, function)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    yield server
+    worker.stop()
+    thread.join(PATIENCE)
+
+
+class TestAClientBeside:
+    @pytest.mark.parametrize(
+        ("words", "stdin"),
+        [
+            (["-f", "cat", "hello", "world"], b"not read"),
+            (["-f", "cat"], b"from\0stdin\n"),
+            (["-f", "cat"], b""),
+            (["-f", "cat", "-s"], b"not read"),
+            (["-f", "cat", "-n"], b"1\n2\n3"),
+            (["-f", "cat", "-N"], b"1\n2\n3\n"),
+            (["-f", "cat", "-P", "a", "b"], b""),
+            (["-f", "cat", "-P", "-n"], b"1\n2\n"),
+            (["-f", "cat", "-f", "cat", "-P", "x"], b""),
+            (["-f", "nothing", "-P", "x"], b""),
+            (["-f", "cat", "-b", "x"], b""),
+            (["-f", "cat", "-I", "x"], b""),
+            (["-f", "cat", "-L", "x"], b""),
+            (["-f", "cat", "x", "-P", "--", "-n"], b""),
+            (["-f", "unique", "-u", "key", "x"], b""),
+            (["-f", "unique", "-u", "#", "hello world"], b""),
+            (["-f", "fail", "x"], b""),
+            (["-f", "fail", "-P", "x", "y"], b""),
+            (["-f", "cat", "-f", "fail", "x"], b""),
+        ],
+    )
+    def test_output_and_status_are_the_same(self, working: str, words: list[str], stdin: bytes) -> None:
+        expected = run("theirs", working, *words, stdin=stdin)
+        result = run("ours", working, *words, stdin=stdin)
+
+        assert result.stdout == expected.stdout
+        assert (result.returncode, result.stderr) == (expected.returncode, expected.stderr)
+
+    def test_what_comes_on_the_way_is_the_same_but_for_its_order(self, working: str) -> None:
+        """The C tool's lines of text wait in a buffer of their own."""
+        expected = run("theirs", working, "-f", "talk", "-P", "x")
+        result = run("ours", working, "-f", "talk", "-P", "x")
+
+        assert result.stdout == b"talk: 25% Complete\ntalk: part\ntalk: \0\xfftalk: "
+        assert sorted(result.stdout) == sorted(expected.stdout)
+        assert (result.returncode, result.stderr) == (expected.returncode, expected.stderr) == (0, b"talk: hm\n")
+
+    @pytest.mark.parametrize("words", [[], ["-f"], ["-f", "x", "-Q"], ["-w"]])
+    def test_wrong_usage_is_told_on_stderr(self, working: str, words: list[str]) -> None:
+        expected = run("theirs", working, *words)
+        result = run("ours", working, *words)
+
+        assert (result.returncode, result.stdout) == (expected.returncode, expected.stdout) == (1, b"")
+        assert b"\tError in usage(" in result.stderr.splitlines()[1]
+        assert b"\tError in usage(" in expected.stderr.splitlines()[1]
+
+    def test_a_pid_file_that_cannot_be_written_is_fatal(self, working: str) -> None:
+        words = ["-f", "cat", "-i", "/nonexistent/pid", "x"]
+
+        assert run("theirs", working, *words).returncode == 1
+        result = run("ours", working, *words)
+        assert result.returncode == 1
+        assert b"/nonexistent/pid" in result.stderr
+
+    @pytest.mark.parametrize("whose", ["theirs", "ours"])
+    @pytest.mark.parametrize("variable", ["GEARMAN_SERVER", "GEARMAN_SERVERS"])
+    def test_servers_come_from_the_environment(self, working: str, variable: str, whose: str) -> None:
+        line = [*command(whose), "-p", str(free_port()), "-f", "cat", "x"]
+        result = subprocess.run(line, check=False, capture_output=True, env={**os.environ, variable: working})
+
+        assert (result.returncode, result.stdout) == (0, b"x")
+
+
+class TestAClientApart:
+    def test_a_handle_is_named_when_it_is_known(self, working: str) -> None:
+        created, _, rest = run("ours", working, "-f", "cat", "-v", "x").stdout.partition(b"\n")
+
+        assert created.startswith(b"Task created: H:")
+        assert rest == b"x"
+
+    def test_an_exception_is_shown_and_a_failure(self, working: str) -> None:
+        result = run("ours", working, "-f", "boom", "x")
+
+        assert (result.returncode, result.stderr) == (1, b"ValueError: no\n")
+
+    def test_no_denominator_is_no_reason_to_die(self, working: str) -> None:
+        result = run("ours", working, "-f", "nought", "x")
+
+        assert (result.returncode, result.stdout) == (0, b"0% Complete\n")
+
+    def test_a_last_line_without_an_end_keeps_its_last_letter(self, working: str) -> None:
+        assert run("theirs", working, "-f", "cat", "-N", stdin=b"12\n34").stdout == b"123"
+        assert run("ours", working, "-f", "cat", "-N", stdin=b"12\n34").stdout == b"1234"
+
+    def test_a_long_line_is_one_job(self, working: str) -> None:
+        line = b"x" * 20_000 + b"\0" + b"y" * 20_000 + b"\n"
+
+        result = run("ours", working, "-f", "cat", "-n", "--json", stdin=line + b"z\n")
+
+        assert [json.loads(text)["event"] for text in result.stdout.splitlines()] == ["created", "completed"] * 2
+
+    def test_an_empty_word_is_a_job(self, working: str) -> None:
+        result = run("ours", working, "-f", "cat", "-v", "")
+
+        assert (result.returncode, result.stdout.count(b"Task created")) == (0, 1)
+
+    def test_json_tells_all(self, working: str) -> None:
+        result = run("ours", working, "-f", "talk", "-f", "boom", "-f", "fail", "--json", "x")
+
+        events = [json.loads(line) for line in result.stdout.splitlines()]
+        handles = [event.pop("handle") for event in events if event["event"] == "created"]
+        assert result.returncode == 1
+        assert len(set(handles)) == 3
+        assert [event for event in events if event["function"] == "talk"] == [
+            {"function": "talk", "event": "created"},
+            {"function": "talk", "event": "progress", "numerator": 1, "denominator": 4},
+            {"function": "talk", "event": "warning", "data": "hm\n"},
+            {"function": "talk", "event": "data", "data": "part\n"},
+            {"function": "talk", "event": "data", "base64": "AP8="},
+            {"function": "talk", "event": "completed", "data": ""},
+        ]
+        assert {"function": "boom", "event": "exception", "data": "ValueError: no"} in events
+        assert {"function": "fail", "event": "failed"} in events
+
+    @pytest.mark.parametrize("words", [["-t", "20"], ["-t", "0"], ["--timeout", "0.02"]])
+    def test_a_timeout_has_a_status_of_its_own(self, server: str, words: list[str]) -> None:
+        assert run("theirs", server, "-f", "nobody", "-t", "20", "x").returncode == 0
+
+        result = run("ours", server, "-f", "nobody", *words, "x")
+        assert (result.returncode, result.stdout) == (3, b"")
+        assert b"in time" in result.stderr
+
+    def test_no_server_is_a_failure_with_a_reason_and_a_hint(self) -> None:
+        server = f"127.0.0.1:{free_port()}"
+
+        assert run("theirs", server, "-f", "f", "x").returncode == 0
+        result = run("ours", server, "-f", "f", "x")
+        assert result.returncode == 2
+        assert f"{server}: Connection refused".encode() in result.stderr
+        assert b"gearmand" in result.stderr
+
+    def test_a_server_that_goes_away_with_the_job_is_a_failure(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            host, port = listener.getsockname()
+            line = [*command("ours"), "-h", host, "-p", str(port), "-f", "f", "x"]
+            with subprocess.Popen(line, stderr=subprocess.PIPE) as process:
+                for _ in range(2):  # the first time it may have been the last job's connection
+                    connection, _ = listener.accept()
+                    connection.recv(65536)
+                    connection.close()
+                _, error = process.communicate(timeout=PATIENCE)
+
+        assert process.returncode == 2
+        assert b"closes the connection when it is given a job" in error
+
+    def test_help_is_for_newcomers(self) -> None:
+        result = subprocess.run([*command("ours"), "--help"], check=False, capture_output=True)
+
+        assert result.returncode == 0
+        assert b"gearman -w -f count -- wc -w" in result.stdout
+        assert b"Exit status" in result.stdout
+
+    def test_a_reader_that_has_enough_ends_it_quietly(self, working: str) -> None:
+        host, _, port = working.rpartition(":")
+        line = [*command("ours"), "-h", host, "-p", port, "-f", "cat", "x"]
+        reading, writing = os.pipe()
+        os.close(reading)
+        with subprocess.Popen(line, stdout=writing, stderr=subprocess.PIPE) as process:
+            os.close(writing)
+            _, error = process.communicate(timeout=PATIENCE)
+
+        assert (process.returncode, error) == (1, b"")
+
+
+@pytest.fixture
+def workers(server: str) -> Iterator["Workers"]:
+    with Workers(server) as workers:
+        yield workers
+
+
+class Workers:
+    """Starts `gearman -w` of either kind, and ends what it started."""
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self.started:
+            process.kill()
+            process.communicate()
+
+    def start(self, whose: str, *words: str) -> "subprocess.Popen[bytes]":
+        host, _, port = self.server.rpartition(":")
+        line = [*command(whose), "-w", "-h", host, "-p", port, *words]
+        process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.started.append(process)
+        return process
+
+    def do(self, function: str, workload: bytes = b"") -> tuple[list[JobEvent], bytes | None]:
+        """Return what came on the way, and the result or None for a failure."""
+        events: list[JobEvent] = []
+        with Client(self.server) as client:
+            job = client.submit(function, workload)
+            try:
+                events += job.events(PATIENCE)
+                return events, job.result(PATIENCE)
+            except JobFailed:
+                return events, None
+
+
+class TestAWorkerBeside:
+    @pytest.mark.parametrize("whose", ["theirs", "ours"])
+    @pytest.mark.parametrize(
+        ("words", "workload", "events", "result"),
+        [
+            (["--", "cat"], b"a\0b\n", [], b"a\0b\n"),
+            (["--", "rev"], b"abc\n", [], b"cba\n"),
+            (["--", "true"], b"not read", [], b""),
+            (["--", "sh", "-c", "cat; exit 3"], b"some", [Data(b"some")], None),
+            (["--", "false"], b"", [], None),
+            (["-n", "--", "echo", "one"], b"", [Data(b"one\n")], b""),
+            (["-N", "--", "echo", "one"], b"", [Data(b"one")], b""),
+        ],
+    )
+    def test_jobs_end_the_same(
+        self, workers: Workers, whose: str, words: list[str], workload: bytes, events: list[JobEvent], result: bytes
+    ) -> None:
+        workers.start(whose, "-f", "f", *words)
+
+        assert workers.do("f", workload) == (events, result)
+
+    @pytest.mark.parametrize("whose", ["theirs", "ours"])
+    def test_without_a_command_jobs_are_printed(self, workers: Workers, whose: str) -> None:
+        worker = workers.start(whose, "-f", "f", "-f", "g", "-c", "2")
+
+        assert workers.do("f", b"a\0b\n") == ([], b"")
+        assert workers.do("g", b"end") == ([], b"")
+
+        out, error = worker.communicate(timeout=PATIENCE)
+        assert (worker.returncode, out, error) == (0, b"a\0b\nend", b"")
+
+    @pytest.mark.parametrize("whose", ["theirs", "ours"])
+    def test_timeouts_are_rounds(self, workers: Workers, whose: str) -> None:
+        worker = workers.start(whose, "-f", "f", "-t", "20", "-c", "2")
+
+        out, error = worker.communicate(timeout=PATIENCE)
+        assert (worker.returncode, out, error.count(b"\n")) == (0, b"", 2)
+
+    @pytest.mark.parametrize("whose", ["theirs", "ours"])
+    def test_a_host_that_nobody_knows_is_fatal(self, whose: str) -> None:
+        line = [*command(whose), "-w", "-h", "nowhere.invalid", "-f", "f"]
+
+        assert subprocess.run(line, check=False, capture_output=True, timeout=PATIENCE).returncode == 1
+
+
+class TestAWorkerApart:
+    def test_each_line_is_sent_once(self, workers: Workers) -> None:
+        workers.start("ours", "-f", "f", "-n", "--", "cat")
+
+        assert workers.do("f", b"a\nb\nc") == ([Data(b"a\n"), Data(b"b\n"), Data(b"c")], b"")
+
+    def test_lines_are_sent_while_the_command_runs(self, workers: Workers, tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        workers.start("ours", "-f", "f", "-N", "--", "sh", "-c", f"echo first; cat {pipe}")
+
+        with Client(workers.server) as client:
+            events = client.submit("f").events(PATIENCE)
+            assert next(events) == Data(b"first")
+            pipe.write_text("second\n")
+            assert list(events) == [Data(b"second")]
+
+    def test_a_command_that_writes_before_it_reads_gets_on(self, workers: Workers) -> None:
+        workers.start("ours", "-f", "f", "--", "sh", "-c", "head -c 1000000 /dev/zero; cat")
+        workload = b"x" * 1_000_000
+
+        assert workers.do("f", workload) == ([], bytes(1_000_000) + workload)
+
+    def test_a_command_that_is_killed_has_failed(self, workers: Workers) -> None:
+        worker = workers.start("ours", "-f", "f", "-c", "1", "--", "sh", "-c", "kill -9 $$")
+
+        assert workers.do("f") == ([Warn(b"sh was killed by SIGKILL\n")], None)
+        assert b"sh was killed by SIGKILL (H:" in worker.communicate(timeout=PATIENCE)[1]
+
+    def test_a_command_that_is_not_there_has_failed(self, workers: Workers) -> None:
+        workers.start("ours", "-f", "f", "--", "/nonexistent")
+
+        assert workers.do("f") == ([Warn(b"/nonexistent: No such file or directory\n")], None)
+
+    def test_a_signal_lets_the_command_finish(self, workers: Workers, tmp_path: Path) -> None:
+        pipe, pids = tmp_path / "pipe", tmp_path / "pids"
+        os.mkfifo(pipe)
+        worker = workers.start("ours", "-f", "f", "-i", str(pids), "-n", "--", "sh", "-c", f"echo started; cat {pipe}")
+
+        with Client(workers.server) as client:
+            events = client.submit("f").events(PATIENCE)
+            assert next(events) == Data(b"started\n")
+            assert pids.read_text() == f"{worker.pid}\n"
+            assert pids.stat().st_mode & 0o777 == 0o744
+
+            worker.terminate()
+            pipe.write_text("finished\n")
+            assert list(events) == [Data(b"finished\n")]
+
+        assert worker.wait(PATIENCE) == 0
+        assert not pids.exists()
+
+    def test_a_missing_server_is_a_line_and_no_flood(self) -> None:
+        server = f"127.0.0.1:{free_port()}"
+
+        result = run("ours", server, "-w", "-f", "f", "-t", "1500", "-c", "1")
+
+        assert result.returncode == 0
+        assert [line for line in result.stderr.decode().splitlines() if "refused" in line] == [
+            f"gearman.py: {server}: Connection refused; trying again until it is back"
+        ]
+
+    def test_with_no_time_it_does_what_waits_and_leaves(self, workers: Workers) -> None:
+        with Client(workers.server) as client:
+            client.submit_background("f", "a")
+            client.submit_background("f", "b")
+
+        worker = workers.start("ours", "-f", "f", "-t", "0")
+
+        assert worker.communicate(timeout=PATIENCE)[0] == b"ab"
+
+    def test_it_goes_into_the_background(self, workers: Workers, tmp_path: Path) -> None:
+        parent = workers.start("ours", "-f", "f", "-d", "-c", "1", "-i", str(tmp_path / "pid"), "--", "rev")
+        assert parent.communicate(timeout=PATIENCE) == (b"", b"")
+        assert parent.returncode == 0
+
+        assert workers.do("f", b"abc\n") == ([], b"cba\n")
