@@ -108,8 +108,9 @@ def test_a_stop_is_told_to_servers_that_come_later() -> None:
 
 
 @pytest.mark.parametrize("answered", [0, 1, 2])
-def test_it_is_idle_when_every_server_has_said_so(answered: int) -> None:
+def test_it_is_idle_when_every_server_has_said_so_that_answers(answered: int) -> None:
     dispatcher = Dispatcher(2)
+    dispatcher.admit(WorkerSession([(b"f", None)], b"", NOW))
     sessions = awake(dispatcher, 2)
     dispatcher.hand_out(NOW)
 

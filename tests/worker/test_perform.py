@@ -21,8 +21,9 @@ def job(sent: Sent, workload: bytes = b"w", report: Callable[..., None] | None =
 
 def sent_by(call: Call, *, exceptions: bool = True) -> Sent:
     sent: Sent = []
-    perform(job(sent), wrap(call, []), exceptions=exceptions)
-    return sent
+    assigned = job(sent)
+    perform(assigned, wrap(call, []), exceptions=exceptions)
+    return [*sent, *assigned.ending]
 
 
 def test_a_job_says_what_it_is() -> None:
@@ -117,9 +118,11 @@ def test_middleware_goes_around_the_job_first_outermost() -> None:
         yield b"a"
         return b"z"
 
-    perform(job(sent), wrap(parts, [layer("1"), layer("2")]))
+    assigned = job(sent)
+    perform(assigned, wrap(parts, [layer("1"), layer("2")]))
 
-    assert sent == [(Command.WORK_DATA, b"a"), (Command.WORK_COMPLETE, b"z21")]
+    assert sent == [(Command.WORK_DATA, b"a")]
+    assert assigned.ending == ((Command.WORK_COMPLETE, b"z21"),)
     assert seen == ["1", "2", b"z", b"z2"]
 
 

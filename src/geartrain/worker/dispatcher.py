@@ -84,8 +84,9 @@ class Dispatcher:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no job runs, and every server has said that it has none."""
-        return self.running == 0 and all(session.state is State.ASLEEP for session in self._sessions)
+        """Whether no job runs, and every server that answers has said that it has none."""
+        quiet = (State.ASLEEP, State.GREETING)
+        return self.running == 0 and all(session.state in quiet for session in self._sessions)
 
     def _grabbing(self) -> int:
         return sum(session.state is State.GRABBING for session in self._sessions)

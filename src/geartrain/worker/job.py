@@ -24,10 +24,10 @@ class AssignedJob:
         unique: What the client, or its library, told the job apart with; often a random string.
         reducer: The function that is to have the parts of a reduce job, empty for all others.
         client_id: What the worker calls itself.
-        ended: A result or a failure has been sent; what follows it is not.
+        ending: The packets that end the job, once it is known how; they leave when the function has returned.
     """
 
-    __slots__ = ("_report", "client_id", "ended", "function", "handle", "reducer", "unique", "workload")
+    __slots__ = ("_report", "client_id", "ending", "function", "handle", "reducer", "unique", "workload")
 
     def __init__(self, assignment: Assignment, function: str, client_id: str, report: Report) -> None:
         self.workload = assignment.workload
@@ -36,7 +36,7 @@ class AssignedJob:
         self.unique = assignment.unique.decode("utf-8", "surrogateescape")
         self.reducer = assignment.reducer.decode("utf-8", "surrogateescape")
         self.client_id = client_id
-        self.ended = False
+        self.ending: tuple[tuple[Command, *tuple[bytes, ...]], ...] = ()
         self._report = report
 
     def __repr__(self) -> str:
@@ -65,7 +65,7 @@ class AssignedJob:
 
     def fail(self) -> None:
         """End the job with WORK_FAIL; what the function returns is then ignored. See also `geartrain.JobFail`."""
-        self._end(Command.WORK_FAIL)
+        self._end((Command.WORK_FAIL,))
 
     def complete(self, result: object) -> None:
         """End the job with its result: bytes, text, or None for an empty one. Returning it does the same.
@@ -73,7 +73,7 @@ class AssignedJob:
         Raises:
             TypeError: The result is something else.
         """
-        self._end(Command.WORK_COMPLETE, b"" if result is None else _encode(result))
+        self._end((Command.WORK_COMPLETE, b"" if result is None else _encode(result)))
 
     def raised(self, error: BaseException, *, tell: bool = True) -> None:
         """End the job with an exception: WORK_EXCEPTION, then WORK_FAIL.
@@ -87,19 +87,20 @@ class AssignedJob:
                 with a NUL byte behind the handle, which libgearman 1.1 ignores and then waits for ever. With such
                 clients around, False sends WORK_FAIL only.
         """
-        if tell:
-            text = str(error)
-            name = type(error).__name__
-            self._send(Command.WORK_EXCEPTION, (f"{name}: {text}" if text else name).encode("utf-8", "replace"))
-        self._end(Command.WORK_FAIL)
+        if not tell:
+            self.fail()
+            return
+        name, text = type(error).__name__, str(error)
+        told = f"{name}: {text}" if text else name
+        self._end((Command.WORK_EXCEPTION, told.encode("utf-8", "replace")), (Command.WORK_FAIL,))
 
     def _send(self, command: Command, *arguments: bytes) -> None:
-        if not self.ended:
+        if not self.ending:
             self._report(command, *arguments)
 
-    def _end(self, command: Command, *arguments: bytes) -> None:
-        self._send(command, *arguments)
-        self.ended = True
+    def _end(self, *packets: tuple[Command, *tuple[bytes, ...]]) -> None:
+        """Keep the packets of the first end; a job has one."""
+        self.ending = self.ending or packets
 
 
 def _encode(value: object) -> bytes:

@@ -47,10 +47,10 @@ class Link:
 
     @property
     def is_settled(self) -> bool:
-        """Whether it is known by now if the server answers."""
-        if self.connection is None:
-            return bool(self.failure)
-        return self.connection.session.state is not State.GREETING
+        """Whether it is known by now if the server answers; one that did not may do so later."""
+        if self.failure:
+            return True
+        return self.connection is not None and self.connection.session.state is not State.GREETING
 
     def connect(self, done: Callable[[Outcome], None]) -> None:
         """Connect in a thread of its own: it may wait for a resolver, or for a machine that is gone.

@@ -238,6 +238,8 @@ class WorkerLoop:
     def _done(self, connection: Connection, handle: bytes, job: AssignedJob) -> None:
         if connection.is_lost:
             _logger.warning("%s %s: its result is lost with the connection", job.function, job.handle)
+        for command, *arguments in job.ending:
+            connection.session.work(command, handle, *arguments)
         connection.session.finish(handle)
         self._dispatcher.finish()
         self._idle_since = time.monotonic()

@@ -17,7 +17,7 @@ _logger = logging.getLogger("geartrain.worker")
 
 
 def perform(job: AssignedJob, call: Call, *, exceptions: bool = True) -> None:
-    """Do a job and send its result; nothing that the call raises gets any further.
+    """Do a job up to its end; nothing that the call raises gets any further.
 
     Args:
         exceptions: See ``tell`` of `AssignedJob.raised`.
