@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     multiple,
+    precondition,
     rule,
 )
 
@@ -63,7 +64,7 @@ class Conversations(RuleBasedStateMachine):
         round_robin=st.booleans(),
         retries=st.sampled_from([-1, -1, 0, 2]),
         wakeup=st.sampled_from([1, 1, 1, 2, 0]),
-        workers=st.lists(st.tuples(st.sampled_from([NAMES, NAMES, NAMES[:1]]), st.booleans()), max_size=4),
+        workers=st.lists(st.tuples(st.sampled_from([NAMES, NAMES, NAMES[:1]]), st.booleans()), min_size=2, max_size=5),
     )
     def start(
         self,
@@ -97,6 +98,7 @@ class Conversations(RuleBasedStateMachine):
         self.open.append(connection)
         return connection
 
+    @precondition(lambda self: len(self.open) > 3)
     @rule(connection=consumes(connections))
     def disconnect(self, connection: Connection) -> None:
         self.check_received()
@@ -135,11 +137,20 @@ class Conversations(RuleBasedStateMachine):
         priority=st.sampled_from([0, 1, 1, 2]),
         background=st.booleans(),
     )
+    def submit_somehow(
+        self, connection: Connection, function: bytes, unique: bytes, workload: bytes, priority: int, background: bool
+    ) -> None:
+        self.submit(connection, function, unique, workload, priority, background)
+
     def submit(
         self, connection: Connection, function: bytes, unique: bytes, workload: bytes, priority: int, background: bool
     ) -> None:
         connection.wire.send(SUBMISSIONS[priority, background], function, unique, workload)
         self.model.submit(connection.model, function, unique, workload, priority, background, 0)
+
+    @rule(connection=connections, function=FUNCTIONS, background=st.booleans())
+    def submit_plainly(self, connection: Connection, function: bytes, background: bool) -> None:
+        self.submit(connection, function, b"", b"w", 1, background)
 
     @rule(connection=connections, function=FUNCTIONS, unique=UNIQUES, delay=st.integers(1, 5))
     def submit_epoch(self, connection: Connection, function: bytes, unique: bytes, delay: int) -> None:
@@ -160,6 +171,13 @@ class Conversations(RuleBasedStateMachine):
         connection.wire.send(Command.GRAB_JOB_UNIQ)
         self.model.grab(connection.model)
         connection.asleep_since = None
+
+    @rule(connection=connections)
+    def come_and_go(self, connection: Connection) -> None:
+        """Work as a well-behaved worker does: ask, and sleep when there is nothing."""
+        self.grab(connection)
+        if self.model.sent[connection.model][-1] == (Command.NO_JOB,):
+            self.pre_sleep(connection)
 
     @rule(connection=connections)
     def sleep(self, connection: Connection) -> None:
@@ -189,7 +207,7 @@ class Conversations(RuleBasedStateMachine):
             self.model.cancel(handle)
             self.wire.connect().say(f"cancel job {handle.decode()}")
 
-    @rule(seconds=st.sampled_from([0.0, 0.25, 1.0, 1.0, 3.0]))
+    @rule(seconds=st.sampled_from([0.25, 1.0, 1.0, 3.0]))
     def advance(self, seconds: float) -> None:
         self.wire.advance(seconds)
         self.model.advance(seconds)
