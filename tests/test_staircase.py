@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Imports go down a staircase, and this is its map."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
+
+# From the ground up. A part may import itself and parts of the steps below it; parts on one step do not know each
+# other.
+STAIRCASE = [
+    {"_version", "errors"},
+    {"records", "names"},
+    {"protocol", "transport"},
+    {"core", "client", "worker", "admin"},
+    {"server"},
+    {"testing"},
+    {"cli"},
+    {"__main__"},
+]
+STEP = {part: number for number, parts in enumerate(STAIRCASE) for part in parts}
+
+# What decides does no I/O, does not wait and has no clock.
+WORLD = {"asyncio", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time", "uvloop"}
+DECIDES = ["protocol/*.py", "core/*.py", "client/session.py", "client/request.py", "client/servers.py"]
+DECIDES += ["worker/session.py", "admin/session.py"]
+
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def imports(module: Path) -> set[str]:
+    """Return the names of all modules that a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: imports are absolute"
+            assert node.module is not None
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+            found.add(node.module)
+    return found
+
+
+def part_of(module: Path) -> str:
+    return module.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(SOURCE)))
+def test_imports_go_down(module: Path) -> None:
+    part = part_of(module)
+    if part == "__init__":
+        return
+    parts = {name.split(".")[1] for name in imports(module) if name.startswith("geartrain.")}
+
+    above = {other for other in parts - {part} if STEP.get(other, -1) >= STEP[part]}
+
+    assert not above, f"{part} is on step {STEP[part]} and cannot see {above}"
+
+
+@pytest.mark.parametrize("pattern", DECIDES)
+def test_what_decides_knows_nothing_of_the_world(pattern: str) -> None:
+    modules = list(SOURCE.glob(pattern))
+    assert modules
+
+    for module in modules:
+        used = {name.split(".")[0] for name in imports(module)} & WORLD
+        assert not used, f"{module.relative_to(SOURCE)} imports {used}"
+
+
+@pytest.mark.parametrize("module", ["geartrain", "geartrain.client", "geartrain.worker", "geartrain.admin"])
+def test_a_client_or_worker_loads_no_server(module: str) -> None:
+    """Who only submits or works pays for nothing else."""
+    unwanted = "'geartrain.core', 'geartrain.server', 'geartrain.testing', 'asyncio', 'uvloop'"
+    program = f"import sys, {module}; print([name for name in ({unwanted}) if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
+def test_every_part_has_its_step() -> None:
+    assert {part_of(module) for module in MODULES} - {"__init__"} == set(STEP)
