@@ -17,12 +17,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
-from pathlib import Path
+from functools import partial
 from typing import NoReturn
 
 from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, WorkerStatus
 from geartrain.admin.session import Reply, to_text
 from geartrain.admin.sync import REPLY_TIMEOUT, AdminClient
+from geartrain.cli.output import give_up_stdout, program_name
 from geartrain.cli.servers import START_HINT, TLS_VARIABLES, client_tls, server_address
 from geartrain.errors import GeartrainError, NoServerAvailable
 from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand, listing
@@ -115,6 +116,14 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    try:
+        return _main(arguments)
+    except BrokenPipeError:
+        give_up_stdout()
+        return EXIT_FAILURE
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser = _option_parser()
     options, strays = parser.parse_known_args(arguments)
     unknown = [word for word in strays if word.startswith("-") and word != "-"]
@@ -138,11 +147,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _option_parser() -> _Parser:
     parser = _Parser(
-        prog=Path(sys.argv[0]).name,
+        prog=program_name(),
         usage="%(prog)s [-h HOST] [-p PORT] OPERATION...",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=31, width=118),
         add_help=False,
     )
     general = parser.add_argument_group("Options")

@@ -7,12 +7,10 @@ a lock, servers are answered however long a job takes, and a job without end can
 
 import logging
 import math
-import queue
 import selectors
 import socket
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from geartrain.errors import GeartrainError, NoServerAvailable
@@ -20,6 +18,7 @@ from geartrain.names import client_id_bytes
 from geartrain.protocol import Command
 from geartrain.transport import ServerAddress, client_context
 from geartrain.worker.connection import Connection
+from geartrain.worker.crew import Crew
 from geartrain.worker.dispatcher import Dispatcher
 from geartrain.worker.functions import Function, FunctionTable
 from geartrain.worker.job import AssignedJob
@@ -66,7 +65,7 @@ class WorkerLoop:
         self._leave_at = math.inf
         self._reason = Reason.MAX_JOBS  # unless something else has the worker leave
         self._dispatcher = Dispatcher(options.concurrency, options.max_jobs)
-        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._crew = Crew(options.concurrency)
         self._mailbox = Mailbox()
         self._selector = selectors.DefaultSelector()
 
@@ -97,12 +96,7 @@ class WorkerLoop:
         Raises:
             NoServerAvailable: In a burst, none of the servers could be reached.
         """
-        threads = [
-            threading.Thread(target=self._labour, name=f"geartrain worker {number}", daemon=True)
-            for number in range(1, self._options.concurrency + 1)
-        ]
-        for thread in threads:
-            thread.start()
+        self._crew.start()
         try:
             self._selector.register(self._mailbox.bell, selectors.EVENT_READ, self._mailbox.deliver)
             self._turn(time.monotonic())
@@ -111,7 +105,7 @@ class WorkerLoop:
                     key.data()
                 self._turn(time.monotonic())
         finally:
-            self._leave(threads)
+            self._leave()
         if self._burst and all(link.failure for link in self._links):
             raise NoServerAvailable("; ".join(f"{link.address}: {link.failure}" for link in self._links))
         return self._reason
@@ -233,7 +227,7 @@ class WorkerLoop:
         report = partial(self._report, connection, assignment.handle)
         job = AssignedJob(assignment, function.name, self._options.client_id, report)
         self._dispatcher.start()
-        self._tasks.put(partial(self._do, connection, assignment.handle, job, call))
+        self._crew.do(partial(self._do, connection, assignment.handle, job, call))
 
     def _done(self, connection: Connection, handle: bytes, job: AssignedJob) -> None:
         if connection.is_lost:
@@ -258,24 +252,16 @@ class WorkerLoop:
         for session in self._dispatcher:
             session.remove(function.wire_name)
 
-    def _leave(self, threads: Sequence[threading.Thread]) -> None:
+    def _leave(self) -> None:
         if self._dispatcher.running:
             _logger.warning("leaving %d running jobs to other workers", self._dispatcher.running)
         for link in self._links:
             if link.connection is not None:
                 link.connection.leave()
         self._dispatcher.stop()
-        for _ in threads:
-            self._tasks.put(None)
-        if not self._dispatcher.running:
-            for thread in threads:
-                thread.join()
+        self._crew.leave(wait=not self._dispatcher.running)
 
     # What happens in the threads that do jobs.
-
-    def _labour(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            task()
 
     def _do(self, connection: Connection, handle: bytes, job: AssignedJob, call: Call) -> None:
         perform(job, call, exceptions=self._options.exceptions)
