@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The server on real sockets, as its peers see it."""
 
+import asyncio
 import contextlib
 import gc
 import logging
 import socket
 import struct
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -15,8 +17,9 @@ import pytest
 
 from geartrain.protocol import Command, Packet, Parser, request
 from geartrain.protocol.packets import RESPONSE
-from geartrain.server import BindError, Endpoint
+from geartrain.server import BindError, Endpoint, Server, ServerOptions
 from geartrain.server.connection import Connection
+from geartrain.server.loop import new_event_loop
 from geartrain.testing import RunningServer, run_server
 
 pytestmark = pytest.mark.usefixtures("_either_loop")
@@ -172,6 +175,17 @@ def test_a_peer_that_does_not_read_is_not_read_from(server: RunningServer) -> No
         assert other.ask(request(Command.ECHO_REQ, b"a")) == (Command.ECHO_RES, [b"a"])
 
 
+def test_a_peer_that_reads_again_gets_everything(server: RunningServer) -> None:
+    echo = request(Command.ECHO_REQ, bytes(1 << 20))
+    with Wire(server) as wire:
+        sender = threading.Thread(target=wire.send, args=[echo] * 40)
+        sender.start()  # the server stops reading before all of it is sent
+        replies = [wire.receive() for _ in range(40)]
+        sender.join()
+
+    assert replies == [(Command.ECHO_RES, [bytes(1 << 20)])] * 40
+
+
 def test_a_peer_that_does_not_read_what_others_send_it_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     with run_server(max_unsent=1 << 20) as server, Wire(server) as client, Wire(server) as worker:
         created = client.ask(request(Command.SUBMIT_JOB, b"f", b"", b""))
@@ -194,6 +208,16 @@ def test_a_lost_connection_gives_its_job_back(server: RunningServer) -> None:
             assert second.ask(request(Command.ECHO_REQ, b"")) == (Command.ECHO_RES, [b""])
 
         assert second.receive() == (Command.NOOP, [])
+
+
+def test_what_waits_for_time_is_done_in_time() -> None:
+    with run_server(rearm_after=0.05) as server, Wire(server) as client, Wire(server) as mute, Wire(server) as able:
+        for worker in (mute, able):
+            worker.ask(request(Command.CAN_DO, b"f"), request(Command.PRE_SLEEP), request(Command.ECHO_REQ, b""))
+        client.ask(request(Command.SUBMIT_JOB_BG, b"f", b"", b""))
+
+        assert mute.receive() == (Command.NOOP, [])
+        assert able.receive() == (Command.NOOP, [])  # because the other one does not answer
 
 
 def test_ended_connections_leave_nothing_behind(
@@ -340,3 +364,23 @@ def test_accepted_sockets_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
         wire.ask(request(Command.ECHO_REQ, b""))
 
     assert seen == [1, 1, 60, 7, 4, 120_000]
+
+
+def test_who_asks_twice_does_not_wait() -> None:
+    async def impatient() -> None:
+        async with Server(ServerOptions(port=0)) as server:
+            server.stop()
+            server.stop()
+            await server.serve_until_stopped()
+            await server.close()
+
+    asyncio.run(impatient())
+
+
+def test_without_uvloop_the_standard_loop_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+
+    loop = new_event_loop()
+
+    assert isinstance(loop, asyncio.SelectorEventLoop)
+    loop.close()

@@ -99,6 +99,16 @@ def test_silent_sockets_disturb_nobody_and_are_closed_in_time(files: Files, capl
     assert caplog.text.count("before it was connected") == 20
 
 
+def test_silent_sockets_do_not_delay_the_end(files: Files) -> None:
+    with contextlib.ExitStack() as running:
+        server = running.enter_context(run_server(ssl=True, ssl_certificate=files.both, handshake_timeout=1000.0))
+        with socket.create_connection((server.host, server.port), 20) as silent:
+            assert files.ask_version(server) == b"OK 0.1.0\n"
+            running.close()
+            with contextlib.suppress(ConnectionResetError):
+                assert silent.recv(100) == b""
+
+
 @pytest.mark.parametrize(
     ("verify", "certificate", "may_speak"),
     [

@@ -75,14 +75,14 @@ class Server:
         """
         self._tls = tls_context(self._options)
         self._sockets = await listen(self._options)
+        self._job_server = JobServer(_core_options(self._options), self._clock)
+        self._pump = Pump(self._job_server, self._options.max_unsent, self._after_turn)
 
     async def start(self) -> None:
         """Serve from now on. Takes the ports first, unless `bind` has done so; raises what that raises."""
         if not self._sockets:
             await self.bind()
-        verbosity = (self._options.verbose or Level.ERROR).name
-        self._job_server = JobServer(_core_options(self._options, verbosity), self._clock)
-        self._pump = Pump(self._job_server, self._options.max_unsent, self._after_turn)
+        verbosity = _verbosity(self._options)
         log.log(Level.NOTICE, "Starting up with pid %d, verbose is set to %s", os.getpid(), verbosity)
         self._listeners = [Listener(listening, self._accept) for listening in self._sockets]
         for listening in self._sockets:
@@ -190,12 +190,16 @@ def _endpoint(listening: socket.socket) -> Endpoint:
     return Endpoint(path=address) if isinstance(address, str) else Endpoint(address[0], address[1])
 
 
-def _core_options(options: ServerOptions, verbosity: str) -> JobServerOptions:
+def _verbosity(options: ServerOptions) -> str:
+    return (options.verbose or Level.ERROR).name
+
+
+def _core_options(options: ServerOptions) -> JobServerOptions:
     return JobServerOptions(
         handle_prefix=options.job_handle_prefix.encode(),
         version=__version__,
         pid=os.getpid(),
-        verbosity=verbosity,
+        verbosity=_verbosity(options),
         worker_wakeup=options.worker_wakeup,
         rearm_after=options.rearm_after,
         job_retries=options.job_retries,
