@@ -10,7 +10,7 @@ help:            ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: $(VENV)/installed  ## Start a server and workers, run real work, stop: under a minute
-	@$(BIN)/python examples/demo.py
+	@$(BIN)/python examples/demo/run.py
 
 check: $(VENV)/developer  ## Format, lint, strict types, import staircase
 	$(BIN)/ruff format --check .
