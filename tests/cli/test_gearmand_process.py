@@ -164,6 +164,21 @@ def test_the_parent_reports_what_kept_the_daemon_from_serving(tmp_path: Path) ->
     assert not (tmp_path / "pid").exists()
 
 
+def test_an_interrupt_while_the_parent_waits_reaches_the_daemon(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    with contextlib.ExitStack() as stack:
+        holder = stack.enter_context(socket.socket(socket.AF_UNIX))
+        holder.bind(str(tmp_path / "s"))
+        holder.listen()
+        parent = stack.enter_context(subprocess.Popen([*GEARMAND, *daemon_words(tmp_path), "--bind-timeout=60"]))
+        log = stack.enter_context((tmp_path / "log").open())
+        assert "is in use; trying again for 60 seconds" in log.readline()
+        parent.send_signal(signal.SIGINT)
+
+        assert parent.wait(20) == 0
+        assert "Stopped before the start was complete" in log.read()
+
+
 def test_a_daemon_without_a_log_does_not_start(tmp_path: Path) -> None:
     done = gearmand("-d", f"--listen=unix:{tmp_path / 's'}", "--log-file=/missing/log")
 

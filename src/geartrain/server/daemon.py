@@ -6,6 +6,7 @@ error output that both share, and the parent exits as it did: a port that is tak
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +37,11 @@ def detach() -> Callable[[], None]:
 
 def _wait(child: int, ready: int) -> int:
     """Return the exit code for the parent."""
-    if os.read(ready, 1):
-        return 0
+    try:
+        if os.read(ready, 1):
+            return 0
+    except KeyboardInterrupt:  # the child has a session of its own, so the terminal does not reach it
+        os.kill(child, signal.SIGTERM)
     _, status = os.waitpid(child, 0)
     return abs(os.waitstatus_to_exitcode(status))
 
