@@ -82,7 +82,7 @@ def _read_all(stream: IO[str]) -> None:
         stream.read()
 
 
-@pytest.fixture(params=["gearmand", "ours"])
+@pytest.fixture(params=[pytest.param("gearmand", marks=pytest.mark.interop), "ours"])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a server of either kind."""
     if request.param == "gearmand":

@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -214,6 +215,19 @@ class TestAClientApart:
 
         assert process.returncode == 2
         assert b"closes the connection when it is given a job" in error
+
+    def test_it_can_be_interrupted_without_a_traceback(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            host, port = listener.getsockname()
+            line = [*command("ours"), "-h", host, "-p", str(port), "-f", "f", "x"]
+            with subprocess.Popen(line, stderr=subprocess.PIPE) as process:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    process.send_signal(signal.SIGINT)
+                    _, error = process.communicate(timeout=PATIENCE)
+
+        assert (process.returncode, error) == (130, b"")
 
     def test_help_is_for_newcomers(self) -> None:
         result = subprocess.run([*command("ours"), "--help"], check=False, capture_output=True)

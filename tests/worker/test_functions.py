@@ -57,3 +57,10 @@ def test_a_timeout_is_never_rounded_to_none() -> None:
 def test_a_function_needs_a_name() -> None:
     with pytest.raises(LocalProtocolError):
         table("app:").add("", call)
+
+
+def test_a_name_may_be_any_bytes() -> None:
+    added = table().add(b"\xff", call)
+
+    assert added.wire_name == b"\xff"
+    assert added.name.encode("utf-8", "surrogateescape") == b"\xff"

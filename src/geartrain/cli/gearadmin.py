@@ -120,7 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _main(arguments)
     except BrokenPipeError:
         give_up_stdout()
-        return EXIT_FAILURE
+    except KeyboardInterrupt:
+        pass
+    return EXIT_FAILURE
 
 
 def _main(arguments: Sequence[str] | None) -> int:

@@ -28,6 +28,7 @@ from geartrain.transport import ServerAddress
 __all__ = ["main"]
 
 EXIT_USAGE = 1
+EXIT_INTERRUPTED = 130  # as a shell has it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         give_up_stdout()
         return EXIT_USAGE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
 def _help(options: GearmanOptions) -> int:

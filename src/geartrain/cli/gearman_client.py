@@ -12,6 +12,7 @@ What differs from the C tool, and why:
 - The jobs of several functions are sent in the order of the functions; libgearman 1.1 turns it round.
 """
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -87,7 +88,7 @@ class JobRunner:
 
     def _workloads(self) -> Iterator[bytes]:
         if self._options.words:
-            yield from (word.encode("utf-8", "surrogateescape") for word in self._options.words)
+            yield from (os.fsencode(word) for word in self._options.words)
         elif self._options.empty:
             yield b""
         elif self._options.lines:
@@ -97,8 +98,9 @@ class JobRunner:
 
     def _task(self, function: str, workload: bytes) -> _Task:
         unique = unique_of(workload) if self._options.unique == "#" else self._options.unique
-        name = function.encode("utf-8", "surrogateescape")
-        wanted = JobRequest(name, workload, _bytes(unique), self._options.priority)
+        wanted = JobRequest(
+            os.fsencode(function), workload, None if unique is None else os.fsencode(unique), self._options.priority
+        )
         return _Task(function, submission(wanted, background=self._options.background))
 
     def _do(self, tasks: list[_Task]) -> None:
@@ -175,7 +177,3 @@ class JobRunner:
         if isinstance(error, TimeoutError):
             return ReplyTimeout(f"{self._address} did not {what} in time")
         return ConnectionLost(f"{self._address}: {error.strerror or error}")
-
-
-def _bytes(unique: str | None) -> bytes | None:
-    return None if unique is None else unique.encode("utf-8", "surrogateescape")

@@ -3,6 +3,7 @@
 
 import base64
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import ClassVar, Protocol
@@ -57,7 +58,7 @@ class PlainOutput:
                 complain(f"{function}: the server refused the job: {error}")
 
     def _prefixed(self, function: str, data: bytes) -> bytes:
-        return b"%b: %b" % (function.encode("utf-8", "surrogateescape"), data) if self._prefix else data
+        return b"%b: %b" % (os.fsencode(function), data) if self._prefix else data
 
     def _out(self, data: bytes) -> None:
         sys.stdout.buffer.write(data)

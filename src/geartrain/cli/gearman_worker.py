@@ -59,7 +59,7 @@ class CommandWorker:
     def _worker(self, max_jobs: int | None) -> Worker:
         worker = Worker(self._servers, tls=self._tls, max_jobs=max_jobs)
         for function in self._options.functions:
-            worker.add_function(function, self._do)
+            worker.add_function(os.fsencode(function), self._do)
         return worker
 
     def _do(self, job: AssignedJob) -> bytes:

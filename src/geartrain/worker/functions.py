@@ -54,7 +54,7 @@ class FunctionTable(Generic[CallT]):
     def __len__(self) -> int:
         return len(self._functions)
 
-    def add(self, name: str, call: CallT, timeout: float | None = None) -> Function[CallT]:
+    def add(self, name: Text, call: CallT, timeout: float | None = None) -> Function[CallT]:
         """Add a function, or replace one, and return it.
 
         Raises:
@@ -62,12 +62,15 @@ class FunctionTable(Generic[CallT]):
         """
         wire_name = function_bytes(name, self._prefix)
         if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
-            raise LocalProtocolError(f"{name}: a timeout is more than 0 and up to {MAX_TIMEOUT} seconds, not {timeout}")
-        function = Function(name, wire_name, call, timeout)
+            raise LocalProtocolError(
+                f"{name!r}: a timeout is more than 0 and up to {MAX_TIMEOUT} seconds, not {timeout}"
+            )
+        shown = name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
+        function = Function(shown, wire_name, call, timeout)
         self._functions[wire_name] = function
         return function
 
-    def remove(self, name: str) -> Function[CallT]:
+    def remove(self, name: Text) -> Function[CallT]:
         """Remove a function and return it.
 
         Raises:

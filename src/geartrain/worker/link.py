@@ -86,3 +86,6 @@ class Link:
             done(connect(self.address, tls=self._tls, timeout=options.connect_timeout, keepalive=options.keepalive))
         except NoServerAvailable as error:
             done(error)
+        except Exception as error:
+            _logger.exception("%s: connecting failed in an unforeseen way", self.address)
+            done(NoServerAvailable(str(error)))  # or nobody would try again

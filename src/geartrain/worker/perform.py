@@ -35,13 +35,17 @@ def perform(job: AssignedJob, call: Call, *, exceptions: bool = True) -> None:
 
 def wrap(call: Call, middleware: Sequence[Middleware]) -> Call:
     """Return the call with everything around it, the first middleware outermost."""
-    wrapped: Call = lambda job: _drain(job, call(job))  # noqa: E731 - the innermost of a chain of the like
+    wrapped = _streaming(call)
     for layer in reversed(middleware):
-        wrapped = _layer(layer, wrapped)
+        wrapped = _layered(layer, wrapped)
     return wrapped
 
 
-def _layer(layer: Middleware, inner: Call) -> Call:
+def _streaming(call: Call) -> Call:
+    return lambda job: _drain(job, call(job))
+
+
+def _layered(layer: Middleware, inner: Call) -> Call:
     return lambda job: layer(job, inner)
 
 

@@ -118,7 +118,7 @@ class Worker:
         self._middleware.append(middleware)
         return middleware
 
-    def add_function(self, name: str, function: Call, *, timeout: float | None = None) -> None:
+    def add_function(self, name: Text, function: Call, *, timeout: float | None = None) -> None:
         """Offer a function to the servers, at once if the worker runs.
 
         Args:
@@ -134,7 +134,7 @@ class Worker:
             if self._loop is not None:
                 self._loop.add(added)
 
-    def remove_function(self, name: str) -> None:
+    def remove_function(self, name: Text) -> None:
         """Take a function back. A job of it that runs is finished.
 
         Raises:

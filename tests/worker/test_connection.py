@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""The bytes between a socket and a session."""
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from geartrain.errors import ConnectionLost
+from geartrain.protocol import REQUEST, Command, Parser, response
+from geartrain.worker.connection import HIGH_WATER, Connection
+from geartrain.worker.session import State, WorkerSession
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Connection, socket.socket]]:
+    near, far = socket.socketpair()
+    connection = Connection(near, WorkerSession([(b"f", None)], b"", 0.0))
+    with far:
+        yield connection, far
+    connection.close()
+
+
+def test_bytes_go_both_ways(pair: tuple[Connection, socket.socket]) -> None:
+    connection, far = pair
+    connection.flush()
+    assert [command for command, _ in Parser(REQUEST).receive(far.recv(4096))] == [Command.CAN_DO, Command.ECHO_REQ]
+
+    far.sendall(response(Command.ECHO_RES, b"ready?"))
+    assert connection.receive(0.0) == []
+    assert connection.session.state is State.AWAKE
+    assert connection.receive(0.0) == []
+
+
+def test_the_end_is_noticed(pair: tuple[Connection, socket.socket]) -> None:
+    connection, far = pair
+    far.close()
+
+    with pytest.raises(ConnectionLost):
+        connection.receive(0.0)
+    with pytest.raises(ConnectionLost):
+        connection.flush()
+
+
+def test_what_a_slow_server_does_not_take_waits(pair: tuple[Connection, socket.socket]) -> None:
+    connection, far = pair
+    connection.session.work(Command.WORK_DATA, b"H:1", bytes(4_000_000))
+
+    connection.flush()
+    assert connection.is_sending
+    received = 0
+    while connection.is_sending:
+        received += len(far.recv(1_000_000))
+        connection.flush()
+
+    assert received + len(far.recv(1_000_000)) > 4_000_000
+
+
+def test_a_job_that_sends_more_is_held_up_until_there_is_room(pair: tuple[Connection, socket.socket]) -> None:
+    connection, _ = pair
+    connection.wait_for_room(HIGH_WATER)
+    thread = threading.Thread(target=connection.wait_for_room, args=(1,))
+    thread.start()
+    assert thread.is_alive()
+
+    connection.flush()
+    thread.join(30)
+
+    assert not thread.is_alive()
+
+
+def test_a_job_is_not_held_up_by_a_lost_connection(pair: tuple[Connection, socket.socket]) -> None:
+    connection, _ = pair
+    connection.wait_for_room(HIGH_WATER)
+    connection.close()
+
+    connection.wait_for_room(1)
+
+
+def test_a_farewell_says_what_is_left_and_takes_what_still_comes(pair: tuple[Connection, socket.socket]) -> None:
+    connection, far = pair
+    connection.flush()
+    far.recv(4096)
+    connection.session.work(Command.WORK_COMPLETE, b"H:1", b"result")
+    far.sendall(response(Command.NOOP))
+    thread = threading.Thread(target=connection.leave)
+    thread.start()
+
+    assert list(Parser(REQUEST).receive(far.recv(4096))) == [(Command.WORK_COMPLETE, [b"H:1", b"result"])]
+    assert far.recv(4096) == b""
+    far.close()
+    thread.join(30)
+    assert connection.is_lost

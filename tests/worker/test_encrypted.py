@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""The same over TLS and over a socket in the file system, with the library and with the commands."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from geartrain import TLS, AdminClient, AssignedJob, Client, Worker
+from geartrain.server import Endpoint
+from geartrain.testing import run_server
+
+PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
+
+
+def reverse(job: AssignedJob) -> Iterator[bytes]:
+    yield job.workload[::-1]
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> Path:
+    """The file with the authority's certificate; a server's stands beside it."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    return tmp_path / "ca.pem"
+
+
+@pytest.fixture
+def server(ca: Path) -> Iterator[str]:
+    with run_server(ssl=True, ssl_certificate=str(ca.with_name("server.pem"))) as running:
+        yield running.address
+
+
+def check(server: str, tls: TLS | None) -> None:
+    worker = Worker(server, tls=tls)
+    workload = bytes(range(256)) * 4096
+    worker.add_function("echo", lambda job: job.workload)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    with Client(server, tls=tls) as client, AdminClient(server, tls=tls) as admin:
+        assert client.do("echo", workload, timeout=PATIENCE) == workload
+        assert [row.workers for row in admin.status()] == [1]
+    worker.stop()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_a_worker_speaks_tls(server: str, ca: Path) -> None:
+    check(server, TLS(ca=ca))
+
+
+def test_a_worker_speaks_through_the_file_system(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with run_server(listen=(Endpoint(path=str(path)),)):
+        check(f"unix:{path}", None)
+
+
+def test_the_commands_speak_tls(server: str, ca: Path) -> None:
+    environment = {**os.environ, "GEARMAND_CA_CERTIFICATE": str(ca)}
+    host, _, port = server.rpartition(":")
+
+    def run(module: str, *words: str) -> bytes:
+        line = [sys.executable, "-m", f"geartrain.cli.{module}", "-S", "-h", host, "-p", port, *words]
+        return subprocess.run(line, check=True, capture_output=True, env=environment, timeout=PATIENCE).stdout
+
+    run("gearman", "-f", "f", "-b", "work")
+    assert run("gearadmin", "--status") == b"f\t1\t0\t0\n.\n"
+    assert run("gearman", "-w", "-f", "f", "-c", "1") == b"work"
