@@ -281,6 +281,24 @@ def test_a_port_in_use_is_an_error(server: RunningServer) -> None:
         run_server(port=server.port, bind_timeout=0).__enter__()
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "message"),
+    [
+        (Endpoint("nobody.invalid"), "nobody.invalid, port 0: "),
+        (Endpoint("a..b"), "a..b, port 0: that is no name of a host"),
+        (Endpoint("192.0.2.1", 4731), "192.0.2.1:4731: Cannot assign requested address"),
+        (Endpoint(path="/missing/s"), "unix:/missing/s: No such file or directory"),
+        (Endpoint(path="/" + "s" * 200), "path too long"),
+    ],
+)
+def test_what_cannot_be_listened_on_is_named_and_nothing_is_left(
+    endpoint: Endpoint, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BindError, match=message):
+        run_server(listen=(Endpoint(path=str(tmp_path / "s")), endpoint)).__enter__()
+    assert not (tmp_path / "s").exists()
+
+
 def test_a_port_that_becomes_free_is_taken(caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

@@ -52,11 +52,13 @@ async def _bind_in_time(endpoint: Endpoint, port: int, options: ServerOptions) -
     loop = asyncio.get_running_loop()
     give_up = loop.time() + options.bind_timeout
     pause = _FIRST_PAUSE
+    name = str(endpoint) if endpoint.path or endpoint.port is not None else f"{endpoint}, port {port}"
     while True:
         try:
             return _bind_and_listen(endpoint, port, options.backlog)
+        except UnicodeError as error:
+            raise BindError(f"Could not listen on {name}: that is no name of a host") from error
         except OSError as error:
-            name = str(endpoint) if endpoint.path or endpoint.port is not None else f"{endpoint}, port {port}"
             reason = error.strerror or error
             if error.errno != errno.EADDRINUSE or loop.time() >= give_up:
                 raise BindError(f"Could not listen on {name}: {reason}") from error

@@ -59,10 +59,14 @@ class ServerOptions:
     # seconds. Whoever else holds it will not go away, and should be reported soon.
     bind_timeout: float = option(3.0, SECONDS, NETWORK, "how long to try again while an address is in use")
     # A path dies without a word more often than with one. Two minutes survive the reboot of a switch and are what the
-    # jobs of a lost worker wait: 60 s until the first question, then four of them, 15 s apart.
-    keepalive_idle: int = option(60, number(-1), NETWORK, "seconds of silence before a peer is asked; -1: the system's")
-    keepalive_interval: int = option(15, number(-1), NETWORK, "seconds between such questions; -1: the system's")
-    keepalive_count: int = option(4, number(-1), NETWORK, "questions until a silent peer is lost; -1: the system's")
+    # jobs of a lost worker wait: 60 s until the first question, then four of them, 15 s apart. The limits are Linux's.
+    keepalive_idle: int = option(
+        60, number(-1, 32767), NETWORK, "seconds of silence before a peer is asked; -1: the system's"
+    )
+    keepalive_interval: int = option(15, number(-1, 32767), NETWORK, "seconds between such questions; -1: the system's")
+    keepalive_count: int = option(
+        4, number(-1, 127), NETWORK, "questions until a silent peer is lost; -1: the system's"
+    )
     user_timeout: float = option(
         120.0, SECONDS, NETWORK, "seconds until a peer that does not acknowledge what was sent is lost; 0: the system's"
     )

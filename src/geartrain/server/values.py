@@ -118,8 +118,8 @@ def _port(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
-        raise ValueError("a number of seconds such as 10 or 0.5")
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,9})?", text):
+        raise ValueError("a number of seconds such as 10 or 0.5, up to eleven days,")
     return float(text)
 
 
