@@ -7,15 +7,12 @@ what is due, and sends what it wants sent: everything for one peer leaves in one
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from geartrain.core import JobServer, Peer
 
 __all__ = ["Pump"]
-
-log = logging.getLogger("geartrain.server")
 
 # The core may wait for a time of day, and clocks are set.
 _LONGEST_WAIT = 1.0
