@@ -234,6 +234,32 @@ class TestAWorkerThatComesForNothing:
 
         assert worker.ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
 
+    def test_it_rests_until_the_rearm_time_is_over_and_then_sleeps_as_before(self, wire: Wire) -> None:
+        client, (worker,), other = wire.connect(), sleepers(wire, 1, b"g", b"f"), wire.connect()
+        client.submit(b"f")
+        for _ in range(2):
+            worker.send(Command.PRE_SLEEP)
+        other.send(Command.CAN_DO, b"f")
+        other.ask(Command.GRAB_JOB)
+        worker.packets()
+
+        wire.advance(REARM)
+        assert worker.packets() == []
+        client.submit(b"f")
+
+        assert worker.packets() == [NOOP]
+
+    def test_it_rests_with_several_functions(self, wire: Wire) -> None:
+        client, (worker,) = wire.connect(), sleepers(wire, 1, b"idle", b"f")
+        client.submit(b"f")
+        for _ in range(2):
+            worker.send(Command.PRE_SLEEP)
+        worker.packets()
+
+        wire.advance(REARM)
+
+        assert worker.packets() == [NOOP]
+
 
 class TestBed:
     def test_a_sleeper_that_leaves_is_forgotten(self, wire: Wire) -> None:

@@ -153,9 +153,9 @@ class JobServer:
             self.refuse(peer, error)
 
     def refuse(self, peer: Peer, error: ProtocolError) -> None:
-        """Tell a peer why it cannot go on, and let it be closed."""
+        """Tell a peer why it cannot go on, and let it be closed when that has been sent."""
         self._error(peer, response(Command.ERROR, error.code.encode(), error.text.encode()))
-        peer.close()
+        peer.closing = True
 
     def disconnect(self, peer: Peer) -> None:
         """Forget a peer whose connection has ended."""

@@ -294,12 +294,6 @@ class Peer:
             self._dirty.append(self)
         self.outgoing.append(data)
 
-    def close(self) -> None:
-        """Let the connection end once everything has been sent."""
-        self.closing = True
-        if not self.outgoing:
-            self._dirty.append(self)
-
     def take_outgoing(self) -> list[bytes]:
         """Return what is to be sent, in order, and forget it."""
         outgoing = self.outgoing
