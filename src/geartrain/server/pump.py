@@ -7,12 +7,15 @@ what is due, and sends what it wants sent: everything for one peer leaves in one
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from geartrain.core import JobServer, Peer
 
-__all__ = ["Pump"]
+__all__ = ["Outlet", "Pump"]
+
+log = logging.getLogger("geartrain.server")
 
 # The core may wait for a time of day, and clocks are set.
 _LONGEST_WAIT = 1.0
@@ -89,13 +92,17 @@ class Pump:
             outlet = outlets.get(peer)
             if outlet is None:
                 continue
-            outgoing = peer.take_outgoing()
-            if outgoing:
-                outlet.transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
-            if outlet.is_slow and outlet.transport.get_write_buffer_size() > self._max_unsent:
-                outlet.drop(f"more than {self._max_unsent} bytes wait for it")
-            elif peer.closing:
-                outlet.hang_up()
+            try:
+                outgoing = peer.take_outgoing()
+                if outgoing:
+                    outlet.transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
+                if outlet.is_slow and outlet.transport.get_write_buffer_size() > self._max_unsent:
+                    outlet.drop(f"more than {self._max_unsent} bytes wait for it")
+                elif peer.closing:
+                    outlet.hang_up()
+            except Exception:  # whatever is wrong with one peer, the others are served
+                log.exception("cannot send to %r", peer)
+                outlet.drop("what it was to be sent cannot be sent")
         if wait is not None:
             self._run_within(wait)
         self._after_turn()
