@@ -6,6 +6,7 @@ What the core has to send leaves through the `Pump`, once per turn of the event 
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import cast
 
 from geartrain.core import Peer
@@ -13,6 +14,7 @@ from geartrain.protocol.packets import REQUEST
 from geartrain.protocol.parser import Parser
 from geartrain.server.endpoints import describe, host_of, is_local
 from geartrain.server.pump import Pump
+from geartrain.server.tuning import acknowledger
 
 __all__ = ["Connection"]
 
@@ -26,6 +28,9 @@ LINGER = 2.0
 # jobs before they read a reply; theirs must fit, or both sides would wait for each other.
 MOST_UNREAD = 16 * 1024 * 1024
 
+# Bytes at once that are a part of something large, whose sender may wait to hear that they have come.
+BULK = 16 * 1024
+
 
 class Connection(asyncio.Protocol):
     """The event loop's side of a peer.
@@ -38,6 +43,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_acknowledge",
         "_address",
         "_fd",
         "_is_known",
@@ -58,6 +64,7 @@ class Connection(asyncio.Protocol):
         self._parser = Parser(REQUEST, max_packet)
         self._receive = pump.job_server.receive
         self._is_known = False  # to the core
+        self._acknowledge: Callable[[], None] | None = None
         self.is_slow = False
         self.peer: Peer
         self.transport: asyncio.Transport
@@ -66,6 +73,7 @@ class Connection(asyncio.Protocol):
         """Begin."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's have another ancestry
         self.transport.set_write_buffer_limits(MOST_UNREAD)
+        self._acknowledge = acknowledger(transport)
         host = host_of(self._address)
         self.peer = self._pump.job_server.connect(host, self._fd, local=is_local(self._address))
         self._is_known = True
@@ -78,6 +86,8 @@ class Connection(asyncio.Protocol):
         if peer.closing:
             return
         self._receive(peer, self._parser.receive(data))
+        if len(data) >= BULK and self._acknowledge is not None:
+            self._acknowledge()
         pump = self._pump
         if not pump.is_scheduled:
             pump.schedule()

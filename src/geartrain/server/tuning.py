@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """How an accepted socket is set up: no delay, and an end for a path that has died without a word."""
 
+import asyncio
+import contextlib
 import socket
+from collections.abc import Callable
 
 from geartrain.server.options import ServerOptions
 
-__all__ = ["tune"]
+__all__ = ["acknowledger", "tune"]
 
 
 def tune(accepted: socket.socket, options: ServerOptions) -> None:
@@ -28,3 +31,21 @@ def tune(accepted: socket.socket, options: ServerOptions) -> None:
         number = getattr(socket, name, None)
         if number is not None and value > 0:
             accepted.setsockopt(socket.IPPROTO_TCP, number, value)
+
+
+def acknowledger(transport: asyncio.BaseTransport) -> Callable[[], None] | None:
+    """Return what tells the peer at once that its bytes have come, or None if the system has no such thing.
+
+    libgearman's sockets hold 32 KB of what they send, less than one segment of the loopback interface. It sends one,
+    and then nothing until that is acknowledged, which Linux puts off by 40 ms: 16 MiB took 8 s, and now 0.4 s.
+    """
+    accepted = transport.get_extra_info("socket")
+    option = getattr(socket, "TCP_QUICKACK", None)
+    if option is None or accepted is None or accepted.family == socket.AF_UNIX:
+        return None
+
+    def acknowledge() -> None:
+        with contextlib.suppress(OSError):  # the peer has gone already
+            accepted.setsockopt(socket.IPPROTO_TCP, option, 1)
+
+    return acknowledge
