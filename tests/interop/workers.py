@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""A worker of ours for other people's clients."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from geartrain import AssignedJob, JobFail, Worker
+from tests.interop.programs import PATIENCE
+
+__all__ = ["our_worker"]
+
+
+@contextmanager
+def our_worker(servers: str | list[str], *, prefix: str = "") -> Iterator[None]:
+    """Do the jobs that the workers in ``peers`` do, in the same way."""
+    worker = Worker(servers, prefix=prefix)
+    worker.add_function("reverse", lambda job: job.workload[::-1])
+    worker.add_function("echo", lambda job: job.workload)
+    worker.add_function("unique", lambda job: job.unique)
+    worker.add_function("size", lambda job: f"{len(job.workload)} {hashlib.md5(job.workload).hexdigest()}")  # noqa: S324  # what PHP has
+    worker.add_function("zeros", lambda job: bytes(int(job.workload)))
+    for function in (talk, fail, throw):
+        worker.add_function(function.__name__, function)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        thread.join(PATIENCE)
+
+
+def talk(job: AssignedJob) -> Iterator[bytes]:
+    job.progress(1, 4)
+    yield b"da\0ta"
+    job.warning("careful")
+    yield b"\xff\0"
+
+
+def fail(job: AssignedJob) -> None:
+    raise JobFail
+
+
+def throw(job: AssignedJob) -> None:
+    raise ValueError("out of work")
