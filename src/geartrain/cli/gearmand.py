@@ -26,16 +26,16 @@ from collections.abc import Callable, Sequence
 from geartrain._version import __version__
 from geartrain.errors import GeartrainError
 from geartrain.server import Server
+from geartrain.server.config.options import GearmandOptions
+from geartrain.server.config.sources import Invocation, read
+from geartrain.server.config.usage import usage
 from geartrain.server.daemon import detach
 from geartrain.server.logs import Level, LogSetup
 from geartrain.server.loop import new_event_loop
-from geartrain.server.options import GearmandOptions
 from geartrain.server.pidfile import PidFile
 from geartrain.server.places import default_log_file, default_pid_file, make_room
 from geartrain.server.process import ProcessError, allow_descriptors, become, check_may_become, ids_of
 from geartrain.server.server import tls_context
-from geartrain.server.sources import Invocation, read
-from geartrain.server.usage import usage
 
 __all__ = ["main"]
 

@@ -2,8 +2,8 @@
 """The job server on real sockets: an asyncio shell around the decisions of `geartrain.core`."""
 
 from geartrain.server.binding import BindError
+from geartrain.server.config.options import ServerOptions
 from geartrain.server.endpoints import Endpoint
-from geartrain.server.options import ServerOptions
 from geartrain.server.server import Server
 from geartrain.server.tls import TLSError, Verify
 

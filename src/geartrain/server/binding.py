@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from geartrain.errors import GeartrainError
+from geartrain.server.config.options import ServerOptions
 from geartrain.server.endpoints import Endpoint, bind
-from geartrain.server.options import ServerOptions
 
 __all__ = ["BindError", "listen", "release"]
 

@@ -21,11 +21,11 @@ from types import TracebackType
 from geartrain._version import __version__
 from geartrain.core import Clock, JobServer, JobServerOptions, Shutdown
 from geartrain.server.binding import listen, release
+from geartrain.server.config.options import ServerOptions
 from geartrain.server.connection import Connection
 from geartrain.server.endpoints import Endpoint, describe
 from geartrain.server.listener import Listener
 from geartrain.server.logs import Level
-from geartrain.server.options import ServerOptions
 from geartrain.server.pump import Pump
 from geartrain.server.tls import TLSError, Verify, server_context
 from geartrain.server.tuning import tune

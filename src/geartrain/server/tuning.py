@@ -6,7 +6,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 
-from geartrain.server.options import ServerOptions
+from geartrain.server.config.options import ServerOptions
 
 __all__ = ["acknowledger", "tune"]
 

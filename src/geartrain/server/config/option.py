@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
-from geartrain.server.values import Kind
+from geartrain.server.config.values import Kind
 
 __all__ = ["Option", "option", "options_of", "several"]
 

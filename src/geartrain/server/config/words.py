@@ -4,9 +4,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
-from geartrain.server.option import Option
-from geartrain.server.options import unknown_option
-from geartrain.server.values import OptionError
+from geartrain.server.config.option import Option
+from geartrain.server.config.options import unknown_option
+from geartrain.server.config.values import OptionError
 
 __all__ = ["WordReader", "parse", "refuse_stray"]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from geartrain.core import PriorityScope
+from geartrain.server.config.options import OPTIONS, GearmandOptions
+from geartrain.server.config.sources import Invocation, read
+from geartrain.server.config.values import OptionError
 from geartrain.server.endpoints import Endpoint
 from geartrain.server.logs import Level, LogFormat
-from geartrain.server.options import OPTIONS, GearmandOptions
-from geartrain.server.sources import Invocation, read
 from geartrain.server.tls import Verify
-from geartrain.server.values import OptionError
 
 
 def invocation(*words: str, environment: Mapping[str, str] | None = None) -> Invocation:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from geartrain.server.option import Option
-from geartrain.server.options import COMMANDS, OPTIONS, GearmandOptions, unknown_option
-from geartrain.server.values import OptionError
-from geartrain.server.words import WordReader, parse, refuse_stray
+from geartrain.server.config.option import Option
+from geartrain.server.config.options import COMMANDS, OPTIONS, GearmandOptions, unknown_option
+from geartrain.server.config.values import OptionError
+from geartrain.server.config.words import WordReader, parse, refuse_stray
 
 __all__ = ["DEFAULT_FILES", "Invocation", "read"]
 

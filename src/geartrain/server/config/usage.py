@@ -5,9 +5,9 @@ import enum
 import textwrap
 from collections.abc import Iterator
 
-from geartrain.server.option import Option
-from geartrain.server.options import COMMANDS, GROUPS, OPTIONS
-from geartrain.server.sources import DEFAULT_FILES
+from geartrain.server.config.option import Option
+from geartrain.server.config.options import COMMANDS, GROUPS, OPTIONS
+from geartrain.server.config.sources import DEFAULT_FILES
 
 __all__ = ["usage"]
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from geartrain.core.options import PriorityScope
 from geartrain.protocol.parser import MAX_PACKET
-from geartrain.server import values
+from geartrain.server.config import values
+from geartrain.server.config.option import Option, option, options_of, several
+from geartrain.server.config.values import FILE, FLAG, SECONDS, SIZE, OptionError, number
 from geartrain.server.endpoints import Endpoint
 from geartrain.server.logs import Level, LogFormat
-from geartrain.server.option import Option, option, options_of, several
 from geartrain.server.tls import Verify
-from geartrain.server.values import FILE, FLAG, SECONDS, SIZE, OptionError, number
 
 __all__ = ["COMMANDS", "GROUPS", "OPTIONS", "GearmandOptions", "ServerOptions", "unknown_option"]
 
