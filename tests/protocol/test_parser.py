@@ -59,7 +59,21 @@ class TestEachPacket:
         assert parser.held == 0
 
 
-@pytest.mark.parametrize("command", [command for command in ON_THE_WIRE if len(ARGUMENTS[command]) > 1])
+# What Perl's workers send without a separator when there is no data.
+RESULTS = [Command.WORK_DATA, Command.WORK_WARNING, Command.WORK_COMPLETE, Command.WORK_EXCEPTION]
+
+
+@pytest.mark.parametrize("command", RESULTS)
+def test_a_result_may_be_a_bare_handle(command: Command) -> None:
+    data = header(b"\0REQ", command, 5) + b"H:x:1" + request(Command.GRAB_JOB)
+
+    for chunks in ([data], bytewise(data)):
+        assert packets_of(Parser(REQUEST), chunks) == [(command, [b"H:x:1", b""]), (Command.GRAB_JOB, [])]
+
+
+@pytest.mark.parametrize(
+    "command", [command for command in ON_THE_WIRE if len(ARGUMENTS[command]) > 1 and command not in RESULTS]
+)
 def test_a_packet_needs_all_its_arguments(command: Command) -> None:
     count = len(ARGUMENTS[command])
     body = b"\0".join([b"x"] * (count - 1))

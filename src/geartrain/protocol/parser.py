@@ -23,6 +23,10 @@ _unpack_header = HEADER.unpack_from
 # Indexed by packet type; a list is the quickest table there is.
 _COUNTS = [-1] + [len(ARGUMENTS[Command(number)]) for number in range(1, len(ARGUMENTS) + 1)]
 
+# Perl's workers send a bare handle when the data is empty or "0". gearmand makes sense of the bytes behind it, and the
+# job is run again and again.
+_DATA_MAY_LACK = frozenset((Command.WORK_DATA, Command.WORK_WARNING, Command.WORK_COMPLETE, Command.WORK_EXCEPTION))
+
 
 class Parser:
     """Cuts a stream of bytes into packets and text lines.
@@ -100,7 +104,9 @@ class Parser:
             else:
                 arguments = data[start:end].split(b"\0", count - 1)
                 if len(arguments) != count:
-                    self._refuse_arguments(command, len(arguments))
+                    if command not in _DATA_MAY_LACK:
+                        self._refuse_arguments(command, len(arguments))
+                    arguments.append(b"")
                 yield command, arguments
         if position < size:
             self._held += data[position:] if position else data
