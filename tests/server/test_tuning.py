@@ -3,6 +3,7 @@
 
 import asyncio
 import socket
+import threading
 
 import pytest
 
@@ -42,19 +43,17 @@ def test_what_has_no_socket_is_left_alone() -> None:
     assert acknowledger(asyncio.BaseTransport()) is None
 
 
-def test_only_large_amounts_are_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
-    acknowledged = 0
-
-    def acknowledge() -> None:
-        nonlocal acknowledged
-        acknowledged += 1
-
-    monkeypatch.setattr(connection, "acknowledger", lambda transport: acknowledge)
+def test_only_what_is_large_and_has_no_reply_yet_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reply acknowledges what it answers, at no cost."""
+    acknowledged = threading.Event()
+    monkeypatch.setattr(connection, "acknowledger", lambda transport: acknowledged.set)
+    monkeypatch.setattr(connection, "BULK", 1024)
+    large = request(Command.ECHO_REQ, bytes(2048))
     with run_server() as server, socket.create_connection((server.host, server.port)) as peer:
-        peer.sendall(request(Command.ECHO_REQ, b"small"))
-        assert peer.recv(100)
-        assert acknowledged == 0
+        for answered in request(Command.ECHO_REQ, b"small"), large:
+            peer.sendall(answered)
+            assert peer.recv(len(answered), socket.MSG_WAITALL)
+            assert not acknowledged.is_set()
 
-        peer.sendall(request(Command.ECHO_REQ, bytes(10 * connection.BULK)))
-        assert peer.recv(100)
-        assert acknowledged > 0
+        peer.sendall(large[:-1])
+        assert acknowledged.wait(20)

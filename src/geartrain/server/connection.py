@@ -86,8 +86,8 @@ class Connection(asyncio.Protocol):
         if peer.closing:
             return
         self._receive(peer, self._parser.receive(data))
-        if len(data) >= BULK and self._acknowledge is not None:
-            self._acknowledge()
+        if len(data) >= BULK and not peer.outgoing and self._acknowledge is not None:
+            self._acknowledge()  # a reply would have done it on its way
         pump = self._pump
         if not pump.is_scheduled:
             pump.schedule()
