@@ -210,6 +210,20 @@ def test_a_lost_connection_gives_its_job_back(server: RunningServer) -> None:
         assert second.receive() == (Command.NOOP, [])
 
 
+def test_the_job_of_a_refused_worker_does_not_wait_for_its_connection_to_end(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geartrain.server.connection.LINGER", 3600.0)
+    with Wire(server) as client, Wire(server) as refused, Wire(server) as other:
+        client.ask(request(Command.SUBMIT_JOB_BG, b"f", b"", b""))
+        refused.ask(request(Command.CAN_DO, b"f"), request(Command.GRAB_JOB))
+        other.ask(request(Command.CAN_DO, b"f"), request(Command.PRE_SLEEP), request(Command.ECHO_REQ, b""))
+
+        refused.send(b"\0BAD" + bytes(8))
+
+        assert other.receive() == (Command.NOOP, [])
+
+
 def test_what_waits_for_time_is_done_in_time() -> None:
     with run_server(rearm_after=0.05) as server, Wire(server) as client, Wire(server) as mute, Wire(server) as able:
         for worker in (mute, able):

@@ -100,6 +100,7 @@ class Pump:
                     outlet.drop(f"more than {self._max_unsent} bytes wait for it")
                 elif peer.closing:
                     outlet.hang_up()
+                    self.schedule()  # others may hear of what it leaves behind
             except Exception:  # whatever is wrong with one peer, the others are served
                 log.exception("cannot send to %r", peer)
                 outlet.drop("what it was to be sent cannot be sent")
