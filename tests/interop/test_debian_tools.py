@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from geartrain import Client, Data, Worker
+from geartrain import Client, Data, Priority, Worker
 from geartrain.protocol import Command, Parser, request
 from geartrain.protocol.packets import RESPONSE
 from geartrain.testing import ServerProcess
@@ -155,7 +155,7 @@ def test_an_administrator_does_everything(ours: ServerProcess) -> None:
     assert admin(ours, "--server-verbose") == "ERROR\n"
     assert admin(ours, "--create-function", "empty") == "OK\n"
     with Client(ours.address) as client:
-        handles = [client.submit_background("f", f"{n}\n", unique=f"u{n}", priority=p) for n, p in enumerate((0, 1, 2))]
+        handles = [client.submit_background("f", f"{n}\n", unique=f"u{n}", priority=p) for n, p in enumerate(Priority)]
     assert sorted(admin(ours, "--status").splitlines()) == [".", "empty\t0\t0\t0", "f\t3\t0\t0"]
     assert "f\t1\t1\t1\t0\n" in admin(ours, "--priority-status")
     assert admin(ours, "--show-jobs").splitlines() == [*(f"{handle}\t0\t0\t0" for handle in handles), "."]
@@ -182,7 +182,8 @@ def test_a_reduce_job_is_split_and_joined_by_debians_worker(server: AnyServer) -
         socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client,
     ):
         client.sendall(request(Command.SUBMIT_REDUCE_JOB, b"split", b"", b"reduce", b"", b"one\n"))
-        parser, commands = Parser(RESPONSE, 1 << 20), []
+        parser = Parser(RESPONSE, 1 << 20)
+        commands: list[int] = []
         while not commands or commands[-1] not in (Command.WORK_COMPLETE, Command.WORK_FAIL):
             data = client.recv(65536)
             assert data
