@@ -49,7 +49,8 @@ def test_a_worker_whose_server_dies_under_a_job_does_the_next_one(
     """The job is done in vain, the client is told, and asks the other server."""
     both = {"GEARMAN_SERVER": f"{first.address},{second.address}"}
     gate = tmp_path / "gate"
-    script = f"cat; if mkdir {gate} 2>/dev/null; then echo working >&2; while [ -d {gate} ] && kill -0 $PPID; do sleep 0.01; done; fi"
+    wait = f"while [ -d {gate} ] && kill -0 $PPID; do sleep 0.01; done"
+    script = f"cat; if mkdir {gate} 2>/dev/null; then echo working >&2; {wait}; fi"
     with (
         Program(worker, "-w", "-f", "f", "--", "sh", "-c", script, environment=both) as program,
         Program(OUR_TOOL, "-f", "f", "first", environment=both) as client,
