@@ -202,6 +202,19 @@ class TestAClientApart:
         assert f"{server}: Connection refused".encode() in result.stderr
         assert b"gearmand" in result.stderr
 
+    def test_results_are_taken_while_jobs_are_still_sent(self, working: str) -> None:
+        """A server that cannot get rid of the first result takes no more jobs."""
+        worker = Worker(working)
+        worker.add_function("more", lambda job: bytes(64 << 20))
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+
+        result = run("ours", working, "-f", "more", *["-f", "nothing"] * 30, stdin=bytes(8 << 20))
+        worker.stop()
+        thread.join(PATIENCE)
+
+        assert (result.returncode, len(result.stdout)) == (0, 64 << 20)
+
     def test_a_server_that_goes_away_with_the_job_is_a_failure(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             host, port = listener.getsockname()

@@ -12,12 +12,14 @@ What differs from the C tool, and why:
 - The jobs of several functions are sent in the order of the functions; libgearman 1.1 turns it round.
 """
 
+import contextlib
 import os
+import select
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from socket import socket
-from ssl import SSLContext
+from ssl import SSLContext, SSLWantReadError, SSLWantWriteError
 
 from geartrain.cli.gearman_options import GearmanOptions
 from geartrain.cli.gearman_output import JobOutput
@@ -25,7 +27,7 @@ from geartrain.cli.murmur import unique_of
 from geartrain.client.events import Completed, Created, Refused
 from geartrain.client.request import Submission, submission
 from geartrain.client.session import Session
-from geartrain.errors import ConnectionLost, GeartrainError, JobError, NoServerAvailable, ReplyTimeout
+from geartrain.errors import ConnectionLost, JobError, NoServerAvailable, ReplyTimeout
 from geartrain.records import JobRequest
 from geartrain.transport import ServerAddress, connect
 
@@ -36,6 +38,9 @@ EXIT_NO_ANSWER = 2  # no server, or one that refused a job or was lost
 EXIT_TIMEOUT = 3
 
 READ_SIZE = 256 * 1024  # bytes taken from the socket at once
+WRITE_SIZE = 256 * 1024  # and offered to it: an encrypted one encrypts all of it before it says how much it took
+
+_NOT_NOW = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
 
 
 class _Task:
@@ -66,6 +71,7 @@ class JobRunner:
         self._sock: socket | None = None
         self._address = servers[0]
         self._session: Session[_Task] = Session(str(self._address), time.monotonic)
+        self._unsent = memoryview(b"")
         self._failed = False
         self._refused = False
 
@@ -80,8 +86,7 @@ class JobRunner:
             for workload in self._workloads():
                 self._do([self._task(function, workload) for function in self._options.functions])
         finally:
-            if self._sock is not None:
-                self._sock.close()
+            self._close()
         if self._refused:
             return EXIT_NO_ANSWER
         return EXIT_FAILED if self._failed else 0
@@ -111,37 +116,52 @@ class JobRunner:
         for _ in range(len(self._servers) + 1):
             try:
                 self._submit(tasks)
-                while tasks:
+                while tasks or self._unsent:
                     self._wait(tasks)
                 return
             except ConnectionLost:
                 taken = any(was_taken for _, was_taken in self._session.abandon())
-                self._sock = None
+                self._close()
                 if taken:
                     raise
+                if not tasks:  # all were answered before all was sent, which is a refusal
+                    return
         raise ConnectionLost(f"{self._address} closes the connection when it is given a job")
 
     def _submit(self, tasks: Sequence[_Task]) -> None:
         greeting = b""
         if self._sock is None:
             self._sock = self._connect()
+            self._sock.setblocking(False)
             self._session = Session(str(self._address), time.monotonic)
             greeting = self._session.greet()
         packets = [self._session.submit(task.submission, task) for task in tasks]
-        try:
-            self._sock.settimeout(self._patience())
-            self._sock.sendall(greeting + b"".join(packets))
-        except OSError as error:
-            raise self._translated(error, "take the job") from error
+        self._unsent = memoryview(greeting + b"".join(packets))
 
     def _wait(self, tasks: list[_Task]) -> None:
-        """Take what comes next, and drop tasks that have ended."""
-        assert self._sock is not None, "tasks were submitted"
-        try:
-            self._sock.settimeout(self._patience())
-            data = self._sock.recv(READ_SIZE)
-        except OSError as error:
-            raise self._translated(error, "answer") from error
+        """Take what comes next, or send what the socket takes, and drop tasks that have ended.
+
+        Both at once: a server that cannot get rid of the first results takes no more jobs.
+        """
+        sock = self._sock
+        assert sock is not None, "tasks were submitted"
+        sending = [sock] if self._unsent else []
+        readable, writable, _ = select.select([sock], sending, [], self._patience())
+        if not readable and not writable:
+            raise ReplyTimeout(f"{self._address} did not {'take the job' if sending else 'answer'} in time")
+        if readable:
+            self._receive(sock, tasks)
+        if writable:
+            with self._translated():
+                self._unsent = self._unsent[sock.send(self._unsent[:WRITE_SIZE]) :]
+
+    def _receive(self, sock: socket, tasks: list[_Task]) -> None:
+        """Show what has come."""
+        data = None
+        with self._translated():
+            data = sock.recv(READ_SIZE)
+        if data is None:
+            return
         if not data:
             raise ConnectionLost(f"{self._address} closed the connection before all jobs were done")
         for task, event in self._session.receive(data):
@@ -151,6 +171,16 @@ class JobRunner:
                 self._refused |= not isinstance(event.error, JobError)
             if isinstance(event, Completed | Refused) or (isinstance(event, Created) and self._options.background):
                 tasks.remove(task)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the errors of a socket into ours, and pass over those that say "not now"."""
+        try:
+            yield
+        except _NOT_NOW:
+            pass
+        except OSError as error:
+            raise ConnectionLost(f"{self._address}: {error.strerror or error}") from error
 
     def _connect(self) -> socket:
         """Return a connection to the first server that can be reached."""
@@ -163,6 +193,11 @@ class JobRunner:
                 failures.append(str(error))
         raise NoServerAvailable("; ".join(failures))
 
+    def _close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
     def _patience(self) -> float | None:
         """Return how long to wait for the next sign of life."""
         if self._deadline is None:
@@ -170,10 +205,4 @@ class JobRunner:
         else:
             left = max(self._deadline - time.monotonic(), 0.0)
             left = left if self._options.timeout is None else min(left, self._options.timeout)
-        # A socket takes nought for a wish not to wait at all, and says so in another way.
-        return None if left is None else max(left, 0.001)
-
-    def _translated(self, error: OSError, what: str) -> GeartrainError:
-        if isinstance(error, TimeoutError):
-            return ReplyTimeout(f"{self._address} did not {what} in time")
-        return ConnectionLost(f"{self._address}: {error.strerror or error}")
+        return left
