@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """gearman beside its namesake, and where they part."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 
 from geartrain import AssignedJob, Client, Data, JobFail, JobFailed, Warn, Worker
 from geartrain.records import JobEvent
+from geartrain.transport import CONNECT_TIMEOUT
 from tests.job_servers import free_port, needs
 
 THEIRS = "/usr/bin/gearman"
@@ -215,6 +218,26 @@ class TestAClientApart:
 
         assert (result.returncode, len(result.stdout)) == (0, 64 << 20)
 
+    def test_time_runs_out_while_connecting_too(self) -> None:
+        with socket.socket() as listener, contextlib.ExitStack() as waiting:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            for _ in range(4):  # there is no room for another one
+                other = waiting.enter_context(socket.socket())
+                other.setblocking(False)
+                other.connect_ex(listener.getsockname())
+            began = time.monotonic()
+
+            result = run("ours", f"127.0.0.1:{listener.getsockname()[1]}", "-f", "f", "--timeout", "0.2", "x")
+
+        assert result.returncode == 2
+        assert b"no answer in time" in result.stderr
+        assert time.monotonic() - began < CONNECT_TIMEOUT
+
+    @pytest.mark.parametrize("words", [["-f", ""], ["-f", "f", "-u", "u" * 65]])
+    def test_what_cannot_be_sent_is_wrong_usage(self, working: str, words: list[str]) -> None:
+        assert run("ours", working, *words, "x").returncode == 1
+
     def test_a_server_that_goes_away_with_the_job_is_a_failure(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             host, port = listener.getsockname()
@@ -339,9 +362,10 @@ class TestAWorkerBeside:
         out, error = worker.communicate(timeout=PATIENCE)
         assert (worker.returncode, out, error.count(b"\n")) == (0, b"", 2)
 
+    @pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 64])
     @pytest.mark.parametrize("whose", ["theirs", "ours"])
-    def test_a_host_that_nobody_knows_is_fatal(self, whose: str) -> None:
-        line = [*command(whose), "-w", "-h", "nowhere.invalid", "-f", "f"]
+    def test_a_host_that_nobody_knows_is_fatal(self, whose: str, host: str) -> None:
+        line = [*command(whose), "-w", "-h", host, "-f", "f"]
 
         assert subprocess.run(line, check=False, capture_output=True, timeout=PATIENCE).returncode == 1
 

@@ -55,6 +55,8 @@ def test_no_timeout_and_none_at_all_are_different(words: str, timeout: float | N
         ("-f", "option -f requires argument"),
         ("-f f -Q", "option -Q not recognized"),
         ("-f f -t x", "-t takes a whole number, not x"),
+        ("-f f -t 2147483648", "-t takes a number from -2147483647 to 2147483647, not 2147483648"),
+        ("-w -f f -c -1", "-c takes a number from 0 to 2147483647, not -1"),
         ("-f f --timeout -1", "--timeout takes a number of seconds, not -1"),
     ],
 )

@@ -22,7 +22,7 @@ from geartrain.cli.gearman_worker import CommandWorker
 from geartrain.cli.output import complain, give_up_stdout, program_name
 from geartrain.cli.process import PidFileError, detach, pid_file
 from geartrain.cli.servers import START_HINT, UnknownServer, client_tls
-from geartrain.errors import GeartrainError, NoServerAvailable, ReplyTimeout
+from geartrain.errors import GeartrainError, LocalProtocolError, NoServerAvailable, ReplyTimeout
 from geartrain.transport import ServerAddress
 
 __all__ = ["main"]
@@ -79,6 +79,9 @@ def _submit(options: GearmanOptions, servers: Sequence[ServerAddress], tls: SSLC
     except ReplyTimeout as error:
         complain(str(error))
         return EXIT_TIMEOUT
+    except LocalProtocolError as error:  # such as a unique that is too long
+        complain(str(error))
+        return EXIT_USAGE
     except GeartrainError as error:
         complain(str(error))
     return EXIT_NO_ANSWER
@@ -101,8 +104,9 @@ def _check_names(servers: Sequence[ServerAddress]) -> None:
         try:
             if not server.path:
                 socket.getaddrinfo(server.host, server.port)
-        except OSError as error:
-            raise UnknownServer(f"{server}: {error.strerror}") from error
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "that is no name of a host"
+            raise UnknownServer(f"{server}: {reason}") from error
 
 
 if __name__ == "__main__":

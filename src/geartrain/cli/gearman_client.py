@@ -13,6 +13,7 @@ What differs from the C tool, and why:
 """
 
 import contextlib
+import math
 import os
 import select
 import sys
@@ -29,7 +30,7 @@ from geartrain.client.request import Submission, submission
 from geartrain.client.session import Session
 from geartrain.errors import ConnectionLost, JobError, NoServerAvailable, ReplyTimeout
 from geartrain.records import JobRequest
-from geartrain.transport import ServerAddress, connect
+from geartrain.transport import CONNECT_TIMEOUT, ServerAddress, connect
 
 __all__ = ["EXIT_FAILED", "EXIT_NO_ANSWER", "EXIT_TIMEOUT", "JobRunner"]
 
@@ -146,7 +147,8 @@ class JobRunner:
         sock = self._sock
         assert sock is not None, "tasks were submitted"
         sending = [sock] if self._unsent else []
-        readable, writable, _ = select.select([sock], sending, [], self._patience())
+        patience = self._patience()
+        readable, writable, _ = select.select([sock], sending, [], None if patience == math.inf else patience)
         if not readable and not writable:
             raise ReplyTimeout(f"{self._address} did not {'take the job' if sending else 'answer'} in time")
         if readable:
@@ -188,7 +190,7 @@ class JobRunner:
         for address in self._servers:
             self._address = address
             try:
-                return connect(address, tls=self._tls)
+                return connect(address, tls=self._tls, timeout=min(self._patience(), CONNECT_TIMEOUT))
             except NoServerAvailable as error:
                 failures.append(str(error))
         raise NoServerAvailable("; ".join(failures))
@@ -198,11 +200,7 @@ class JobRunner:
             self._sock.close()
             self._sock = None
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
         """Return how long to wait for the next sign of life."""
-        if self._deadline is None:
-            left = self._options.timeout
-        else:
-            left = max(self._deadline - time.monotonic(), 0.0)
-            left = left if self._options.timeout is None else min(left, self._options.timeout)
-        return left
+        left = math.inf if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
+        return left if self._options.timeout is None else min(left, self._options.timeout)

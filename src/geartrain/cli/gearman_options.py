@@ -14,6 +14,8 @@ __all__ = ["GearmanOptions", "UsageError", "help_text", "read_options", "servers
 _SHORT = "f:h:p:t:i:dSvHbILnNPsu:wc:"
 _LONG = ["help", "server=", "timeout=", "json"]
 
+_MOST = 2**31 - 1  # what the C tool can count to, too
+
 _OPTIONS = """\
 Common options to both client and worker modes.
 \t-f <function> - Function name to use for jobs (can give many)
@@ -150,7 +152,7 @@ def _take(options: GearmanOptions, option: str, value: str) -> None:
         case "-p":
             options.port = value
         case "-t":
-            milliseconds = _number(option, value)
+            milliseconds = _number(option, value, -_MOST)
             options.timeout = None if milliseconds < 0 else milliseconds / 1000
         case "-i":
             options.pid_file = value
@@ -192,11 +194,14 @@ def _take(options: GearmanOptions, option: str, value: str) -> None:
             options.json = True
 
 
-def _number(option: str, value: str) -> int:
+def _number(option: str, value: str, least: int = 0) -> int:
     try:
-        return int(value)
+        number = int(value)
     except ValueError:
         raise UsageError(f"{option} takes a whole number, not {value}") from None
+    if not least <= number <= _MOST:
+        raise UsageError(f"{option} takes a number from {least} to {_MOST}, not {value}")
+    return number
 
 
 def _seconds(option: str, value: str) -> float:
