@@ -409,6 +409,22 @@ def test_who_asks_twice_does_not_wait() -> None:
     asyncio.run(impatient())
 
 
+def test_a_peer_may_hasten_a_graceful_stop() -> None:
+    async def hasty() -> None:
+        options = ServerOptions(port=0, listen=(Endpoint("127.0.0.1"),), allow_shutdown=True)
+        async with asyncio.timeout(20), Server(options) as server:
+            [address] = server.addresses
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+            writer.write(request(Command.SUBMIT_JOB, b"f", b"", b"") + b"status\n")
+            await reader.readuntil(b".\n")
+            server.stop(graceful=True)
+            writer.write(b"shutdown\n")
+            await server.serve_until_stopped()
+            writer.close()
+
+    asyncio.run(hasty())
+
+
 def test_without_uvloop_the_standard_loop_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
 

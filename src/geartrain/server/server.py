@@ -134,11 +134,11 @@ class Server:
 
     def _after_turn(self) -> None:
         """Look whether it is time to stop, each time that everything has been sent."""
-        how = self._shutdown or self._job_server.shutdown_requested
-        if how is None:
+        asked = (self._shutdown, self._job_server.shutdown_requested)  # by the program, by a peer
+        if asked == (None, None):
             return
         self._stop_listening()
-        if how is Shutdown.NOW or not self._job_server.has_work:
+        if Shutdown.NOW in asked or not self._job_server.has_work:
             self._stopped.set()
 
     def _stop_listening(self) -> None:
