@@ -85,7 +85,7 @@ class JobServer:
         self._dirty: list[Peer] = []
         self._scheduler = Scheduler(options, clock)
         self._admin = Admin(self._scheduler, self._peers, options)
-        self._logs_submissions = log.isEnabledFor(NOTICE)
+        self._logs_submissions = log.isEnabledFor(NOTICE)  # on the way of a job there is no time for that
         self._handlers: dict[int, Handler] = dict.fromkeys(map(int, Command), self._unexpected)
         self._handlers |= {
             int(command): handler
@@ -171,10 +171,6 @@ class JobServer:
         dirty = self._dirty[:]
         self._dirty.clear()
         return dirty
-
-    def log_levels_changed(self) -> None:
-        """Look anew at what is to be logged; on the way of a job there is no time for that."""
-        self._logs_submissions = log.isEnabledFor(NOTICE)
 
     # From clients.
 
