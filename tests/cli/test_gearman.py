@@ -399,6 +399,22 @@ class TestAWorkerApart:
         assert workers.do("f") == ([Warn(b"sh was killed by SIGKILL\n")], None)
         assert b"sh was killed by SIGKILL (H:" in worker.communicate(timeout=PATIENCE)[1]
 
+    def test_a_signal_without_a_name_kills_as_well(self, workers: Workers) -> None:
+        workers.start("ours", "-f", "f", "--", "sh", "-c", "kill -40 $$")
+
+        assert workers.do("f") == ([Warn(b"sh was killed by signal 40\n")], None)
+
+    def test_who_prints_for_nobody_leaves_the_jobs_to_others(self, workers: Workers) -> None:
+        worker = workers.start("ours", "-f", "f")
+        assert worker.stdout is not None
+        worker.stdout.close()
+        with Client(workers.server) as client:
+            job = client.submit("f", b"x")
+            assert worker.wait(PATIENCE) == 1
+            workers.start("ours", "-f", "f")
+
+            assert job.result(PATIENCE) == b""
+
     def test_a_command_that_is_not_there_has_failed(self, workers: Workers) -> None:
         workers.start("ours", "-f", "f", "--", "/nonexistent")
 

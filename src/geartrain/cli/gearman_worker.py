@@ -20,10 +20,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from ssl import SSLContext
 
 from geartrain.cli.gearman_options import GearmanOptions
-from geartrain.cli.output import complain
+from geartrain.cli.output import complain, give_up_stdout
 from geartrain.errors import JobFail
 from geartrain.transport import ServerAddress
 from geartrain.worker import AssignedJob, Reason, Worker
@@ -40,6 +41,7 @@ class CommandWorker:
         self._tls = tls
         self._rounds = 0  # jobs and timeouts
         self._process: subprocess.Popen[bytes] | None = None
+        self._status = 0
 
     def run(self) -> int:
         """Work until there is a reason to leave, and return the exit status."""
@@ -48,7 +50,7 @@ class CommandWorker:
             while True:
                 worker = self._worker(count - self._rounds if count else None)
                 if worker.run(burst=timeout == 0, idle_timeout=timeout or None) is not Reason.IDLE:
-                    return 0
+                    return self._status
                 complain(f"no job came within {timeout:g} seconds")
                 self._rounds += 1  # the C tool counts a timeout as well as a job
                 if count and self._rounds >= count:
@@ -59,15 +61,24 @@ class CommandWorker:
     def _worker(self, max_jobs: int | None) -> Worker:
         worker = Worker(self._servers, tls=self._tls, max_jobs=max_jobs)
         for function in self._options.functions:
-            worker.add_function(os.fsencode(function), self._do)
+            worker.add_function(os.fsencode(function), partial(self._do, worker))
         return worker
 
-    def _do(self, job: AssignedJob) -> bytes:
+    def _do(self, worker: Worker, job: AssignedJob) -> bytes:
         self._rounds += 1
-        if self._options.words:
-            return self._run_command(job)
-        sys.stdout.buffer.write(job.workload)
-        sys.stdout.buffer.flush()
+        return self._run_command(job) if self._options.words else self._print(worker, job)
+
+    def _print(self, worker: Worker, job: AssignedJob) -> bytes:
+        try:
+            sys.stdout.buffer.write(job.workload)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            complain("nobody reads what is printed any more")
+            give_up_stdout()
+            self._status = 1
+            worker.stop(grace=0.0)
+            # Without an answer the job goes to another worker, as do those behind it.
+            threading.Event().wait()
         return b""
 
     def _run_command(self, job: AssignedJob) -> bytes:
@@ -89,7 +100,7 @@ class CommandWorker:
         if output:
             job.data(output)
         if status < 0:
-            raise _failure(job, f"{command[0]} was killed by {signal.Signals(-status).name}")
+            raise _failure(job, f"{command[0]} was killed by {_signal_name(-status)}")
         complain(f"{command[0]} exited with status {status} for {job.handle}")
         raise JobFail(f"status {status}")
 
@@ -115,6 +126,13 @@ def _feed(process: subprocess.Popen[bytes], workload: bytes) -> None:
     # A command need not read all, or anything, of its input.
     with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
         stdin.write(workload)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time signals have none
+        return f"signal {number}"
 
 
 def _failure(job: AssignedJob, message: str) -> JobFail:
