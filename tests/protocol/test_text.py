@@ -77,6 +77,7 @@ def test_line_ends_are_mixed() -> None:
     assert ok(b"1.0") == b"OK 1.0\n"
     assert listing([b"a", b"b"]) == b"a\nb\n.\n"
     assert listing([]) == b".\n"
+    assert listing([b".", b"b"]) == b"\\x2e\nb\n.\n"
 
 
 def test_control_characters_cannot_break_a_listing() -> None:

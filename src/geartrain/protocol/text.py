@@ -151,8 +151,8 @@ def ok(value: bytes) -> bytes:
 
 
 def listing(rows: Iterable[bytes]) -> bytes:
-    """Return the reply that carries a row a line, with the closing dot."""
-    return b"".join([row + b"\n" for row in rows]) + END
+    """Return the reply that carries a row a line, with the closing dot; a row that is a dot must not close it."""
+    return b"".join([row + b"\n" if row != b"." else b"\\x2e\n" for row in rows]) + END
 
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
