@@ -216,6 +216,10 @@ class TestEvents:
         with pytest.raises(RemoteProtocolError, match="sent JOB_ASSIGN, which is nothing for a client"):
             talk.hear(Command.JOB_ASSIGN, b"H:1", b"f", b"")
 
+    def test_that_are_none_are_quoted(self, talk: Talk) -> None:
+        with pytest.raises(RemoteProtocolError, match=r"does not speak Gearman: it sent b'HTTP/1.1 400'"):
+            list(talk.session.receive(b"HTTP/1.1 400\r\n"))
+
     def test_before_an_error_count(self, talk: Talk) -> None:
         talk.running("a")
         happened = []

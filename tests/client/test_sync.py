@@ -458,7 +458,7 @@ class TestLoss:
         with (
             ScriptedServer(script) as server,
             Client(server.address) as client,
-            pytest.raises(ConnectionLost, match="sent TEXT"),
+            pytest.raises(ConnectionLost, match="does not speak Gearman"),
         ):
             client.do("f")
 

@@ -136,6 +136,8 @@ class Session(Generic[Ticket]):
         self.has_heard = True
         for command, arguments in self._parser.receive(data):
             handler = self._HANDLERS.get(command)
+            if command == Command.TEXT:
+                raise RemoteProtocolError(f"{self._server} does not speak Gearman: it sent {arguments[0][:80]!r}")
             if handler is None:
                 raise RemoteProtocolError(f"{self._server} sent {Command(command).name}, which is nothing for a client")
             yield from handler(self, arguments)

@@ -216,6 +216,8 @@ class WorkerSession:
         elif command is Command.ECHO_RES:
             self._expect(State.GREETING, command)
             self._enter(State.AWAKE)
+        elif command is Command.TEXT:
+            raise RemoteProtocolError(f"it does not speak Gearman, but says {arguments[0][:80]!r}")
         else:
             raise RemoteProtocolError(f"{command.name} is not for workers")
         return None
