@@ -106,7 +106,7 @@ class Pending(futures.Future[Value]):
             raise self._late(timeout) from None
 
     def _late(self, timeout: float | None) -> GeartrainError:
-        return ReplyTimeout(f"the server did not answer within {timeout:.3g} seconds")
+        return ReplyTimeout(f"the server did not answer within {round(timeout or 0.0, 3):g} seconds")
 
 
 class Question(Pending[JobStatus | bytes]):
@@ -248,7 +248,7 @@ class SubmittedJob(Placed[bytes]):
 
     def _late(self, timeout: float | None) -> GeartrainError:
         handle = str(self._handle or "")
-        return JobTimeout(f"{self.function} {handle} did not end within {timeout:.3g} seconds", handle)
+        return JobTimeout(f"{self.function} {handle} did not end within {round(timeout or 0.0, 3):g} seconds", handle)
 
 
 # What a session may hold, and those of them that can go to another server.
