@@ -3,7 +3,7 @@
 
 import enum
 
-__all__ = ["ARGUMENTS", "FROM_SERVER", "TO_SERVER", "Command"]
+__all__ = ["ARGUMENTS", "Command"]
 
 
 class Command(enum.IntEnum):
@@ -101,60 +101,3 @@ ARGUMENTS: dict[Command, tuple[str, ...]] = {
     Command.GET_STATUS_UNIQUE: ("unique",),
     Command.STATUS_RES_UNIQUE: ("unique", "known", "running", "numerator", "denominator", "waiting_clients"),
 }
-
-# What only a server sends; WORK_* travel in both directions.
-FROM_SERVER = frozenset(
-    {
-        Command.NOOP,
-        Command.JOB_CREATED,
-        Command.NO_JOB,
-        Command.JOB_ASSIGN,
-        Command.WORK_STATUS,
-        Command.WORK_COMPLETE,
-        Command.WORK_FAIL,
-        Command.ECHO_RES,
-        Command.ERROR,
-        Command.STATUS_RES,
-        Command.WORK_EXCEPTION,
-        Command.OPTION_RES,
-        Command.WORK_DATA,
-        Command.WORK_WARNING,
-        Command.JOB_ASSIGN_UNIQ,
-        Command.JOB_ASSIGN_ALL,
-        Command.STATUS_RES_UNIQUE,
-    }
-)
-
-# What a client or worker sends and a server acts upon.
-TO_SERVER = frozenset(
-    {
-        Command.CAN_DO,
-        Command.CANT_DO,
-        Command.RESET_ABILITIES,
-        Command.PRE_SLEEP,
-        Command.SUBMIT_JOB,
-        Command.GRAB_JOB,
-        Command.WORK_STATUS,
-        Command.WORK_COMPLETE,
-        Command.WORK_FAIL,
-        Command.GET_STATUS,
-        Command.ECHO_REQ,
-        Command.SUBMIT_JOB_BG,
-        Command.SUBMIT_JOB_HIGH,
-        Command.SET_CLIENT_ID,
-        Command.CAN_DO_TIMEOUT,
-        Command.WORK_EXCEPTION,
-        Command.OPTION_REQ,
-        Command.WORK_DATA,
-        Command.WORK_WARNING,
-        Command.GRAB_JOB_UNIQ,
-        Command.SUBMIT_JOB_HIGH_BG,
-        Command.SUBMIT_JOB_LOW,
-        Command.SUBMIT_JOB_LOW_BG,
-        Command.SUBMIT_JOB_EPOCH,
-        Command.SUBMIT_REDUCE_JOB,
-        Command.SUBMIT_REDUCE_JOB_BACKGROUND,
-        Command.GRAB_JOB_ALL,
-        Command.GET_STATUS_UNIQUE,
-    }
-)

@@ -18,7 +18,7 @@ import syslog
 from datetime import datetime
 from io import TextIOWrapper
 
-__all__ = ["Level", "LogFormat", "NOTICE", "JsonFormatter", "LogSetup", "TextFormatter"]
+__all__ = ["Level", "LogFormat", "JsonFormatter", "LogSetup", "TextFormatter"]
 
 
 class Level(enum.IntEnum):
@@ -33,8 +33,6 @@ class Level(enum.IntEnum):
     INFO = 20
     DEBUG = 10
 
-
-NOTICE = Level.NOTICE
 
 _SYSLOG_PRIORITY = {
     Level.FATAL: syslog.LOG_EMERG,

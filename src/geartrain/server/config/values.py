@@ -34,7 +34,6 @@ __all__ = [
     "SCOPE",
     "SECONDS",
     "SIZE",
-    "TEXT",
     "USER",
     "VERIFY",
     "Kind",
@@ -173,7 +172,6 @@ def _protocol_module(text: str) -> str:
 
 
 FLAG = Kind("", _flag, (bool,))
-TEXT = Kind("TEXT", _not_empty)
 FILE = Kind("FILE", _not_empty)
 PORT = Kind("PORT", _port, (int, str))
 SECONDS = Kind("SECONDS", _seconds, (int, float))
