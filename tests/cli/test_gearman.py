@@ -252,6 +252,18 @@ class TestAClientApart:
         assert process.returncode == 2
         assert b"closes the connection when it is given a job" in error
 
+    def test_a_server_that_only_accepts_connections_is_passed_over(self, working: str) -> None:
+        """The server named last is tried first; this one takes connections and closes them."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            closes = f"127.0.0.1:{listener.getsockname()[1]}"
+            line = [*command("ours"), "-f", "cat", "x"]
+            environment = os.environ | {"GEARMAN_SERVER": f"{working},{closes}"}
+            with subprocess.Popen(line, stdout=subprocess.PIPE, env=environment) as process:
+                listener.accept()[0].close()
+                output, _ = process.communicate(timeout=PATIENCE)
+
+        assert (process.returncode, output) == (0, b"x")
+
     def test_it_can_be_interrupted_without_a_traceback(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             host, port = listener.getsockname()

@@ -36,6 +36,7 @@ from geartrain import (
 from geartrain.client import stream
 from geartrain.client.connection import Connection
 from geartrain.protocol import Command
+from geartrain.transport import ServerAddress
 from tests.client.peers import PATIENCE, Gone, ScriptedServer, ServedClient
 
 
@@ -528,6 +529,27 @@ def test_times_are_above_0(name: str, seconds: float) -> None:
 
 
 class TestSlowServers:
+    def test_a_time_out_covers_connecting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A server whose machine is gone must not cost a call more than the caller allowed."""
+        patience = []
+
+        def connect(address: ServerAddress, *, timeout: float, **options: object) -> socket.socket:
+            patience.append(timeout)
+            raise NoServerAvailable(f"{address}: nobody is there")
+
+        monkeypatch.setattr("geartrain.client.hub.connect", connect)
+        with Client(["a", "b"], connect_timeout=5) as client:
+            with pytest.raises(NoServerAvailable):
+                client.do("f", timeout=1)
+            with pytest.raises(NoServerAvailable):
+                client.submit_background("f", timeout=1)
+            with pytest.raises(NoServerAvailable):
+                client.do("f")
+
+        assert len(patience) == 6
+        assert all(seconds <= 1 for seconds in patience[:4])
+        assert patience[4:] == [5, 5]
+
     def test_a_huge_workload_goes_through_while_others_are_served(self) -> None:
         huge = os.urandom(1 << 20) * 24
 

@@ -127,6 +127,7 @@ class JobRunner:
                     raise
                 if not tasks:  # all were answered before all was sent, which is a refusal
                     return
+                self._begin_behind(self._address)
         raise ConnectionLost(f"{self._address} closes the connection when it is given a job")
 
     def _submit(self, tasks: Sequence[_Task]) -> None:
@@ -194,6 +195,11 @@ class JobRunner:
             except NoServerAvailable as error:
                 failures.append(str(error))
         raise NoServerAvailable("; ".join(failures))
+
+    def _begin_behind(self, address: ServerAddress) -> None:
+        """Let a server that accepts connections and closes them be the last that is tried."""
+        place = self._servers.index(address) + 1
+        self._servers = [*self._servers[place:], *self._servers[:place]]
 
     def _close(self) -> None:
         if self._sock is not None:

@@ -27,6 +27,7 @@ __all__ = ["Hub"]
 logger = logging.getLogger("geartrain.client")
 
 _CLOSED = "the client was closed"
+_LEAST_PATIENCE = 0.01  # seconds for a connect whose time is over: to a server that is there it takes less
 _NOTHING_TRIED: Mapping[ServerAddress, GeartrainError] = MappingProxyType({})
 
 
@@ -46,8 +47,20 @@ class Hub:
 
     # Submissions
 
-    def place(self, jobs: Sequence[Submitted], tried: Mapping[ServerAddress, GeartrainError] = _NOTHING_TRIED) -> None:
-        """Send each job to the best server that takes it; jobs that none takes end with `NoServerAvailable`."""
+    def place(
+        self,
+        jobs: Sequence[Submitted],
+        *,
+        until: float | None = None,
+        tried: Mapping[ServerAddress, GeartrainError] = _NOTHING_TRIED,
+    ) -> None:
+        """Send each job to the best server that takes it; jobs that none takes end with `NoServerAvailable`.
+
+        Args:
+            jobs: What is to be done.
+            until: The monotonic time at which to stop trying to reach a server.
+            tried: Servers that did not take them, and why.
+        """
         if self._closed:
             _fail(jobs, _CLOSED, ConnectionLost)
         elif len(tried) == len(self._options.addresses):
@@ -55,9 +68,9 @@ class Hub:
         else:
             for address, share in self._shares(jobs, tried).items():
                 try:
-                    self._submit(address, share)
+                    self._submit(address, share, until)
                 except (ConnectionLost, NoServerAvailable) as error:
-                    self.place(share, {**tried, address: error})
+                    self.place(share, until=until, tried={**tried, address: error})
 
     def _shares(
         self, jobs: Sequence[Submitted], tried: Mapping[ServerAddress, GeartrainError]
@@ -72,11 +85,11 @@ class Hub:
                 shares.setdefault(best, []).append(job)
         return shares
 
-    def _submit(self, address: ServerAddress, jobs: Sequence[Submitted]) -> None:
+    def _submit(self, address: ServerAddress, jobs: Sequence[Submitted], until: float | None) -> None:
         def compose(session: Session[Ticket]) -> bytes:
             return b"".join([session.submit(job.submission, job) for job in jobs])
 
-        self._say(address, compose)
+        self._say(address, compose, until)
 
     def forget(self, ticket: object, handle: Handle | None) -> None:
         """Drop all that will still come for a ticket; see `Session.forget`."""
@@ -115,14 +128,16 @@ class Hub:
 
     # Connections
 
-    def _say(self, address: ServerAddress, compose: Callable[[Session[Ticket]], bytes]) -> None:
+    def _say(
+        self, address: ServerAddress, compose: Callable[[Session[Ticket]], bytes], until: float | None = None
+    ) -> None:
         may_wait = not self._is_reader()
         try:
-            self._connection(address).ask(compose, may_wait=may_wait)
+            self._connection(address, until).ask(compose, may_wait=may_wait)
         except ConnectionLost:  # since it was last used; a new one may do
-            self._connection(address).ask(compose, may_wait=may_wait)
+            self._connection(address, until).ask(compose, may_wait=may_wait)
 
-    def _connection(self, address: ServerAddress) -> Connection:
+    def _connection(self, address: ServerAddress, until: float | None) -> Connection:
         connection = self._connections.get(address)
         if connection is not None and connection.loss is None:
             return connection
@@ -134,13 +149,16 @@ class Hub:
             failed_at, failure = self._failures.get(address, (0.0, None))
             if failure is not None and failed_at >= asked_at:  # another thread has just tried while this one waited
                 raise NoServerAvailable(str(failure)) from failure
-            return self._connect(address)
+            return self._connect(address, until)
 
-    def _connect(self, address: ServerAddress) -> Connection:
+    def _connect(self, address: ServerAddress, until: float | None) -> Connection:
         options = self._options
         self._check_open()
+        patience = options.connect_timeout
+        if until is not None:
+            patience = min(patience, max(until - time.monotonic(), _LEAST_PATIENCE))
         try:
-            sock = connect(address, tls=options.tls, timeout=options.connect_timeout, keepalive=options.keepalive)
+            sock = connect(address, tls=options.tls, timeout=patience, keepalive=options.keepalive)
         except NoServerAvailable as error:
             now = time.monotonic()
             with self._lock:
@@ -152,8 +170,9 @@ class Hub:
                 sock.close()
                 raise ConnectionLost(_CLOSED)
             if self._reader is None:
-                self._reader = Reader(options.reply_timeout, self._lost)
-                self._reader.start()
+                reader = Reader(options.reply_timeout, self._lost)
+                reader.start()  # first: without its thread nobody would ever be answered
+                self._reader = reader
             connection = Connection(address, sock, self._reader.attend)
             connection.ask(lambda session: session.greet(options.client_id), may_wait=False)
             self._connections[address] = connection

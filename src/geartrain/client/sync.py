@@ -122,7 +122,7 @@ class Client:
             NoServerAvailable: There is none to ask.
         """
         ends = None if timeout is None else time.monotonic() + timeout
-        [job] = self._submit([JobRequest(function, workload, unique, priority, retries)], stream=False)
+        [job] = self._submit([JobRequest(function, workload, unique, priority, retries)], stream=False, until=ends)
         try:
             return job.result(None if ends is None else max(ends - time.monotonic(), 0.0))
         finally:
@@ -173,14 +173,15 @@ class Client:
             NoServerAvailable: There is none to ask.
             ValueError: The job's time is no moment in time.
         """
+        ends = None if timeout is None else time.monotonic() + timeout
         epoch = epoch_seconds(at, delay, time.time())
         wanted = JobRequest(function, workload, unique, priority)
         encoded = submission(wanted, prefix=self._options.prefix, background=True, epoch=epoch)
         hub = self._hub()
         job = BackgroundSubmission(hub, encoded, len(self._options.addresses))
-        hub.place([job])
+        hub.place([job], until=ends)
         try:
-            return job.result(timeout)
+            return job.result(None if ends is None else max(ends - time.monotonic(), 0.0))
         finally:
             job.abandon()
 
@@ -228,12 +229,14 @@ class Client:
             for job in jobs:
                 job.abandon()
 
-    def _submit(self, requests: Iterable[JobRequest], *, stream: bool = True) -> list[SubmittedJob]:
+    def _submit(
+        self, requests: Iterable[JobRequest], *, stream: bool = True, until: float | None = None
+    ) -> list[SubmittedJob]:
         hub = self._hub()
         prefix = self._options.prefix
         servers = len(self._options.addresses)
         jobs = [SubmittedJob(hub, submission(each, prefix=prefix), servers, stream=stream) for each in requests]
-        hub.place(jobs)
+        hub.place(jobs, until=until)
         return jobs
 
     # Questions
