@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from geartrain import Client
+from geartrain.cli.gearadmin import main
 from tests.job_servers import free_port, needs
 
 THEIRS = "/usr/bin/gearadmin"
@@ -141,3 +142,10 @@ class TestApart:
 
         assert result.returncode == 2
         assert result.stderr.startswith(b"Error: UNKNOWN_COMMAND")
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "1e30", "nan", "soon"])
+def test_patience_is_a_time_that_passes(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--timeout", seconds, "--status"]) == 1
+    output = capsys.readouterr()
+    assert f"a number of seconds above 0, not {seconds}" in output.out + output.err

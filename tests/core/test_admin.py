@@ -123,7 +123,8 @@ class TestShutdown:
         assert wire.server.shutdown_requested is how
 
     def test_it_is_an_unknown_command_unless_allowed(self, wire: Wire) -> None:
-        assert wire.connect().say("shutdown now") == "ERR UNKNOWN_COMMAND Unknown+server+command+shutdown\r\n"
+        for line in ("shutdown", "shutdown now", "shutdown a b"):
+            assert wire.connect().say(line) == "ERR UNKNOWN_COMMAND Unknown+server+command+shutdown\r\n"
         assert wire.server.shutdown_requested is None
 
     def test_it_is_for_local_connections(self) -> None:
@@ -133,6 +134,13 @@ class TestShutdown:
 
         assert reply == "ERR NOT_ALLOWED shutdown+is+for+local+connections\r\n"
         assert wire.server.shutdown_requested is None
+
+    def test_who_asked_to_stop_at_once_is_not_made_to_wait(self) -> None:
+        wire = Wire(self.ALLOWED)
+
+        wire.connect().say("shutdown\nshutdown graceful")
+
+        assert wire.server.shutdown_requested is Shutdown.NOW
 
     def test_another_argument_is_refused(self) -> None:
         wire = Wire(self.ALLOWED)

@@ -12,6 +12,7 @@ Options, output and the order of operations are those of the C tool. What differ
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -147,6 +148,13 @@ def _main(arguments: Sequence[str] | None) -> int:
     return EXIT_FAILURE
 
 
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(text)) < 1e9:
+            return seconds
+    raise argparse.ArgumentTypeError(f"a number of seconds above 0, not {text}")
+
+
 def _option_parser() -> _Parser:
     parser = _Parser(
         prog=program_name(),
@@ -162,7 +170,7 @@ def _option_parser() -> _Parser:
     general.add_argument("-p", "--port", default=str(DEFAULT_PORT), help=f"its port or service ({DEFAULT_PORT})")
     general.add_argument("--server", metavar="ADDRESS", help="instead: host:port, [::1]:port, tls://host or unix:/path")
     general.add_argument("-S", "--ssl", action="store_true", help="speak TLS, see below")
-    general.add_argument("--timeout", type=float, default=REPLY_TIMEOUT, metavar="SECONDS", help="patience (30)")
+    general.add_argument("--timeout", type=_seconds, default=REPLY_TIMEOUT, metavar="SECONDS", help="patience (30)")
     general.add_argument("--json", action="store_true", help="print one JSON object, with a key for each operation")
     operations = parser.add_argument_group("Operations")
     for operation in OPERATIONS:

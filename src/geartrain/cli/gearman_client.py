@@ -95,7 +95,7 @@ class JobRunner:
     def _workloads(self) -> Iterator[bytes]:
         if self._options.words:
             yield from (os.fsencode(word) for word in self._options.words)
-        elif self._options.empty:
+        elif self._options.empty or sys.stdin is None:  # which was closed by whoever started us
             yield b""
         elif self._options.lines:
             yield from (line.removesuffix(b"\n") if self._options.strip else line for line in sys.stdin.buffer)

@@ -55,9 +55,9 @@ class Admin:
     def answer(self, peer: Peer, line: bytes) -> bytes:
         """Return the reply to a line."""
         try:
-            request = parse_line(line)
-            if request.command is TextCommand.SHUTDOWN:
+            if line[:8].lower() == b"shutdown":
                 self._check_shutdown(peer, line)
+            request = parse_line(line)
             return self._answers[request.command](request)
         except TextError as error:
             return error.reply
@@ -144,7 +144,7 @@ class Admin:
         if not request.arguments:
             self.shutdown_requested = Shutdown.NOW
         elif request.arguments[0].lower() == b"graceful":
-            self.shutdown_requested = Shutdown.GRACEFUL
+            self.shutdown_requested = self.shutdown_requested or Shutdown.GRACEFUL
         else:
             raise TextError("INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+shutdown")
         return OK

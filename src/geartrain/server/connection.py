@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
         transport = self.transport
         if transport.can_write_eof():
             transport.write_eof()
-            self._pump.loop.call_later(LINGER, transport.close)
+            self._pump.loop.call_later(LINGER, transport.abort)  # `close` would wait for a peer that never reads
         else:
             transport.close()
 

@@ -17,9 +17,6 @@ __all__ = ["Outlet", "Pump"]
 
 log = logging.getLogger("geartrain.server")
 
-# The core may wait for a time of day, and clocks are set.
-_LONGEST_WAIT = 1.0
-
 
 class Outlet(Protocol):
     """The way to a peer."""
@@ -115,7 +112,7 @@ class Pump:
 
     def _run_within(self, wait: float) -> None:
         """Have the timer go off soon enough. Too soon does no harm, and moving it back would cost each turn."""
-        due = self.loop.time() + min(wait, _LONGEST_WAIT)
+        due = self.loop.time() + wait
         if self._timer is not None:
             if self._timer.when() <= due:
                 return
