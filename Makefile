@@ -25,7 +25,7 @@ format: $(VENV)/developer  ## Put the code into shape
 test: $(VENV)/developer  ## Run every test, with what they need set up (Debian packages only as root)
 	@tests/interop/install-peers
 	$(BIN)/coverage run -m pytest $(ARGS)
-	$(BIN)/coverage report
+	$(if $(ARGS),,$(BIN)/coverage report)
 
 bench: $(VENV)/developer  ## Measure against Debian's gearmand in one run
 	$(BIN)/python benchmarks/against_gearmand.py $(ARGS)
