@@ -29,17 +29,21 @@ def test_a_daemon_of_a_user_keeps_its_files_where_the_user_may_write(monkeypatch
     monkeypatch.setattr(Path, "home", lambda: Path("/home/n"))
     places = {"XDG_RUNTIME_DIR": "/run/user/7", "XDG_STATE_HOME": "/state"}
 
-    assert default_pid_file(places) == Path("/run/user/7/geartrain/gearmand.pid")
+    assert default_pid_file(places, 4730) == Path("/run/user/7/geartrain/gearmand.pid")
     assert default_log_file(places) == Path("/state/geartrain/gearmand.log")
-    assert default_pid_file({}) == Path("/home/n/.local/state/geartrain/gearmand.pid")
+    assert default_pid_file({}, 4730) == Path("/home/n/.local/state/geartrain/gearmand.pid")
     assert default_log_file({}) == Path("/home/n/.local/state/geartrain/gearmand.log")
 
 
 def test_a_daemon_of_root_keeps_them_where_the_system_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
-    assert default_pid_file({}) == Path("/run/geartrain/gearmand.pid")
+    assert default_pid_file({}, 4730) == Path("/run/geartrain/gearmand.pid")
     assert default_log_file({}) == Path("/var/log/geartrain/gearmand.log")
+
+
+def test_daemons_on_other_ports_do_not_share_a_pid_file() -> None:
+    assert default_pid_file({"XDG_RUNTIME_DIR": "/run/user/7"}, 4731).name == "gearmand-4731.pid"
 
 
 def test_their_folders_are_made(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def _start_log(options: GearmandOptions, owner: tuple[int, int] | None, program:
 
 def _pid_file(options: GearmandOptions, owner: tuple[int, int] | None) -> str | None:
     if options.pid_file is None and options.daemon:
-        return make_room(default_pid_file(os.environ), owner)
+        return make_room(default_pid_file(os.environ, options.port), owner)
     return options.pid_file
 
 

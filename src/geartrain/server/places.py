@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from geartrain.server.process import ProcessError
+from geartrain.transport.address import DEFAULT_PORT
 
 __all__ = ["default_log_file", "default_pid_file", "make_room"]
 
 
-def default_pid_file(environment: Mapping[str, str]) -> Path:
-    """Return where a daemon's pid file is when nobody says otherwise."""
+def default_pid_file(environment: Mapping[str, str], port: int) -> Path:
+    """Return where the pid file of a daemon is when nobody says otherwise: one for each port."""
+    name = "gearmand.pid" if port == DEFAULT_PORT else f"gearmand-{port}.pid"
     if os.geteuid() == 0:
-        return Path("/run/geartrain/gearmand.pid")
+        return Path("/run/geartrain", name)
     runtime = environment.get("XDG_RUNTIME_DIR")
-    return Path(runtime, "geartrain/gearmand.pid") if runtime else _state(environment) / "gearmand.pid"
+    return Path(runtime, "geartrain", name) if runtime else _state(environment) / name
 
 
 def default_log_file(environment: Mapping[str, str]) -> Path:
