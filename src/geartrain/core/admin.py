@@ -7,7 +7,18 @@ import re
 from geartrain.core.options import JobServerOptions
 from geartrain.core.scheduler import Scheduler
 from geartrain.core.state import FunctionQueue, Peer
-from geartrain.protocol.text import OK, TextCommand, TextError, TextRequest, listing, ok, parse_line, printable
+from geartrain.protocol.text import (
+    COMMANDS,
+    OK,
+    UNKNOWN_COMMAND,
+    TextCommand,
+    TextError,
+    TextRequest,
+    listing,
+    ok,
+    parse_line,
+    printable,
+)
 
 __all__ = ["Admin", "Shutdown"]
 
@@ -136,7 +147,7 @@ class Admin:
 
     def _check_shutdown(self, peer: Peer, line: bytes) -> None:
         if not self._options.allow_shutdown:
-            raise TextError("UNKNOWN_COMMAND Unknown+server+command", line.split(b" ", 1)[0])
+            raise TextError(UNKNOWN_COMMAND, line.split(b" ", 1)[0])
         if not peer.is_local:
             raise TextError("NOT_ALLOWED shutdown+is+for+local+connections")
 
@@ -146,7 +157,7 @@ class Admin:
         elif request.arguments[0].lower() == b"graceful":
             self.shutdown_requested = self.shutdown_requested or Shutdown.GRACEFUL
         else:
-            raise TextError("INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+shutdown")
+            raise TextError(COMMANDS[TextCommand.SHUTDOWN].surplus)
         return OK
 
 

@@ -306,7 +306,8 @@ class JobServer:
             return
         job.numerator = _digits(numerator)
         job.denominator = _digits(denominator)
-        job.send_to_waiters(response(command, *arguments))
+        if job.waiters:
+            job.send_to_waiters(response(command, *arguments))
 
     def _work_complete(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         job = peer.running.get(arguments[0])

@@ -16,6 +16,7 @@ __all__ = [
     "COMMANDS",
     "END",
     "OK",
+    "UNKNOWN_COMMAND",
     "ReplyKind",
     "TextCommand",
     "TextError",
