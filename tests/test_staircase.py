@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 STAIRCASE = [
     {"_version", "errors"},
     {"records", "names"},
-    {"protocol", "transport"},
+    {"protocol", "transport", "codecs"},
     {"core", "client", "worker", "admin"},
     {"server"},
     {"testing"},

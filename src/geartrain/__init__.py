@@ -4,7 +4,9 @@
 from geartrain._version import __version__
 from geartrain.admin import AdminClient
 from geartrain.client import Client, SubmittedJob, as_completed
+from geartrain.codecs import JSON, PICKLE, RAW, Codec
 from geartrain.errors import (
+    CodecError,
     ConnectionLost,
     EventsLost,
     GeartrainError,
@@ -26,6 +28,8 @@ __all__ = [
     "AdminClient",
     "AssignedJob",
     "Client",
+    "Codec",
+    "CodecError",
     "ConnectionLost",
     "Data",
     "EventsLost",
@@ -33,15 +37,18 @@ __all__ = [
     "Handle",
     "JobError",
     "JobException",
+    "JSON",
     "JobFail",
     "JobFailed",
     "JobRequest",
     "JobStatus",
     "JobTimeout",
     "NoServerAvailable",
+    "PICKLE",
     "Priority",
     "Progress",
     "ProtocolError",
+    "RAW",
     "ReplyTimeout",
     "ServerError",
     "SubmittedJob",

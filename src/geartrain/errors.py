@@ -11,6 +11,7 @@
     ├── NoServerAvailable        (also a ConnectionError) none of the servers could be reached
     ├── ReplyTimeout             (also a TimeoutError) a server did not answer in time
     ├── ServerError              a server answered with an ERROR packet
+    ├── CodecError               (also a ValueError) bytes that a codec cannot read
     └── JobError
         ├── EventsLost           more events came than a client keeps for a reader
         ├── JobFailed            the worker said that the job failed
@@ -21,6 +22,7 @@
 """
 
 __all__ = [
+    "CodecError",
     "ConnectionLost",
     "EventsLost",
     "GeartrainError",
@@ -88,6 +90,10 @@ class ServerError(GeartrainError):
         super().__init__(f"{code}: {text}")
         self.code = code
         self.text = text
+
+
+class CodecError(GeartrainError, ValueError):
+    """Bytes that came are none of the codec that was to read them."""
 
 
 class JobError(GeartrainError):
