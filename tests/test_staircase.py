@@ -27,7 +27,7 @@ STEP = {part: number for number, parts in enumerate(STAIRCASE) for part in parts
 # What decides does no I/O, does not wait and has no clock.
 WORLD = {"asyncio", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time", "uvloop"}
 DECIDES = ["protocol/*.py", "core/*.py", "client/session.py", "client/request.py", "client/servers.py"]
-DECIDES += ["worker/session.py", "admin/session.py"]
+DECIDES += ["worker/session.py", "admin/session.py", "admin/calls.py"]
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 

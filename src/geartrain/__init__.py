@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Geartrain: Gearman for the next decade."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from geartrain._version import __version__
 from geartrain.admin import AdminClient
 from geartrain.client import Client, SubmittedJob, as_completed
@@ -24,9 +27,13 @@ from geartrain.records import Data, Handle, JobRequest, JobStatus, Priority, Pro
 from geartrain.transport import TLS
 from geartrain.worker import AssignedJob, Worker
 
+if TYPE_CHECKING:
+    from geartrain.admin.aio import AsyncAdminClient
+
 __all__ = [
     "AdminClient",
     "AssignedJob",
+    "AsyncAdminClient",
     "Client",
     "Codec",
     "CodecError",
@@ -58,3 +65,18 @@ __all__ = [
     "__version__",
     "as_completed",
 ]
+
+# What needs asyncio is loaded when it is asked for: who does without does not pay for it.
+_ASYNC = {
+    "AsyncAdminClient": "geartrain.admin.aio",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ASYNC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_ASYNC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -5,7 +5,7 @@ import pytest
 
 from geartrain.admin import session as module
 from geartrain.admin.session import AdminSession, Reply, to_text, to_wire
-from geartrain.errors import LocalProtocolError, RemoteProtocolError, ServerError
+from geartrain.errors import ConnectionLost, LocalProtocolError, RemoteProtocolError, ServerError
 from geartrain.protocol.text import TextCommand
 
 # What is asked, what the server says, and what that means.
@@ -85,6 +85,13 @@ def test_a_line_without_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(RemoteProtocolError, match="100 bytes"):
         list(session.receive(b"x" * 101))
+
+
+def test_the_end_of_the_connection_says_whose_it_was() -> None:
+    session = AdminSession("a:4730")
+
+    with pytest.raises(ConnectionLost, match="a:4730: the connection was closed"):
+        list(session.receive(b""))
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,23 @@ it answers: a line, or lines up to a single dot. Silence never ends one.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from geartrain.errors import LocalProtocolError, RemoteProtocolError, ServerError
+from geartrain.errors import ConnectionLost, LocalProtocolError, RemoteProtocolError, ReplyTimeout, ServerError
 from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand
 
-__all__ = ["MAX_LINE", "AdminSession", "Reply", "to_text", "to_wire"]
+__all__ = ["MAX_LINE", "READ_SIZE", "REPLY_TIMEOUT", "AdminSession", "Reply", "Request", "to_text", "to_wire"]
+
+REPLY_TIMEOUT = 30.0  # seconds: a listing of a million jobs takes a while
+READ_SIZE = 256 * 1024  # bytes taken from a socket at once
 
 MAX_LINE = 16 * 1024 * 1024  # bytes: a row of `workers` names every function, and thousands are in use somewhere
 _CONTROL_OR_SPACE = frozenset(range(0x21)) | {0x7F}
+
+# A command and its arguments.
+Request: TypeAlias = tuple[TextCommand, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +61,13 @@ class AdminSession:
     """Writes commands and reads replies.
 
     Feed it what the server sent; send what `take_outgoing` returns.
+
+    Args:
+        server: The server's address, for what there is to say of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, server: str = "the server") -> None:
+        self._server = server
         self._awaited: deque[TextCommand] = deque()
         self._outgoing = bytearray()
         self._held = bytearray()  # the beginning of a line
@@ -84,6 +95,11 @@ class AdminSession:
         self._outgoing += b" ".join([command.value.encode(), *arguments]) + b"\r\n"
         self._awaited.append(command)
 
+    def ask_all(self, requests: Sequence[Request]) -> None:
+        """Put several commands there; see `ask`."""
+        for command, arguments in requests:
+            self.ask(command, *map(to_wire, arguments))
+
     def take_outgoing(self) -> bytes:
         """Return the bytes to send and forget them."""
         data = bytes(self._outgoing)
@@ -91,11 +107,14 @@ class AdminSession:
         return data
 
     def receive(self, data: bytes) -> Iterator[Reply]:
-        """Yield the replies that ``data`` completes.
+        """Yield the replies that ``data`` completes; no data at all is the end of the connection.
 
         Raises:
+            ConnectionLost: The server closed the connection.
             RemoteProtocolError: The server says something that nobody asked for, or a line without end.
         """
+        if not data:
+            raise self.lost("the connection was closed before the answer had come")
         self._held += data
         if b"\n" not in data:
             if len(self._held) > MAX_LINE:
@@ -107,6 +126,15 @@ class AdminSession:
             reply = self._line(line)
             if reply is not None:
                 yield reply
+
+    def lost(self, error: OSError | str) -> ConnectionLost:
+        """Return what to raise when the connection ends."""
+        reason = error if isinstance(error, str) else error.strerror or str(error)
+        return ConnectionLost(f"{self._server}: {reason}")
+
+    def late(self, timeout: float) -> ReplyTimeout:
+        """Return what to raise when the replies did not come within so many seconds."""
+        return ReplyTimeout(f"{self._server} did not answer within {timeout:g} seconds")
 
     def _line(self, line: bytes) -> Reply | None:
         if not self._awaited:

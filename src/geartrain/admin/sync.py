@@ -1,30 +1,32 @@
 # SPDX-License-Identifier: MIT
-"""The blocking client for the text protocol."""
+"""The blocking client for the text protocol. Its twin is `geartrain.admin.aio`."""
 
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
+from geartrain.admin import calls
+from geartrain.admin.calls import Call
 from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, WorkerStatus
-from geartrain.admin.session import AdminSession, Reply, to_text, to_wire
-from geartrain.errors import ConnectionLost, RemoteProtocolError, ReplyTimeout
-from geartrain.protocol.text import TextCommand
-from geartrain.transport import TLS, ServerAddress, client_context, connect, parse_servers
-from geartrain.transport.sockets import CONNECT_TIMEOUT, KEEPALIVE
+from geartrain.admin.session import READ_SIZE, REPLY_TIMEOUT, AdminSession, Reply, Request
+from geartrain.errors import ConnectionLost
+from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, ServerAddress, client_context, connect, parse_servers
+from geartrain.transport.sockets import is_stale
 
-__all__ = ["REPLY_TIMEOUT", "AdminClient"]
+__all__ = ["AdminClient"]
 
-REPLY_TIMEOUT = 30.0  # seconds: a listing of a million jobs takes a while
-READ_SIZE = 256 * 1024  # bytes taken from the socket at once
+Value = TypeVar("Value")
 
 
 class AdminClient:
     """Speaks with the console of one server: ours, or gearmand's, or Perl's or Java's as far as they know a command.
 
-    It connects when it is first used, and anew after an error on the connection. It is not to be shared by threads.
+    It connects when it is first used, and anew after an error on the connection. Threads may share it; their calls take
+    turns.
 
     ::
 
@@ -36,6 +38,8 @@ class AdminClient:
         server: An address; see `geartrain.transport.parse_servers`, of whose list it is the first.
         tls: Encrypts the connection.
         timeout: Seconds for the replies to one call.
+        connect_timeout: Seconds for connecting.
+        keepalive: Seconds after which a dead path is noticed; ``None`` leaves that to the system.
 
     Raises:
         ValueError: The server is no address.
@@ -55,6 +59,7 @@ class AdminClient:
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._keepalive = keepalive
+        self._turn = threading.Lock()
         self._sock: socket.socket | None = None
 
     def __repr__(self) -> str:
@@ -70,44 +75,40 @@ class AdminClient:
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
+        with self._turn:
+            self._hang_up()
 
     def status(self) -> list[FunctionStatus]:
         """Return the jobs and workers of each function."""
-        return [FunctionStatus.parse(row) for row in self._ask(TextCommand.STATUS).lines]
+        return self._do(calls.status())
 
     def priority_status(self) -> list[PriorityStatus]:
         """Return the waiting jobs of each function by priority."""
-        return [PriorityStatus.parse(row) for row in self._ask(TextCommand.PRIORITY_STATUS).lines]
+        return self._do(calls.priority_status())
 
     def workers(self) -> list[WorkerStatus]:
         """Return all connections, this one included."""
-        return [WorkerStatus.parse(row) for row in self._ask(TextCommand.WORKERS).lines]
+        return self._do(calls.workers())
 
     def jobs(self) -> list[JobRow]:
         """Return all jobs in the server."""
-        return [JobRow.parse(row) for row in self._ask(TextCommand.SHOW_JOBS).lines]
+        return self._do(calls.jobs())
 
     def unique_jobs(self) -> list[str]:
         """Return the uniques of all jobs in the server, empty ones included."""
-        return [to_text(row) for row in self._ask(TextCommand.SHOW_UNIQUE_JOBS).lines]
+        return self._do(calls.unique_jobs())
 
     def version(self) -> str:
         """Return the server's version."""
-        return to_text(self._ask(TextCommand.VERSION).value)
+        return self._do(calls.version())
 
     def pid(self) -> int:
         """Return the server's process id."""
-        value = self._ask(TextCommand.GETPID).value
-        if not value.isdigit():
-            raise RemoteProtocolError(f"a process id was expected, not {value!r}")
-        return int(value)
+        return self._do(calls.pid())
 
     def verbosity(self) -> str:
         """Return how much the server logs, such as ``ERROR``."""
-        return to_text(self._ask(TextCommand.VERBOSE).value)
+        return self._do(calls.verbosity())
 
     def cancel(self, handle: str) -> None:
         """Drop a job that waits; its clients are told that it failed.
@@ -115,11 +116,11 @@ class AdminClient:
         Raises:
             ServerError: There is no such job.
         """
-        self._ask(TextCommand.CANCEL_JOB, handle)
+        self._do(calls.cancel(handle))
 
     def create_function(self, function: str) -> None:
         """Make a function known before there is a worker or a job; one that is known already stays as it is."""
-        self._ask(TextCommand.CREATE_FUNCTION, function)
+        self._do(calls.create_function(function))
 
     def drop_function(self, function: str) -> None:
         """Forget a function.
@@ -127,7 +128,7 @@ class AdminClient:
         Raises:
             ServerError: There is none of that name, or it has workers or running jobs.
         """
-        self._ask(TextCommand.DROP_FUNCTION, function)
+        self._do(calls.drop_function(function))
 
     def set_max_queue(
         self,
@@ -143,10 +144,7 @@ class AdminClient:
         Args:
             limit: For all priorities that have none of their own; 0 means any number.
         """
-        limits = [limit if own is None else own for own in (high, normal, low)]
-        if min(limits) < 0:
-            raise ValueError(f"{function}: a limit is a number of jobs, or 0 for any number, not {min(limits)}")
-        self._ask(TextCommand.MAXQUEUE, function, *map(str, limits))
+        self._do(calls.set_max_queue(function, limit, high, normal, low))
 
     def shutdown(self, *, graceful: bool = False) -> None:
         """Have the server stop, if it allows that.
@@ -157,9 +155,9 @@ class AdminClient:
         Raises:
             ServerError: It does not.
         """
-        self._ask(TextCommand.SHUTDOWN, *(["graceful"] if graceful else []))
+        self._do(calls.shutdown(graceful=graceful))
 
-    def exchange(self, requests: Sequence[tuple[TextCommand, Sequence[str]]]) -> list[Reply]:
+    def exchange(self, requests: Sequence[Request]) -> list[Reply]:
         """Send several commands in one write, and return their replies; errors are among them and not raised.
 
         Raises:
@@ -169,18 +167,19 @@ class AdminClient:
             ReplyTimeout: It did not answer in time.
             RemoteProtocolError: It does not speak the text protocol.
         """
-        session = AdminSession()
-        for command, arguments in requests:
-            session.ask(command, *map(to_wire, arguments))
-        try:
-            return self._converse(session)
-        except BaseException:
-            # What is yet to come would be taken for the answer to the next question.
-            self.close()
-            raise
+        session = AdminSession(str(self.address))
+        session.ask_all(requests)
+        with self._turn:
+            try:
+                return self._converse(session)
+            except BaseException:
+                # What is yet to come would be taken for the answer to the next question.
+                self._hang_up()
+                raise
 
-    def _ask(self, command: TextCommand, *arguments: str) -> Reply:
-        return self.exchange([(command, arguments)])[0].checked()
+    def _do(self, call: Call[Value]) -> Value:
+        [reply] = self.exchange([call.request])
+        return call.value_of(reply)
 
     def _converse(self, session: AdminSession) -> list[Reply]:
         sock = self._connected()
@@ -192,18 +191,23 @@ class AdminClient:
             while session.awaited:
                 sock.settimeout(max(deadline - time.monotonic(), 0.001))
                 data = sock.recv(READ_SIZE)
-                if not data:
-                    raise ConnectionLost(f"{self.address} closed the connection before it had answered")
                 replies += session.receive(data)
         except TimeoutError as error:
-            raise ReplyTimeout(f"{self.address} did not answer within {self._timeout:g} seconds") from error
+            raise session.late(self._timeout) from error
+        except ConnectionLost:
+            raise
         except OSError as error:
-            if isinstance(error, ConnectionLost):
-                raise
-            raise ConnectionLost(f"{self.address}: {error.strerror or error}") from error
+            raise session.lost(error) from error
         return replies
 
     def _connected(self) -> socket.socket:
+        if self._sock is not None and is_stale(self._sock):
+            self._hang_up()
         if self._sock is None:
             self._sock = connect(self.address, tls=self._tls, timeout=self._connect_timeout, keepalive=self._keepalive)
         return self._sock
+
+    def _hang_up(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None

@@ -22,8 +22,8 @@ from functools import partial
 from typing import NoReturn
 
 from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, WorkerStatus
-from geartrain.admin.session import Reply, to_text
-from geartrain.admin.sync import REPLY_TIMEOUT, AdminClient
+from geartrain.admin.session import REPLY_TIMEOUT, Reply, to_text
+from geartrain.admin.sync import AdminClient
 from geartrain.cli.output import give_up_stdout, program_name
 from geartrain.cli.servers import START_HINT, TLS_VARIABLES, client_tls, server_address
 from geartrain.errors import GeartrainError, NoServerAvailable

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """From an address to a connected socket."""
 
+import select
 import socket
 import ssl
 import time
@@ -9,11 +10,12 @@ from collections.abc import Sequence
 from geartrain.errors import NoServerAvailable
 from geartrain.transport.address import ServerAddress
 
-__all__ = ["CONNECT_TIMEOUT", "KEEPALIVE", "connect", "tune"]
+__all__ = ["CONNECT_TIMEOUT", "KEEPALIVE", "LEAST_SHARE", "connect", "is_stale", "reason", "tune"]
 
 CONNECT_TIMEOUT = 5.0  # seconds; a server that takes longer is no use to anyone who waits
-_LONGEST_KEEPALIVE = 32_767.0  # seconds; Linux counts no further
 KEEPALIVE = 60.0  # seconds after which a path that died without a word is noticed
+LEAST_SHARE = 0.01  # seconds for an address when the time is over: to a machine that is near it takes less
+_LONGEST_KEEPALIVE = 32_767.0  # seconds; Linux counts no further
 
 
 def connect(
@@ -45,16 +47,16 @@ def connect(
         deadline = time.monotonic() + timeout
         sock = _connect_any(found, deadline)
     except (OSError, UnicodeError) as error:
-        raise NoServerAvailable(f"{address}: {_reason(error)}") from error
+        raise NoServerAvailable(f"{address}: {reason(error)}") from error
     try:
         tune(sock, keepalive)
         if address.tls or tls is not None:
-            sock.settimeout(max(deadline - time.monotonic(), 0.01))
+            sock.settimeout(max(deadline - time.monotonic(), LEAST_SHARE))
             sock = (tls or ssl.create_default_context()).wrap_socket(sock, server_hostname=address.host)
         sock.settimeout(None)
     except OSError as error:
         sock.close()
-        raise NoServerAvailable(f"{address}: {_reason(error)}") from error
+        raise NoServerAvailable(f"{address}: {reason(error)}") from error
     return sock
 
 
@@ -82,6 +84,13 @@ def tune(sock: socket.socket, keepalive: float | None) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
+def is_stale(sock: socket.socket) -> bool:
+    """Tell of a connection on which nothing is awaited whether there is something to read: its end, as a rule."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def _connect_unix(path: str, timeout: float) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -106,7 +115,7 @@ def _connect_any(
             failure = error
             continue
         try:
-            sock.settimeout(max(share, 0.01))
+            sock.settimeout(max(share, LEAST_SHARE))
             sock.connect(where)
             return sock
         except OSError as error:
@@ -118,7 +127,8 @@ def _connect_any(
     raise failure
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return why a connection could not be made, without the number of the error."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The blocking administrator against real servers, and against sockets that misbehave."""
+"""Both administrators against real servers, and against sockets that misbehave."""
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from geartrain import AdminClient, Client
 from geartrain.errors import ConnectionLost, LocalProtocolError, NoServerAvailable, ReplyTimeout, ServerError
 from geartrain.protocol.text import TextCommand
+from tests.admin.conftest import Connect
 from tests.job_servers import free_port
 
 
 @pytest.fixture
-def admin(server: str) -> Iterator[AdminClient]:
-    with AdminClient(server) as admin:
+def admin(connect: Connect, server: str) -> Iterator[AdminClient]:
+    with connect(server) as admin:
         yield admin
 
 
@@ -81,10 +83,10 @@ def test_a_negative_limit_is_no_limit(admin: AdminClient) -> None:
         admin.set_max_queue("f", -1)
 
 
-def test_a_server_that_is_not_there_is_named() -> None:
+def test_a_server_that_is_not_there_is_named(connect: Connect) -> None:
     address = f"127.0.0.1:{free_port()}"
 
-    with AdminClient(address) as admin, pytest.raises(NoServerAvailable, match=address):
+    with connect(address) as admin, pytest.raises(NoServerAvailable, match=address):
         admin.status()
 
 
@@ -95,8 +97,8 @@ class TestASocketThat:
             yield listener
 
     @pytest.fixture
-    def admin(self, listener: socket.socket) -> Iterator[AdminClient]:
-        with AdminClient(f"127.0.0.1:{listener.getsockname()[1]}", timeout=0.05) as admin:
+    def admin(self, connect: Connect, listener: socket.socket) -> Iterator[AdminClient]:
+        with connect(f"127.0.0.1:{listener.getsockname()[1]}", timeout=0.05) as admin:
             yield admin
 
     def test_says_nothing_is_not_waited_for_for_ever(self, admin: AdminClient) -> None:
@@ -111,3 +113,21 @@ class TestASocketThat:
     def test_is_not_bothered_with_what_cannot_be_written(self, admin: AdminClient) -> None:
         with pytest.raises(LocalProtocolError):
             admin.drop_function("two words")
+
+    def test_has_been_closed_since_is_not_used_again(self, connect: Connect, listener: socket.socket) -> None:
+        """Who asks once a minute does not notice that the server was started anew."""
+
+        def serve() -> None:
+            for _ in range(2):
+                accepted, _ = listener.accept()
+                with accepted:
+                    accepted.recv(100)
+                    accepted.sendall(b"OK 1\n")
+                closed.release()
+
+        closed = threading.Semaphore(0)
+        threading.Thread(target=serve, daemon=True).start()
+        with connect(f"127.0.0.1:{listener.getsockname()[1]}") as admin:
+            for _ in range(2):
+                assert admin.version() == "1"
+                assert closed.acquire(timeout=20)
