@@ -16,6 +16,8 @@ __all__ = ["GEARMAND", "Gearmand", "free_port", "needs", "server"]
 
 GEARMAND = "/usr/sbin/gearmand"
 
+_RESERVED: list[socket.socket] = []  # until the tests end
+
 
 def needs(program: str) -> str:
     """Return a program of Debian's, or skip the test; in CI it has to be there."""
@@ -27,11 +29,17 @@ def needs(program: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """Return a port on which nobody listens unless told to.
+
+    It stays bound to a socket that does not listen: connections are refused, the system gives the port to nobody else
+    who asks for a free one, or connects, and a server that is given it can bind to it all the same, again and again.
+    """
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    _RESERVED.append(sock)
+    port: int = sock.getsockname()[1]
+    return port
 
 
 class Gearmand:

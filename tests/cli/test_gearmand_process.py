@@ -47,24 +47,31 @@ def test_a_signal_stops_it(number: signal.Signals, tmp_path: Path) -> None:
     assert not pid_file.exists()
 
 
-def test_usr1_waits_for_the_last_job() -> None:
-    with ServerProcess("-L", "127.0.0.1:0") as server, socket.create_connection(("127.0.0.1", server.port), 20) as wire:
+def test_usr1_waits_for_the_last_job(tmp_path: Path) -> None:
+    path = str(tmp_path / "gearmand.sock")
+    with ServerProcess(f"--listen=unix:{path}") as server, socket.socket(socket.AF_UNIX) as wire:
+        wire.settimeout(20)
+        wire.connect(path)
         wire.sendall(request(Command.SUBMIT_JOB_BG, b"f", b"", b""))
         handle = wire.recv(100)[12:]
         server.process.send_signal(signal.SIGUSR1)
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", server.port), 20).close()
-            except ConnectionRefusedError:
-                break
-            except ConnectionResetError:
-                continue
+        wait_until_closed(path)
         wire.sendall(request(Command.CAN_DO, b"f") + request(Command.GRAB_JOB))
         assert handle in wire.recv(100)
         assert server.process.poll() is None
         wire.sendall(request(Command.WORK_COMPLETE, handle, b""))
 
         assert server.wait() == 0
+
+
+def wait_until_closed(path: str) -> None:
+    """Return when nobody listens on a socket any more."""
+    while True:
+        with socket.socket(socket.AF_UNIX) as late:
+            try:
+                late.connect(path)
+            except (ConnectionRefusedError, FileNotFoundError):
+                return
 
 
 def test_term_ends_a_start_that_waits_for_a_port(tmp_path: Path) -> None:
