@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo check format test bench clean
+.PHONY: help demo examples check format test bench clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: $(VENV)/installed  ## Start a server and workers, run real work, stop: under a minute
 	@$(BIN)/python examples/demo/run.py
+
+examples: $(VENV)/examples  ## Set up .venv for the programs in examples/, each of which has a README
 
 check: $(VENV)/developer  ## Format, lint, strict types, import staircase
 	$(BIN)/ruff format --check .
@@ -40,6 +42,10 @@ $(VENV)/bin/python:
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/examples: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --group examples
 	@touch $@
 
 $(VENV)/developer: $(VENV)/installed

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""The machine monitor: machines that are there, that hang, and that are gone."""
+
+import os
+import socket
+
+import pytest
+
+from tests.examples.terminal import Terminal
+
+THIS = socket.gethostname()
+
+
+@pytest.fixture
+def blocks(terminal: Terminal) -> list[str]:
+    """The README's blocks, the first of which has been typed."""
+    start, *others = terminal.blocks("monitor")
+    terminal.type(start)
+    terminal.wait_for(f"load@{THIS}", f"disk@{THIS}", "load@another", "disk@another")
+    return others
+
+
+def rows(lines: list[str]) -> dict[str, list[str]]:
+    """Return the words of each line of a table, without the first, by the first."""
+    words = [line.split() for line in lines if line.startswith((THIS, "another"))]
+    return {name: figures for name, *figures in words}
+
+
+def test_the_readme(terminal: Terminal, blocks: list[str]) -> None:
+    ask, lose, stop = blocks
+
+    both = terminal.type(ask)
+    one = terminal.type(lose)
+    end = terminal.type(stop)
+
+    assert set(rows(both)) == {THIS, "another"}
+    for figures in rows(both).values():
+        assert all(float(figure) >= 0 for figure in figures[:3])
+        assert int(figures[3]) == os.cpu_count()
+        assert 0 < int(figures[4]) <= 100
+        assert "/" in figures
+    assert rows(one)["another"] == ["gone"]
+    assert rows(one)[THIS] != ["gone"]
+    assert one[-1] == "exit status 1"
+    assert end == ["OK"]
+
+
+def test_a_machine_that_hangs_does_not_hold_up_the_others(terminal: Terminal, blocks: list[str]) -> None:
+    ask = blocks[0]
+
+    terminal.type("kill -STOP %2")
+    lines = terminal.type(ask)
+
+    assert " ".join(rows(lines)["another"]) == "no answer within 5 seconds"
+    assert int(rows(lines)[THIS][3]) == os.cpu_count()
