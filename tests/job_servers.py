@@ -23,7 +23,7 @@ def needs(program: str) -> str:
     """Return a program of Debian's, or skip the test; in CI it has to be there."""
     if not Path(program).exists():
         if os.environ.get("CI"):
-            pytest.fail(f"{program} is missing; apt-get install gearman-job-server gearman-tools")
+            pytest.fail(f"{program} is missing; run tests/interop/install-peers as root")
         pytest.skip(f"{program} is not installed")
     return program
 

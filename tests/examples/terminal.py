@@ -15,10 +15,9 @@ from geartrain import AdminClient
 from tests.interop.programs import PATIENCE, Program
 from tests.job_servers import free_port
 
-__all__ = ["EXAMPLES", "Terminal", "open_terminal"]
+__all__ = ["Terminal", "open_terminal"]
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
 COMMANDS = Path(sysconfig.get_path("scripts"))
 # What every README begins with; the tests run in an environment that has it all.
 SET_UP = "make examples && . .venv/bin/activate\n"
@@ -30,18 +29,19 @@ class Terminal:
     Attributes:
         folder: Where it is.
         address: Where a job server that is started in it listens.
+        ports: The free ports that take the place of those in READMEs.
     """
 
-    def __init__(self, shell: Program, folder: Path, address: str, ports: dict[str, str]) -> None:
+    def __init__(self, shell: Program, folder: Path, address: str, ports: dict[int, int]) -> None:
         self.folder = folder
         self.address = address
+        self.ports = ports
         self._shell = shell
-        self._ports = ports
         self._number = itertools.count()
 
     def blocks(self, example: str) -> list[str]:
         """Return the blocks of commands in a README, with free ports in place of those that it names."""
-        text = (EXAMPLES / example / "README.md").read_text()
+        text = (ROOT / "examples" / example / "README.md").read_text()
         first, *others = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
         assert first.startswith(SET_UP)
         return [self._with_free_ports(block) for block in (first.removeprefix(SET_UP), *others)]
@@ -70,8 +70,8 @@ class Terminal:
             return {row.function for row in admin.status() if row.workers}
 
     def _with_free_ports(self, block: str) -> str:
-        for port, free in self._ports.items():
-            block = block.replace(port, free)
+        for port, free in self.ports.items():
+            block = block.replace(str(port), str(free))
         return block
 
 
@@ -100,7 +100,7 @@ def open_terminal(folder: Path, *ports: int) -> Iterator[Terminal]:
         "PATH": os.pathsep.join([str(private), str(Path(sys.executable).parent), str(COMMANDS), os.environ["PATH"]]),
     }
     with Program(["bash", "-m"], environment=environment) as shell:
-        terminal = Terminal(shell, tree, f"127.0.0.1:{port}", {str(given): str(free_port()) for given in ports})
+        terminal = Terminal(shell, tree, f"127.0.0.1:{port}", {given: free_port() for given in ports})
         terminal.type(f"cd {tree}")
         try:
             yield terminal
