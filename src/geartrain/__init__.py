@@ -9,6 +9,7 @@ from geartrain.admin import AdminClient
 from geartrain.client import Client, SubmittedJob, as_completed
 from geartrain.codecs import JSON, PICKLE, RAW, Codec
 from geartrain.errors import (
+    ArgumentError,
     CodecError,
     ConnectionLost,
     EventsLost,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdminClient",
+    "ArgumentError",
     "AssignedJob",
     "AsyncAdminClient",
     "Client",

@@ -12,6 +12,7 @@
     ├── ReplyTimeout             (also a TimeoutError) a server did not answer in time
     ├── ServerError              a server answered with an ERROR packet
     ├── CodecError               (also a ValueError) bytes that a codec cannot read
+    ├── ArgumentError            (also a TypeError) arguments that a typed function does not take
     └── JobError
         ├── EventsLost           more events came than a client keeps for a reader
         ├── JobFailed            the worker said that the job failed
@@ -22,6 +23,7 @@
 """
 
 __all__ = [
+    "ArgumentError",
     "CodecError",
     "ConnectionLost",
     "EventsLost",
@@ -94,6 +96,10 @@ class ServerError(GeartrainError):
 
 class CodecError(GeartrainError, ValueError):
     """Bytes that came are none of the codec that was to read them."""
+
+
+class ArgumentError(GeartrainError, TypeError):
+    """A typed function cannot be called with these arguments; neither was it."""
 
 
 class JobError(GeartrainError):

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Reading what a function says about itself: whether it is for jobs or for arguments, and for which ones."""
+
+import inspect
+from collections.abc import Callable
+from types import UnionType
+from typing import Any, TypeAlias, Union, get_args, get_origin
+
+__all__ = ["AnyFunction", "arguments_of", "is_job_function", "takes_job"]
+
+AnyFunction: TypeAlias = Callable[..., object]
+
+_EMPTY = inspect.Parameter.empty
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def is_job_function(function: AnyFunction, job_type: type) -> bool:
+    """Tell whether a function is to be called with a job and nothing else.
+
+    It is if it has one parameter, without an annotation or with one that takes a job; and if it has no annotations at
+    all and can be called with a job, as what a decorator makes of a function often can.
+
+    Raises:
+        TypeError: Its annotations cannot be read.
+    """
+    try:
+        signature = _read(function, job_type)
+    except ValueError:  # it is written in C, and keeps its parameters to itself
+        return True
+    parameters = list(signature.parameters.values())
+    if len(parameters) == 1 and parameters[0].kind in _POSITIONAL and _may_be_job(parameters[0], job_type):
+        return True
+    if not parameters or any(parameter.annotation is not _EMPTY for parameter in parameters):
+        return False
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
+
+
+def takes_job(function: AnyFunction, job_type: type | None) -> bool:
+    """Tell whether the first parameter of a function, or the only one, is the job."""
+    parameters = list(_read(function, job_type).parameters.values())
+    return bool(parameters) and job_type is not None and parameters[0].annotation is job_type
+
+
+def arguments_of(function: AnyFunction, name: str, job_type: type | None = None) -> inspect.Signature:
+    """Return the arguments of a function and its result, annotated, without a job in first place.
+
+    Args:
+        function: The function.
+        name: What messages call it.
+        job_type: What a parameter for the job has as its annotation.
+
+    Raises:
+        TypeError: There are arguments that it says too little of.
+    """
+    signature = _read(function, job_type)
+    parameters = list(signature.parameters.values())[takes_job(function, job_type) :]
+    for parameter in parameters:
+        if parameter.kind in _VARIADIC:
+            raise TypeError(
+                f"{name}() takes any arguments as {parameter}, of which nothing is known: a function takes a job, "
+                "or arguments that are annotated one by one; a decorator passes them on with functools.wraps"
+            )
+        if parameter.annotation is _EMPTY:
+            hint = "; of a class, add the method of an object" if parameter.name == "self" else ""
+            raise TypeError(
+                f"{name}(): the parameter {parameter.name} has no annotation: a function takes one parameter, a job, "
+                f"or arguments that are all annotated{hint}"
+            )
+        if job_type is not None and parameter.annotation is job_type:
+            raise TypeError(f"{name}(): the job comes first, but {parameter.name} does not")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"{name}() yields parts of a result, which is one value where there are annotated arguments: let it return "
+            "a list, or take the job first and send the parts with job.data()"
+        )
+    returns = Any if signature.return_annotation is _EMPTY else signature.return_annotation
+    return signature.replace(parameters=parameters, return_annotation=returns)
+
+
+def _read(function: AnyFunction, job_type: type | None) -> inspect.Signature:
+    """Return a function's signature, with annotations that were written as text turned into what they mean."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except NameError as error:
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())
+        # The type of jobs is often imported for type checkers only.
+        if job_type is not None and len(parameters) == 1 and _names(parameters[0].annotation, job_type):
+            return signature.replace(parameters=[parameters[0].replace(annotation=job_type)])
+        raise TypeError(
+            f"the annotations of {function!r} cannot be read, for {error}; the module itself has to know it, and not "
+            "type checkers alone"
+        ) from None
+
+
+def _may_be_job(parameter: inspect.Parameter, job_type: type) -> bool:
+    annotation = parameter.annotation
+    choices = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return bool({_EMPTY, object, job_type}.intersection(choices))
+
+
+def _names(annotation: object, job_type: type) -> bool:
+    return isinstance(annotation, str) and annotation.rpartition(".")[2] == job_type.__name__

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""What a function with plain arguments is called with, and what it gives back: as Python has it, and as it travels."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from geartrain.errors import ArgumentError, CodecError
+from geartrain.typed.annotations import AnyFunction, arguments_of, takes_job
+from geartrain.typed.jsontype import JsonType, library
+
+__all__ = ["Signature"]
+
+_EMPTY = inspect.Parameter.empty
+_BY_PLACE = inspect.Parameter.POSITIONAL_ONLY
+_BY_NAME = inspect.Parameter.KEYWORD_ONLY
+
+
+class Signature:
+    """The arguments and the result of a function, in Python and in JSON.
+
+    Args:
+        function: What has them. It is looked at, and never called.
+        name: What messages call it.
+        job_type: The annotation of a first parameter that is no argument, but the job itself.
+
+    Attributes:
+        name: The same.
+        takes_job: Whether there is such a parameter.
+
+    Raises:
+        TypeError: A parameter has no annotation, or one that JSON has no form for; or there are ``*args`` or
+            ``**kwargs``, of which nothing is known.
+        ModuleNotFoundError: The extra ``json`` is not installed.
+    """
+
+    def __init__(self, function: AnyFunction, name: str, *, job_type: type | None = None) -> None:
+        self.name = name
+        self.takes_job = takes_job(function, job_type)
+        self._signature = arguments_of(function, name, job_type)
+        self._parameters = self._signature.parameters
+        self._arguments = {
+            parameter.name: _form(parameter.annotation, f"{name}(): {parameter.name}")
+            for parameter in self._parameters.values()
+        }
+        self._result = _form(self._signature.return_annotation, f"the result of {name}()")
+        self._divider = _divider()
+        # For messages: the arguments, and nothing of the result.
+        self._shown = str(self._signature.replace(return_annotation=inspect.Signature.empty))
+
+    def __repr__(self) -> str:
+        return f"<Signature {self.name}{self._shown} -> {self._result}>"
+
+    # Where the function is called from
+
+    def encode_arguments(self, arguments: Sequence[object], by_name: Mapping[str, object]) -> bytes:
+        """Return the arguments of a call as they travel, after a look at them with the eyes of the other side.
+
+        Raises:
+            ArgumentError: The function cannot be called so.
+        """
+        try:
+            bound = self._signature.bind(*arguments, **by_name)
+        except TypeError as error:
+            raise ArgumentError(f"{self.name}(): {error}; it takes {self._shown}") from None
+        json, raw = library().json, library().Raw
+        encoded: bytes = json.encode({name: raw(self._encoded(name, value)) for name, value in bound.arguments.items()})
+        return encoded
+
+    def decode_result(self, data: bytes) -> Any:
+        """Return what the function returned.
+
+        Raises:
+            CodecError: It cannot have returned that.
+        """
+        try:
+            return self._result.decode(data or b"null")  # what has no result in another language often sends nothing
+        except ValueError as error:
+            raise CodecError(
+                f"{self._result.problem(error, f'the result of {self.name}()')}, in {data[:80]!r}"
+            ) from error
+
+    def _encoded(self, name: str, value: object) -> bytes:
+        form = self._arguments[name]
+        try:
+            encoded = form.encode(value)
+            form.decode(encoded)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ArgumentError(f"{self.name}(): {form.problem(error, name)}") from None
+        return encoded
+
+    # Where it is done
+
+    def decode_arguments(self, workload: bytes) -> tuple[list[Any], dict[str, Any]]:
+        """Return what to call the function with, by place and by name.
+
+        Raises:
+            ArgumentError: It does not take what came.
+        """
+        given = self._given(workload)
+        by_place: list[Any] = []
+        by_name: dict[str, Any] = {}
+        for name, parameter in self._parameters.items():
+            if name not in given and parameter.default is _EMPTY:
+                raise ArgumentError(f"{self.name}(): {name} ({self._arguments[name]}) is missing")
+            if parameter.kind is _BY_PLACE:
+                by_place.append(self._decoded(name, given[name]) if name in given else parameter.default)
+            elif name in given:
+                by_name[name] = self._decoded(name, given[name])
+        return by_place, by_name
+
+    def encode_result(self, value: object) -> bytes:
+        """Return a result as it travels.
+
+        Raises:
+            TypeError: JSON has no form for it.
+        """
+        return self._result.encode(value)
+
+    def _given(self, workload: bytes) -> Mapping[str, bytes]:
+        """Return the arguments that came, each still JSON, by names that exist."""
+        try:
+            given = self._divider.decode(workload or b"{}")
+        except ValueError as error:
+            raise ArgumentError(
+                f"{self.name}() takes its arguments as a JSON object or array: {error}, in {workload[:80]!r}"
+            ) from None
+        if isinstance(given, list):
+            places = [name for name, parameter in self._parameters.items() if parameter.kind is not _BY_NAME]
+            if len(given) > len(places):
+                raise ArgumentError(
+                    f"{self.name}(): {len(given)} arguments came without a name; it takes {self._shown}"
+                )
+            return dict(zip(places, given, strict=False))
+        for name in given:
+            if name not in self._parameters:
+                raise ArgumentError(f"{self.name}(): there is no argument {name!r}; it takes {self._shown}")
+        checked: dict[str, bytes] = given
+        return checked
+
+    def _decoded(self, name: str, data: bytes) -> object:
+        form = self._arguments[name]
+        try:
+            return form.decode(data)
+        except ValueError as error:
+            raise ArgumentError(f"{self.name}(): {form.problem(error, name)}") from None
+
+
+def _divider() -> Any:
+    """Return what divides an object or an array into values that are still JSON."""
+    raw: Any = library().Raw
+    return library().json.Decoder(dict[str, raw] | list[raw])
+
+
+def _form(annotation: object, where: str) -> JsonType:
+    try:
+        return JsonType(annotation)
+    except TypeError as error:
+        raise TypeError(f"{where}: {error}") from None
