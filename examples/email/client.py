@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""Queues a mailing and looks how far it is."""
+
+import argparse
+import csv
+import email
+import json
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from geartrain import Client, Progress, Warn
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    send = commands.add_parser("send", help="queue a mailing, and leave it to the workers")
+    send.add_argument("letter", type=Path, help="a sender, a subject and a text with $name and other columns in it")
+    send.add_argument("recipients", type=Path, help="a table in CSV with the columns address and name")
+    send.add_argument("--wait", action="store_true", help="stay until it has been sent")
+    send.set_defaults(do=lambda options: (follow if options.wait else queue)(read(options.letter, options.recipients)))
+    status = commands.add_parser("status", help="say how far a mailing is")
+    status.add_argument("handle", help="what was printed when it was queued")
+    status.set_defaults(do=lambda options: show_status(options.handle))
+    options = parser.parse_args()
+    result: int = options.do(options)
+    return result
+
+
+def read(letter: Path, recipients: Path) -> str:
+    """Return a mailing as its worker wants it."""
+    draft = email.message_from_string(letter.read_text())
+    with recipients.open(newline="") as table:
+        by_address = {row["address"]: row for row in csv.DictReader(table)}  # one letter for each, however often named
+    if not (draft["From"] and draft["Subject"]):
+        raise SystemExit(f"{letter}: a letter begins with lines From: and Subject:, and an empty one")
+    mailing = {"sender": draft["From"], "subject": draft["Subject"], "text": draft.get_payload()}
+    return json.dumps(mailing | {"recipients": list(by_address.values())})
+
+
+def queue(mailing: str) -> int:
+    with Client() as client:
+        # "-" makes a mailing that is queued twice one job for as long as it is not done.
+        print(client.submit_background("send_mailing", mailing, unique="-"))
+    return 0
+
+
+def follow(mailing: str) -> int:
+    """Show how the mailing gets on; return 1 if somebody was refused."""
+    with Client() as client, tqdm(unit=" letters") as bar:
+        job = client.submit("send_mailing", mailing, unique="-")
+        for event in job:
+            if isinstance(event, Progress):
+                bar.total = event.denominator
+                bar.update(event.numerator - bar.n)
+            elif isinstance(event, Warn):
+                bar.write(event.text, file=sys.stderr)
+        result = json.loads(job.result())
+    print(f"{result['sent']} sent, {len(result['refused'])} refused")
+    return 1 if result["refused"] else 0
+
+
+def show_status(handle: str) -> int:
+    with Client() as client:
+        status = client.status(handle)
+    if status.running:
+        print(f"{status.numerator} of {status.denominator}")
+    else:
+        print("waits for a worker" if status.known else "done, or never queued")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
