@@ -29,7 +29,8 @@ STEP = {part: number for number, parts in enumerate(STAIRCASE) for part in parts
 # What decides does no I/O, does not wait and has no clock.
 WORLD = {"asyncio", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time", "uvloop"}
 DECIDES = ["protocol/*.py", "core/*.py", "client/session.py", "client/request.py", "client/servers.py"]
-DECIDES += ["worker/session.py", "admin/session.py", "admin/calls.py", "typed/*.py"]
+DECIDES += ["worker/session.py", "worker/dispatcher.py", "worker/contact.py", "worker/shift.py", "worker/job.py"]
+DECIDES += ["admin/session.py", "admin/calls.py", "typed/*.py"]
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 

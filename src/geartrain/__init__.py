@@ -30,12 +30,15 @@ from geartrain.worker import AssignedJob, Worker
 
 if TYPE_CHECKING:
     from geartrain.admin.aio import AsyncAdminClient
+    from geartrain.worker.aio import AsyncAssignedJob, AsyncWorker
 
 __all__ = [
     "AdminClient",
     "ArgumentError",
     "AssignedJob",
     "AsyncAdminClient",
+    "AsyncAssignedJob",
+    "AsyncWorker",
     "Client",
     "Codec",
     "CodecError",
@@ -71,6 +74,8 @@ __all__ = [
 # What needs asyncio is loaded when it is asked for: who does without does not pay for it.
 _ASYNC = {
     "AsyncAdminClient": "geartrain.admin.aio",
+    "AsyncAssignedJob": "geartrain.worker.aio",
+    "AsyncWorker": "geartrain.worker.aio",
 }
 
 

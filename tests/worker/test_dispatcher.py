@@ -56,6 +56,36 @@ def test_servers_take_turns() -> None:
     assert served == [0, 1, 0, 1]
 
 
+@pytest.mark.parametrize(("slots", "running", "asked"), [(1, 0, 1), (4, 0, 4), (4, 3, 1), (4, 4, 0)])
+def test_no_more_is_asked_for_than_there_are_slots(slots: int, running: int, asked: int) -> None:
+    dispatcher = Dispatcher(slots)
+    [session] = awake(dispatcher)
+    for number in range(16):  # jobs that come one after the other make a session ask for more
+        session.grab(NOW)
+        assign(session, b"H:%d" % number)
+        session.finish(b"H:%d" % number)
+    for _ in range(running):
+        dispatcher.start()
+
+    dispatcher.hand_out(NOW)
+
+    assert session.asked == asked
+
+
+def test_several_servers_share_the_slots() -> None:
+    dispatcher = Dispatcher(3)
+    sessions = awake(dispatcher, 2)
+    for session in sessions:
+        for number in range(4):
+            session.grab(NOW)
+            assign(session, b"H:%d" % number)
+            session.finish(b"H:%d" % number)
+
+    dispatcher.hand_out(NOW)
+
+    assert [session.asked for session in sessions] == [2, 1]
+
+
 def test_jobs_of_a_lost_connection_still_take_their_slots() -> None:
     dispatcher = Dispatcher(1)
     lost, other = awake(dispatcher, 2)

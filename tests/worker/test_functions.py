@@ -5,7 +5,7 @@ import pytest
 
 from geartrain.errors import LocalProtocolError
 from geartrain.worker.functions import FunctionTable
-from geartrain.worker.perform import Call
+from geartrain.worker.sync.calls import Call
 
 
 def call(job: object) -> None: ...

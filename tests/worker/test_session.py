@@ -139,6 +139,85 @@ class TestGrabbing:
             talk.session.tick(talk.now + ANSWER_TIMEOUT)
 
 
+class TestGrabbingSeveral:
+    """A worker with room for many jobs saves a round trip for each."""
+
+    def test_more_is_asked_for_only_as_jobs_come(self) -> None:
+        talk = Talk.awake()
+        asked = []
+
+        for number in range(4):
+            while talk.session.wants_job:
+                talk.session.grab(talk.now)
+            asked.append(talk.session.asked)
+            while talk.session.asked:
+                talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:%d" % number, b"f", b"", b"")
+
+        assert asked == [1, 1, 2, 4]
+
+    def test_sleep_comes_when_the_last_has_found_nothing(self) -> None:
+        talk = self.grabbing(3)
+
+        talk.hear(Command.NO_JOB)
+        assert talk.said() == []
+        assert not talk.session.wants_job
+        talk.hear(Command.NOOP)
+        talk.hear(Command.NO_JOB)
+        assert talk.said() == []
+        talk.hear(Command.NO_JOB)
+        assert talk.said() == [(Command.PRE_SLEEP, [])]
+        assert talk.session.state is State.ASLEEP
+
+    def test_a_job_that_came_between_is_a_reason_to_ask_again(self) -> None:
+        talk = self.grabbing(2)
+
+        talk.hear(Command.NO_JOB)
+        talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:9", b"f", b"", b"")
+
+        assert talk.said() == []
+        assert talk.session.wants_job
+
+    def test_an_answer_gives_the_server_time_for_the_next(self) -> None:
+        talk = self.grabbing(2)
+        talk.now += ANSWER_TIMEOUT - 1
+
+        talk.hear(Command.NO_JOB)
+
+        talk.session.tick(talk.now + ANSWER_TIMEOUT - 1)
+        with pytest.raises(ConnectionLost):
+            talk.session.tick(talk.now + ANSWER_TIMEOUT)
+
+    def test_a_function_is_taken_back_when_no_job_of_it_can_be_on_its_way(self) -> None:
+        talk = self.grabbing(2)
+        talk.session.remove(b"f")
+
+        talk.hear(Command.NO_JOB)
+        assert talk.said() == []
+        talk.hear(Command.NO_JOB)
+
+        assert talk.said() == [(Command.PRE_SLEEP, []), (Command.CANT_DO, [b"f"])]
+
+    def test_more_answers_than_questions_are_not_gearman(self) -> None:
+        talk = self.grabbing(1)
+        talk.hear(Command.NO_JOB)
+
+        with pytest.raises(RemoteProtocolError):
+            talk.hear(Command.NO_JOB)
+
+    @staticmethod
+    def grabbing(count: int) -> Talk:
+        """Return a session that has had its fill of jobs, done them, and asked for some more."""
+        talk = Talk.awake()
+        for number in range(count):
+            talk.session.grab(talk.now)
+            talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:%d" % number, b"f", b"", b"")
+            talk.session.finish(b"H:%d" % number)
+        for _ in range(count):
+            talk.session.grab(talk.now)
+        talk.said()
+        return talk
+
+
 class TestSleep:
     def test_ends_with_a_noop(self) -> None:
         talk = Talk.asleep()

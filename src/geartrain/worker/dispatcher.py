@@ -59,14 +59,16 @@ class Dispatcher:
         self.running -= 1
 
     def hand_out(self, now: float) -> None:
-        """Let sessions grab as far as there are slots, those first that waited longest."""
-        for session in tuple(self._sessions):
-            if session.wants_job and self._free_slots() > 0:
+        """Let sessions grab as far as there are slots, in turn, those first that waited longest."""
+        free = self._free_slots()
+        while free > 0 and (asking := [session for session in self._sessions if session.wants_job][:free]):
+            for session in asking:
                 session.grab(now)
                 self._sessions.remove(session)
                 self._sessions.append(session)
-            else:
-                session.rest(now)
+            free -= len(asking)
+        for session in self._sessions:
+            session.rest(now)
 
     def stop(self) -> None:
         """Take no more jobs. Servers are told, so that they wake others for what comes in meanwhile."""
@@ -89,7 +91,7 @@ class Dispatcher:
         return self.running == 0 and all(session.state in quiet for session in self._sessions)
 
     def _grabbing(self) -> int:
-        return sum(session.state is State.GRABBING for session in self._sessions)
+        return sum(session.asked for session in self._sessions)
 
     def _free_slots(self) -> int:
         if self.stopping:

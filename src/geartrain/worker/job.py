@@ -1,46 +1,53 @@
 # SPDX-License-Identifier: MIT
-"""A job as its worker sees it."""
+"""A job as its worker sees it, without I/O: what was asked for, and how it ends."""
 
 import json
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from geartrain.codecs import RAW, Codec
+from geartrain.names import Text, encode
 from geartrain.protocol import Command
+from geartrain.protocol.parser import MAX_PACKET
 from geartrain.worker.session import Assignment
 
-__all__ = ["AssignedJob", "Report"]
+__all__ = ["JobInHand", "Report"]
 
-# Sends a packet about a job, without its handle.
-Report: TypeAlias = Callable[..., None]
+# A packet about a job, without its handle.
+Report: TypeAlias = tuple[Command, *tuple[bytes, ...]]
+
+# Bytes of data in one packet: what fits into a server's limit with any handle.
+MAX_DATA = MAX_PACKET - 1024
+
+_UNDECODED = object()
 
 
-class AssignedJob:
-    """What a worker's function is called with.
+class JobInHand:
+    """What both workers' functions are called with; what sends something is added by `AssignedJob` and its twin.
 
     Attributes:
-        workload: What the client sent.
-        handle: The server's name for the job.
+        assignment: The job as it came.
         function: The function's name, without the worker's prefix.
-        unique: What the client, or its library, told the job apart with; often a random string.
-        reducer: The function that is to have the parts of a reduce job, empty for all others.
         client_id: What the worker calls itself.
         ending: The packets that end the job, once it is known how; they leave when the function has returned.
     """
 
-    __slots__ = ("_report", "client_id", "ending", "function", "handle", "reducer", "unique", "workload")
+    __slots__ = ("_codec", "_value", "assignment", "client_id", "ending", "function")
 
-    def __init__(self, assignment: Assignment, function: str, client_id: str, report: Report) -> None:
-        self.workload = assignment.workload
-        self.handle = assignment.handle.decode("utf-8", "surrogateescape")
+    def __init__(self, assignment: Assignment, function: str, client_id: str, codec: Codec[Any, Any]) -> None:
+        self.assignment = assignment
         self.function = function
-        self.unique = assignment.unique.decode("utf-8", "surrogateescape")
-        self.reducer = assignment.reducer.decode("utf-8", "surrogateescape")
         self.client_id = client_id
-        self.ending: tuple[tuple[Command, *tuple[bytes, ...]], ...] = ()
-        self._report = report
+        self.ending: tuple[Report, ...] = ()
+        self._codec = codec
+        self._value: Any = _UNDECODED
 
     def __repr__(self) -> str:
-        return f"<AssignedJob {self.handle} {self.function}: {len(self.workload)} bytes>"
+        return f"<{type(self).__name__} {self.handle} {self.function}: {len(self.workload)} bytes>"
+
+    @property
+    def workload(self) -> bytes:
+        """What the client sent."""
+        return self.assignment.workload
 
     @property
     def text(self) -> str:
@@ -51,29 +58,46 @@ class AssignedJob:
         """Return the value that the workload is the JSON text of."""
         return json.loads(self.workload)
 
-    def data(self, chunk: bytes | str) -> None:
-        """Send a part of the result at once."""
-        self._send(Command.WORK_DATA, _encode(chunk))
+    @property
+    def value(self) -> Any:
+        """What the worker's codec makes of the workload: without a codec, the same bytes.
 
-    def warning(self, text: bytes | str) -> None:
-        """Send a warning at once."""
-        self._send(Command.WORK_WARNING, _encode(text))
+        Raises:
+            CodecError: The workload is none of the codec's.
+        """
+        if self._value is _UNDECODED:
+            self._value = self._codec.decode(self.workload)
+        return self._value
 
-    def progress(self, done: int, total: int) -> None:
-        """Say at once how far the job is; clients see `done` of `total`."""
-        self._send(Command.WORK_STATUS, b"%d" % done, b"%d" % total)
+    @property
+    def handle(self) -> str:
+        """The server's name for the job."""
+        return self.assignment.handle.decode("utf-8", "surrogateescape")
+
+    @property
+    def unique(self) -> str:
+        """What the client, or its library, told the job apart with; often a random string."""
+        return self.assignment.unique.decode("utf-8", "surrogateescape")
+
+    @property
+    def reducer(self) -> str:
+        """The function that is to have the parts of a reduce job, empty for all others."""
+        return self.assignment.reducer.decode("utf-8", "surrogateescape")
 
     def fail(self) -> None:
         """End the job with WORK_FAIL; what the function returns is then ignored. See also `geartrain.JobFail`."""
         self._end((Command.WORK_FAIL,))
 
     def complete(self, result: object) -> None:
-        """End the job with its result: bytes, text, or None for an empty one. Returning it does the same.
+        """End the job with its result, as the codec encodes it. Returning it does the same.
 
         Raises:
-            TypeError: The result is something else.
+            TypeError: The codec does not take it: without one it is bytes, text, or None for an empty result.
+            ValueError: It is too large for a packet.
         """
-        self._end((Command.WORK_COMPLETE, b"" if result is None else _encode(result)))
+        # Without a codec, nothing is what a function returns that has nothing to say.
+        data = b"" if result is None and self._codec is RAW else self._encode(result)
+        self._end((Command.WORK_COMPLETE, data))
 
     def raised(self, error: BaseException, *, tell: bool = True) -> None:
         """End the job with an exception: WORK_EXCEPTION, then WORK_FAIL.
@@ -92,22 +116,26 @@ class AssignedJob:
             return
         name, text = type(error).__name__, str(error)
         told = f"{name}: {text}" if text else name
-        self._end((Command.WORK_EXCEPTION, told.encode("utf-8", "replace")), (Command.WORK_FAIL,))
+        self._end((Command.WORK_EXCEPTION, told.encode("utf-8", "replace")[:MAX_DATA]), (Command.WORK_FAIL,))
 
-    def _send(self, command: Command, *arguments: bytes) -> None:
-        if not self.ending:
-            self._report(command, *arguments)
+    def _data(self, chunk: object) -> Report:
+        return Command.WORK_DATA, self._encode(chunk)
 
-    def _end(self, *packets: tuple[Command, *tuple[bytes, ...]]) -> None:
+    def _warning(self, text: Text) -> Report:
+        return Command.WORK_WARNING, _fitting(encode(text, "a warning"))
+
+    def _progress(self, done: int, total: int) -> Report:
+        return Command.WORK_STATUS, b"%d" % done, b"%d" % total
+
+    def _encode(self, value: object) -> bytes:
+        return _fitting(self._codec.encode(value))
+
+    def _end(self, *packets: Report) -> None:
         """Keep the packets of the first end; a job has one."""
         self.ending = self.ending or packets
 
 
-def _encode(value: object) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, bytearray | memoryview):
-        return bytes(value)
-    raise TypeError(f"a worker sends bytes, str or None, not {type(value).__name__}")
+def _fitting(data: bytes) -> bytes:
+    if len(data) > MAX_DATA:
+        raise ValueError(f"one packet carries up to {MAX_DATA} bytes, not {len(data)}; a generator sends many")
+    return data

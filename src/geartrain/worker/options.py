@@ -2,13 +2,18 @@
 """How a worker is to behave, written down once for all its shells."""
 
 import enum
+import math
 import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypedDict
 
+from geartrain.codecs import RAW, Codec
+from geartrain.names import Text, client_id_bytes
 from geartrain.transport import TLS
 from geartrain.transport.sockets import CONNECT_TIMEOUT, KEEPALIVE
 
-__all__ = ["GRACE", "Reason", "WorkerOptions"]
+__all__ = ["GRACE", "Options", "Reason", "WorkerOptions"]
 
 GRACE = 30.0  # seconds; what Kubernetes allows before it kills
 
@@ -18,31 +23,77 @@ class Reason(enum.Enum):
 
     STOPPED = "stopped"
     MAX_JOBS = "max_jobs"
+    MAX_AGE = "max_age"
     DRAINED = "drained"  # a burst found no more jobs
     IDLE = "idle"
 
 
-@dataclass(frozen=True, slots=True)
+class Options(TypedDict, total=False):
+    """What `geartrain.Worker` and `geartrain.AsyncWorker` can be told; `WorkerOptions` says what each means."""
+
+    concurrency: int
+    codec: Codec[Any, Any]
+    prefix: Text
+    client_id: str
+    tls: ssl.SSLContext | TLS | None
+    connect_timeout: float
+    keepalive: float | None
+    max_jobs: int | None
+    max_age: float | None
+    grace: float
+    middleware: Sequence[Callable[..., object]]
+    exceptions: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
-    """The options of `geartrain.Worker`, which says what each means.
+    """What workers can be told, checked.
+
+    Attributes:
+        concurrency: How many jobs run side by side.
+        codec: Makes bytes of results, and values of workloads.
+        prefix: A name-space put before every function's name.
+        client_id: What ``gearadmin --workers`` shows.
+        tls: Encrypts the connections.
+        connect_timeout: Seconds for one attempt to reach a server.
+        keepalive: Seconds after which a dead path is noticed; None leaves that to the system.
+        max_jobs: Leave after so many jobs.
+        max_age: Leave after so many seconds. What runs then is finished first, however long it takes.
+        grace: Seconds that `stop` and the signals leave to jobs in hand.
+        middleware: Functions ``(job, call)`` around every job, the first outermost; ``call(job)`` goes on inwards.
+        exceptions: Tell clients of exceptions; False says WORK_FAIL only, which clients of libgearman 1.1 need that do
+            not ask for exceptions and use gearmand 1.1: they would wait for ever.
 
     Raises:
+        LocalProtocolError: The client's id cannot travel.
         ValueError: A number is out of range.
     """
 
-    concurrency: int = 1
+    concurrency: int
+    codec: Codec[Any, Any] = RAW
+    prefix: Text = ""
     client_id: str = ""
     tls: ssl.SSLContext | TLS | None = None
     connect_timeout: float = CONNECT_TIMEOUT
     keepalive: float | None = KEEPALIVE
     max_jobs: int | None = None
+    max_age: float | None = None
     grace: float = GRACE
+    middleware: Sequence[Callable[..., object]] = ()
     exceptions: bool = True
 
     def __post_init__(self) -> None:
+        client_id_bytes(self.client_id)
         if self.concurrency < 1:
             raise ValueError(f"concurrency is how many jobs run at once, at least 1, not {self.concurrency}")
         if self.max_jobs is not None and self.max_jobs < 1:
             raise ValueError(f"max_jobs is at least 1, or None for any number, not {self.max_jobs}")
-        if self.grace < 0 or self.connect_timeout <= 0:
-            raise ValueError(f"grace {self.grace} and connect_timeout {self.connect_timeout} are seconds")
+        for name, seconds in {
+            "connect_timeout": self.connect_timeout,
+            "keepalive": self.keepalive,
+            "max_age": self.max_age,
+        }.items():
+            if seconds is not None and not 0 < seconds < math.inf:
+                raise ValueError(f"{name} is a number of seconds above 0, not {seconds!r}")
+        if not self.grace >= 0:
+            raise ValueError(f"grace is a number of seconds, not {self.grace!r}")

@@ -3,14 +3,17 @@
 
 ::
 
-    GREETING ──ECHO_RES──▶ AWAKE ──grab()──▶ GRABBING ──JOB_ASSIGN*──▶ AWAKE
+    GREETING ──ECHO_RES──▶ AWAKE ──grab()──▶ GRABBING ──JOB_ASSIGN* to the last grab──▶ AWAKE
                              ▲                   │
-                             └──NOOP── ASLEEP ◀──┴──NO_JOB (answered by PRE_SLEEP)
+                             └──NOOP── ASLEEP ◀──┴──NO_JOB to the last grab (answered by PRE_SLEEP)
 
 - A session begins by registering everything, and with an echo: a server that accepts connections and then says nothing
   is found out before a job is asked of it.
 - Who may grab is not decided here: a worker with several servers must not be given more jobs than it can do, so that
-  the `Dispatcher` calls `grab` for one session at a time. Jobs that run do not hold up the conversation.
+  the `Dispatcher` calls `grab`, at most once for each job that it has room for. Jobs that run do not hold up the
+  conversation.
+- Several grabs may be under way at once, which saves a worker with room for many jobs a round trip for each. They
+  become more only as jobs come: one job that comes alone costs one grab and the NO_JOB behind it, not a hundred.
 - Every answer has a deadline. Its passing ends the session, as anything does that is not Gearman.
 - An ERROR answers nothing. gearmand sends one for a result that came too late or once too often, and it lands before
   the answer to the next GRAB_JOB_ALL (protocol 7.3); it is handed on to be logged.
@@ -82,6 +85,12 @@ class WorkerSession:
 
     Feed it what the server sent and the time; send what `take_outgoing` returns.
 
+    Attributes:
+        state: What it waits for.
+        deadline: When it has waited long enough.
+        asked: How many grabs are under way.
+        running: The function of each job in hand, by handle.
+
     Args:
         functions: Wire name and timeout in milliseconds, or None, of everything that the worker can do.
         client_id: What `workers` shows, or empty.
@@ -91,7 +100,9 @@ class WorkerSession:
     def __init__(self, functions: Iterable[tuple[bytes, int | None]], client_id: bytes, now: float) -> None:
         self.state = State.GREETING
         self.deadline = now + ANSWER_TIMEOUT
-        self.running: dict[bytes, bytes] = {}  # handle -> function
+        self.asked = 0
+        self.running: dict[bytes, bytes] = {}
+        self._streak = 0  # jobs that came one after the other, since a server had none
         self._parser = Parser(RESPONSE)
         self._outgoing: list[bytes] = []
         self._registered: dict[bytes, int | None] = {}  # function -> timeout in milliseconds
@@ -105,19 +116,23 @@ class WorkerSession:
         self._send(Command.ECHO_REQ, _ECHO)
 
     def __repr__(self) -> str:
-        return f"<WorkerSession {self.state.name.lower()}: {len(self.running)} running>"
+        return f"<WorkerSession {self.state.name.lower()}: {self.asked} asked for, {len(self.running)} running>"
 
     @property
     def wants_job(self) -> bool:
         """Whether `grab` may be called."""
-        return self.state is State.AWAKE and not self._leaving
+        if self._leaving:
+            return False
+        return self.state is State.AWAKE or (self.state is State.GRABBING and self.asked < self._streak)
 
     def grab(self, now: float) -> None:
-        """Ask for a job."""
+        """Ask for a job, perhaps while others that were asked for are still to come."""
         assert self.wants_job, f"{self!r} is not to grab"
         self._outgoing.append(_GRAB)
         self._clock_runs = False
-        self._enter(State.GRABBING, now + ANSWER_TIMEOUT)
+        self.asked += 1
+        if self.state is State.AWAKE:
+            self._enter(State.GRABBING, now + ANSWER_TIMEOUT)
 
     def rest(self, now: float) -> None:
         """Sleep rather than keep gearmand waiting after a job with a timeout; call it when no grab is near.
@@ -195,19 +210,23 @@ class WorkerSession:
     def end(self) -> None:
         """Note that the connection is gone; running jobs belong to the server again."""
         self._enter(State.ENDED)
+        self.asked = 0
         self.running.clear()
 
     def _packet(self, packet: Packet, now: float) -> Assignment | Refusal | None:
         number, arguments = packet
         command = Command(number)
         if command in _ASSIGNMENTS:
-            return self._assigned(_ASSIGNMENTS[command](*arguments))
+            return self._assigned(_ASSIGNMENTS[command](*arguments), now)
         if command is Command.ERROR:
             code, text = arguments
             return Refusal(code.decode("utf-8", "replace"), text.decode("utf-8", "replace"))
         if command is Command.NO_JOB:
             self._expect(State.GRABBING, command)
-            self._sleep(now)
+            self._answered(now)
+            self._streak = 0
+            if not self.asked:
+                self._sleep(now)
             self._take_back()
         elif command is Command.NOOP:
             # A NOOP may cross our GRAB_JOB_ALL: only a sleeper is woken by it.
@@ -222,12 +241,20 @@ class WorkerSession:
             raise RemoteProtocolError(f"{command.name} is not for workers")
         return None
 
-    def _assigned(self, assignment: Assignment) -> Assignment:
+    def _assigned(self, assignment: Assignment, now: float) -> Assignment:
         self._expect(State.GRABBING, Command.JOB_ASSIGN)
-        self._enter(State.AWAKE)
+        self._answered(now)
+        self._streak += 1
+        if not self.asked:
+            self._enter(State.AWAKE)
         self.running[assignment.handle] = assignment.function
         self._take_back()
         return assignment
+
+    def _answered(self, now: float) -> None:
+        """Note that the server answered a grab: it has time again for the next."""
+        self.asked -= 1
+        self.deadline = now + ANSWER_TIMEOUT
 
     def _expect(self, state: State, command: Command) -> None:
         if self.state is not state:

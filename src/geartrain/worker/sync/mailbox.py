@@ -21,6 +21,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._letters: deque[Letter] = deque()
+        self._rung = False  # and not yet heard: one ring is enough for any number of letters
         self._closed = False
         self._lock = threading.RLock()  # a signal handler may post while its own thread closes
         self.bell, self._button = socket.socketpair()
@@ -38,14 +39,17 @@ class Mailbox:
             if self._closed:
                 return False
             self._letters.append(letter)
-            with contextlib.suppress(BlockingIOError):  # a bell with that many rings is heard
-                self._button.send(b"!")
+            if not self._rung:
+                self._rung = True
+                with contextlib.suppress(BlockingIOError):  # a bell with that many rings is heard
+                    self._button.send(b"!")
             return True
 
     def deliver(self) -> None:
         """Make the calls that were posted."""
         with contextlib.suppress(BlockingIOError):
             self.bell.recv(4096)
+        self._rung = False  # from here on a letter rings again, as it may miss the count below
         for _ in range(len(self._letters)):
             self._letters.popleft()()
 

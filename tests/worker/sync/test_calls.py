@@ -7,22 +7,22 @@ import pytest
 
 from geartrain.errors import JobFail
 from geartrain.protocol import Command
-from geartrain.worker.job import AssignedJob
-from geartrain.worker.perform import Call, perform, wrap
 from geartrain.worker.session import Assignment
+from geartrain.worker.sync.calls import Call, as_call, perform, wrap
+from geartrain.worker.sync.job import AssignedJob
 
 Sent = list[tuple[object, ...]]
 
 
 def job(sent: Sent, workload: bytes = b"w", report: Callable[..., None] | None = None) -> AssignedJob:
     assignment = Assignment(b"H:1", b"app:f", b"u", workload, b"r")
-    return AssignedJob(assignment, "f", "me", report or (lambda *packet: sent.append(packet)))
+    return AssignedJob(assignment, "f", "me", report or sent.append)
 
 
 def sent_by(call: Call, *, exceptions: bool = True) -> Sent:
     sent: Sent = []
     assigned = job(sent)
-    perform(assigned, wrap(call, []), exceptions=exceptions)
+    perform(assigned, as_call(call), exceptions=exceptions)
     return [*sent, *assigned.ending]
 
 
@@ -45,7 +45,7 @@ def test_what_is_returned_is_the_result(result: object, data: bytes) -> None:
 def test_other_results_are_an_exception() -> None:
     [(command, data), end] = sent_by(lambda job: 17)
 
-    assert (command, data) == (Command.WORK_EXCEPTION, b"TypeError: a worker sends bytes, str or None, not int")
+    assert (command, data) == (Command.WORK_EXCEPTION, b"TypeError: a value without a codec is str or bytes, not int")
     assert end == (Command.WORK_FAIL,)
 
 
@@ -119,7 +119,7 @@ def test_middleware_goes_around_the_job_first_outermost() -> None:
         return b"z"
 
     assigned = job(sent)
-    perform(assigned, wrap(parts, [layer("1"), layer("2")]))
+    perform(assigned, wrap(as_call(parts), [layer("1"), layer("2")]))
 
     assert sent == [(Command.WORK_DATA, b"a")]
     assert assigned.ending == ((Command.WORK_COMPLETE, b"z21"),)

@@ -4,7 +4,7 @@
 import select
 from functools import partial
 
-from geartrain.worker.mailbox import Mailbox
+from geartrain.worker.sync.mailbox import Mailbox
 
 
 def test_letters_are_delivered_in_order_and_ring() -> None:

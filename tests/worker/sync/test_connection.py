@@ -9,8 +9,8 @@ import pytest
 
 from geartrain.errors import ConnectionLost
 from geartrain.protocol import REQUEST, Command, Parser, response
-from geartrain.worker.connection import HIGH_WATER, Connection
-from geartrain.worker.session import State, WorkerSession
+from geartrain.worker.session import WorkerSession
+from geartrain.worker.sync.connection import HIGH_WATER, Connection
 
 
 @pytest.fixture
@@ -28,9 +28,8 @@ def test_bytes_go_both_ways(pair: tuple[Connection, socket.socket]) -> None:
     assert [command for command, _ in Parser(REQUEST).receive(far.recv(4096))] == [Command.CAN_DO, Command.ECHO_REQ]
 
     far.sendall(response(Command.ECHO_RES, b"ready?"))
-    assert connection.receive(0.0) == []
-    assert connection.session.state is State.AWAKE
-    assert connection.receive(0.0) == []
+    assert connection.read() == response(Command.ECHO_RES, b"ready?")
+    assert connection.read() == b""
 
 
 def test_the_end_is_noticed(pair: tuple[Connection, socket.socket]) -> None:
@@ -38,7 +37,7 @@ def test_the_end_is_noticed(pair: tuple[Connection, socket.socket]) -> None:
     far.close()
 
     with pytest.raises(ConnectionLost):
-        connection.receive(0.0)
+        connection.read()
     with pytest.raises(ConnectionLost):
         connection.flush()
 

@@ -1,19 +1,39 @@
 # SPDX-License-Identifier: MIT
 """Doing one job: the call, what is around it, and what its end means to the client."""
 
+import inspect
 import logging
 from collections.abc import Callable, Generator, Sequence
 from typing import TypeAlias
 
 from geartrain.errors import JobFail
-from geartrain.worker.job import AssignedJob
+from geartrain.worker.sync.job import AssignedJob
 
-__all__ = ["Call", "Middleware", "perform", "wrap"]
+__all__ = ["Call", "Middleware", "as_call", "perform", "wrap"]
 
 Call: TypeAlias = Callable[[AssignedJob], object]
 Middleware: TypeAlias = Callable[[AssignedJob, Call], object]
 
 _logger = logging.getLogger("geartrain.worker")
+
+
+def as_call(function: Callable[..., object]) -> Call:
+    """Return what does a job, made of what a user registers.
+
+    Raises:
+        TypeError: It would have to be awaited.
+    """
+    for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004  # an instance may hide a coroutine
+        if inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate):
+            raise TypeError(f"{function!r} is asynchronous; geartrain.AsyncWorker calls such functions")
+    return lambda job: _drain(job, function(job))
+
+
+def wrap(call: Call, middleware: Sequence[Middleware]) -> Call:
+    """Return the call with everything around it, the first middleware outermost."""
+    for layer in reversed(middleware):
+        call = _layered(layer, call)
+    return call
 
 
 def perform(job: AssignedJob, call: Call, *, exceptions: bool = True) -> None:
@@ -31,18 +51,6 @@ def perform(job: AssignedJob, call: Call, *, exceptions: bool = True) -> None:
     except BaseException as error:
         _logger.exception("%s %s raised", job.function, job.handle)
         job.raised(error, tell=exceptions)
-
-
-def wrap(call: Call, middleware: Sequence[Middleware]) -> Call:
-    """Return the call with everything around it, the first middleware outermost."""
-    wrapped = _streaming(call)
-    for layer in reversed(middleware):
-        wrapped = _layered(layer, wrapped)
-    return wrapped
-
-
-def _streaming(call: Call) -> Call:
-    return lambda job: _drain(job, call(job))
 
 
 def _layered(layer: Middleware, inner: Call) -> Call:

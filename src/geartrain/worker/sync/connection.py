@@ -10,7 +10,7 @@ import ssl
 import threading
 
 from geartrain.errors import ConnectionLost
-from geartrain.worker.session import Assignment, Refusal, WorkerSession
+from geartrain.worker.session import WorkerSession
 
 __all__ = ["Connection"]
 
@@ -46,27 +46,24 @@ class Connection:
             self._room.wait_for(lambda: self.is_lost or self._unsent < HIGH_WATER)
             self._unsent += size
 
-    def receive(self, now: float) -> list[Assignment | Refusal]:
-        """Take what has come in.
+    def read(self) -> bytes:
+        """Return what has come in, perhaps nothing.
 
         Raises:
             ConnectionLost: The connection has ended.
-            RemoteProtocolError: The server does not speak Gearman.
         """
-        happened: list[Assignment | Refusal] = []
-        while True:
-            try:
-                data = self.sock.recv(READ_SIZE)
-            except _WAIT:
-                return happened
-            except OSError as error:
-                raise ConnectionLost(error.strerror or str(error)) from error
-            if not data:
-                raise ConnectionLost("the server closed the connection")
-            happened += self.session.receive(data, now)
-            # An encrypted socket may hold decrypted bytes of which the selector knows nothing: read those until none.
-            if len(data) < READ_SIZE and not isinstance(self.sock, ssl.SSLSocket):
-                return happened
+        try:
+            data = self.sock.recv(READ_SIZE)
+            # An encrypted socket may hold decrypted bytes of which the selector knows nothing.
+            while data and isinstance(self.sock, ssl.SSLSocket) and (held := self.sock.pending()):
+                data += self.sock.recv(held)
+        except _WAIT:
+            return b""
+        except OSError as error:
+            raise ConnectionLost(error.strerror or str(error)) from error
+        if not data:
+            raise ConnectionLost("the server closed the connection")
+        return data
 
     def flush(self) -> None:
         """Send what can be sent.
@@ -99,7 +96,9 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Close at once."""
+        """Close at once, also for a process that was forked meanwhile and has the socket too."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()
         with self._room:
             self.is_lost = True
