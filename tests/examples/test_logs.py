@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Log aggregation over real logs, compared with what the shell counts."""
+
+import gzip
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.examples.terminal import Terminal
+
+DPKG_LOG = Path("/var/log/dpkg.log")
+ROW = re.compile(r"  (\S.*?) +([\d,]+)(?: #+)?")
+
+
+@pytest.fixture
+def blocks(terminal: Terminal) -> Iterator[list[str]]:
+    """The README's blocks, the first of which has been typed."""
+    start, *others = terminal.blocks("logs")
+    terminal.type(start)
+    terminal.wait_for("tally_log")
+    yield others
+    assert terminal.type(others[-1]) == ["OK"]
+
+
+@pytest.fixture
+def log(terminal: Terminal) -> Path:
+    """A log that nobody writes to any more: the package manager's, or else the one of our own server."""
+    copy = terminal.folder / "some.log"
+    shutil.copy(DPKG_LOG if DPKG_LOG.exists() else terminal.folder / "gearmand.log", copy)
+    return copy
+
+
+def table(lines: list[str]) -> dict[str, int]:
+    """Return the rows of both tables."""
+    return {row[1]: int(row[2].replace(",", "")) for row in map(ROW.fullmatch, lines) if row}
+
+
+def counted_by_the_shell(log: Path) -> dict[str, int]:
+    """Return how many lines there are of each day and kind in a log of dpkg's, or else of gearmand's."""
+    columns = (
+        '{ day[$1]++; kind[$3 == "status" ? $3 " " $4 : $3]++ }' if DPKG_LOG.exists() else "{ day[$2]++; kind[$1]++ }"
+    )
+    end = 'END { for (each in day) print each "\t" day[each]; for (each in kind) print each "\t" kind[each] }'
+    done = subprocess.run(["awk", columns + end, log], capture_output=True, text=True, check=True)
+    return {name: int(lines) for name, lines in (line.split("\t") for line in done.stdout.splitlines())}
+
+
+def test_the_readme(terminal: Terminal, blocks: list[str]) -> None:
+    lines = terminal.type(blocks[0])
+
+    rows = table(lines)
+    own = (terminal.folder / "gearmand.log").read_text()
+    assert re.match(r"[\d,]+ lines, [\d,]+ of them in no format that is known", lines[0])
+    assert 3 <= rows["NOTICE"] <= own.count("NOTICE")
+    assert set(re.findall(r"\d{4}-\d\d-\d\d", own)) <= set(rows)
+    if DPKG_LOG.exists():
+        assert rows["status installed"] > 0
+
+
+def test_every_line_is_counted_once_in_however_many_pieces(terminal: Terminal, blocks: list[str], log: Path) -> None:
+    text = log.read_bytes()
+    times = 4 * 1024 * 1024 // len(text)
+    log.write_bytes(text * times)
+
+    lines = terminal.type("python examples/logs/client.py some.log")
+
+    assert table(lines) == counted_by_the_shell(log)
+    assert lines[0].startswith(f"{len(text.splitlines()) * times:,} lines, 0 of them")
+
+
+def test_a_compressed_log_counts_and_what_cannot_be_read_is_named(
+    terminal: Terminal, blocks: list[str], log: Path
+) -> None:
+    with gzip.open(terminal.folder / "some.log.1.gz", "wb") as compressed:
+        compressed.write(log.read_bytes())
+
+    lines = terminal.type("python examples/logs/client.py some.log.1.gz nothing.log 2>&1")
+
+    assert table(lines) == counted_by_the_shell(log)
+    assert any("No such file or directory: 'nothing.log'" in line for line in lines)
