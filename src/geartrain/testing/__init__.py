@@ -1,10 +1,48 @@
 # SPDX-License-Identifier: MIT
 """What tests of programs that use Gearman need, ours included."""
 
-from geartrain.testing.clock import FakeClock
-from geartrain.testing.passage import Toward
-from geartrain.testing.proxy import FaultProxy
-from geartrain.testing.server import RunningServer, ServerProcess, run_server
-from geartrain.testing.wire import Wire, WirePeer
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["FakeClock", "FaultProxy", "RunningServer", "ServerProcess", "Toward", "Wire", "WirePeer", "run_server"]
+if TYPE_CHECKING:
+    from geartrain.testing.clock import FakeClock
+    from geartrain.testing.passage import Toward
+    from geartrain.testing.proxy import FaultProxy
+    from geartrain.testing.server import RunningServer, ServerProcess, run_server
+    from geartrain.testing.wire import Wire, WirePeer
+    from geartrain.testing.worker import run_worker
+
+__all__ = [
+    "FakeClock",
+    "FaultProxy",
+    "RunningServer",
+    "ServerProcess",
+    "Toward",
+    "Wire",
+    "WirePeer",
+    "run_server",
+    "run_worker",
+]
+
+# Loaded when it is asked for: the plugin for pytest is here as well, and most runs of pytest need no server.
+_HOMES = {
+    "FakeClock": "clock",
+    "FaultProxy": "proxy",
+    "RunningServer": "server",
+    "ServerProcess": "server",
+    "Toward": "passage",
+    "Wire": "wire",
+    "WirePeer": "wire",
+    "run_server": "server",
+    "run_worker": "worker",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""A worker for a test, in a thread."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+
+from geartrain.transport import Servers, parse_servers
+from geartrain.worker import Reason, Worker
+
+__all__ = ["as_worker", "run_worker"]
+
+_PATIENCE = 20.0  # seconds that nothing takes unless it will take for ever
+
+
+def as_worker(functions: Worker | Mapping[str, Callable[..., object]]) -> Worker:
+    """Return a worker that can do these functions, which may be one already."""
+    if isinstance(functions, Worker):
+        return functions
+    worker = Worker("localhost")
+    for name, function in functions.items():
+        worker.add_function(name, function)
+    return worker
+
+
+@contextlib.contextmanager
+def run_worker(functions: Worker | Mapping[str, Callable[..., object]], servers: Servers = None) -> Iterator[Worker]:
+    """Run a worker for the length of a block, at the end of which it finishes what it has in hand.
+
+    Args:
+        functions: The worker, or the functions of one by name.
+        servers: Whom it is to work for in the block, instead of those that it was made for.
+
+    Raises:
+        AssertionError: At its end a job still runs, and does not end for a long time.
+    """
+    worker = as_worker(functions)
+    own = worker._addresses
+    if servers is not None:
+        worker._addresses = parse_servers(servers)
+    ended: Future[Reason] = Future()
+    thread = threading.Thread(target=_run, args=(worker, ended), name="gearman worker", daemon=True)
+    thread.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        try:
+            ended.result(_PATIENCE)
+        except TimeoutError:
+            raise AssertionError(f"{worker!r} still has a job in hand") from None
+        finally:
+            worker._addresses = own
+
+
+def _run(worker: Worker, ended: Future[Reason]) -> None:
+    try:
+        ended.set_result(worker.run())
+    except BaseException as error:  # noqa: BLE001  # whoever waits for the end is to have it
+        ended.set_exception(error)
