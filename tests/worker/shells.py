@@ -20,14 +20,16 @@ import uvloop
 from geartrain import AssignedJob, AsyncAssignedJob, AsyncWorker, Worker
 from geartrain.worker import Options, Reason
 
-__all__ = ["PATIENCE", "SHELLS", "Gate", "Notes", "ShelledWorker", "shell", "working"]
+__all__ = ["PATIENCE", "PROCESSES", "SHELLS", "Gate", "Notes", "ShelledWorker", "shell", "working"]
 
 PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
 
 Function: TypeAlias = Callable[[AsyncAssignedJob], Coroutine[None, None, object] | AsyncGenerator[object, None]]
 
-THREADS, ASYNCIO, UVLOOP = "threads", "asyncio", "uvloop"
-SHELLS = [THREADS, ASYNCIO, UVLOOP]
+THREADS, PROCESSES, ASYNCIO, UVLOOP = "threads", "processes", "asyncio", "uvloop"
+# Python 3.12 and later warn of a fork in a process with threads; tests have some.
+_FORKS = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+SHELLS = [THREADS, pytest.param(PROCESSES, marks=_FORKS), ASYNCIO, UVLOOP]
 _LOOPS = {ASYNCIO: asyncio.new_event_loop, UVLOOP: uvloop.new_event_loop}
 
 
@@ -38,7 +40,10 @@ class ShelledWorker:
         self._shell = shell
         chosen: Options = {"concurrency": 1, **options}  # type: ignore[typeddict-item]  # tests know the names
         self._worker: Worker | AsyncWorker
-        self._worker = AsyncWorker(servers, **chosen) if shell in _LOOPS else Worker(servers, **chosen)
+        if shell in _LOOPS:
+            self._worker = AsyncWorker(servers, **chosen)
+        else:
+            self._worker = Worker(servers, executor="process" if shell == PROCESSES else "thread", **chosen)
 
     def run(self, **options: Any) -> Reason:
         if isinstance(self._worker, Worker):
@@ -73,7 +78,7 @@ class ShelledWorker:
 
 
 @contextlib.contextmanager
-def working(worker: ShelledWorker) -> Iterator[None]:
+def working(worker: ShelledWorker | Worker) -> Iterator[None]:
     """Run a worker in a thread for the length of a block."""
     thread = threading.Thread(target=worker.run)
     thread.start()

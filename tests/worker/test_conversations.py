@@ -28,9 +28,9 @@ from geartrain import (
     Warn,
 )
 from geartrain.errors import NoServerAvailable
-from geartrain.worker import Reason, session
+from geartrain.worker import Reason, job, session
 from tests.job_servers import Gearmand, free_port
-from tests.worker.shells import PATIENCE, Gate, Notes, ShelledWorker, working
+from tests.worker.shells import PATIENCE, PROCESSES, Gate, Notes, ShelledWorker, working
 
 
 async def echo(job: AsyncAssignedJob) -> bytes:
@@ -144,12 +144,18 @@ class TestAFunction:
         with working(worker), pytest.raises(JobFailed):
             client.do("fail", timeout=PATIENCE)
 
-    def test_may_be_added_while_the_worker_runs_and_jobs_wait(self, worker: ShelledWorker, client: Client) -> None:
+    def test_may_be_added_while_the_worker_runs_and_jobs_wait(
+        self, shell: str, worker: ShelledWorker, client: Client
+    ) -> None:
         worker.add_function("echo", echo)
         with working(worker):
             assert client.do("echo", timeout=PATIENCE) == b""
             job = client.submit("later", "x")
 
+            if shell == PROCESSES:
+                with pytest.raises(RuntimeError, match="before run"):
+                    worker.add_function("later", echo)
+                return
             worker.add_function("later", echo)
 
             assert job.result(PATIENCE) == b"x"
@@ -243,6 +249,34 @@ class TestAFunction:
             assert job.result(PATIENCE) == b'{"sum":6}'
             with pytest.raises(JobException, match="CodecError: not JSON: b'oops'"):
                 client.do("total", "oops", timeout=PATIENCE)
+
+    @pytest.mark.parametrize(
+        ("result", "reason"),
+        [(object(), "TypeError: "), ("x" * 1000, "ValueError: one packet carries up to 999 bytes, not 1002")],
+        ids=["strange", "large"],
+    )
+    def test_that_returns_what_cannot_travel_fails_alone(
+        self,
+        shell: str,
+        server: str,
+        client: Client,
+        monkeypatch: pytest.MonkeyPatch,
+        result: object,
+        reason: str,
+    ) -> None:
+        monkeypatch.setattr(job, "MAX_DATA", 999)
+        worker = ShelledWorker(shell, server, codec=JSON)
+
+        @worker.function
+        async def f(job: AsyncAssignedJob) -> object:
+            return result if job.text == "bad" else job.text
+
+        with working(worker):
+            with pytest.raises(JobException) as caught:
+                client.do("f", "bad", timeout=PATIENCE)
+            assert client.do("f", "good", timeout=PATIENCE) == b'"good"'
+
+        assert caught.value.text.startswith(reason)
 
 
 class TestLeaving:
@@ -404,6 +438,7 @@ print("left", flush=True)
 
 PROGRAMS = {
     "threads": THREADS,
+    "processes": THREADS.replace("argv[1]", "argv[1], executor='process'"),
     "asyncio": ASYNCIO,
     "uvloop": ASYNCIO.replace("asyncio.run", "__import__('uvloop').run"),
 }

@@ -6,16 +6,19 @@ import math
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from geartrain.codecs import RAW, Codec
 from geartrain.names import Text, client_id_bytes
 from geartrain.transport import TLS
 from geartrain.transport.sockets import CONNECT_TIMEOUT, KEEPALIVE
 
-__all__ = ["GRACE", "Options", "Reason", "WorkerOptions"]
+__all__ = ["GRACE", "Executor", "Options", "Reason", "WorkerOptions"]
 
 GRACE = 30.0  # seconds; what Kubernetes allows before it kills
+
+
+Executor: TypeAlias = Literal["thread", "process"]
 
 
 class Reason(enum.Enum):
@@ -51,6 +54,7 @@ class WorkerOptions:
 
     Attributes:
         concurrency: How many jobs run side by side.
+        executor: Where a blocking worker does its jobs.
         codec: Makes bytes of results, and values of workloads.
         prefix: A name-space put before every function's name.
         client_id: What ``gearadmin --workers`` shows.
@@ -66,10 +70,11 @@ class WorkerOptions:
 
     Raises:
         LocalProtocolError: The client's id cannot travel.
-        ValueError: A number is out of range.
+        ValueError: A number is out of range, or the executor is none.
     """
 
     concurrency: int
+    executor: Executor = "thread"
     codec: Codec[Any, Any] = RAW
     prefix: Text = ""
     client_id: str = ""
@@ -84,6 +89,8 @@ class WorkerOptions:
 
     def __post_init__(self) -> None:
         client_id_bytes(self.client_id)
+        if self.executor not in get_args(Executor):
+            raise ValueError(f'executor is "thread" or "process", not {self.executor!r}')
         if self.concurrency < 1:
             raise ValueError(f"concurrency is how many jobs run at once, at least 1, not {self.concurrency}")
         if self.max_jobs is not None and self.max_jobs < 1:

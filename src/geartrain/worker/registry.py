@@ -96,6 +96,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         Raises:
             LocalProtocolError: The name cannot travel, or the timeout is out of range.
             TypeError: The function is not of the kind that this worker calls.
+            RuntimeError: The worker runs, and does its jobs in processes.
         """
         call = self._call(function)
         with self._lock:

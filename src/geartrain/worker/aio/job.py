@@ -30,16 +30,17 @@ class AsyncAssignedJob(JobInHand):
 
     async def data(self, chunk: object) -> None:
         """Send a part of the result at once, as the codec encodes it; wait if the server takes none at present."""
-        await self._send(self._data(chunk))
+        await self.send(self._data(chunk))
 
     async def warning(self, text: Text) -> None:
         """Send a warning at once."""
-        await self._send(self._warning(text))
+        await self.send(self._warning(text))
 
     async def progress(self, done: int, total: int) -> None:
         """Say at once how far the job is; clients see `done` of `total`."""
-        await self._send(self._progress(done, total))
+        await self.send(self._progress(done, total))
 
-    async def _send(self, report: Report) -> None:
+    async def send(self, report: Report) -> None:
+        """Send a packet about the job, unless it has ended."""
         if not self.ending:
             await self._report(report)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The threads in which a blocking worker's jobs are done.
+"""The threads in which a blocking worker's jobs are done, or each of which keeps a process that does them.
 
 Waking a thread costs more than a short job. So for any number of new tasks one thread is woken, and wakes another one
 before it begins if more tasks wait: a task is begun at once however long the others take, and those of a batch that
@@ -23,7 +23,11 @@ class Hand(Protocol):
     """What a thread does its jobs with."""
 
     def do(self, job: AssignedJob, function: Function[Call]) -> None:
-        """Do a job up to its end; nothing that it raises gets any further."""
+        """Do a job up to its end; nothing that it raises gets any further.
+
+        Raises:
+            GeartrainError: Jobs can be done no more.
+        """
 
     def leave(self) -> None:
         """Do no more jobs."""

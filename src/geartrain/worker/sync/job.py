@@ -30,16 +30,17 @@ class AssignedJob(JobInHand):
 
     def data(self, chunk: object) -> None:
         """Send a part of the result at once, as the codec encodes it; wait if the server takes none at present."""
-        self._send(self._data(chunk))
+        self.send(self._data(chunk))
 
     def warning(self, text: Text) -> None:
         """Send a warning at once."""
-        self._send(self._warning(text))
+        self.send(self._warning(text))
 
     def progress(self, done: int, total: int) -> None:
         """Say at once how far the job is; clients see `done` of `total`."""
-        self._send(self._progress(done, total))
+        self.send(self._progress(done, total))
 
-    def _send(self, report: Report) -> None:
+    def send(self, report: Report) -> None:
+        """Send a packet about the job, unless it has ended."""
         if not self.ending:
             self._report(report)

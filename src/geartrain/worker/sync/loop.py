@@ -20,11 +20,13 @@ from geartrain.worker.options import Reason, WorkerOptions
 from geartrain.worker.session import Assignment
 from geartrain.worker.shift import Shift
 from geartrain.worker.sync.calls import Call, Middleware, wrap
+from geartrain.worker.sync.child import Child, labour
 from geartrain.worker.sync.connection import Connection
 from geartrain.worker.sync.crew import Crew, Hand, OwnHand
 from geartrain.worker.sync.job import AssignedJob
 from geartrain.worker.sync.link import Link, Outcome
 from geartrain.worker.sync.mailbox import Mailbox
+from geartrain.worker.sync.nursery import Nursery
 
 __all__ = ["WorkerLoop"]
 
@@ -48,7 +50,11 @@ class WorkerLoop:
         tls = client_context(options.tls)
         self._links = [Link(contact, options, tls) for contact in self._shift.contacts]
         self._options = options
-        self._crew = Crew(options.concurrency, partial(OwnHand, exceptions=options.exceptions))
+        # Before there is a thread or a socket.
+        self._nursery = (
+            Nursery(partial(labour, self._shift.functions, options)) if options.executor == "process" else None
+        )
+        self._crew = Crew(options.concurrency, self._new_hand)
         self._mailbox = Mailbox()
         self._selector = selectors.DefaultSelector()
 
@@ -93,6 +99,8 @@ class WorkerLoop:
     def close(self) -> None:
         """Give back what a loop has, whether it was run or not."""
         self._mailbox.close()
+        if self._nursery is not None:
+            self._nursery.close()
         self._selector.close()
 
     def _wait(self) -> None:
@@ -165,8 +173,13 @@ class WorkerLoop:
     def _finish(self, connection: Connection, job: AssignedJob) -> None:
         self._shift.finish(connection.session, job, time.monotonic())
 
+    def _give_up(self, error: GeartrainError) -> None:
+        raise error
+
     def _leave(self) -> None:
         self._shift.leave()
+        if self._nursery is not None and self._shift.running:
+            self._nursery.close()  # before others get the jobs
         for link in self._links:
             if link.connection is not None:
                 link.connection.leave()
@@ -174,14 +187,22 @@ class WorkerLoop:
 
     # What happens in other threads.
 
+    def _new_hand(self) -> Hand:
+        exceptions = self._options.exceptions
+        return OwnHand(exceptions=exceptions) if self._nursery is None else Child(self._nursery, exceptions=exceptions)
+
     def _take_outcome(self, link: Link, outcome: Outcome) -> None:
         """Pass on, from a connecting thread, what came of it."""
         if not self._mailbox.post(partial(self._connected, link, outcome)) and isinstance(outcome, socket.socket):
             outcome.close()
 
     def _do(self, connection: Connection, job: AssignedJob, function: Function[Call], hand: Hand) -> None:
-        hand.do(job, function)
-        self._mailbox.post(partial(self._finish, connection, job))
+        try:
+            hand.do(job, function)
+        except GeartrainError as error:
+            self._mailbox.post(partial(self._give_up, error))
+        else:
+            self._mailbox.post(partial(self._finish, connection, job))
 
     def _report(self, connection: Connection, handle: bytes, report: Report) -> None:
         command, *arguments = report

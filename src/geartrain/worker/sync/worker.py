@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Unpack
 
 from geartrain.transport import Servers
-from geartrain.worker.options import Options, Reason, WorkerOptions
+from geartrain.worker.options import Executor, Options, Reason, WorkerOptions
 from geartrain.worker.registry import Registry
 from geartrain.worker.sync.calls import Call, Middleware, as_call
 from geartrain.worker.sync.loop import WorkerLoop
@@ -19,7 +19,7 @@ __all__ = ["Worker"]
 
 
 class Worker(Registry[Call, Middleware]):
-    """Does jobs for any number of servers, in threads.
+    """Does jobs for any number of servers, in threads or in processes.
 
     ::
 
@@ -33,6 +33,11 @@ class Worker(Registry[Call, Middleware]):
 
     Args:
         servers: See `geartrain.transport.parse_servers`; all of them are talked to at once.
+        executor: ``"thread"`` does jobs in threads of this process. ``"process"`` does them, and the middleware around
+            them, in processes forked from it: for functions that keep a processor busy, or that may crash. A process
+            that dies fails the job that it did, and another takes its place. They know what this process knew when
+            `run` was called, which is best done before there are other threads; they ignore SIGINT and SIGTERM, and
+            are killed when `grace` is over or this process has ended, in whatever way.
         options: As `geartrain.worker.WorkerOptions` has them. `concurrency` is 1 unless given.
 
     Raises:
@@ -40,9 +45,9 @@ class Worker(Registry[Call, Middleware]):
         ValueError: A server is no address, or an option is out of range.
     """
 
-    def __init__(self, servers: Servers = None, **options: Unpack[Options]) -> None:
+    def __init__(self, servers: Servers = None, *, executor: Executor = "thread", **options: Unpack[Options]) -> None:
         options.setdefault("concurrency", 1)
-        super().__init__(servers, WorkerOptions(**options))
+        super().__init__(servers, WorkerOptions(executor=executor, **options))
 
     def run(self, *, burst: bool = False, idle_timeout: float | None = None) -> Reason:
         """Do jobs until there is a reason to leave, and return it.
@@ -66,6 +71,10 @@ class Worker(Registry[Call, Middleware]):
             return loop.run()
 
     def _call(self, function: Callable[..., object]) -> Call:
+        if self._options.executor == "process" and self._loop is not None:
+            raise RuntimeError(
+                "processes know the functions that were there when they were forked: add them before run"
+            )
         return as_call(function)
 
     def _new_loop(self, *, burst: bool, idle_timeout: float | None) -> WorkerLoop:

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: MIT
+"""Jobs in processes: what dies, what lives on, and what is left behind."""
+
+import ctypes
+import faulthandler
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from geartrain import AssignedJob, Client, Data, JobException, SubmittedJob, Worker
+from geartrain.errors import GeartrainError
+from geartrain.testing import run_server
+from geartrain.worker.sync.nursery import Line, Nursery
+from tests.worker.shells import PATIENCE, Gate, working
+
+# Python 3.12 and later warn of a fork in a process with threads; tests have some.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with run_server() as server:
+        yield server.address
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[Client]:
+    with Client(address) as client:
+        yield client
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    with Gate() as gate:
+        yield gate
+
+
+def said_by(job: SubmittedJob) -> int:
+    """Return the number that a job sends."""
+    event = next(iter(job))
+    assert isinstance(event, Data)
+    return int(event.data)
+
+
+def whoami(job: AssignedJob) -> str:
+    return str(os.getpid())
+
+
+def wait_for_the_end_of(process: int) -> None:
+    """Return when a process is gone that need not be a child of ours."""
+    try:
+        descriptor = os.pidfd_open(process)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([descriptor], [], [], PATIENCE)[0], f"process {process} is still there"
+    finally:
+        os.close(descriptor)
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave() -> None:
+    os._exit(3)
+
+
+def crash() -> None:
+    faulthandler.disable()  # the test's, which would tell of it at length
+    ctypes.string_at(0)
+
+
+@pytest.mark.parametrize(
+    ("end", "how"), [(kill, "was killed by SIGKILL"), (leave, "exited with status 3"), (crash, "was killed by SIGSEGV")]
+)
+def test_a_process_that_dies_fails_its_own_job_and_another_takes_its_place(
+    address: str, client: Client, gate: Gate, end: Callable[[], None], how: str
+) -> None:
+    worker = Worker(address, executor="process", concurrency=2)
+
+    @worker.function
+    def f(job: AssignedJob) -> str:
+        if job.text == "die":
+            job.data("last words")
+            end()
+        gate.wait()
+        return job.text
+
+    with working(worker):
+        beside = client.submit("f", "lives")
+        dying = client.submit("f", "die")
+
+        with pytest.raises(JobException) as caught:
+            dying.result(PATIENCE)
+        gate.open()
+
+        assert caught.value.text == f"ProcessDied: the process that did the job {how}"
+        assert beside.result(PATIENCE) == b"lives"
+        assert [client.do("f", text, timeout=PATIENCE) for text in ("a", "b", "c")] == [b"a", b"b", b"c"]
+
+
+def test_a_process_that_dies_between_jobs_fails_none(address: str, client: Client) -> None:
+    worker = Worker(address, executor="process")
+    worker.add_function("whoami", whoami)
+
+    with working(worker):
+        first = int(client.do("whoami", timeout=PATIENCE))
+        os.kill(first, signal.SIGKILL)
+        wait_for_the_end_of(first)
+
+        assert int(client.do("whoami", timeout=PATIENCE)) not in (first, os.getpid())
+
+
+def test_a_process_that_dies_is_found_out_although_another_one_holds_its_socket(address: str, client: Client) -> None:
+    worker = Worker(address, executor="process")
+
+    @worker.function
+    def f(job: AssignedJob) -> None:
+        grandchild = os.fork()
+        if grandchild == 0:
+            select.select([], [], [], PATIENCE)
+            os._exit(0)
+        job.data(str(grandchild))
+        os._exit(1)
+
+    with working(worker):
+        job = client.submit("f")
+        grandchild = said_by(job)
+        try:
+            with pytest.raises(JobException, match="exited with status 1"):
+                job.result(PATIENCE)
+        finally:
+            os.kill(grandchild, signal.SIGKILL)
+
+
+def test_a_closure_is_known_and_one_process_does_many_jobs(address: str, client: Client) -> None:
+    worker = Worker(address, executor="process")
+    local = ["not", "global"]
+    worker.add_function("f", lambda job: f"{os.getpid()} {local}")
+
+    with working(worker):
+        answers = {client.do("f", timeout=PATIENCE) for _ in range(10)}
+
+    [answer] = answers
+    assert answer.decode().endswith(" ['not', 'global']")
+
+
+def test_what_runs_when_the_grace_is_over_is_killed(address: str, client: Client, gate: Gate) -> None:
+    worker = Worker(address, executor="process")
+
+    @worker.function
+    def f(job: AssignedJob) -> None:
+        job.data(str(os.getpid()))
+        gate.wait()
+
+    with working(worker):
+        job = client.submit("f")
+        child = said_by(job)
+        worker.stop(grace=0.0)
+        wait_for_the_end_of(child)
+
+    second = Worker(address, max_jobs=1)
+    second.add_function("f", lambda job: b"second")
+    second.run()
+    assert job.result(PATIENCE) == b"second"
+
+
+def test_a_worker_whose_nursery_is_gone_leaves_its_jobs_to_others() -> None:
+    nursery = Nursery(lambda line: None)
+    os.kill(nursery._pid, signal.SIGKILL)
+    wait_for_the_end_of(nursery._pid)
+
+    with pytest.raises(GeartrainError, match="is gone"):
+        nursery.bear()
+    nursery.close()
+
+
+def _wait(line: socket.socket) -> None:
+    line.recv(1)
+
+
+def test_a_nursery_that_is_killed_is_told_apart_from_its_children() -> None:
+    nursery = Nursery(_wait)
+    line = nursery.bear()
+    assert isinstance(line, Line)
+    os.kill(nursery._pid, signal.SIGKILL)
+
+    assert os.read(line.obituary, 100) == b""
+    line.close()
+    nursery.close()
+
+
+# A worker that says who does a job and who forked that, and ends the job when it is told to.
+PROGRAM = """
+import os, sys
+from geartrain import Worker
+
+worker = Worker(sys.argv[1], executor="process", concurrency=2)
+
+@worker.function
+def f(job):
+    print(os.getpid(), os.getppid(), flush=True)
+    return os.read(0, 100).strip()
+
+@worker.function
+def sockets(job):
+    links = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            links.append(os.readlink(f"/proc/self/fd/{name}"))
+        except OSError:
+            pass  # the descriptor with which the folder was read
+    return str(sum(link.startswith("socket:") for link in links))
+
+worker.run()
+"""
+
+
+@pytest.fixture
+def program(address: str) -> Iterator["subprocess.Popen[str]"]:
+    """A worker in a process, and a process group, of its own."""
+    command = [sys.executable, "-c", PROGRAM, address]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_processes_end_with_a_worker_that_is_killed(program: "subprocess.Popen[str]", client: Client) -> None:
+    assert program.stdout is not None
+    client.submit_background("f")
+    child, nursery = map(int, program.stdout.readline().split())
+    assert nursery != program.pid
+
+    program.kill()
+
+    wait_for_the_end_of(child)
+    wait_for_the_end_of(nursery)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_lets_the_jobs_be_finished(
+    program: "subprocess.Popen[str]", client: Client, number: signal.Signals
+) -> None:
+    assert program.stdin is not None
+    assert program.stdout is not None
+    job = client.submit("f")
+    child, nursery = map(int, program.stdout.readline().split())
+
+    os.killpg(program.pid, number)
+    program.stdin.write("finished\n")
+    program.stdin.flush()
+
+    assert job.result(PATIENCE) == b"finished"
+    assert program.wait(PATIENCE) == 0
+    wait_for_the_end_of(child)
+    wait_for_the_end_of(nursery)
+
+
+def test_a_process_has_no_socket_but_its_own(program: "subprocess.Popen[str]", client: Client) -> None:
+    jobs = [client.submit("sockets") for _ in range(20)]
+
+    assert {job.result(PATIENCE) for job in jobs} == {b"1"}
