@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test bench clean
+.PHONY: help demo examples check format test docs bench clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ test: $(VENV)/developer  ## Run every test, with what they need set up (Debian p
 	@tests/interop/install-peers
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(if $(ARGS),,$(BIN)/coverage report)
+
+docs: $(VENV)/developer  ## Make the documentation, in build/docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
 
 bench: $(VENV)/developer  ## Measure against Debian's gearmand in one run
 	$(BIN)/python benchmarks/against_gearmand.py $(ARGS)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""How Sphinx makes the documentation; `make docs` runs it."""
+
+import sys
+from pathlib import Path
+
+from geartrain import __version__
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+
+project = "Geartrain"
+author = "The Geartrain maintainers"
+copyright = author  # noqa: A001  # the name that Sphinx looks for
+version = release = __version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "myst_parser",
+    "command_help",
+    "name_links",
+    "packet_tables",
+]
+exclude_patterns = ["conftest.py", "extensions"]
+nitpicky = False  # docstrings name arguments, too, in the quotes that stand for our names
+
+default_role = "py:obj"  # `Client` in a docstring is a link
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+add_module_names = False
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 80
+
+myst_enable_extensions = ["attrs_inline", "deflist"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = f"Geartrain {__version__}"
+html_static_path = ["static"]
+html_css_files = ["geartrain.css"]
+html_logo = "static/gears.svg"
+html_favicon = "static/gears.svg"
+html_copy_source = False
+html_show_sphinx = False
+html_theme_options = {"sidebar_hide_name": False}

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""One page of the documentation, and the small world in which its blocks are executed.
+
+A page may say `4730`, as its readers would. Here each port from 4730 to 4739 stands for a free one of this machine, and
+the commands and libraries that have 4730 for a default are told of the one in its place. A page that does not start
+``gearmand`` itself finds a server running.
+"""
+
+import contextlib
+import os
+import re
+import socket
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from geartrain.testing import run_server
+from tests.docs.terminal import PATIENCE, Terminal
+from tests.job_servers import free_port
+
+__all__ = ["Page", "begin", "end"]
+
+_PORT = re.compile(r"\b473\d\b")
+_COMMANDS = Path(sysconfig.get_path("scripts"))
+
+# What stands in for a command: the command itself, told where the server is unless the page says so. libgearman, given
+# a server twice, now and then waits for ever, so PHP has it from the program alone.
+_STAND_INS = {
+    "gearmand": 'exec env GEARMAND_PORT={port} GEARMAND_LISTEN=127.0.0.1 "{commands}/gearmand" "$@"',
+    "gearman": 'unset GEARMAN_SERVERS; exec env GEARMAN_SERVER=127.0.0.1:{port} "{commands}/gearman" "$@"',
+    "gearadmin": 'case " $* " in *" --server "*|*" --port "*|*" -p "*) ;; *) set -- --port {port} "$@" ;; esac\n'
+    'exec "{commands}/gearadmin" "$@"',
+    "python": 'exec "{python}" "$@"',
+    "php": 'unset GEARMAN_SERVERS; exec /usr/bin/php "$@"',
+}
+
+
+class Page:
+    """The folder, the ports, the server and the terminals of one page.
+
+    Attributes:
+        names: What its Python blocks have defined.
+        printed: What its last block printed.
+    """
+
+    def __init__(self, *, starts_servers: bool) -> None:
+        self._cleanup = contextlib.ExitStack()
+        self.folder = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="geartrain-docs-")))
+        self.names: dict[str, Any] = {"__name__": "__page__"}
+        self.printed = ""
+        self._ports: dict[str, int] = {}
+        self._environment = os.environ | {
+            "GEARMAN_SERVERS": f"127.0.0.1:{self._port('4730')}",
+            "PATH": f"{self._stand_ins()}{os.pathsep}{_COMMANDS}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONUNBUFFERED": "1",
+        }
+        if not starts_servers:
+            self._cleanup.enter_context(run_server(port=self._port("4730")))
+        self._terminal = self._open_terminal()
+
+    def close(self) -> None:
+        """End all that the page started."""
+        self._cleanup.close()
+
+    def localised(self, text: str) -> str:
+        """Return a text with this page's ports in it."""
+        return _PORT.sub(lambda found: str(self._port(found[0])), text)
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Let Python in this process work in the folder, and find the server."""
+        with contextlib.chdir(self.folder):
+            before = os.environ.get("GEARMAN_SERVERS")
+            os.environ["GEARMAN_SERVERS"] = self._environment["GEARMAN_SERVERS"]
+            try:
+                yield
+            finally:
+                os.environ.pop("GEARMAN_SERVERS")
+                if before is not None:
+                    os.environ["GEARMAN_SERVERS"] = before
+
+    def run(self, block: str) -> None:
+        """Type a block in the terminal, and wait for its end."""
+        self.printed = self._terminal.run(block)
+        self._wait_for_servers(block)
+
+    def start(self, block: str) -> None:
+        """Type a block in a terminal of its own, where it goes on."""
+        self._open_terminal().start(block)
+        self._wait_for_servers(block)
+
+    def _open_terminal(self) -> Terminal:
+        terminal = Terminal(self.folder, self._environment)
+        self._cleanup.callback(terminal.close)
+        return terminal
+
+    def _port(self, written: str) -> int:
+        return self._ports.setdefault(written, free_port())
+
+    def _stand_ins(self) -> Path:
+        folder = self.folder / ".commands"
+        folder.mkdir()
+        for name, script in _STAND_INS.items():
+            command = folder / name
+            text = script.format(port=self._port("4730"), commands=_COMMANDS, python=sys.executable)
+            command.write_text(f"#!/bin/sh\n{text}\n")
+            command.chmod(0o755)
+        return folder
+
+    def _wait_for_servers(self, block: str) -> None:
+        """Return when the servers that a block starts listen, as a reader takes a moment, too."""
+        for options in re.findall(r"^gearmand\b(.*)$", block, re.MULTILINE):
+            if "&" not in options and self._has_ended(options):
+                continue
+            named = re.search(r"(?:--port[ =]|-p ?)(\d+)", options)
+            _wait_for_port(int(named[1]) if named else self._port("4730"))
+
+    @staticmethod
+    def _has_ended(options: str) -> bool:
+        return any(word in options for word in ("--help", "--version", "--check-args"))
+
+
+def _wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), PATIENCE):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no server came to listen on port {port}")
+
+
+def begin(namespace: dict[str, Any]) -> None:
+    """Begin a page; pytest calls it before the first block."""
+    namespace["page"] = None
+
+
+def end(namespace: dict[str, Any]) -> None:
+    """End a page; pytest calls it after the last block."""
+    page = namespace.pop("page", None)
+    if page is not None:
+        page.close()

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""A shell that keeps what is done in it from one block of a page to the next, as a reader's does."""
+
+import contextlib
+import os
+import secrets
+import selectors
+import signal
+import subprocess
+from pathlib import Path
+
+__all__ = ["PATIENCE", "Terminal"]
+
+PATIENCE = 60.0  # seconds that no block of the documentation takes, even on a busy machine
+
+
+class Terminal:
+    """A shell in a folder.
+
+    Args:
+        folder: Where it starts.
+        environment: Its variables.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self._folder = folder
+        self._errors = (folder / f".terminal-{secrets.token_hex(4)}.errors").open("w+b")
+        self._shell = subprocess.Popen(
+            ["sh"],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,
+        )
+
+    def start(self, block: str) -> None:
+        """Type a block and leave it to itself."""
+        script = self._folder / f".block-{secrets.token_hex(4)}"
+        script.write_text(f"set -e\n{block}")
+        self._type(f". ./{script.name}\n")
+
+    def run(self, block: str) -> str:
+        """Type a block, and return what it has printed when its last command has ended.
+
+        Raises:
+            AssertionError: A command of it failed, or did not end.
+        """
+        mark = secrets.token_hex(8)
+        self.start(block)
+        self._type(f"echo {mark}\n")
+        return self._read_up_to(f"{mark}\n".encode()).decode()
+
+    def close(self) -> None:
+        """End the shell, and all that was started in it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._shell.pid, signal.SIGTERM)
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        self._shell.stdin.close()
+        try:
+            self._shell.wait(PATIENCE)
+            # A program keeps the output open for as long as it runs.
+            self._wait_for_end()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._shell.pid, signal.SIGKILL)
+            self._shell.wait(PATIENCE)
+            self._shell.stdout.close()
+            self._errors.close()
+
+    def _type(self, line: str) -> None:
+        assert self._shell.stdin is not None
+        self._shell.stdin.write(line.encode())
+        self._shell.stdin.flush()
+
+    def _read_up_to(self, mark: bytes) -> bytes:
+        printed = b""
+        while not printed.endswith(mark):
+            piece = self._read()
+            if not piece:
+                raise AssertionError(f"the block failed after {printed.decode()!r}:\n{self._said()}")
+            printed += piece
+        return printed.removesuffix(mark)
+
+    def _wait_for_end(self) -> None:
+        while self._read():
+            pass
+
+    def _read(self) -> bytes:
+        """Return what is printed next; nothing at the end."""
+        assert self._shell.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._shell.stdout, selectors.EVENT_READ)
+            if not selector.select(PATIENCE):
+                raise AssertionError(f"nothing was printed for {PATIENCE:g} seconds; before that:\n{self._said()}")
+        return os.read(self._shell.stdout.fileno(), 1 << 16)
+
+    def _said(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read().decode()

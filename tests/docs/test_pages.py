@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""What holds for all pages. That their code does what they say, the blocks themselves show: they are tests, too."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from geartrain.protocol import Command
+from geartrain.protocol.text import COMMANDS
+from tests.docs.blocks import FENCE, LANGUAGES, NOT_RUN
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+MOST_NOT_RUN = 12  # of all pages; each says why
+
+
+def openings(text: str) -> list[re.Match[str]]:
+    """Return where the blocks of a page begin."""
+    return list(FENCE.finditer(text))[::2]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_a_block_has_a_language_that_is_executed_or_is_a_drawing(page: Path) -> None:
+    languages = {fence["language"] for fence in openings(page.read_text())}
+
+    assert {language for language in languages if not language.startswith("{")} <= {"", *LANGUAGES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_output_stands_behind_the_block_that_prints_it(page: Path) -> None:
+    languages = [fence["language"] for fence in openings(page.read_text())]
+
+    for before, language in zip(["", *languages], languages, strict=False):
+        assert language != "text" or before in ("python", "sh")
+
+
+def test_few_blocks_are_not_run() -> None:
+    marks = [line for page in PAGES for line in page.read_text().splitlines() if "not run:" in line]
+
+    assert len(marks) <= MOST_NOT_RUN
+    assert all(NOT_RUN.match(mark) for mark in marks)
+
+
+def test_the_page_on_the_protocol_has_every_packet_and_command() -> None:
+    page = (DOCS / "topics" / "protocol.md").read_text()
+
+    assert {command.name for command in Command if command > 0} <= set(re.findall(r"[A-Z_]+", page))
+    assert "{text-command-table}" in page
+    assert COMMANDS
