@@ -24,7 +24,7 @@ SET_UP = "make examples && . .venv/bin/activate\n"
 
 
 class Terminal:
-    """A shell with job control, in a folder where everything of the repository is, with a port of its own for gearmand.
+    """A shell in a folder where everything of the repository is, with a port of its own for gearmand.
 
     Attributes:
         folder: Where it is.
@@ -99,7 +99,7 @@ def open_terminal(folder: Path, *ports: int) -> Iterator[Terminal]:
         "GEARMAN_SERVERS": f"127.0.0.1:{port}",
         "PATH": os.pathsep.join([str(private), str(Path(sys.executable).parent), str(COMMANDS), os.environ["PATH"]]),
     }
-    with Program(["bash", "-m"], environment=environment) as shell:
+    with Program(["bash"], environment=environment) as shell:
         terminal = Terminal(shell, tree, f"127.0.0.1:{port}", {given: free_port() for given in ports})
         terminal.type(f"cd {tree}")
         try:

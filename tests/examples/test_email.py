@@ -116,12 +116,14 @@ def test_another_worker_goes_on_where_one_has_died(terminal: Terminal, blocks: l
 
 def test_a_mail_server_that_is_away_is_waited_for(terminal: Terminal, blocks: list[str]) -> None:
     start = terminal.blocks("email")[0]
+    progress = terminal.folder / "progress"
+    progress.touch()
     terminal.type("kill %?aiosmtpd; wait %?aiosmtpd")
     terminal.type(WORKER)
 
     terminal.type(f"{blocks[1].splitlines()[1]} >progress 2>&1 &")
-    terminal.until(lambda: "refused" in (terminal.folder / "progress").read_text(), "a warning")
+    terminal.until(lambda: "refused" in progress.read_text(), "a warning")
     terminal.type(start.splitlines()[-1])
-    terminal.until(lambda: "11 sent, 1 refused" in (terminal.folder / "progress").read_text(), "the mailing's end")
+    terminal.until(lambda: "11 sent, 1 refused" in progress.read_text(), "the mailing's end")
 
     assert len(delivered(terminal)) == 12

@@ -2,6 +2,7 @@
 """The machine monitor: machines that are there, that hang, and that are gone."""
 
 import os
+import re
 import socket
 
 import pytest
@@ -53,3 +54,16 @@ def test_a_machine_that_hangs_does_not_hold_up_the_others(terminal: Terminal, bl
 
     assert " ".join(rows(lines)["another"]) == "no answer within 5 seconds"
     assert int(rows(lines)[THIS][3]) == os.cpu_count()
+
+
+def test_asking_again_and_again_until_interrupted(terminal: Terminal, blocks: list[str]) -> None:
+    tables = terminal.folder / "tables"
+    tables.touch()
+
+    # A shell without a keyboard has what it starts in the background ignore this signal.
+    terminal.type("env --default-signal=INT python -u examples/monitor/client.py --every 0.1 >tables &")
+    terminal.until(lambda: tables.read_text().count("MACHINE") >= 3, "three tables")
+    [end] = terminal.type("kill -INT %?client; wait %?client; echo exit status $?")
+
+    assert end == "exit status 0"
+    assert len(re.findall(rf"^{THIS} +\d", tables.read_text(), re.MULTILINE)) >= 2
