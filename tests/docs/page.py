@@ -86,12 +86,12 @@ class Page:
     def run(self, block: str) -> None:
         """Type a block in the terminal, and wait for its end."""
         self.printed = self._terminal.run(block)
-        self._wait_for_servers(block)
+        self._wait_for_servers(block, r"^gearmand\b(.*)&$")
 
     def start(self, block: str) -> None:
         """Type a block in a terminal of its own, where it goes on."""
         self._open_terminal().start(block)
-        self._wait_for_servers(block)
+        self._wait_for_servers(block, r"^gearmand\b(.*)$")
 
     def _open_terminal(self) -> Terminal:
         terminal = Terminal(self.folder, self._environment)
@@ -111,17 +111,11 @@ class Page:
             command.chmod(0o755)
         return folder
 
-    def _wait_for_servers(self, block: str) -> None:
-        """Return when the servers that a block starts listen, as a reader takes a moment, too."""
-        for options in re.findall(r"^gearmand\b(.*)$", block, re.MULTILINE):
-            if "&" not in options and self._has_ended(options):
-                continue
+    def _wait_for_servers(self, block: str, pattern: str) -> None:
+        """Return when the servers that a block leaves running listen, as a reader takes a moment, too."""
+        for options in re.findall(pattern, block, re.MULTILINE):
             named = re.search(r"(?:--port[ =]|-p ?)(\d+)", options)
             _wait_for_port(int(named[1]) if named else self._port("4730"))
-
-    @staticmethod
-    def _has_ended(options: str) -> bool:
-        return any(word in options for word in ("--help", "--version", "--check-args"))
 
 
 def _wait_for_port(port: int) -> None:
