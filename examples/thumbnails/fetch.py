@@ -29,16 +29,21 @@ PICTURES = [
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "pictures")
     folder.mkdir(exist_ok=True)
+    if missing := [name for name in PICTURES if not (folder / name).exists()]:
+        fetch(missing, folder)
+    print(f"{folder}: {len(PICTURES)} photographs")
+
+
+def fetch(names: list[str], folder: Path) -> None:
+    """Take pictures out of the package. They are the same in those for all machines, so any one will do."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    any_machine = ["--python-version=3.12", "--platform=manylinux_2_28_x86_64"]
     with tempfile.TemporaryDirectory() as downloads:
-        # The pictures are the same in the package for every machine, so any one will do.
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-        any_machine = ["--python-version=3.12", "--platform=manylinux_2_28_x86_64"]
         subprocess.run([*pip, *any_machine, "--dest", downloads, PACKAGE], check=True)
         [wheel] = Path(downloads).glob("*.whl")
         with ZipFile(wheel) as package:
-            for name in PICTURES:
+            for name in names:
                 (folder / name).write_bytes(package.read(f"skimage/data/{name}"))
-    print(f"{folder}: {len(PICTURES)} photographs")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker that makes thumbnails, as many at a time as there are processors."""
+"""A worker that makes thumbnails in as many processes as there are processors."""
 
 import io
 import os
@@ -10,7 +10,7 @@ from geartrain import AssignedJob, Worker
 
 LARGEST = (240, 180)  # pixels, wide and high
 
-worker = Worker(client_id="thumbnails", concurrency=os.cpu_count() or 1)
+worker = Worker(client_id="thumbnails", executor="process", concurrency=os.cpu_count() or 1)
 
 
 @worker.function(timeout=60)

@@ -15,7 +15,7 @@ from geartrain import AdminClient
 from tests.interop.programs import PATIENCE, Program
 from tests.job_servers import free_port
 
-__all__ = ["Terminal", "open_terminal"]
+__all__ = ["ROOT", "Terminal", "open_terminal"]
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = Path(sysconfig.get_path("scripts"))

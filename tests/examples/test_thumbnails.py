@@ -1,19 +1,36 @@
 # SPDX-License-Identifier: MIT
 """The image pipeline, on photographs: thumbnails, contact sheets, and files that are no pictures."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from examples.thumbnails.client import CELL, COLUMNS, PAPER
-from tests.examples.terminal import Terminal
+from tests.examples.terminal import ROOT, Terminal
+
+PATIENCE = 100  # seconds for a download of 14 MB
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The photographs, which are fetched once for all tests."""
+    folder = tmp_path_factory.mktemp("photographs")
+    fetch = [sys.executable, "examples/thumbnails/fetch.py", folder]
+    if subprocess.run(fetch, cwd=ROOT, check=False, timeout=PATIENCE).returncode != 0:
+        assert not os.environ.get("CI"), "the photographs cannot be fetched"
+        pytest.skip("the photographs cannot be fetched from PyPI")
+    return folder
 
 
 @pytest.fixture
-def blocks(terminal: Terminal) -> list[str]:
+def blocks(terminal: Terminal, photographs: Path) -> list[str]:
     """The README's blocks, the first of which has been typed."""
+    shutil.copytree(photographs, terminal.folder / "pictures")
     start, *others = terminal.blocks("thumbnails")
     lines = terminal.type(start)
     assert "pictures: 12 photographs" in lines
