@@ -20,7 +20,7 @@ PATIENCE = 100  # seconds for a download of 14 MB
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The photographs, which are fetched once for all tests."""
     folder = tmp_path_factory.mktemp("photographs")
-    fetch = [sys.executable, "examples/thumbnails/fetch.py", folder]
+    fetch = [sys.executable, "examples/thumbnails/fetch.py", str(folder)]
     if subprocess.run(fetch, cwd=ROOT, check=False, timeout=PATIENCE).returncode != 0:
         assert not os.environ.get("CI"), "the photographs cannot be fetched"
         pytest.skip("the photographs cannot be fetched from PyPI")
