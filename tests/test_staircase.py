@@ -28,7 +28,9 @@ STEP = {part: number for number, parts in enumerate(STAIRCASE) for part in parts
 
 # What decides does no I/O, does not wait and has no clock.
 WORLD = {"asyncio", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time", "uvloop"}
-DECIDES = ["protocol/*.py", "core/*.py", "client/session.py", "client/request.py", "client/servers.py"]
+DECIDES = ["protocol/*.py", "core/*.py"]
+DECIDES += [f"client/{name}.py" for name in ("buffer", "bulk", "deadline", "events", "placement", "request")]
+DECIDES += ["client/servers.py", "client/session.py", "client/ticket.py"]
 DECIDES += ["worker/session.py", "worker/dispatcher.py", "worker/contact.py", "worker/shift.py", "worker/job.py"]
 DECIDES += ["admin/session.py", "admin/calls.py", "typed/*.py"]
 

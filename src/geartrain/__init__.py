@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from geartrain._version import __version__
 from geartrain.admin import AdminClient
-from geartrain.client import Client, SubmittedJob, as_completed
+from geartrain.client import Client, NotAllSubmitted, SubmittedJob, as_completed
 from geartrain.codecs import JSON, PICKLE, RAW, Codec
 from geartrain.errors import (
     ArgumentError,
@@ -30,6 +30,7 @@ from geartrain.worker import AssignedJob, Worker
 
 if TYPE_CHECKING:
     from geartrain.admin.aio import AsyncAdminClient
+    from geartrain.client.aio import AsyncClient, AsyncSubmittedJob
     from geartrain.worker.aio import AsyncAssignedJob, AsyncWorker
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "AssignedJob",
     "AsyncAdminClient",
     "AsyncAssignedJob",
+    "AsyncClient",
+    "AsyncSubmittedJob",
     "AsyncWorker",
     "Client",
     "Codec",
@@ -56,6 +59,7 @@ __all__ = [
     "JobStatus",
     "JobTimeout",
     "NoServerAvailable",
+    "NotAllSubmitted",
     "PICKLE",
     "Priority",
     "Progress",
@@ -75,6 +79,8 @@ __all__ = [
 _ASYNC = {
     "AsyncAdminClient": "geartrain.admin.aio",
     "AsyncAssignedJob": "geartrain.worker.aio",
+    "AsyncClient": "geartrain.client.aio",
+    "AsyncSubmittedJob": "geartrain.client.aio",
     "AsyncWorker": "geartrain.worker.aio",
 }
 

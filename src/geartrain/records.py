@@ -3,9 +3,34 @@
 
 import enum
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias
 
-__all__ = ["Data", "Handle", "JobEvent", "JobRequest", "JobStatus", "Priority", "Progress", "Warn"]
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    # What a program submits and what it gets back. Both depend on its codec; without one they are text and bytes.
+    ValueT = TypeVar("ValueT", default=str | bytes)
+    ResultT = TypeVar("ResultT", default=bytes)
+else:
+    from typing import TypeVar  # which knows defaults from Python 3.13 on only
+
+    ValueT = TypeVar("ValueT")
+    ResultT = TypeVar("ResultT")
+
+__all__ = [
+    "NOTHING",
+    "Data",
+    "Handle",
+    "JobEvent",
+    "JobRequest",
+    "JobStatus",
+    "Nothing",
+    "Priority",
+    "Progress",
+    "ResultT",
+    "ValueT",
+    "Warn",
+]
 
 
 class Priority(enum.IntEnum):
@@ -16,13 +41,22 @@ class Priority(enum.IntEnum):
     LOW = 2
 
 
+class Nothing(bytes):
+    """What a job gets whose workload is left out: no bytes, whatever the codec makes of an empty value."""
+
+    __slots__ = ()
+
+
+NOTHING: Final = Nothing()
+
+
 @dataclass(frozen=True, slots=True)
 class JobRequest:
     """A job that somebody wants done.
 
     Attributes:
         function: Which function is to do it.
-        workload: What it gets; text travels as UTF-8.
+        workload: What it gets: text, which travels as UTF-8, or bytes, or whatever the client's codec takes.
         unique: Jobs of one function with the same unique are one job for as long as it is not done. The unique ``-``
             stands for the workload.
         priority: Its place among the jobs that wait.
@@ -30,7 +64,7 @@ class JobRequest:
     """
 
     function: str | bytes
-    workload: str | bytes = b""
+    workload: object = NOTHING
     unique: str | bytes | None = None
     priority: Priority = Priority.NORMAL
     retries: int = 0
@@ -77,10 +111,10 @@ class JobStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
-    """A part of the result that the worker sent ahead (WORK_DATA)."""
+class Data(Generic[ResultT]):
+    """A part of the result that the worker sent ahead (WORK_DATA): bytes, or what the client's codec makes of them."""
 
-    data: bytes
+    data: ResultT
 
 
 @dataclass(frozen=True, slots=True)

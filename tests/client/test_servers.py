@@ -49,7 +49,7 @@ class TestJobsWithAKey:
     def test_move_only_from_the_server_that_fails_and_back(self) -> None:
         servers = roster()
         before = {key: servers.ranked(key, 0.0)[0] for key in KEYS}
-        servers.failed(B, 0.0)
+        servers.failed(B, 0.0, "down")
 
         during = {key: servers.ranked(key, 0.5)[0] for key in KEYS}
         after = {key: servers.ranked(key, 1.0)[0] for key in KEYS}
@@ -62,7 +62,7 @@ class TestJobsWithAKey:
 class TestFailures:
     def test_send_a_server_to_the_end_for_a_while(self) -> None:
         servers = roster()
-        servers.failed(A, 10.0)
+        servers.failed(A, 10.0, "down")
 
         assert servers.ranked(b"", 10.9) == [B, C, D, A]
         assert servers.ranked(b"", 11.0) == SERVERS
@@ -70,38 +70,39 @@ class TestFailures:
     def test_in_a_row_rest_longer(self) -> None:
         servers = roster([A, B])
         for now, back in [(0.0, 1.0), (1.0, 3.0), (3.0, 7.0), (7.0, 15.0), (15.0, 23.0)]:
-            servers.failed(A, now)
+            servers.failed(A, now, "down")
 
             assert servers.ranked(b"", back - 0.1) == [B, A]
             assert servers.ranked(b"", back) == [A, B]
 
     def test_are_forgotten_once_the_server_was_of_use(self) -> None:
         servers = roster([A, B])
-        servers.failed(A, 0.0)
-        servers.failed(A, 1.0)
-        servers.failed(A, 3.0, answered=True)
+        servers.failed(A, 0.0, "down")
+        servers.failed(A, 1.0, "down")
+        servers.answered(A)
+        servers.failed(A, 3.0, "down")
 
         assert servers.ranked(b"", 4.0) == [A, B]
 
     def test_are_not_made_up_for_by_accepting_a_connection(self) -> None:
         servers = roster([A, B])
-        servers.failed(A, 0.0)
+        servers.failed(A, 0.0, "down")
         servers.reached(A)
         assert servers.ranked(b"", 0.1) == [A, B]
 
-        servers.failed(A, 0.1)
+        servers.failed(A, 0.1, "down")
         assert servers.ranked(b"", 2.0) == [B, A]
 
     def test_of_all_leave_the_one_that_is_back_first_in_front(self) -> None:
         servers = roster([A, B])
-        servers.failed(A, 0.5)
-        servers.failed(B, 0.0)
+        servers.failed(A, 0.5, "down")
+        servers.failed(B, 0.0, "down")
 
         assert servers.ranked(b"", 0.6) == [B, A]
 
     def test_of_the_only_server_change_nothing(self) -> None:
         servers = roster([A])
-        servers.failed(A, 0.0)
+        servers.failed(A, 0.0, "down")
 
         assert servers.ranked(b"k", 0.0) == [A]
 

@@ -33,8 +33,8 @@ from geartrain import (
     Warn,
     as_completed,
 )
-from geartrain.client import stream
-from geartrain.client.connection import Connection
+from geartrain.client import buffer
+from geartrain.client.sync.connection import Connection
 from geartrain.protocol import Command
 from geartrain.transport import ServerAddress
 from tests.client.peers import PATIENCE, Gone, ScriptedServer, ServedClient
@@ -308,7 +308,7 @@ class TestStreams:
             go.set()
 
     def test_what_nobody_reads_has_a_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(stream, "MAX_UNREAD", 10_000)
+        monkeypatch.setattr(buffer, "MAX_UNREAD", 10_000)
 
         def script(peer: ServedClient) -> None:
             peer.expect_job(b"H:1")
@@ -537,7 +537,7 @@ class TestSlowServers:
             patience.append(timeout)
             raise NoServerAvailable(f"{address}: nobody is there")
 
-        monkeypatch.setattr("geartrain.client.hub.connect", connect)
+        monkeypatch.setattr("geartrain.client.sync.hub.connect", connect)
         with Client(["a", "b"], connect_timeout=5) as client:
             with pytest.raises(NoServerAvailable):
                 client.do("f", timeout=1)

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Having jobs done: a session without I/O, and the shells around it."""
+"""Having jobs done: a session without I/O, and the shells around it.
 
-from geartrain.client.job import SubmittedJob, as_completed
-from geartrain.client.sync import Client
+The modules here decide and do no I/O; `sync` and `aio` move the bytes and wait, each in its way and under the same
+names. `aio` loads asyncio, so it is loaded by those who name it.
+"""
 
-__all__ = ["Client", "SubmittedJob", "as_completed"]
+from geartrain.client.bulk import NotAllSubmitted
+from geartrain.client.sync import Client, SubmittedJob, as_completed
+
+__all__ = ["Client", "NotAllSubmitted", "SubmittedJob", "as_completed"]

@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""What a client can be told, read once."""
+"""What a client can be told, read once and for both shells."""
 
 import math
 import ssl
 from dataclasses import dataclass
+from typing import Any, Generic, cast
 
-from geartrain.client.servers import Balance
+from geartrain.client.servers import Balance, Placement
+from geartrain.codecs import RAW, Codec
 from geartrain.names import Text, client_id_bytes, encode
-from geartrain.transport import TLS, ServerAddress, Servers, client_context, parse_servers
+from geartrain.records import ResultT, ValueT
+from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, ServerAddress, Servers, client_context, parse_servers
 
-__all__ = ["REPLY_TIMEOUT", "Options"]
+__all__ = ["REPLY_TIMEOUT", "Configured", "Options"]
 
 REPLY_TIMEOUT = 30.0  # seconds; even a server that commits to a slow disk first answers far sooner
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """The options of a client, checked and encoded; `Client` says what each is for."""
+class Options(Generic[ValueT, ResultT]):
+    """The options of a client, checked and encoded; `Configured` says what each is for."""
 
     addresses: tuple[ServerAddress, ...]
     tls: ssl.SSLContext | None
@@ -26,35 +29,60 @@ class Options:
     reply_timeout: float
     keepalive: float | None
     balance: Balance
+    placement: Placement
+    codec: Codec[ValueT, ResultT]
 
-    @classmethod
-    def read(
-        cls,
-        servers: Servers,
+    def __post_init__(self) -> None:
+        for name in ("connect_timeout", "reply_timeout", "keepalive"):
+            seconds = getattr(self, name)
+            if seconds is not None and not 0 < seconds < math.inf:
+                raise ValueError(f"{name} is a number of seconds above 0, not {seconds!r}")
+
+
+class Configured(Generic[ValueT, ResultT]):
+    """What both clients begin with."""
+
+    def __init__(
+        self,
+        servers: Servers = None,
         *,
-        tls: ssl.SSLContext | TLS | None,
-        prefix: Text,
-        client_id: str | None,
-        connect_timeout: float,
-        reply_timeout: float,
-        keepalive: float | None,
-        balance: Balance,
-    ) -> "Options":
-        """Check the options as users write them.
+        tls: ssl.SSLContext | TLS | None = None,
+        prefix: Text = b"",
+        client_id: str | None = None,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        reply_timeout: float = REPLY_TIMEOUT,
+        keepalive: float | None = KEEPALIVE,
+        balance: Balance = "order",
+        placement: Placement = "rendezvous",
+        codec: Codec[ValueT, ResultT] | None = None,
+    ) -> None:
+        """Take the options; servers are connected to when they are first needed.
+
+        Args:
+            servers: One server, several, or a comma-separated list; by default those in ``$GEARMAN_SERVERS``, else
+                ``localhost:4730``. See `geartrain.transport.address` for the notation.
+            tls: Encrypts all TCP connections: an ``ssl.SSLContext``, or a `TLS` that names files.
+            prefix: Put before the name of every function.
+            client_id: What ``gearadmin --workers`` shows for our connections.
+            connect_timeout: Seconds for connecting to one server.
+            reply_timeout: Seconds that a server may owe us an answer without a byte moving either way; its connection
+                is then given up. Jobs that it has answered for may take as long as they like.
+            keepalive: Seconds after which a dead path is noticed; ``None`` leaves that to the system.
+            balance: Who gets jobs without a unique: ``"order"``, the first server that can be reached, or ``"random"``.
+            placement: Who gets jobs with a unique, so that equal ones meet: ``"rendezvous"``, our own rule, or
+                ``"perl"``, the rule of Perl's ``Gearman::Client``, for a fleet in which both submit the same uniques;
+                all must then name the same servers in the same order. While a server is down, its jobs go to the next
+                in the list; a Perl client fails them. Programs with libgearman (C, PHP, the command line) do not look
+                at uniques when they choose a server, so with several servers they agree with nobody.
+            codec: Makes bytes of workloads, and values of results and of the parts sent ahead of them; text and bytes
+                by default.
 
         Raises:
-            ValueError: A time is not above 0, or a server's address is none.
+            ValueError: An option makes no sense.
             LocalProtocolError: The client's id or the prefix cannot travel.
             OSError: A file for TLS cannot be read.
         """
-        for name, seconds in {
-            "connect_timeout": connect_timeout,
-            "reply_timeout": reply_timeout,
-            "keepalive": keepalive,
-        }.items():
-            if seconds is not None and not 0 < seconds < math.inf:
-                raise ValueError(f"{name} is a number of seconds above 0, not {seconds!r}")
-        return cls(
+        self._options = Options(
             addresses=tuple(parse_servers(servers)),
             tls=client_context(tls),
             prefix=encode(prefix, "a prefix"),
@@ -63,4 +91,11 @@ class Options:
             reply_timeout=reply_timeout,
             keepalive=keepalive,
             balance=balance,
+            placement=placement,
+            codec=codec or cast(Codec[Any, Any], RAW),
         )
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """Make what a shell has besides."""
+        raise NotImplementedError

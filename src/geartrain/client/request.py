@@ -4,12 +4,13 @@
 import math
 import secrets
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+from geartrain.codecs import RAW, Codec
 from geartrain.errors import LocalProtocolError
 from geartrain.names import Text, encode, function_bytes
 from geartrain.protocol import Command, request
-from geartrain.records import JobRequest, Priority
+from geartrain.records import JobRequest, Nothing, Priority
 
 __all__ = [
     "MAX_HANDLE",
@@ -51,7 +52,8 @@ class Submission(NamedTuple):
         packet: The SUBMIT_JOB* packet.
         function: The function's name on the wire.
         unique: The unique on the wire.
-        key: What its server is chosen by, so that equal jobs meet; empty if any server will do.
+        key: What makes two jobs of the function the same job, so that they must meet at one server: the unique, or the
+            workload; empty if any server will do.
         background: Whether nobody waits for the result.
         retries: As in `JobRequest`.
     """
@@ -65,22 +67,29 @@ class Submission(NamedTuple):
 
 
 def submission(
-    wanted: JobRequest, *, prefix: Text = b"", background: bool = False, epoch: int | None = None
+    wanted: JobRequest,
+    *,
+    prefix: Text = b"",
+    codec: Codec[Any, Any] = RAW,
+    background: bool = False,
+    epoch: int | None = None,
 ) -> Submission:
     """Check and encode a job.
 
     Args:
         wanted: The job.
         prefix: Put before the function's name.
+        codec: Makes bytes of the workload.
         background: Whether nobody waits for the result.
         epoch: Not to be started before this second; such jobs are background jobs.
 
     Raises:
         LocalProtocolError: The protocol has no place for what was asked.
         ValueError: A delayed job cannot have a priority.
+        TypeError: The codec does not take such a workload.
     """
     function = function_bytes(wanted.function, prefix)
-    workload = encode(wanted.workload, "a workload")
+    workload = _workload_of(wanted, codec)
     if len(workload) > _LARGEST_WORKLOAD:
         raise LocalProtocolError(f"a workload may have {_LARGEST_WORKLOAD} bytes, not {len(workload)}")
     unique = _unique_of(wanted, background=background or epoch is not None)
@@ -91,10 +100,14 @@ def submission(
     else:
         command = (_BACKGROUND if background else _FOREGROUND)[Priority(wanted.priority)]
         packet = request(command, function, unique, workload)
-    key = b""
-    if wanted.unique and (unique != b"-" or workload):
-        key = function + b"\0" + (workload if unique == b"-" else unique)
+    key = (workload if unique == b"-" else unique) if wanted.unique else b""
     return Submission(packet, function, unique, key, background or epoch is not None, wanted.retries)
+
+
+def _workload_of(wanted: JobRequest, codec: Codec[Any, Any]) -> bytes:
+    if isinstance(wanted.workload, Nothing):
+        return wanted.workload
+    return encode(codec.encode(wanted.workload), "a workload")
 
 
 def _unique_of(wanted: JobRequest, *, background: bool) -> bytes:

@@ -1,25 +1,39 @@
 # SPDX-License-Identifier: MIT
 """Which server gets a job, and how often it may be sent. No I/O; the time is passed in."""
 
+import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
+from zlib import crc32
 
 from geartrain.transport import Backoff, ServerAddress
 
-__all__ = ["Balance", "Chances", "Roster"]
+__all__ = ["Balance", "Chances", "Placement", "Roster"]
+
+logger = logging.getLogger("geartrain.client")
 
 # What to do with jobs that any server may have: "order" prefers the server named first, "random" spreads them.
 Balance: TypeAlias = Literal["order", "random"]
+
+# How jobs that must meet find their server: by our own rule, or by that of Perl's Gearman::Client.
+Placement: TypeAlias = Literal["rendezvous", "perl"]
 
 
 class Roster:
     """The servers of a client, and which of them are better left alone for a while.
 
-    A job with a key goes to the server that scores highest with it. So equal keys meet, whatever order the servers are
-    named in, and a server that goes or comes moves only its own keys. Clients that are to agree must write the servers'
-    names alike.
+    Jobs with a key must meet the others with that key, so the key says where they go:
+
+    - ``rendezvous``: to the server that scores highest with it. So equal keys meet, whatever order the servers are
+      named in, and a server that goes or comes moves only its own keys. Clients that are to agree must write the
+      servers' names alike.
+    - ``perl``: to the server at the place in the list that Perl's ``Gearman::Client`` computes from it, and if that
+      one is down, to those that follow. Clients that are to agree must name all servers in the same order.
+
+    Each outage of a server is logged once when it begins and once when it ends. Threads may share a roster: each of its
+    steps is atomic by itself.
     """
 
     def __init__(
@@ -27,29 +41,30 @@ class Roster:
         addresses: Sequence[ServerAddress],
         *,
         balance: Balance = "order",
+        placement: Placement = "rendezvous",
         backoff: Backoff | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        if balance not in ("order", "random"):
-            raise ValueError(f"balance is 'order' or 'random', not {balance!r}")
+        for name, value, allowed in (("balance", balance, Balance), ("placement", placement, Placement)):
+            if value not in get_args(allowed):
+                raise ValueError(f"{name} is {' or '.join(map(repr, get_args(allowed)))}, not {value!r}")
         self.addresses = list(addresses)
+        self._place = _PLACEMENTS[placement]
         self._balance = balance
         self._backoff = backoff or Backoff()
         self._chance = chance or random.Random()  # noqa: S311 - spreads load, guards nothing
         self._failures: dict[ServerAddress, int] = {}
         self._resting_until: dict[ServerAddress, float] = {}
 
-    def ranked(self, key: bytes, now: float) -> list[ServerAddress]:
-        """Return all servers, the best for a job with this key first.
+    def ranked(self, key: bytes, now: float, function: bytes = b"") -> list[ServerAddress]:
+        """Return all servers, the best for a job of this function with this key first.
 
         Those that rest after a failure stand behind the others: they are worth a try before a job is given up.
         """
         if len(self.addresses) == 1:
             return self.addresses
-        ranked = list(self.addresses)
-        if key:
-            ranked.sort(key=lambda address: _score(address, key), reverse=True)
-        elif self._balance == "random":
+        ranked = self._place(self.addresses, function, key) if key else list(self.addresses)
+        if not key and self._balance == "random":
             self._chance.shuffle(ranked)
         resting = self._resting_until
         if resting:
@@ -60,23 +75,38 @@ class Roster:
         """Note that a server accepted a connection; that alone does not make up for its failures."""
         self._resting_until.pop(address, None)
 
-    def failed(self, address: ServerAddress, now: float, *, answered: bool = False) -> None:
-        """Note that a server could not be reached, or that its connection was lost, and let it rest.
+    def answered(self, address: ServerAddress) -> None:
+        """Note that a server is of use, which makes up for its failures."""
+        if self._failures.pop(address, 0):
+            logger.info("%s answers again", address)
 
-        Args:
-            address: The server.
-            now: The time.
-            answered: Whether it had been of use since its last failure, which is then forgotten.
-        """
-        failures = 1 if answered else self._failures.get(address, 0) + 1
+    def failed(self, address: ServerAddress, now: float, reason: object) -> None:
+        """Note that a server could not be reached, or that its connection was lost, and let it rest."""
+        failures = self._failures.get(address, 0) + 1
         self._failures[address] = failures
         self._resting_until[address] = now + self._backoff.delay(failures, self._chance.random())
+        logger.log(logging.WARNING if failures == 1 else logging.DEBUG, "%s", reason)
+
+
+def _by_score(addresses: Sequence[ServerAddress], function: bytes, key: bytes) -> list[ServerAddress]:
+    return sorted(addresses, key=lambda address: _score(address, function + b"\0" + key), reverse=True)
 
 
 def _score(address: ServerAddress, key: bytes) -> bytes:
     score = blake2b(str(address).encode(), digest_size=8)
     score.update(key)
     return score.digest()
+
+
+def _as_perl(addresses: Sequence[ServerAddress], _: bytes, key: bytes) -> list[ServerAddress]:
+    first = (crc32(key) >> 16 & 0x7FFF) % len(addresses)
+    return [*addresses[first:], *addresses[:first]]
+
+
+_PLACEMENTS: Final[dict[str, Callable[[Sequence[ServerAddress], bytes, bytes], list[ServerAddress]]]] = {
+    "rendezvous": _by_score,
+    "perl": _as_perl,
+}
 
 
 class Chances:

@@ -25,7 +25,7 @@ async def connect(
     address: ServerAddress,
     *,
     tls: ssl.SSLContext | None = None,
-    timeout: float = CONNECT_TIMEOUT,  # noqa: ASYNC109  # as in the blocking twin
+    timeout: float = CONNECT_TIMEOUT,  # as in the blocking twin
     keepalive: float | None = KEEPALIVE,
 ) -> tuple[asyncio.Transport, ProtocolT]:
     """Return a connected transport and its protocol.
@@ -70,7 +70,7 @@ async def open_streams(
     address: ServerAddress,
     *,
     tls: ssl.SSLContext | None = None,
-    timeout: float = CONNECT_TIMEOUT,  # noqa: ASYNC109
+    timeout: float = CONNECT_TIMEOUT,
     keepalive: float | None = KEEPALIVE,
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Return a connection's two streams; see `connect`."""

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from geartrain.client.connection import Connection
+from geartrain.client.sync.connection import Connection
 from geartrain.errors import ConnectionLost
 
 __all__ = ["Reader"]

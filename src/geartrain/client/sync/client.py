@@ -2,73 +2,43 @@
 """The blocking client."""
 
 import os
-import ssl
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
+from typing import Generic, Self
 
-from geartrain.client.hub import Hub
-from geartrain.client.job import BackgroundSubmission, Question, SubmittedJob, Ticket
-from geartrain.client.options import REPLY_TIMEOUT, Options
+from geartrain.client.bulk import handles_of
+from geartrain.client.deadline import Deadline
+from geartrain.client.options import Configured
 from geartrain.client.request import Delay, Moment, epoch_seconds, handle_bytes, submission, unique_bytes
-from geartrain.client.servers import Balance
 from geartrain.client.session import Session
-from geartrain.errors import ConnectionLost, GeartrainError, NoServerAvailable, ReplyTimeout
+from geartrain.client.sync.hub import Hub
+from geartrain.client.sync.job import BackgroundSubmission, Question, SubmittedJob
+from geartrain.client.ticket import Ticket
+from geartrain.errors import ConnectionLost, GeartrainError
 from geartrain.names import Text
-from geartrain.records import Handle, JobRequest, JobStatus, Priority
-from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, Servers
+from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
 
 __all__ = ["Client"]
 
 MAX_IN_FLIGHT = 100  # jobs of one `map`: enough to hide the way to the server, few enough for anyone's memory
 
 
-class Client:
+class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     """Submits jobs, and waits for them where that is wanted.
 
-    Threads may share a client. A forked child may go on using one, with connections of its own. Servers are connected
-    to when they are first needed.
+    Threads may share a client. A forked child may go on using one, with connections of its own. `AsyncClient` is the
+    same for programs with an event loop.
 
-    Args:
-        servers: One server, several, or a comma-separated list; by default those in ``$GEARMAN_SERVERS``, else
-            ``localhost:4730``. See `geartrain.transport.address` for the notation.
-        tls: Encrypts all TCP connections: an ``ssl.SSLContext``, or a `TLS` that names files.
-        prefix: Put before the name of every function.
-        client_id: What ``gearadmin --workers`` shows for our connections.
-        connect_timeout: Seconds for connecting to one server.
-        reply_timeout: Seconds that a server may owe us an answer without a byte moving either way; its connection is
-            then given up. Jobs that it has answered for may take as long as they like.
-        keepalive: Seconds after which a dead path is noticed; ``None`` leaves that to the system.
-        balance: Who gets jobs without a unique: ``"order"``, the first server that can be reached, or ``"random"``.
+    ::
 
-    Raises:
-        ValueError: An option makes no sense.
+        with Client("localhost") as client:
+            print(client.do("reverse", "Hello World!").decode())
     """
 
-    def __init__(
-        self,
-        servers: Servers = None,
-        *,
-        tls: ssl.SSLContext | TLS | None = None,
-        prefix: Text = b"",
-        client_id: str | None = None,
-        connect_timeout: float = CONNECT_TIMEOUT,
-        reply_timeout: float = REPLY_TIMEOUT,
-        keepalive: float | None = KEEPALIVE,
-        balance: Balance = "order",
-    ) -> None:
-        self._options = Options.read(
-            servers,
-            tls=tls,
-            prefix=prefix,
-            client_id=client_id,
-            connect_timeout=connect_timeout,
-            reply_timeout=reply_timeout,
-            keepalive=keepalive,
-            balance=balance,
-        )
+    def _set_up(self) -> None:
         self._hubs: dict[int, Hub] = {}  # by process: at most ours, and right after a fork the parent's
         self._let_go = weakref.finalize(self, _close_hubs, self._hubs)  # also for a client that nobody closes
 
@@ -76,7 +46,7 @@ class Client:
         state = "" if self._let_go.alive else " (closed)"
         return f"<Client {', '.join(map(str, self._options.addresses))}{state}>"
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -96,18 +66,18 @@ class Client:
     def do(
         self,
         function: Text,
-        workload: Text = b"",
+        workload: ValueT | Nothing = NOTHING,
         *,
         unique: Text | None = None,
         priority: Priority = Priority.NORMAL,
         timeout: float | None = None,
         retries: int = 0,
-    ) -> bytes:
+    ) -> ResultT:
         """Have a job done and return its result.
 
         Args:
             function: Who is to do it.
-            workload: What it gets; text travels as UTF-8.
+            workload: What it gets: text, which travels as UTF-8, or bytes, or what the client's codec takes.
             unique: Jobs of one function with the same unique are one job for as long as it is not done.
             priority: Its place among the jobs that wait.
             timeout: Seconds to wait; by default as long as it takes.
@@ -120,35 +90,38 @@ class Client:
             ServerError: The server refused it.
             ConnectionLost: The server went away with the job.
             NoServerAvailable: There is none to ask.
+            CodecError: The codec cannot read the result.
         """
-        ends = None if timeout is None else time.monotonic() + timeout
-        [job] = self._submit([JobRequest(function, workload, unique, priority, retries)], stream=False, until=ends)
+        deadline = Deadline(timeout, time.monotonic)
+        [job] = self._submit(
+            [JobRequest(function, workload, unique, priority, retries)], stream=False, until=deadline.at
+        )
         try:
-            return job.result(None if ends is None else max(ends - time.monotonic(), 0.0))
+            return job.result(deadline.remaining())
         finally:
             job.abandon()
 
     def submit(
         self,
         function: Text,
-        workload: Text = b"",
+        workload: ValueT | Nothing = NOTHING,
         *,
         unique: Text | None = None,
         priority: Priority = Priority.NORMAL,
         retries: int = 0,
-    ) -> SubmittedJob:
+    ) -> SubmittedJob[ResultT]:
         """Submit a job and return at once; see `do` for the arguments. What goes wrong, its result will tell."""
         [job] = self._submit([JobRequest(function, workload, unique, priority, retries)])
         return job
 
-    def submit_many(self, requests: Iterable[JobRequest]) -> list[SubmittedJob]:
+    def submit_many(self, requests: Iterable[JobRequest]) -> list[SubmittedJob[ResultT]]:
         """Submit jobs with one write for all that go to the same server."""
         return self._submit(requests)
 
     def submit_background(
         self,
         function: Text,
-        workload: Text = b"",
+        workload: ValueT | Nothing = NOTHING,
         *,
         unique: Text | None = None,
         priority: Priority = Priority.NORMAL,
@@ -160,7 +133,7 @@ class Client:
 
         Args:
             function: Who is to do it.
-            workload: What it gets; text travels as UTF-8.
+            workload: What it gets: text, which travels as UTF-8, or bytes, or what the client's codec takes.
             unique: As in `do`; by default one that nothing else has.
             priority: Its place among the jobs that wait; not for jobs with ``at`` or ``delay``.
             at: When to start it at the earliest, as a ``datetime`` with a time zone or in seconds since 1970.
@@ -173,28 +146,62 @@ class Client:
             NoServerAvailable: There is none to ask.
             ValueError: The job's time is no moment in time.
         """
-        ends = None if timeout is None else time.monotonic() + timeout
-        epoch = epoch_seconds(at, delay, time.time())
+        deadline = Deadline(timeout, time.monotonic)
         wanted = JobRequest(function, workload, unique, priority)
-        encoded = submission(wanted, prefix=self._options.prefix, background=True, epoch=epoch)
-        hub = self._hub()
-        job = BackgroundSubmission(hub, encoded, len(self._options.addresses))
-        hub.place([job], until=ends)
+        [job] = self._leave([wanted], epoch_seconds(at, delay, time.time()), deadline.at)
         try:
-            return job.result(None if ends is None else max(ends - time.monotonic(), 0.0))
+            return job.result(deadline.remaining())
         finally:
             job.abandon()
+
+    def submit_background_many(self, requests: Iterable[JobRequest], *, timeout: float | None = None) -> list[Handle]:
+        """Leave jobs with a server, with one write for all that go to the same one, and return their handles in order.
+
+        Args:
+            requests: The jobs; background jobs are not retried once a server has them, whatever they say.
+            timeout: Seconds to wait for all the handles; by default each server has `reply_timeout` to answer.
+
+        Raises:
+            NotAllSubmitted: Some were not taken; it has what became of each.
+        """
+        deadline = Deadline(timeout, time.monotonic)
+        jobs = self._leave(requests, None, deadline.at)
+        outcomes: list[Handle | GeartrainError] = []
+        for job in jobs:
+            try:
+                outcomes.append(job.result(deadline.remaining()))
+            except GeartrainError as error:
+                outcomes.append(error)
+            finally:
+                job.abandon()
+        return handles_of(outcomes)
+
+    def _leave(
+        self, requests: Iterable[JobRequest], epoch: int | None, until: float | None
+    ) -> list[BackgroundSubmission]:
+        hub = self._hub()
+        options = self._options
+        jobs = [
+            BackgroundSubmission(
+                hub,
+                submission(each, prefix=options.prefix, codec=options.codec, background=True, epoch=epoch),
+                len(options.addresses),
+            )
+            for each in requests
+        ]
+        hub.place(jobs, until=until)
+        return jobs
 
     def map(
         self,
         function: Text,
-        workloads: Iterable[Text],
+        workloads: Iterable[ValueT],
         *,
         max_in_flight: int = MAX_IN_FLIGHT,
         priority: Priority = Priority.NORMAL,
         timeout: float | None = None,
         retries: int = 0,
-    ) -> Iterator[bytes]:
+    ) -> Iterator[ResultT]:
         """Yield the results of one job for each workload, in order.
 
         Workloads are taken as results are, so there may be no end to them. The first job that fails ends it all. Jobs
@@ -214,8 +221,8 @@ class Client:
             (JobRequest(function, workload, None, priority, retries) for workload in workloads), max_in_flight, timeout
         )
 
-    def _map(self, requests: Iterator[JobRequest], max_in_flight: int, timeout: float | None) -> Iterator[bytes]:
-        jobs: deque[SubmittedJob] = deque()
+    def _map(self, requests: Iterator[JobRequest], max_in_flight: int, timeout: float | None) -> Iterator[ResultT]:
+        jobs: deque[SubmittedJob[ResultT]] = deque()
         try:
             for request in requests:
                 jobs.extend(self._submit([request], stream=False))
@@ -231,11 +238,19 @@ class Client:
 
     def _submit(
         self, requests: Iterable[JobRequest], *, stream: bool = True, until: float | None = None
-    ) -> list[SubmittedJob]:
+    ) -> list[SubmittedJob[ResultT]]:
         hub = self._hub()
-        prefix = self._options.prefix
-        servers = len(self._options.addresses)
-        jobs = [SubmittedJob(hub, submission(each, prefix=prefix), servers, stream=stream) for each in requests]
+        options = self._options
+        jobs = [
+            SubmittedJob(
+                hub,
+                submission(each, prefix=options.prefix, codec=options.codec),
+                len(options.addresses),
+                options.codec,
+                stream=stream,
+            )
+            for each in requests
+        ]
         hub.place(jobs, until=until)
         return jobs
 
@@ -260,7 +275,7 @@ class Client:
             return session.ask_status(name, question) if name else session.ask_unique(key, question)
 
         status = JobStatus()
-        for answer in self._answers(compose, handle.server if isinstance(handle, Handle) else ""):
+        for answer in self._hub().ask(compose, handle.server if isinstance(handle, Handle) else ""):
             assert isinstance(answer, JobStatus), "the session matches answers to questions"
             status = answer
             if status.known:
@@ -281,23 +296,8 @@ class Client:
             sent_at = time.perf_counter()  # after connecting, which is no part of the way
             return session.echo(b"ping", question)
 
-        next(self._answers(compose))
+        next(self._hub().ask(compose))
         return time.perf_counter() - sent_at
-
-    def _answers(
-        self, compose: Callable[[Session[Ticket], Question], bytes], server: str = ""
-    ) -> Iterator[JobStatus | bytes]:
-        """Yield the answers of all servers, or of the one named; raise if there is none."""
-        hub = self._hub()
-        failures: list[GeartrainError] = []
-        asked = hub.ranked(server)
-        for address in asked:
-            try:
-                yield hub.ask(address, compose)
-            except (ConnectionLost, NoServerAvailable, ReplyTimeout) as error:
-                failures.append(error)
-        if len(failures) == len(asked):
-            raise failures[0] if len(asked) == 1 else NoServerAvailable("; ".join(map(str, failures)))
 
     # Processes
 

@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Callable
 
 from geartrain.client.events import SessionEvent
-from geartrain.client.job import Ticket
 from geartrain.client.session import Session
+from geartrain.client.ticket import Ticket
 from geartrain.errors import ConnectionLost, GeartrainError, RemoteProtocolError
 from geartrain.records import Handle
 from geartrain.transport import ServerAddress
@@ -43,19 +43,27 @@ class Connection:
         address: The server's address.
         sock: The socket, which is ours from now on.
         attend: Has the reader look at this connection; called from any thread.
+        answered: Called when the server says something for the first time.
 
     Attributes:
         loss: Why the connection cannot be used any more, or ``None``.
         is_closed: Whether the socket is closed as well.
     """
 
-    def __init__(self, address: ServerAddress, sock: socket.socket, attend: Callable[["Connection"], None]) -> None:
+    def __init__(
+        self,
+        address: ServerAddress,
+        sock: socket.socket,
+        attend: Callable[["Connection"], None],
+        answered: Callable[[ServerAddress], None],
+    ) -> None:
         sock.setblocking(False)
         self.address = address
         self.loss: GeartrainError | None = None
         self.is_closed = False
         self._socket = sock
         self._attend = attend
+        self._answered = answered
         self._session: Session[Ticket] = Session(str(address), time.monotonic)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)  # there is room again, or the connection is lost
@@ -112,11 +120,6 @@ class Connection:
         """Whether something waits until the socket takes it."""
         return bool(self._unsent)
 
-    @property
-    def has_heard(self) -> bool:
-        """Whether the server ever said something."""
-        return self._session.has_heard
-
     def receive(self) -> list[tuple[Ticket, SessionEvent]]:
         """Read once, and return what came of it."""
         happened: list[tuple[Ticket, SessionEvent]] = []
@@ -125,6 +128,8 @@ class Connection:
                 data = self._socket.recv(_RECEIVE_SIZE)
                 if not data:
                     raise ConnectionLost(f"{self.address} closed the connection")
+                if not self._session.has_heard:
+                    self._answered(self.address)
                 for event in self._session.receive(data):
                     happened.append(event)  # noqa: PERF402 - what came before an error counts
             except _NOT_NOW:

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""Taking what users iterate over, with ``for`` or ``async for``, no faster than it is used up."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from typing import TypeVar
+
+__all__ = ["feed", "items_of"]
+
+Item = TypeVar("Item")
+
+
+async def items_of(source: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[Item]:
+    """Yield the items of an iterable of either kind."""
+    if isinstance(source, AsyncIterable):
+        async for item in source:
+            yield item
+    else:
+        for item in source:
+            yield item
+
+
+async def feed(
+    source: Iterable[Item] | AsyncIterable[Item], room: asyncio.Semaphore, use: Callable[[Item], Awaitable[None]]
+) -> None:
+    """Use every item of a source, each taken only once there is room for it."""
+    items = items_of(source)
+    while True:
+        await room.acquire()
+        try:
+            item = await anext(items)
+        except StopAsyncIteration:
+            return
+        await use(item)
