@@ -25,7 +25,7 @@ exclude_patterns = ["conftest.py", "extensions"]
 nitpicky = False  # docstrings name arguments, too, in the quotes that stand for our names
 
 default_role = "py:obj"  # `Client` in a docstring is a link
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 napoleon_numpy_docstring = False
@@ -34,6 +34,7 @@ add_module_names = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 
+highlight_language = "text"  # a block without a language is a drawing
 myst_enable_extensions = ["attrs_inline", "deflist"]
 myst_heading_anchors = 3
 

@@ -3,9 +3,12 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import geartrain
+import geartrain.testing
 from geartrain.protocol import Command
 from geartrain.protocol.text import COMMANDS
 from tests.docs.blocks import FENCE, LANGUAGES, NOT_RUN
@@ -33,6 +36,14 @@ def test_output_stands_behind_the_block_that_prints_it(page: Path) -> None:
 
     for before, language in zip(["", *languages], languages, strict=False):
         assert language != "text" or before in ("python", "sh")
+
+
+@pytest.mark.parametrize("module", [geartrain, geartrain.testing], ids=lambda module: module.__name__)
+def test_the_reference_has_every_public_name(module: ModuleType) -> None:
+    reference = "".join(page.read_text() for page in (DOCS / "reference").glob("*.md"))
+    described = {name.rpartition(".")[2] for name in re.findall(r"^\.\. auto\w+:: ([\w.]+)", reference, re.MULTILINE)}
+
+    assert set(module.__all__) - {"__version__"} <= described
 
 
 def test_few_blocks_are_not_run() -> None:
