@@ -217,6 +217,7 @@ class FaultProxy:
     def _stop_listening(self) -> None:
         if self._listener is not None:
             self._loop.remove_reader(self._listener)
+            self._listener.shutdown(socket.SHUT_RDWR)  # a forked child may have a copy, which would go on listening
             self._listener.close()
             self._listener = None
         while self._fillers:
