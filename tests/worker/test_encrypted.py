@@ -4,22 +4,16 @@
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
 
-from geartrain import TLS, AdminClient, AssignedJob, Client, Worker
+from geartrain import TLS, AdminClient, AsyncAssignedJob, Client
 from geartrain.server import Endpoint
 from geartrain.testing import run_server
-
-PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
-
-
-def reverse(job: AssignedJob) -> Iterator[bytes]:
-    yield job.workload[::-1]
+from tests.worker.shells import PATIENCE, ShelledWorker, working
 
 
 @pytest.fixture
@@ -37,28 +31,27 @@ def server(ca: Path) -> Iterator[str]:
         yield running.address
 
 
-def check(server: str, tls: TLS | None) -> None:
-    worker = Worker(server, tls=tls)
+def check(shell: str, server: str, tls: TLS | None) -> None:
+    worker = ShelledWorker(shell, server, tls=tls)
     workload = bytes(range(256)) * 4096
-    worker.add_function("echo", lambda job: job.workload)
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    with Client(server, tls=tls) as client, AdminClient(server, tls=tls) as admin:
+
+    @worker.function
+    async def echo(job: AsyncAssignedJob) -> bytes:
+        return job.workload
+
+    with working(worker), Client(server, tls=tls) as client, AdminClient(server, tls=tls) as admin:
         assert client.do("echo", workload, timeout=PATIENCE) == workload
         assert [row.workers for row in admin.status()] == [1]
-    worker.stop()
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
 
 
-def test_a_worker_speaks_tls(server: str, ca: Path) -> None:
-    check(server, TLS(ca=ca))
+def test_a_worker_speaks_tls(shell: str, server: str, ca: Path) -> None:
+    check(shell, server, TLS(ca=ca))
 
 
-def test_a_worker_speaks_through_the_file_system(tmp_path: Path) -> None:
+def test_a_worker_speaks_through_the_file_system(shell: str, tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with run_server(listen=(Endpoint(path=str(path)),)):
-        check(f"unix:{path}", None)
+        check(shell, f"unix:{path}", None)
 
 
 def test_the_commands_speak_tls(server: str, ca: Path) -> None:

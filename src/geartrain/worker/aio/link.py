@@ -57,6 +57,13 @@ class Link:
         if self.connection is not None:
             await self.connection.leave()
 
+    def close(self) -> None:
+        """Leave without waiting for anything."""
+        if self._task is not None:
+            self._task.cancel()
+        if self.connection is not None:
+            self.connection.close()
+
     async def _connect(self, new: Callable[["Link"], Connection], done: Callable[["Link", Outcome], None]) -> None:
         options, address = self._options, self.contact.address
         try:

@@ -43,8 +43,7 @@ class WorkerLoop:
         dress = partial(wrap, middleware=middleware)
         now = self._loop.time()
         self._shift = Shift(addresses, functions, dress, options, burst=burst, idle_timeout=idle_timeout, now=now)
-        tls = client_context(options.tls)
-        self._links = [Link(contact, options, tls) for contact in self._shift.contacts]
+        self._links: list[Link] = []
         self._options = options
         self._crew = Crew()
         self._news = asyncio.Event()  # something happened
@@ -71,6 +70,8 @@ class WorkerLoop:
         Raises:
             NoServerAvailable: In a burst, none of the servers could be reached.
         """
+        tls = await asyncio.to_thread(client_context, self._options.tls)  # it may read files
+        self._links = [Link(contact, self._options, tls) for contact in self._shift.contacts]
         try:
             self._turn()
             while not self._shift.is_over(self._loop.time()):
@@ -113,8 +114,12 @@ class WorkerLoop:
 
     async def _leave(self) -> None:
         self._shift.leave()
-        await self._crew.leave()
-        await asyncio.gather(*(link.leave() for link in self._links))
+        try:
+            await self._crew.leave()  # before others get the jobs
+            await asyncio.gather(*(link.leave() for link in self._links))
+        finally:
+            for link in self._links:  # a cancellation may have come between
+                link.close()
 
     # What happens in between.
 
