@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from geartrain.testing.clock import FakeClock
+    from geartrain.testing.eager import EagerClient
     from geartrain.testing.passage import Toward
     from geartrain.testing.proxy import FaultProxy
     from geartrain.testing.server import RunningServer, ServerProcess, run_server
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from geartrain.testing.worker import run_worker
 
 __all__ = [
+    "EagerClient",
     "FakeClock",
     "FaultProxy",
     "RunningServer",
@@ -26,6 +28,7 @@ __all__ = [
 
 # Loaded when it is asked for: the plugin for pytest is here as well, and most runs of pytest need no server.
 _HOMES = {
+    "EagerClient": "eager",
     "FakeClock": "clock",
     "FaultProxy": "proxy",
     "RunningServer": "server",

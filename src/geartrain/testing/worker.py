@@ -5,7 +5,10 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from typing import Any
 
+from geartrain.codecs import RAW, Codec
+from geartrain.names import Text
 from geartrain.transport import Servers, parse_servers
 from geartrain.worker import Reason, Worker
 
@@ -14,11 +17,13 @@ __all__ = ["as_worker", "run_worker"]
 _PATIENCE = 20.0  # seconds that nothing takes unless it will take for ever
 
 
-def as_worker(functions: Worker | Mapping[str, Callable[..., object]]) -> Worker:
-    """Return a worker that can do these functions, which may be one already."""
+def as_worker(
+    functions: Worker | Mapping[str, Callable[..., object]], *, prefix: Text = "", codec: Codec[Any, Any] = RAW
+) -> Worker:
+    """Return a worker that can do these functions, which may be one already and is then left as it is."""
     if isinstance(functions, Worker):
         return functions
-    worker = Worker("localhost")
+    worker = Worker("localhost", prefix=prefix, codec=codec)
     for name, function in functions.items():
         worker.add_function(name, function)
     return worker
