@@ -26,6 +26,7 @@ nitpicky = False  # docstrings name arguments, too, in the quotes that stand for
 
 default_role = "py:obj"  # `Client` in a docstring is a link
 autodoc_default_options = {"members": True}
+autoclass_content = "both"  # some options are told by __init__
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 napoleon_numpy_docstring = False
