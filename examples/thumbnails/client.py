@@ -28,6 +28,8 @@ def main() -> int:
     options = parser.parse_args()
 
     paths = sorted(path for path in options.pictures.rglob("*") if path.suffix.lower() in FORMATS)
+    if not paths:
+        parser.error(f"there are no pictures in {options.pictures}")
     options.sheets.mkdir(exist_ok=True)
     broken = 0
     with Client() as client, tqdm(total=len(paths), unit=" pictures") as bar:

@@ -26,6 +26,8 @@ def main() -> None:
     parser.add_argument("--afresh", action="store_true", help="count what is known, too")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="how many words to show [%(default)s]")
     options = parser.parse_args()
+    if missing := [str(path) for path in options.files if not path.is_file()]:
+        parser.error(f"no file: {', '.join(missing)}")
 
     texts = (piece for path in options.files for piece in pieces(path))
     total: Counter[str] = Counter()
