@@ -28,10 +28,10 @@ from geartrain import (
     ServerError,
     Warn,
     Worker,
-    as_completed,
 )
 from geartrain.testing import run_server
 from tests.client.peers import PATIENCE, RawWorker
+from tests.client.shells import Shell
 from tests.job_servers import Gearmand, needs
 
 pytestmark = pytest.mark.interop
@@ -56,8 +56,8 @@ def worker(server: str) -> Iterator[RawWorker]:
 
 
 @pytest.fixture
-def client(server: str, worker: RawWorker) -> Iterator[Client]:
-    with Client(server) as client:
+def client(shell: Shell, server: str, worker: RawWorker) -> Iterator[Client]:
+    with shell.client(server) as client:
         yield client
 
 
@@ -150,10 +150,10 @@ def test_a_huge_job_is_done(client: Client) -> None:
     assert client.do("reverse", huge) == huge[::-1]
 
 
-def test_many_jobs_go_in_one_write(client: Client) -> None:
+def test_many_jobs_go_in_one_write(shell: Shell, client: Client) -> None:
     jobs = client.submit_many([JobRequest("reverse", str(number)) for number in range(1000)])
 
-    assert {job.result().decode()[::-1] for job in as_completed(jobs, PATIENCE)} == set(map(str, range(1000)))
+    assert {job.result().decode()[::-1] for job in shell.as_completed(jobs, PATIENCE)} == set(map(str, range(1000)))
 
 
 def test_ten_thousand_results_come_in_order(client: Client) -> None:
@@ -179,9 +179,9 @@ def test_threads_hammer_one_client(client: Client) -> None:
     assert len(seen) == 8 * 501
 
 
-def test_a_server_that_is_killed_takes_its_jobs_with_it(tmp_path: Path) -> None:
+def test_a_server_that_is_killed_takes_its_jobs_with_it(shell: Shell, tmp_path: Path) -> None:
     first, second = Gearmand(tmp_path), Gearmand(tmp_path)
-    with first.running(), second.running(), Client([first.address, second.address]) as client:
+    with first.running(), second.running(), shell.client([first.address, second.address]) as client:
         with RawWorker(first.port) as worker:
             lost, kept = client.submit("hold"), client.submit("hold", retries=1)
             for _ in range(2):
@@ -199,9 +199,9 @@ def test_a_server_that_is_killed_takes_its_jobs_with_it(tmp_path: Path) -> None:
             assert client.do("reverse", "ab") == b"ba"
 
 
-def test_a_server_that_comes_back_is_used_again(tmp_path: Path) -> None:
+def test_a_server_that_comes_back_is_used_again(shell: Shell, tmp_path: Path) -> None:
     gearmand = Gearmand(tmp_path)
-    with gearmand.running(), Client(gearmand.address) as client:
+    with gearmand.running(), shell.client(gearmand.address) as client:
         for _ in range(3):
             with RawWorker(gearmand.port):
                 assert client.do("reverse", "ab", retries=1) == b"ba"
@@ -222,7 +222,7 @@ def test_debians_worker_works_for_us(server: str, tmp_path: Path) -> None:
         worker.wait()
 
 
-def test_everything_works_encrypted(tmp_path: Path) -> None:
+def test_everything_works_encrypted(shell: Shell, tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     certificate = authority.issue_cert("localhost")
@@ -238,10 +238,10 @@ def test_everything_works_encrypted(tmp_path: Path) -> None:
         worker.add_function("reverse", lambda job: job.workload[::-1])
         thread = threading.Thread(target=worker.run)
         thread.start()
-        with Client(address, tls=tls) as client:
+        with shell.client(address, tls=tls) as client:
             assert client.do("reverse", huge, timeout=PATIENCE) == huge[::-1]
             assert list(client.map("reverse", ["ab", "cd"])) == [b"ba", b"dc"]
         worker.stop()
         thread.join()
-        with Client(address) as plain, pytest.raises(ConnectionLost):
+        with shell.client(address) as plain, pytest.raises(ConnectionLost):
             plain.do("reverse", timeout=PATIENCE)

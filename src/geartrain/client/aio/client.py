@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import time
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Generic, Self
@@ -212,7 +212,7 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         priority: Priority = Priority.NORMAL,
         timeout: float | None = None,
         retries: int = 0,
-    ) -> AsyncIterator[ResultT]:
+    ) -> AsyncGenerator[ResultT, None]:
         """Yield the results of one job for each workload, in order.
 
         Workloads are taken as results are, so there may be no end to them. The first job that fails ends it all. Jobs
@@ -241,7 +241,7 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         wanted: Callable[[ValueT], JobRequest],
         max_in_flight: int,
         timeout: float | None,
-    ) -> AsyncIterator[ResultT]:
+    ) -> AsyncGenerator[ResultT, None]:
         jobs: asyncio.Queue[AsyncSubmittedJob[ResultT] | None] = asyncio.Queue()  # bounded by the room
         room = asyncio.Semaphore(max_in_flight)
         job: AsyncSubmittedJob[ResultT] | None = None

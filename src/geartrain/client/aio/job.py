@@ -6,7 +6,7 @@ events. A task that is cancelled while it waits leaves the others, and the job, 
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Generator, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
 from geartrain.client import ticket
@@ -158,7 +158,7 @@ class AsyncSubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     def __aiter__(self) -> AsyncIterator[UserEvent[ResultT]]:
         return self.events()
 
-    async def events(self, timeout: float | None = None) -> AsyncIterator[UserEvent[ResultT]]:
+    async def events(self, timeout: float | None = None) -> AsyncGenerator[UserEvent[ResultT], None]:
         """Yield what the job says until it ends, then raise its error if that is how it ends.
 
         Args:
@@ -189,7 +189,9 @@ class AsyncSubmittedJob(JobTicket[ResultT], Pending[ResultT]):
         return JobTimeout(f"{self.function} {handle} did not end within {round(timeout, 3):g} seconds", handle)
 
 
-async def as_completed(jobs: Iterable[JobT] | AsyncIterable[JobT], timeout: float | None = None) -> AsyncIterator[JobT]:
+async def as_completed(
+    jobs: Iterable[JobT] | AsyncIterable[JobT], timeout: float | None = None
+) -> AsyncGenerator[JobT, None]:
     """Yield jobs as they end, whether well or badly.
 
     Args:

@@ -1,0 +1,514 @@
+# SPDX-License-Identifier: MIT
+"""What the asyncio client adds: tasks that are cancelled, servers that are slow, and inputs that take their time."""
+
+import asyncio
+import itertools
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import aclosing
+from typing import TypeAlias
+
+import pytest
+
+from geartrain import (
+    JSON,
+    AsyncClient,
+    AsyncSubmittedJob,
+    ConnectionLost,
+    Data,
+    JobRequest,
+    JobTimeout,
+    NoServerAvailable,
+)
+from geartrain.client import aio
+from geartrain.client.aio import connection
+from geartrain.client.aio.connection import Connection
+from geartrain.client.aio.hub import Hub
+from geartrain.protocol import Command
+from tests.client.peers import PATIENCE, Gone, ScriptedServer, ServedClient
+from tests.client.scripts import hold, ignore, serve
+from tests.twins import LOOPS
+
+Run: TypeAlias = Callable[[Callable[[], Coroutine[object, object, None]]], None]
+
+
+@pytest.fixture(params=LOOPS)
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a test in a loop of either kind, for a bounded time."""
+
+    def run(test: Callable[[], Coroutine[object, object, None]]) -> None:
+        async def bounded() -> None:
+            async with asyncio.timeout(PATIENCE):
+                await test()
+
+        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+            runner.run(bounded())
+
+    return run
+
+
+def hub_of(client: AsyncClient) -> Hub:
+    hub = client._its_hub
+    assert hub is not None
+    return hub
+
+
+def connection_of(client: AsyncClient) -> Connection:
+    [only] = hub_of(client)._connections.values()
+    return only
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until something is so; the test as a whole is bounded."""
+    turn = asyncio.Event()  # what changes is in the client, which has no event for tests
+    while not condition():
+        asyncio.get_running_loop().call_soon(turn.set)
+        await turn.wait()
+        turn.clear()
+
+
+async def cancel(task: "asyncio.Task[object]") -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+class TestATaskIsCancelled:
+    def test_while_it_waits_for_a_result(self, run: Run) -> None:
+        late = threading.Event()
+
+        def script(peer: ServedClient) -> None:
+            peer.expect_job(b"H:1")
+            assert late.wait(PATIENCE)
+            peer.send(Command.WORK_DATA, b"H:1", b"x")
+            peer.send(Command.WORK_COMPLETE, b"H:1", b"x")
+            serve(peer)
+
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+                task: asyncio.Task[object] = asyncio.create_task(client.do("f"))
+                await until(lambda: client._its_hub and hub_of(client)._connections)
+                await until(lambda: connection_of(client)._session._running)
+                await cancel(task)
+                late.set()
+
+                assert await client.do("reverse", "ab") == b"ba"
+                assert server.accepted == 1
+                assert connection_of(client)._session._running == {}
+
+        with ScriptedServer(script) as server:
+            run(test)
+
+    def test_while_others_wait_for_the_same_job(self, run: Run) -> None:
+        go = threading.Event()
+
+        def script(peer: ServedClient) -> None:
+            peer.expect_job(b"H:1")
+            assert go.wait(PATIENCE)
+            peer.send(Command.WORK_COMPLETE, b"H:1", b"r")
+
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+                job = await client.submit("f")
+                one = asyncio.create_task(job.result())
+                other = asyncio.create_task(job.result())
+                await asyncio.sleep(0)
+                await cancel(one)
+                go.set()
+
+                assert await other == b"r"
+                assert await job == b"r"
+
+        with ScriptedServer(script) as server:
+            run(test)
+
+    def test_while_it_connects_and_others_do(self, run: Run) -> None:
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+                one: asyncio.Task[object] = asyncio.create_task(client.do("reverse", "ab"))
+                other = asyncio.create_task(client.do("reverse", "cd"))
+                await until(lambda: client._its_hub and hub_of(client)._connecting)
+                await cancel(one)
+
+                assert await other == b"dc"
+                assert hub_of(client)._connecting == {}
+                assert server.accepted == 1
+
+        with ScriptedServer(serve) as server:
+            run(test)
+
+    def test_while_it_submits_to_a_slow_server(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What was not said was not submitted, and the conversation goes on where it was."""
+        read = threading.Event()
+
+        def script(peer: ServedClient) -> None:
+            assert read.wait(PATIENCE)
+            serve(peer)
+
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+                await fill(client)
+                task: asyncio.Task[object] = asyncio.create_task(client.submit("reverse", "never"))
+                await asyncio.sleep(0)
+                asked = len(connection_of(client)._session._asked)
+                await cancel(task)
+                assert len(connection_of(client)._session._asked) == asked
+                read.set()
+
+                assert await client.do("reverse", "ab") == b"ba"
+
+        with ScriptedServer(script) as server:
+            run(test)
+
+    def test_in_the_middle_of_map(self, run: Run) -> None:
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+                results: list[bytes] = []
+
+                async def consume() -> None:
+                    async with aclosing(client.map("reverse", itertools.repeat("ab"))) as mapped:
+                        async for result in mapped:
+                            results.append(result)  # noqa: PERF401 - it never gets to the end
+
+                task: asyncio.Task[object] = asyncio.create_task(consume())
+                await until(lambda: len(results) > 500)
+                await cancel(task)
+
+                assert await client.do("reverse", "cd") == b"dc"  # behind all that were under way
+                assert connection_of(client)._session._running == {}
+                assert len(asyncio.all_tasks()) == 1
+
+        with ScriptedServer(serve) as server:
+            run(test)
+
+    def test_while_it_asks_for_a_status(self, run: Run) -> None:
+        asked = threading.Event()
+
+        def script(peer: ServedClient) -> None:
+            handle = peer.expect(Command.GET_STATUS)[0]
+            asked.set()
+            peer.send(Command.STATUS_RES, handle, b"1", b"1", b"0", b"0")
+            serve(peer)
+
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+                task: asyncio.Task[object] = asyncio.create_task(client.status("H:1"))
+                await until(asked.is_set)
+                await cancel(task)
+
+                assert await client.do("reverse", "ab") == b"ba"
+                assert server.accepted == 1
+
+        with ScriptedServer(script) as server:
+            run(test)
+
+
+async def fill(client: AsyncClient) -> None:
+    """Submit until the server, which does not read, makes submitting wait."""
+
+    async def submit() -> None:
+        while True:
+            await client.submit("reverse", bytes(1 << 20))
+
+    task: asyncio.Task[object] = asyncio.create_task(submit())
+    await until(lambda: client._its_hub and is_full(client))
+    await cancel(task)
+
+
+def is_full(client: AsyncClient) -> bool:
+    return bool(hub_of(client)._connections) and not connection_of(client)._room.is_set()
+
+
+class TestASlowServer:
+    def test_makes_submitting_wait(self, run: Run) -> None:
+        read = threading.Event()
+
+        def script(peer: ServedClient) -> None:
+            assert read.wait(PATIENCE)
+            serve(peer)
+
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+                await fill(client)
+                line = connection_of(client)
+                assert line._transport is not None
+                assert line._transport.get_write_buffer_size() < connection.MAX_UNSENT + (4 << 20)
+                waiting = [asyncio.create_task(client.submit("reverse", "ab")) for _ in range(3)]
+                await asyncio.sleep(0)
+                assert not any(task.done() for task in waiting)
+                read.set()
+
+                assert [await job for job in await asyncio.gather(*waiting)] == [b"ba"] * 3
+
+        with ScriptedServer(script) as server:
+            run(test)
+
+    def test_that_never_reads_is_given_up_by_all_who_wait(self, run: Run) -> None:
+        done = threading.Event()
+
+        def script(peer: ServedClient) -> None:
+            assert done.wait(PATIENCE)
+
+        async def test() -> None:
+            async with AsyncClient(server.address, reply_timeout=0.1) as client:
+                jobs = await asyncio.gather(*(client.submit("f", bytes(4 << 20)) for _ in range(6)))
+                for job in jobs:
+                    assert isinstance(await job.exception(), ConnectionLost | NoServerAvailable)
+            done.set()
+
+        with ScriptedServer(script) as server:
+            run(test)
+
+    def test_does_not_keep_a_task_that_submits_without_end_from_letting_others_run(self, run: Run) -> None:
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+
+                async def flood() -> None:
+                    while True:
+                        jobs.append(await client.submit("reverse", "x" * 1000))
+
+                jobs: list[AsyncSubmittedJob] = []
+                task: asyncio.Task[object] = asyncio.create_task(flood())
+                assert await client.do("reverse", "ab") == b"ba"
+                await cancel(task)
+
+        with ScriptedServer(serve) as server:
+            run(test)
+
+
+class TestJobs:
+    def test_call_back_in_the_loop(self, run: Run) -> None:
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+                called: asyncio.Queue[object] = asyncio.Queue()
+                job = await client.submit("reverse", "ab")
+                job.add_done_callback(called.put_nowait)
+                assert await called.get() is job
+                job.add_done_callback(called.put_nowait)
+                assert await called.get() is job
+                assert not job.cancel()
+
+        with ScriptedServer(serve) as server:
+            run(test)
+
+    def test_are_read_by_tasks_that_wait_before_anything_comes(self, run: Run) -> None:
+        go = threading.Event()
+
+        def script(peer: ServedClient) -> None:
+            peer.expect_job(b"H:1")
+            assert go.wait(PATIENCE)
+            peer.send(Command.WORK_DATA, b"H:1", b"d")
+            peer.send(Command.WORK_COMPLETE, b"H:1", b"r")
+
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+                job = await client.submit("f")
+
+                async def read() -> list[object]:
+                    return [event async for event in job]
+
+                reader = asyncio.create_task(read())
+                await asyncio.sleep(0)
+                go.set()
+                assert await reader == [Data(b"d")]
+
+        with ScriptedServer(script) as server:
+            run(test)
+
+    def test_that_many_tasks_submit_at_once_leave_in_few_writes(self, run: Run) -> None:
+        sizes: list[int] = []
+
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+                await client.ping()
+                transport = connection_of(client)._transport
+                assert transport is not None
+                write = transport.write
+                connection_of(client)._transport = Counting(write, sizes)  # type: ignore[assignment]
+                assert await asyncio.gather(*(client.do("reverse", "ab") for _ in range(1000))) == [b"ba"] * 1000
+                connection_of(client)._transport = transport
+
+        with ScriptedServer(serve) as server:
+            run(test)
+        assert len(sizes) == 1
+
+
+class Counting:
+    """A transport that counts its writes."""
+
+    def __init__(self, write: Callable[[bytes], None], sizes: list[int]) -> None:
+        self._write = write
+        self._sizes = sizes
+
+    def write(self, data: bytes) -> None:
+        self._sizes.append(len(data))
+        self._write(data)
+
+
+class TestMap:
+    def test_yields_what_is_done_while_its_input_takes_its_time(self, run: Run) -> None:
+        async def test() -> None:
+            async def slow() -> AsyncIterator[str]:
+                yield "ab"
+                await first.wait()
+                yield "cd"
+
+            first = asyncio.Event()
+            async with AsyncClient(server.address) as client:
+                results = client.map("reverse", slow())
+                assert await anext(results) == b"ba"
+                first.set()
+                assert [result async for result in results] == [b"dc"]
+
+        with ScriptedServer(serve) as server:
+            run(test)
+
+    def test_raises_what_its_input_raises(self, run: Run) -> None:
+        async def test() -> None:
+            def broken() -> Iterator[str]:
+                yield "ab"
+                raise ValueError("no more")
+
+            async with AsyncClient(server.address) as client:
+                results = client.map("reverse", broken())
+                assert await anext(results) == b"ba"
+                with pytest.raises(ValueError, match="no more"):
+                    await anext(results)
+
+        with ScriptedServer(serve) as server:
+            run(test)
+
+
+class TestAsCompleted:
+    def test_takes_an_endless_input_as_it_is_used_up(self, run: Run) -> None:
+        async def test() -> None:
+            taken = 0
+
+            async def endless() -> AsyncIterator[AsyncSubmittedJob]:
+                nonlocal taken
+                while True:
+                    taken += 1
+                    yield await client.submit("reverse", "ab")
+
+            async with AsyncClient(server.address) as client:
+                number = 0
+                async with aclosing(aio.as_completed(endless())) as jobs:
+                    async for job in jobs:
+                        assert await job == b"ba"
+                        assert taken <= number + 100
+                        number += 1
+                        if number == 1000:
+                            break
+
+        with ScriptedServer(serve) as server:
+            run(test)
+
+    def test_has_an_end_in_time(self, run: Run) -> None:
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+                jobs = await client.submit_many([JobRequest("f")] * 3)
+                with pytest.raises(JobTimeout, match="3 jobs had not ended"):
+                    async for _ in aio.as_completed(jobs, timeout=0.01):
+                        pass
+
+        with ScriptedServer(hold) as server:
+            run(test)
+
+
+class TestLoops:
+    def test_each_need_a_client_of_their_own(self) -> None:
+        with ScriptedServer(serve) as server, asyncio.Runner() as one, asyncio.Runner() as other:
+            client = AsyncClient(server.address)
+            one.run(client.do("f"))
+            with pytest.raises(RuntimeError, match="belongs to another event loop"):
+                other.run(client.do("f"))
+            one.run(client.close())
+
+    def test_may_follow_each_other(self) -> None:
+        with ScriptedServer(serve) as server:
+            client = AsyncClient(server.address)
+            for _ in range(2):
+                with asyncio.Runner() as runner:
+                    assert runner.run(client.do("reverse", "ab")) == b"ba"
+                    hub = hub_of(client)
+                    runner.run(hub.join(hub.close()))
+
+    def test_keep_nothing_of_a_client_that_is_dropped(self, run: Run) -> None:
+        gone = threading.Event()
+
+        def script(peer: ServedClient) -> None:
+            try:
+                serve(peer)
+            except Gone:
+                gone.set()
+                raise
+
+        async def test() -> None:
+            client = AsyncClient(server.address)
+            await client.do("f")
+            del client
+            await until(gone.is_set)
+
+        with ScriptedServer(script) as server:
+            run(test)
+
+    def test_are_told_by_a_bug_that_ends_a_connection(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def bug(*_: object) -> None:
+            raise RuntimeError("a bug")
+
+        async def test() -> None:
+            async with AsyncClient(server.address) as client:
+                with monkeypatch.context() as broken:
+                    broken.setattr("geartrain.client.session.Session.receive", bug)
+                    with pytest.raises(ConnectionLost, match="a bug"):
+                        await client.do("f")
+                assert await client.do("reverse", "ab") == b"ba"
+
+        with ScriptedServer(serve) as server:
+            run(test)
+        assert "RuntimeError: a bug" in caplog.text
+
+
+def test_closing_ends_a_connect_that_is_under_way(run: Run) -> None:
+    async def test() -> None:
+        client = AsyncClient(f"tls://127.0.0.1:{listener.getsockname()[1]}")  # nobody shakes hands
+        task = asyncio.create_task(client.do("f"))
+        await until(lambda: client._its_hub and hub_of(client)._connecting)
+        await client.close()
+        with pytest.raises((ConnectionLost, NoServerAvailable), match="the client was closed"):
+            await task
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        run(test)
+
+
+def test_a_time_out_covers_connecting(run: Run) -> None:
+    async def test() -> None:
+        async with AsyncClient(f"tls://127.0.0.1:{listener.getsockname()[1]}") as client:
+            with pytest.raises(NoServerAvailable, match="no answer in time"):
+                await client.do("f", timeout=0.01)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        run(test)
+
+
+def test_silence_is_noticed(run: Run) -> None:
+    async def test() -> None:
+        async with AsyncClient(server.address, reply_timeout=0.05) as client:
+            with pytest.raises(ConnectionLost, match="has not answered"):
+                await client.do("f")
+
+    with ScriptedServer(ignore) as server:
+        run(test)
+
+
+def test_a_codec_works_in_the_task_that_asks(run: Run) -> None:
+    async def test() -> None:
+        async with AsyncClient(server.address, codec=JSON) as client:
+            assert await client.do("reverse", 121) == 121
+
+    with ScriptedServer(serve) as server:
+        run(test)
