@@ -34,7 +34,7 @@ NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]*\S) -->\s*\Z")
 _FILE = re.compile(r"\A(?:<\?php\n)?(?:#|//) (\S+\.\w+)$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"\A# in another terminal\b")
 _STARTS_SERVERS = re.compile(r"^```sh\n(?:[^`]*\n)?gearmand\b", re.MULTILINE)
-_INTERPRETERS = {"php": "/usr/bin/php", "perl": "/usr/bin/perl"}
+_PROGRAMS = {"php": "/usr/bin/php", "perl": "/usr/bin/perl", "openssl": "/usr/bin/openssl"}
 
 
 class Blocks:
@@ -73,7 +73,7 @@ def _python(page: Page, code: str, example: Example) -> None:
 
 
 def _shell(page: Page, code: str, example: Example) -> None:
-    for command, program in _INTERPRETERS.items():
+    for command, program in _PROGRAMS.items():
         if re.search(rf"^{command} ", code, re.MULTILINE):
             needs(program)
     if _ELSEWHERE.match(code):
