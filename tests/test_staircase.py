@@ -14,8 +14,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 # other.
 STAIRCASE = [
     {"_version", "errors"},
-    {"records", "names"},
-    {"protocol", "transport", "codecs"},
+    {"records", "jobrecord", "names"},
+    {"protocol", "transport", "codecs", "storage"},
     {"typed"},
     {"core", "client", "admin"},
     {"worker"},  # a partition has its parts done, and a typed function can be called: both by a client

@@ -342,7 +342,7 @@ class TestAWorkerBeside:
         ("words", "workload", "events", "result"),
         [
             (["--", "cat"], b"a\0b\n", [], b"a\0b\n"),
-            (["--", "rev"], b"abc\n", [], b"cba\n"),
+            (["--", "tr", "abc", "cba"], b"abc\n", [], b"cba\n"),
             (["--", "true"], b"not read", [], b""),
             (["--", "sh", "-c", "cat; exit 3"], b"some", [Data(b"some")], None),
             (["--", "false"], b"", [], None),
@@ -470,7 +470,9 @@ class TestAWorkerApart:
         assert worker.communicate(timeout=PATIENCE)[0] == b"ab"
 
     def test_it_goes_into_the_background(self, workers: Workers, tmp_path: Path) -> None:
-        parent = workers.start("ours", "-f", "f", "-d", "-c", "1", "-i", str(tmp_path / "pid"), "--", "rev")
+        parent = workers.start(
+            "ours", "-f", "f", "-d", "-c", "1", "-i", str(tmp_path / "pid"), "--", "tr", "abc", "cba"
+        )
         assert parent.communicate(timeout=PATIENCE) == (b"", b"")
         assert parent.returncode == 0
 

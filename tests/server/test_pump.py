@@ -35,6 +35,9 @@ class FakeOutlet:
         self.is_slow = False
         self.dropped = ""
 
+    def resume(self) -> None:
+        raise AssertionError("nobody had to wait")
+
     def hang_up(self) -> None:
         raise AssertionError("nobody is refused")
 

@@ -33,7 +33,7 @@ from geartrain.server.daemon import detach
 from geartrain.server.logs import Level, LogSetup
 from geartrain.server.loop import new_event_loop
 from geartrain.server.pidfile import PidFile
-from geartrain.server.places import default_log_file, default_pid_file, make_room
+from geartrain.server.places import default_log_file, default_pid_file, default_store_file, make_room
 from geartrain.server.process import ProcessError, allow_descriptors, become, check_may_become, ids_of
 from geartrain.server.server import tls_context
 
@@ -79,6 +79,8 @@ def _run(invocation: Invocation, program: str) -> None:
         stack.callback(log_setup.stop)
         for warning in invocation.warnings:
             log.warning("%s", warning)
+        if options.user is not None and options.store is None:
+            make_room(default_store_file(os.environ, options.port), owner)
         pid_file = _pid_file(options, owner)
         try:
             if pid_file is not None:

@@ -4,7 +4,7 @@
 from geartrain.core.admin import Shutdown
 from geartrain.core.clock import Clock
 from geartrain.core.jobserver import JobServer
-from geartrain.core.options import JobServerOptions, PriorityScope
+from geartrain.core.options import Durability, JobServerOptions, PriorityScope
 from geartrain.core.state import Peer
 
-__all__ = ["Clock", "JobServer", "JobServerOptions", "Peer", "PriorityScope", "Shutdown"]
+__all__ = ["Clock", "Durability", "JobServer", "JobServerOptions", "Peer", "PriorityScope", "Shutdown"]

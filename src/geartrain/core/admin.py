@@ -96,7 +96,8 @@ class Admin:
 
     def _show_jobs(self, request: TextRequest) -> bytes:
         return listing(
-            b"%b\t%d\t%d\t%d" % (job.handle, job.retries, not job.is_wanted, False) for job in self._scheduler.jobs
+            b"%b\t%d\t%d\t%d" % (job.handle, job.retries, not job.is_wanted, job.is_durable)
+            for job in self._scheduler.jobs
         )
 
     def _show_unique_jobs(self, request: TextRequest) -> bytes:

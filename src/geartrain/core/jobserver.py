@@ -12,10 +12,12 @@ from typing import TypeAlias
 
 from geartrain.core.admin import Admin, Shutdown
 from geartrain.core.clock import Clock
-from geartrain.core.options import JobServerOptions
+from geartrain.core.journal import Journal
+from geartrain.core.options import Durability, JobServerOptions
 from geartrain.core.scheduler import NOTICE, QueueFull, Scheduler
 from geartrain.core.state import Job, Peer
 from geartrain.errors import ProtocolError, RemoteProtocolError
+from geartrain.jobrecord import JobRecord
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import HEADER, RESPONSE, Packet, response
 from geartrain.protocol.text import printable
@@ -41,6 +43,7 @@ _pack_header = HEADER.pack
 
 _NO_JOB = response(Command.NO_JOB)
 _UNIQUE_TOO_LARGE = response(Command.ERROR, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
+_STORE_REFUSES = response(Command.ERROR, b"QUEUE_ERROR", b"The store does not take jobs at present")
 _QUEUE_FULL = response(Command.ERROR, b"QUEUE_ERROR", b"Job queue is full")
 _NOT_EXPECTED = response(Command.ERROR, b"INVALID_COMMAND", b"Command not expected")
 _WRONG_MAGIC = response(Command.ERROR, b"INVALID_MAGIC", b"Request magic expected")
@@ -56,6 +59,13 @@ _SUBMISSIONS: dict[int, tuple[int, bool]] = {
     int(Command.SUBMIT_JOB_LOW_BG): (int(Priority.LOW), True),
 }
 
+_SUBMIT_COMMANDS = [
+    *_SUBMISSIONS,
+    Command.SUBMIT_JOB_EPOCH,
+    Command.SUBMIT_REDUCE_JOB,
+    Command.SUBMIT_REDUCE_JOB_BACKGROUND,
+]
+
 # What is said of a result for a job that its sender does not run.
 _RESULT = b"Job given in work result not found"
 _NOT_RUNNING: dict[int, bytes] = {
@@ -69,20 +79,42 @@ _NOT_RUNNING: dict[int, bytes] = {
 _LAST_WORDS = frozenset({int(Command.WORK_COMPLETE), int(Command.WORK_FAIL), int(Command.WORK_EXCEPTION)})
 
 
+class _Parked(Exception):
+    """What a peer sends has to wait."""
+
+
 class JobServer:
     """A Gearman job server without I/O.
 
     Args:
         options: What can be chosen.
         clock: Where the time comes from; the module ``time`` will do.
+
+    Attributes:
+        is_restoring: Whether jobs come back from a store, so that peers that submit wait.
     """
 
-    __slots__ = ("_admin", "_dirty", "_handlers", "_logs_submissions", "_options", "_peers", "_scheduler")
+    __slots__ = (
+        "_admin",
+        "_dirty",
+        "_handlers",
+        "_logs_submissions",
+        "_options",
+        "_parked",
+        "_peers",
+        "_scheduler",
+        "_stores",
+        "_submissions",
+        "is_restoring",
+    )
 
     def __init__(self, options: JobServerOptions, clock: Clock) -> None:
         self._options = options
         self._peers: dict[Peer, None] = {}
         self._dirty: list[Peer] = []
+        self.is_restoring = False
+        self._parked: dict[Peer, list[Packet]] = {}  # what came behind a submission while jobs are restored
+        self._stores = options.durability in (Durability.COMMIT, Durability.RELAXED)
         self._scheduler = Scheduler(options, clock)
         self._admin = Admin(self._scheduler, self._peers, options)
         self._logs_submissions = log.isEnabledFor(NOTICE)  # on the way of a job there is no time for that
@@ -118,6 +150,8 @@ class JobServer:
             for command in commands
         }
 
+        self._submissions = {int(command): self._handlers[command] for command in _SUBMIT_COMMANDS}
+
     # For the shell.
 
     @property
@@ -144,11 +178,16 @@ class JobServer:
     def receive(self, peer: Peer, packets: Iterable[Packet]) -> None:
         """Take the packets and lines that the parser finds; what is not Gearman ends the conversation."""
         handlers = self._handlers
+        if self._parked and peer in self._parked:
+            self._park_rest(peer, packets)
+            return
         try:
             for command, arguments in packets:
                 handlers[command](peer, command, arguments)
                 if peer.closing:
                     break
+        except _Parked:
+            self._park_rest(peer, packets)
         except RemoteProtocolError as error:
             self.refuse(peer, error)
 
@@ -160,10 +199,70 @@ class JobServer:
     def disconnect(self, peer: Peer) -> None:
         """Forget a peer whose connection has ended."""
         del self._peers[peer]
+        self._parked.pop(peer, None)
         self._scheduler.disconnect(peer)
+
+    # For whoever has a store.
+
+    @property
+    def journal(self) -> Journal:
+        """What the store has to be told."""
+        return self._scheduler.journal
+
+    def has_to_wait(self, peer: Peer) -> bool:
+        """Tell whether what a peer sends is not looked at until all jobs are restored."""
+        return peer in self._parked
+
+    def begin_restoring(self, created: int) -> None:
+        """Expect jobs from a store; whoever submits has to wait, as it may be the same job that comes back.
+
+        Args:
+            created: Numbers up to this one may have been used.
+        """
+        self.is_restoring = True
+        self._scheduler.jobs.created = created
+        self._handlers |= dict.fromkeys(self._submissions, self._park)
+
+    def restore(self, records: Iterable[JobRecord]) -> None:
+        """Take back jobs, in the order of their numbers."""
+        for record in records:
+            self._scheduler.restore(record)
+
+    def end_restoring(self) -> None:
+        """Go on with those who had to wait."""
+        self.is_restoring = False
+        self._handlers |= self._submissions
+        parked, self._parked = self._parked, {}
+        for peer, packets in parked.items():
+            self.receive(peer, packets)
+
+    def store_failed(self) -> None:
+        """Refuse what could not be stored."""
+        self._scheduler.revoke(self._scheduler.journal.failed())
+
+    def store_last(self) -> None:
+        """Have stored what has waited for the server to stop."""
+        journal = self._scheduler.journal
+        journal.release(self._scheduler.jobs.created)
+        for job in self._scheduler.jobs:
+            if job.background and not job.is_durable and self._options.durability is Durability.SHUTDOWN:
+                journal.add(job)
+
+    def _park(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        self._parked[peer] = [(command, arguments)]
+        raise _Parked
+
+    def _park_rest(self, peer: Peer, packets: Iterable[Packet]) -> None:
+        try:
+            self._parked[peer].extend(packets)
+        except RemoteProtocolError as error:
+            del self._parked[peer]
+            self.refuse(peer, error)
 
     def tick(self) -> float | None:
         """Do what is due. Return the seconds until there may be something again, or None for never."""
+        if self._stores:
+            self._scheduler.journal.reserve(self._scheduler.jobs.created)
         return self._scheduler.tick()
 
     def take_dirty(self) -> list[Peer]:
@@ -212,14 +311,31 @@ class JobServer:
         except QueueFull:
             self._error(peer, _QUEUE_FULL)
             return
-        if background:
-            job.background = True
-        else:
-            job.add_waiter(peer)
         handle = job.handle
-        peer.send(_pack_header(RESPONSE, _JOB_CREATED, len(handle)) + handle)
+        created = _pack_header(RESPONSE, _JOB_CREATED, len(handle)) + handle
+        if not background:
+            job.add_waiter(peer)
+            peer.send(created)
+        elif not self._stores:
+            job.background = True
+            peer.send(created)
+        else:
+            self._enter_durably(peer, job, created)
         if self._logs_submissions:
             self._log_submission(job, run_at)
+
+    def _enter_durably(self, peer: Peer, job: Job, created: bytes) -> None:
+        """Have a background job stored, and its submitter answered when it is."""
+        journal = self._scheduler.journal
+        if not job.is_durable:
+            if journal.refuses:
+                if not job.is_wanted:
+                    self._scheduler.end(job)
+                self._error(peer, _STORE_REFUSES)
+                return
+            job.background = True
+            journal.add(job)
+        journal.promise(peer, job, created)
 
     def _log_submission(self, job: Job, run_at: int) -> None:
         facts = [printable(job.queue.name), printable(job.unique), b"%d" % run_at]

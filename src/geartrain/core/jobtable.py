@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 
 from geartrain.core.state import FunctionQueue, Job
+from geartrain.jobrecord import JobRecord
 
 __all__ = ["BY_WORKLOAD", "JobTable"]
 
@@ -11,13 +12,17 @@ BY_WORKLOAD = b"-"  # a unique that says: the workload is the unique
 
 
 class JobTable:
-    """The jobs that have not ended."""
+    """The jobs that have not ended.
 
-    __slots__ = ("_by_handle", "_by_unique", "_by_workload", "_created", "_prefix")
+    Attributes:
+        created: The number of the newest job; numbers, and with them handles, are not used again.
+    """
+
+    __slots__ = ("_by_handle", "_by_unique", "_by_workload", "_prefix", "created")
 
     def __init__(self, handle_prefix: bytes) -> None:
         self._prefix = handle_prefix + b":"
-        self._created = 0
+        self.created = 0
         self._by_handle: dict[bytes, Job] = {}
         self._by_unique = UniqueIndex()
         self._by_workload = UniqueIndex()
@@ -44,17 +49,29 @@ class JobTable:
 
     def create(self, queue: FunctionQueue, unique: bytes, workload: bytes, priority: int, reducer: bytes) -> Job:
         """Return a new job with the next handle."""
-        self._created += 1
-        handle = self._prefix + b"%d" % self._created
-        job = Job(handle, queue, unique, workload, priority, reducer)
-        self._by_handle[handle] = job
+        self.created += 1
+        job = Job(self.created, self._prefix + b"%d" % self.created, queue, unique, workload, priority, reducer)
+        self._enter(job)
+        return job
+
+    def restore(self, queue: FunctionQueue, record: JobRecord) -> Job:
+        """Return a job that was there before the server was."""
+        job = Job(record.number, record.handle, queue, record.unique, record.workload, record.priority, record.reducer)
+        job.is_durable = True
+        job.background = True
+        job.retries = record.retries
+        self._enter(job)
+        return job
+
+    def _enter(self, job: Job) -> None:
+        self._by_handle[job.handle] = job
+        unique = job.unique
         if unique:
             if unique != BY_WORKLOAD:
                 self._by_unique.add(unique, job)
-            elif workload:
-                self._by_workload.add(workload, job)
-        queue.total += 1
-        return job
+            elif job.workload:
+                self._by_workload.add(job.workload, job)
+        job.queue.total += 1
 
     def remove(self, job: Job) -> None:
         """Forget a job that has ended."""
@@ -95,19 +112,21 @@ class UniqueIndex:
         return next(iter(found.values())) if isinstance(found, dict) else found
 
     def add(self, key: bytes, job: Job) -> None:
-        """Add a job whose function has none with that key."""
+        """Add a job. If its function has one with that key, which only a store can bring about, that one keeps it."""
         found = self._jobs.get(key)
         if found is None:
             self._jobs[key] = job
         elif isinstance(found, dict):
-            found[job.queue] = job
-        else:
+            found.setdefault(job.queue, job)
+        elif found.queue is not job.queue:
             self._jobs[key] = {found.queue: found, job.queue: job}
 
     def remove(self, key: bytes, job: Job) -> None:
         """Forget a job."""
-        found = self._jobs[key]
-        if isinstance(found, dict) and len(found) > 1:
-            del found[job.queue]
-        else:
+        found = self._jobs.get(key)
+        if found is job:
             del self._jobs[key]
+        elif isinstance(found, dict) and found.get(job.queue) is job:
+            del found[job.queue]
+            if not found:
+                del self._jobs[key]

@@ -4,7 +4,7 @@
 import enum
 from dataclasses import dataclass
 
-__all__ = ["JobServerOptions", "PriorityScope"]
+__all__ = ["Durability", "JobServerOptions", "PriorityScope"]
 
 
 class PriorityScope(enum.Enum):
@@ -12,6 +12,15 @@ class PriorityScope(enum.Enum):
 
     GLOBAL = "global"  # over all functions of the worker, round robin among equals: gearmand 2.0
     FUNCTION = "function"  # within its function only, the functions in the order of the worker's list: gearmand 1.1
+
+
+class Durability(enum.Enum):
+    """When a background job is safe from the end of its server."""
+
+    COMMIT = "commit"  # before its client hears that it was taken
+    RELAXED = "relaxed"  # soon after
+    SHUTDOWN = "shutdown"  # when the server is stopped in good form; it is lost with a server that is killed
+    NONE = "none"  # never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +39,8 @@ class JobServerOptions:
         priority_scope: How far a priority reaches.
         round_robin: With `PriorityScope.FUNCTION`: a function that was served goes to the end of the worker's list.
         allow_shutdown: Obey the text command ``shutdown`` from local peers.
+        durability: When background jobs are stored. It takes somebody who carries the records of `JobServer.journal`
+            to a store, or else no reply to a background job ever leaves.
     """
 
     handle_prefix: bytes = b"H:localhost"
@@ -43,3 +54,4 @@ class JobServerOptions:
     priority_scope: PriorityScope = PriorityScope.GLOBAL
     round_robin: bool = False
     allow_shutdown: bool = False
+    durability: Durability = Durability.NONE

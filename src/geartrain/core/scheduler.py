@@ -6,13 +6,16 @@ for a job that is given up.
 """
 
 import logging
+from collections.abc import Iterable
 
 from geartrain.core.clock import Clock
 from geartrain.core.deadlines import Deadlines
 from geartrain.core.jobtable import JobTable
-from geartrain.core.options import JobServerOptions, PriorityScope
+from geartrain.core.journal import Journal
+from geartrain.core.options import Durability, JobServerOptions, PriorityScope
 from geartrain.core.state import Ability, FunctionQueue, Job, JobState, Peer
 from geartrain.core.wakeups import Wakeups
+from geartrain.jobrecord import JobRecord
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response
 from geartrain.protocol.text import printable
@@ -39,11 +42,23 @@ class Scheduler:
 
     Attributes:
         jobs: All jobs that have not ended.
+        journal: What a store has to know of them.
         queues: The functions, in the order in which they were first named.
         wakeups: Who sleeps and who was woken.
     """
 
-    __slots__ = ("_clock", "_delayed", "_is_global", "_retries", "_rotates", "_timeouts", "jobs", "queues", "wakeups")
+    __slots__ = (
+        "_clock",
+        "_delayed",
+        "_is_global",
+        "_retries",
+        "_rotates",
+        "_timeouts",
+        "jobs",
+        "journal",
+        "queues",
+        "wakeups",
+    )
 
     def __init__(self, options: JobServerOptions, clock: Clock) -> None:
         self._clock = clock
@@ -51,6 +66,7 @@ class Scheduler:
         self._is_global = options.priority_scope is PriorityScope.GLOBAL
         self._rotates = self._is_global or options.round_robin
         self.jobs = JobTable(options.handle_prefix)
+        self.journal = Journal(holds=options.durability is Durability.COMMIT)
         self.queues: dict[bytes, FunctionQueue] = {}
         self.wakeups = Wakeups(clock, options.worker_wakeup, options.rearm_after)
         self._timeouts: Deadlines[Job] = Deadlines()  # in monotonic time
@@ -88,6 +104,24 @@ class Scheduler:
             if queue.sleepers:
                 self.wakeups.settle(queue)
         return job
+
+    def restore(self, record: JobRecord) -> None:
+        """Take back a job that a store has kept."""
+        queue = self.queue(record.function)
+        job = self.jobs.restore(queue, record)
+        if record.run_at > self._clock.time():
+            job.deadline = self._delayed.push(record.run_at, job)
+        else:
+            queue.append(job)
+            if queue.sleepers:
+                self.wakeups.settle(queue)
+
+    def revoke(self, jobs: Iterable[Job]) -> None:
+        """Let go of background jobs that could not be stored; they only stay if somebody else wants them."""
+        for job in jobs:
+            job.background = False
+            if not job.is_wanted and job.state is not _RUNNING:
+                self.end(job)
 
     def grab(self, peer: Peer) -> Job | None:
         """Hand the next job to a worker that asks for one (protocol 1.10)."""
@@ -156,6 +190,8 @@ class Scheduler:
         if job.waiters:
             job.forget_waiters()
         self.jobs.remove(job)
+        if job.is_durable:
+            self.journal.finish(job)
         if state is _WAITING:
             job.workload = b""  # its place in the queue may live on for a while
 
@@ -233,6 +269,8 @@ class Scheduler:
             self.end(job)
         else:
             self._leave_worker(job)
+            if job.is_durable:
+                self.journal.change(job)
             job.numerator = job.denominator = b"0"
             job.queue.append_first(job)
             self.wakeups.settle(job.queue)

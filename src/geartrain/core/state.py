@@ -17,7 +17,7 @@ from geartrain.core.deadlines import Deadline
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response
 
-__all__ = ["Ability", "FunctionQueue", "Job", "JobState", "Peer"]
+__all__ = ["Ability", "FunctionQueue", "Job", "JobState", "Peer", "Promise"]
 
 _PRIORITIES = 3
 _NOOP = response(Command.NOOP)
@@ -51,6 +51,8 @@ class Job:
         "deadline",
         "denominator",
         "handle",
+        "is_durable",
+        "number",
         "numerator",
         "priority",
         "queue",
@@ -65,6 +67,7 @@ class Job:
 
     def __init__(
         self,
+        number: int,
         handle: bytes,
         queue: "FunctionQueue",
         unique: bytes,
@@ -72,6 +75,7 @@ class Job:
         priority: int,
         reducer: bytes,
     ) -> None:
+        self.number = number
         self.handle = handle
         self.queue = queue
         self.unique = unique
@@ -80,6 +84,7 @@ class Job:
         self.reducer = reducer
         self.state = _DELAYED
         self.background = False  # somebody submitted it in the background: it has to run, whoever leaves
+        self.is_durable = False  # a store has it, or is about to be told
         self.waiters: dict[Peer, int] | None = None  # foreground submissions by peer; None saves a dict a job
         self.worker: Peer | None = None
         self.deadline: Deadline[Job] | None = None  # of the delay, or of the running time
@@ -232,6 +237,25 @@ class Ability:
         self.timeout = timeout
 
 
+class Promise:
+    """A reply that is true once something is stored, or that becomes an error."""
+
+    __slots__ = ("packet",)
+
+    def __init__(self, packet: bytes) -> None:
+        self.packet = packet
+
+
+class _Held:
+    """What a peer is sent once a batch is stored: a promise, and all that comes behind it."""
+
+    __slots__ = ("batch", "replies")
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        self.replies: list[bytes | Promise] = []
+
+
 class Peer:
     """One connection: what it said it can do, what it runs, what it waits for, and what is to be sent to it.
 
@@ -250,6 +274,7 @@ class Peer:
     __slots__ = (
         "_dirty",
         "_first_rank",
+        "_held",
         "_last_rank",
         "_released",
         "abilities",
@@ -276,6 +301,7 @@ class Peer:
         self.exceptions = exceptions
         self.closing = False
         self.outgoing: list[bytes] = []
+        self._held: deque[_Held] = deque()
         self._dirty = dirty
         self.abilities: dict[bytes, Ability] = {}
         self._first_rank = 0
@@ -289,10 +315,31 @@ class Peer:
         self.declined = 0
 
     def send(self, data: bytes) -> None:
-        """Let bytes go out with the others at the end of the turn."""
+        """Let bytes go out with the others at the end of the turn, unless what is before them has to wait."""
+        if self._held:
+            self._held[-1].replies.append(data)
+            return
         if not self.outgoing:
             self._dirty.append(self)
         self.outgoing.append(data)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether replies wait for something to be stored."""
+        return bool(self._held)
+
+    def send_when_stored(self, batch: int, promise: Promise) -> None:
+        """Let a reply go out when a batch is stored, and whatever follows behind it."""
+        if not self._held or self._held[-1].batch != batch:
+            self._held.append(_Held(batch))
+        self._held[-1].replies.append(promise)
+
+    def send_stored(self, batch: int) -> None:
+        """Let go out what waited for a batch, or for one before it."""
+        self._dirty.append(self)
+        while self._held and self._held[0].batch <= batch:
+            for reply in self._held.popleft().replies:
+                self.outgoing.append(reply if isinstance(reply, bytes) else reply.packet)
 
     def take_outgoing(self) -> list[bytes]:
         """Return what is to be sent, in order, and forget it."""

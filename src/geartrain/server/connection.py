@@ -86,16 +86,23 @@ class Connection(asyncio.Protocol):
         if peer.closing:
             return
         self._receive(peer, self._parser.receive(data))
+        job_server = self._pump.job_server
+        if job_server.is_restoring and job_server.has_to_wait(peer):
+            self.transport.pause_reading()
         if len(data) >= BULK and not peer.outgoing and self._acknowledge is not None:
             self._acknowledge()  # a reply would have done it on its way
         pump = self._pump
         if not pump.is_scheduled:
             pump.schedule()
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         """Answer what has been asked; the transport then closes itself when everything is sent."""
         if self._is_known:
             self._pump.run()
+            if self.peer.is_held and self.transport.can_write_eof():
+                self.peer.closing = True  # the pump hangs up when what waits for the store has left
+                return True
+        return False
 
     def connection_lost(self, error: Exception | None) -> None:
         """End, whoever wanted it."""
@@ -114,6 +121,11 @@ class Connection(asyncio.Protocol):
         """Go on reading."""
         self.is_slow = False
         self.transport.resume_reading()
+
+    def resume(self) -> None:
+        """Go on reading what had to wait until the jobs of an earlier run were back."""
+        if not self.is_slow:
+            self.transport.resume_reading()
 
     # From our side.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from geartrain.server.process import ProcessError
 from geartrain.transport.address import DEFAULT_PORT
 
-__all__ = ["default_log_file", "default_pid_file", "make_room"]
+__all__ = ["default_log_file", "default_pid_file", "default_store_file", "make_room"]
 
 
 def default_pid_file(environment: Mapping[str, str], port: int) -> Path:
@@ -23,6 +23,12 @@ def default_pid_file(environment: Mapping[str, str], port: int) -> Path:
 def default_log_file(environment: Mapping[str, str]) -> Path:
     """Return where a daemon's log is when nobody says otherwise."""
     return Path("/var/log/geartrain/gearmand.log") if os.geteuid() == 0 else _state(environment) / "gearmand.log"
+
+
+def default_store_file(environment: Mapping[str, str], place: int | str) -> Path:
+    """Return where a server's jobs are kept when nobody says otherwise: a file for each port, or path of a socket."""
+    folder = Path("/var/lib/geartrain") if os.geteuid() == 0 else _state(environment)
+    return folder / f"gearmand-{str(place).strip('/').replace('/', '-')}.db"
 
 
 def _state(environment: Mapping[str, str]) -> Path:

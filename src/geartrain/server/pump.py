@@ -28,6 +28,9 @@ class Outlet(Protocol):
     def hang_up(self) -> None:
         """Close when what was written has left."""
 
+    def resume(self) -> None:
+        """Read again."""
+
     def drop(self, reason: str) -> None:
         """Close at once."""
 
@@ -95,7 +98,7 @@ class Pump:
                     outlet.transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
                 if outlet.is_slow and outlet.transport.get_write_buffer_size() > self._max_unsent:
                     outlet.drop(f"more than {self._max_unsent} bytes wait for it")
-                elif peer.closing:
+                elif peer.closing and not peer.is_held:
                     outlet.hang_up()
                     self.schedule()  # others may hear of what it leaves behind
             except Exception:  # whatever is wrong with one peer, the others are served

@@ -19,16 +19,20 @@ import time
 from types import TracebackType
 
 from geartrain._version import __version__
-from geartrain.core import Clock, JobServer, JobServerOptions, Shutdown
+from geartrain.core import Clock, Durability, JobServer, JobServerOptions, Shutdown
 from geartrain.server.binding import listen, release
+from geartrain.server.committer import Committer
 from geartrain.server.config.options import ServerOptions
+from geartrain.server.config.values import NO_STORE
 from geartrain.server.connection import Connection
 from geartrain.server.endpoints import Endpoint, describe
 from geartrain.server.listener import Listener
 from geartrain.server.logs import Level
+from geartrain.server.places import default_store_file
 from geartrain.server.pump import Pump
 from geartrain.server.tls import TLSError, Verify, server_context
 from geartrain.server.tuning import tune
+from geartrain.storage import SQLiteStore, Store, StoreError, open_store
 
 __all__ = ["Server", "tls_context"]
 
@@ -58,6 +62,10 @@ class Server:
         self._shutdown: Shutdown | None = None
         self._stopped = asyncio.Event()
         self._is_closed = False
+        self._store: Store | None = None
+        self._committer: Committer | None = None
+        self._restoring: asyncio.Task[None] | None = None
+        self._failure: StoreError | None = None
         self._job_server: JobServer
         self._pump: Pump
 
@@ -75,13 +83,19 @@ class Server:
         """
         self._tls = tls_context(self._options)
         self._sockets = await listen(self._options)
+        self._store = _store(self._options, self._sockets)
         self._job_server = JobServer(_core_options(self._options), self._clock)
         self._pump = Pump(self._job_server, self._options.max_unsent, self._after_turn)
 
     async def start(self) -> None:
-        """Serve from now on. Takes the ports first, unless `bind` has done so; raises what that raises."""
+        """Serve from now on. Takes the ports first, unless `bind` has done so; raises what that raises.
+
+        Raises:
+            StoreError: The store cannot be had.
+        """
         if not self._sockets:
             await self.bind()
+        await self._open_store()
         verbosity = _verbosity(self._options)
         log.log(Level.NOTICE, "Starting up with pid %d, verbose is set to %s", os.getpid(), verbosity)
         self._listeners = [Listener(listening, self._accept) for listening in self._sockets]
@@ -100,9 +114,15 @@ class Server:
             self._pump.schedule()
 
     async def serve_until_stopped(self) -> None:
-        """Return when the server has stopped and all connections are closed."""
+        """Return when the server has stopped and all connections are closed.
+
+        Raises:
+            StoreError: The jobs of an earlier run could not be read.
+        """
         await self._stopped.wait()
         await self.close()
+        if self._failure is not None:
+            raise self._failure
 
     async def close(self) -> None:
         """End at once; what has been written still leaves if its peers take it. Does no harm a second time."""
@@ -113,6 +133,7 @@ class Server:
         for arrival in self._arrivals:
             arrival.cancel()
         self._pump.run()
+        await self._close_store()
         for outlet in self._pump.outlets:
             outlet.transport.close()
         try:
@@ -132,8 +153,57 @@ class Server:
     ) -> None:
         await self.close()
 
+    async def _open_store(self) -> None:
+        """Open the store, and let its jobs come back while peers are served already."""
+        if self._store is None:
+            return
+        opened = await self._store.open()
+        self._committer = Committer(
+            self._store,
+            self._job_server,
+            self._pump.schedule,
+            interval=self._options.store_within if self._options.durability is Durability.RELAXED else 0.0,
+        )
+        self._job_server.begin_restoring(opened.created)
+        self._restoring = asyncio.get_running_loop().create_task(self._restore(self._committer, opened.jobs))
+
+    async def _restore(self, committer: Committer, jobs: int) -> None:
+        begun = time.monotonic()
+        try:
+            restored = await committer.restore()
+        except StoreError as error:
+            log.log(Level.FATAL, "Could not read the jobs of an earlier run: %s", error)
+            self._failure = error
+            self.stop()
+            return
+        self._job_server.end_restoring()
+        for outlet in self._pump.outlets:
+            outlet.resume()
+        if restored:
+            log.log(Level.NOTICE, "Restored %d jobs in %.1f seconds", restored, time.monotonic() - begun)
+        committer.start()
+        self._pump.schedule()
+
+    async def _close_store(self) -> None:
+        """Store what has been decided up to now; nothing more is read from any peer."""
+        committer = self._committer
+        if committer is None:
+            return
+        for outlet in self._pump.outlets:
+            outlet.transport.pause_reading()
+        if self._restoring is not None and not self._restoring.done():
+            self._restoring.cancel()
+            await asyncio.wait([self._restoring])
+        elif self._failure is None:
+            self._job_server.store_last()
+        await committer.stop()
+        self._committer = None
+        self._pump.run()
+
     def _after_turn(self) -> None:
-        """Look whether it is time to stop, each time that everything has been sent."""
+        """Let the store know, and look whether it is time to stop, each time that everything has been sent."""
+        if self._committer is not None:
+            self._committer.look()
         asked = (self._shutdown, self._job_server.shutdown_requested)  # by the program, by a peer
         if asked == (None, None):
             return
@@ -190,6 +260,22 @@ def _endpoint(listening: socket.socket) -> Endpoint:
     return Endpoint(path=address) if isinstance(address, str) else Endpoint(address[0], address[1])
 
 
+def _store(options: ServerOptions, listening: list[socket.socket]) -> Store | None:
+    if not _is_durable(options):
+        return None
+    if options.store is not None:
+        return open_store(options.store)
+    first = _endpoint(listening[0])
+    return SQLiteStore(default_store_file(os.environ, first.path or first.port or options.port))
+
+
+def _is_durable(options: ServerOptions) -> bool:
+    """Tell whether there is a store. A server on whatever port is free would not find one again, so it has none."""
+    if options.durability is Durability.NONE or options.store == NO_STORE:
+        return False
+    return options.store is not None or options.port != 0
+
+
 def _verbosity(options: ServerOptions) -> str:
     return (options.verbose or Level.ERROR).name
 
@@ -207,4 +293,5 @@ def _core_options(options: ServerOptions) -> JobServerOptions:
         priority_scope=options.priority_scope,
         round_robin=options.round_robin,
         allow_shutdown=options.allow_shutdown,
+        durability=options.durability if _is_durable(options) else Durability.NONE,
     )

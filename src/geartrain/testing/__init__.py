@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from geartrain.testing.passage import Toward
     from geartrain.testing.proxy import FaultProxy
     from geartrain.testing.server import RunningServer, ServerProcess, run_server
+    from geartrain.testing.stores import StoreContract
     from geartrain.testing.wire import Wire, WirePeer
     from geartrain.testing.worker import run_worker
 
@@ -19,6 +20,7 @@ __all__ = [
     "FaultProxy",
     "RunningServer",
     "ServerProcess",
+    "StoreContract",
     "Toward",
     "Wire",
     "WirePeer",
@@ -33,6 +35,7 @@ _HOMES = {
     "FaultProxy": "proxy",
     "RunningServer": "server",
     "ServerProcess": "server",
+    "StoreContract": "stores",
     "Toward": "passage",
     "Wire": "wire",
     "WirePeer": "wire",

@@ -46,7 +46,7 @@ class RunningServer:
 
 @contextlib.contextmanager
 def run_server(**options: object) -> Iterator[RunningServer]:
-    """Run a server in a thread, on a free port of 127.0.0.1 unless the options say otherwise.
+    """Run a server in a thread, on a free port of 127.0.0.1 and in memory unless the options say otherwise.
 
     Args:
         options: Those of `geartrain.server.ServerOptions`.
@@ -85,7 +85,8 @@ async def _serve(options: ServerOptions, started: Started) -> None:
 class ServerProcess:
     """The command ``gearmand``, running inside a ``with``.
 
-    On entry it serves: it has said where it listens. It reads no configuration file of the machine and no variables.
+    On entry it serves: it has said where it listens. It reads no configuration file of the machine and no variables,
+    and keeps no jobs unless told where.
 
     Args:
         words: Options, besides a free port of 127.0.0.1.
@@ -106,7 +107,7 @@ class ServerProcess:
             options += [f"--config-file={os.devnull}"]
         self._options = options
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GEARMAND_")}
-        self._environment = inherited | (environment or {})
+        self._environment = inherited | {"GEARMAND_STORE": "none"} | (environment or {})
         self.process: subprocess.Popen[str]
         self.lines: list[str] = []
         self._has_ended = False

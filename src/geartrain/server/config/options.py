@@ -9,7 +9,7 @@ import difflib
 import os
 from dataclasses import dataclass
 
-from geartrain.core.options import PriorityScope
+from geartrain.core.options import Durability, PriorityScope
 from geartrain.protocol.parser import MAX_PACKET
 from geartrain.server.config import values
 from geartrain.server.config.option import Option, option, options_of, several
@@ -24,10 +24,11 @@ GENERAL = "General"
 NETWORK = "Network"
 TLS = "TLS"
 JOBS = "Jobs"
+STORE = "Store"
 LOG = "Log"
 PROCESS = "Process"
 COMPATIBLE = "Accepted for compatibility"
-GROUPS = (GENERAL, NETWORK, TLS, JOBS, LOG, PROCESS, COMPATIBLE)
+GROUPS = (GENERAL, NETWORK, TLS, JOBS, STORE, LOG, PROCESS, COMPATIBLE)
 
 
 def _handle_prefix() -> str:
@@ -112,6 +113,22 @@ class ServerOptions:
         False, FLAG, JOBS, "serve a worker's functions in turn; with global priorities they always are", short="R"
     )
     allow_shutdown: bool = option(False, FLAG, JOBS, "obey 'shutdown [graceful]' from this machine")
+
+    store: str | None = option(
+        None,
+        values.STORE,
+        STORE,
+        "where background jobs are kept: sqlite:///FILE, or none [a SQLite file in the state folder, by port; none "
+        "with port 0]",
+    )
+    durability: Durability = option(
+        Durability.COMMIT,
+        values.DURABILITY,
+        STORE,
+        "when background jobs are kept: before their client is answered (commit), soon after (relaxed), when the "
+        "server stops in good form (shutdown), or none",
+    )
+    store_within: float = option(1.0, SECONDS, STORE, "with relaxed durability, seconds until a job is kept")
 
     verbose: Level | None = option(
         None,

@@ -14,15 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from geartrain.core.options import PriorityScope
+from geartrain.core.options import Durability, PriorityScope
 from geartrain.errors import GeartrainError
 from geartrain.server.endpoints import Endpoint
 from geartrain.server.logs import Level, LogFormat
 from geartrain.server.tls import Verify
+from geartrain.storage import StoreError, open_store
 
 __all__ = [
     "ENDPOINT",
     "FILE",
+    "DURABILITY",
     "FLAG",
     "FORMAT",
     "HANDLE_PREFIX",
@@ -34,6 +36,7 @@ __all__ = [
     "SCOPE",
     "SECONDS",
     "SIZE",
+    "STORE",
     "USER",
     "VERIFY",
     "Kind",
@@ -150,6 +153,8 @@ def _handle_prefix(text: str) -> str:
     return text
 
 
+NO_STORE = "none"
+
 # The modules that gearmand can be built with. Their names are known, so that asking for one says what is the matter.
 QUEUES = ("libdrizzle", "libmemcached", "libsqlite3", "libtokyocabinet", "mysql", "postgres", "redis")
 
@@ -163,6 +168,16 @@ def _queue(text: str) -> str:
     if name != "builtin":
         raise OptionError(f"Error while initializing the queue : {text}")
     return name
+
+
+def _store(text: str) -> str:
+    if text.lower() == NO_STORE:
+        return NO_STORE
+    try:
+        open_store(text)
+    except StoreError as error:
+        raise OptionError(str(error)) from None
+    return text
 
 
 def _protocol_module(text: str) -> str:
@@ -183,5 +198,7 @@ QUEUE = Kind("NAME", _queue)
 MODULE = Kind("NAME", _protocol_module)
 ENDPOINT = Kind("ADDRESS", Endpoint.parse)
 SCOPE = _choice(PriorityScope, "SCOPE")
+STORE = Kind("URL", _store)
+DURABILITY = _choice(Durability, "WHEN")
 VERIFY = _choice(Verify, "WHEN")
 FORMAT = _choice(LogFormat, "FORMAT")

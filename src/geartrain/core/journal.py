@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""What a store has to know before it may be promised: group commit, without I/O.
+
+Background jobs are promised to their clients by JOB_CREATED, so that packet waits until the job is stored. Everything
+decided while one batch is on its way to the store collects in the next one::
+
+    decisions ──▶ filling ──take()──▶ on its way ──committed()──▶ replies leave
+                     ▲                    │
+                     └──── failed(): what ended, to be tried again; new jobs are refused
+
+- A job that is added and ends in the same batch never reaches the store; its client is answered all the same.
+- Replies wait per peer and batch, in order: whatever a peer is sent behind a promise stays behind it (`Peer`).
+- A job may be assigned before it is stored. Its client has been promised nothing yet.
+- A batch that failed may have been stored all the same, when the connection was lost at the wrong moment. So its new
+  jobs are refused *and* deleted with the next batch.
+- While the store is away new background jobs are refused at once; what ends is remembered by its number alone.
+"""
+
+from geartrain.core.state import Job, JobState, Peer, Promise
+from geartrain.jobrecord import Batch, JobRecord
+from geartrain.protocol.commands import Command
+from geartrain.protocol.packets import response
+
+__all__ = ["Journal"]
+
+_DELAYED = JobState.DELAYED
+_STORE_FAILED = response(Command.ERROR, b"QUEUE_ERROR", b"The job could not be stored")
+
+# Bytes of workloads that may collect while a batch is on its way, a hundred times what is usual. Then new background
+# jobs are refused until the store has caught up: it is slower than its clients, and memory is not its overflow.
+MAX_FILLING = 256 * 1024 * 1024
+_WEIGHT = 256  # bytes that a job takes besides its workload
+
+# Numbers are reserved in the store this many at a time, so that no job after a restart gets the handle of an earlier
+# one, and again when half of them are used.
+_RESERVED = 1_000_000
+
+
+class _Filling:
+    """A batch before it is taken, and who waits for it."""
+
+    __slots__ = ("added", "changed", "finished", "number", "peers", "promises", "reserve", "weight")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.added: dict[int, Job] = {}
+        self.changed: dict[int, Job] = {}
+        self.finished: list[int] = []
+        self.promises: list[Promise] = []
+        self.peers: dict[Peer, None] = {}
+        self.reserve = 0
+        self.weight = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.finished or self.promises or self.reserve)
+
+    def keep_promises(self) -> None:
+        """Let the replies leave that waited for this batch."""
+        for peer in self.peers:
+            peer.send_stored(self.number)
+        self.peers.clear()
+        self.promises.clear()
+
+    def break_promises(self) -> None:
+        """Let errors leave in their place."""
+        for promised in self.promises:
+            promised.packet = _STORE_FAILED
+        self.keep_promises()
+
+
+class Journal:
+    """Collects records for a store, and holds back what depends on them.
+
+    Args:
+        holds: Whether replies wait until their jobs are stored.
+
+    Attributes:
+        is_away: Whether the last batch failed; new background jobs are then refused.
+    """
+
+    __slots__ = ("_filling", "_holds", "_on_its_way", "_reserved", "is_away")
+
+    def __init__(self, *, holds: bool = True) -> None:
+        self._holds = holds
+        self._filling = _Filling(1)
+        self._on_its_way: _Filling | None = None
+        self._reserved = 0
+        self.is_away = False
+
+    def __repr__(self) -> str:
+        filling = self._filling
+        state = "away" if self.is_away else "busy" if self._on_its_way is not None else "ready"
+        return f"<Journal {state}: {len(filling.added)} added, {len(filling.finished)} finished>"
+
+    @property
+    def refuses(self) -> bool:
+        """Whether new background jobs cannot be taken: the store is away, or too far behind."""
+        return self.is_away or self._filling.weight > MAX_FILLING
+
+    @property
+    def has_records(self) -> bool:
+        """Whether there is something to be stored and nothing on its way."""
+        return self._on_its_way is None and bool(self._filling)
+
+    # Decisions.
+
+    def add(self, job: Job) -> None:
+        """Have a job stored."""
+        job.is_durable = True
+        filling = self._filling
+        filling.added[job.number] = job
+        filling.weight += len(job.workload) + _WEIGHT
+
+    def change(self, job: Job) -> None:
+        """Have a job stored anew: it has lost a worker."""
+        if job.number not in self._filling.added:
+            self._filling.changed[job.number] = job
+
+    def finish(self, job: Job) -> None:
+        """Have a job forgotten."""
+        filling = self._filling
+        if filling.added.pop(job.number, None) is not None:
+            filling.weight -= len(job.workload) + _WEIGHT
+        else:
+            filling.changed.pop(job.number, None)
+            filling.finished.append(job.number)
+
+    def promise(self, peer: Peer, job: Job, packet: bytes) -> None:
+        """Send a packet as soon as a job is stored, or an error in its place."""
+        batch = self._batch_of(job)
+        if batch is None:
+            peer.send(packet)
+            return
+        promised = Promise(packet)
+        batch.promises.append(promised)
+        batch.peers[peer] = None
+        peer.send_when_stored(batch.number, promised)
+
+    def _batch_of(self, job: Job) -> _Filling | None:
+        if not self._holds:
+            return None
+        if job.number in self._filling.added:
+            return self._filling
+        on_its_way = self._on_its_way
+        return on_its_way if on_its_way is not None and job.number in on_its_way.added else None
+
+    def release(self, created: int) -> None:
+        """Have the numbers given back that were reserved and will not be used, as the server stops."""
+        self._filling.reserve = created
+
+    def reserve(self, created: int) -> None:
+        """Have numbers reserved when those that are may soon be used up."""
+        if created + _RESERVED // 2 > self._reserved:
+            self._reserved = created + _RESERVED
+            self._filling.reserve = self._reserved
+
+    # For whoever talks to the store.
+
+    def take(self) -> Batch:
+        """Return what is to be stored next; nothing else may be on its way."""
+        assert self._on_its_way is None, "one batch at a time"
+        filling = self._filling
+        self._on_its_way = filling
+        self._filling = _Filling(filling.number + 1)
+        stored = [record_of(job) for job in (*filling.added.values(), *filling.changed.values())]
+        return Batch(stored, filling.finished, filling.reserve)
+
+    def committed(self) -> None:
+        """Note that the batch is stored: what depended on it leaves."""
+        batch = self._on_its_way
+        assert batch is not None, "a batch was taken"
+        self._on_its_way = None
+        self.is_away = False
+        batch.keep_promises()
+
+    def failed(self) -> list[Job]:
+        """Note that the batch is not, or may not be, stored; return its jobs, which nobody is promised any more."""
+        batch = self._on_its_way
+        assert batch is not None, "a batch was taken"
+        self._on_its_way = None
+        batch.break_promises()
+        filling = self._filling
+        for number, job in batch.changed.items():
+            if job.state is not JobState.ENDED:
+                filling.changed.setdefault(number, job)
+        filling.finished = [*batch.finished, *filling.finished]
+        filling.reserve = filling.reserve or batch.reserve
+        if not self._holds:  # their clients have heard that they were taken
+            for job in batch.added.values():
+                if job.state is not JobState.ENDED:
+                    self.add(job)
+            return []
+        self.is_away = True
+        filling.finished += batch.added
+        refused = [job for job in batch.added.values() if job.state is not JobState.ENDED]
+        refused += filling.added.values()
+        filling.added = {}
+        filling.weight = 0
+        filling.break_promises()  # it would fail as well, and its clients should hear of it now
+        for job in refused:
+            job.is_durable = False
+        return refused
+
+
+def record_of(job: Job) -> JobRecord:
+    """Return what a store keeps of a job."""
+    run_at = int(job.deadline.when) if job.state is _DELAYED and job.deadline is not None else 0
+    return JobRecord(  # by position, which takes a third of the time
+        job.number,
+        job.handle,
+        job.queue.name,
+        job.unique,
+        job.priority,
+        job.workload,
+        run_at,
+        job.retries,
+        job.reducer,
+    )

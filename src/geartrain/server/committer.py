@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""Carries records from the core to the store: one batch after the other, and what collects meanwhile is the next.
+
+A batch that fails is not the end: the core refuses new background jobs and remembers what ends, and the store is tried
+again with growing patience until it is back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from geartrain.core import JobServer
+from geartrain.server.logs import Level
+from geartrain.storage import Store, StoreError
+from geartrain.transport import Backoff
+
+__all__ = ["Committer"]
+
+log = logging.getLogger("geartrain.store")
+
+_BACKOFF = Backoff(first=0.1, longest=5.0)
+
+
+class Committer:
+    """Keeps a store up to date with a job server.
+
+    Args:
+        store: An open store.
+        job_server: The core, whose journal says what is to be stored.
+        settled: Called when a batch has been stored, or has not, as replies may leave now.
+        interval: Seconds to wait for more before a batch is stored; nobody waits for it meanwhile.
+    """
+
+    def __init__(
+        self, store: Store, job_server: JobServer, settled: Callable[[], None], *, interval: float = 0.0
+    ) -> None:
+        self._store = store
+        self._job_server = job_server
+        self._settled = settled
+        self._interval = interval
+        self._failures = 0
+        self._stopping = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Committer to {self._store!r}: {self._job_server.journal!r}>"
+
+    async def restore(self) -> int:
+        """Hand all that the store has to the core, while its peers are served, and return how much that was.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        count = 0
+        async for records in self._store.replay():
+            self._job_server.restore(records)
+            self._settled()
+            count += len(records)
+        return count
+
+    def start(self) -> None:
+        """Store what is decided from now on."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="committer")
+
+    def look(self) -> None:
+        """Take note of what the core has decided. Called every turn, so it has to be cheap."""
+        if self._job_server.journal.has_records:
+            self._wanted.set()
+
+    async def stop(self) -> None:
+        """Store what is left, as far as the store takes it, and close the store."""
+        self._stopping.set()
+        self._wanted.set()
+        if self._task is not None:
+            await self._task
+        try:
+            if self._job_server.journal.has_records:
+                await self._commit()
+            await self._store.close()
+        except StoreError as error:
+            log.error("The store could not be closed in good form: %s", error)  # noqa: TRY400  # it says all
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            await self._wanted.wait()
+            self._wanted.clear()
+            journal = self._job_server.journal
+            while (journal.has_records or self._failures) and not self._stopping.is_set():
+                await self._pause(self._interval if not self._failures else _BACKOFF.delay(self._failures))
+                await self._commit()
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds:
+            try:
+                await asyncio.wait_for(self._stopping.wait(), seconds)
+            except TimeoutError:
+                return
+
+    async def _commit(self) -> None:
+        journal = self._job_server.journal
+        batch = journal.take()
+        try:
+            await self._store.commit(batch)
+        except StoreError as error:
+            self._failures += 1
+            self._job_server.store_failed()
+            level = logging.ERROR if self._failures == 1 else logging.DEBUG
+            log.log(level, "Could not store: %s; background jobs are refused until it is back", error)
+        else:
+            journal.committed()
+            if self._failures:
+                log.log(Level.NOTICE, "The store is back after %d attempts", self._failures)
+            self._failures = 0
+        self._settled()

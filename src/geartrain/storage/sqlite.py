@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""The embedded store: one file, and nothing to install.
+
+All of SQLite happens in one thread of its own, which waits for the disk while the event loop goes on. A batch is one
+transaction with one statement for as many rows as SQLite takes at once: a statement for each row takes Python's lock
+for each row, which beside a busy loop is four times as slow.
+
+The write-ahead log is synced with each commit (``synchronous=FULL``), so a commit survives a loss of power.
+"""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import SplitResult, unquote
+
+from geartrain.jobrecord import Batch, JobRecord
+from geartrain.storage.store import CHUNK, Opened, StoreError
+
+__all__ = ["SQLiteStore"]
+
+T = TypeVar("T")
+
+_SCHEMA_VERSION = 1
+_MIGRATIONS: dict[int, Sequence[str]] = {
+    1: (
+        """CREATE TABLE jobs (
+            number INTEGER PRIMARY KEY,
+            handle BLOB NOT NULL,
+            function BLOB NOT NULL,
+            "unique" BLOB NOT NULL,
+            priority INTEGER NOT NULL,
+            workload BLOB NOT NULL,
+            run_at INTEGER NOT NULL,
+            retries INTEGER NOT NULL,
+            reducer BLOB NOT NULL,
+            schedule BLOB NOT NULL,
+            owner TEXT NOT NULL
+        )""",
+        "CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+    ),
+}
+_COLUMNS = len(JobRecord._fields)
+# Rows in one statement. SQLite allows 32,766 values, and to read a statement of a new size takes it as long as to run
+# it; so there are few sizes, all of which stay in the cache of the connection.
+_SIZES = (512, 64, 8, 1)
+_ROW = f"({','.join('?' * _COLUMNS)})"
+_INSERT = {size: "INSERT OR REPLACE INTO jobs VALUES " + ",".join([_ROW] * size) for size in _SIZES}  # noqa: S608  # of constants
+_DELETE = {size: "DELETE FROM jobs WHERE number IN (" + ",".join("?" * size) + ")" for size in _SIZES}  # noqa: S608
+
+
+class SQLiteStore:
+    """Jobs in a SQLite file, which belongs to one server.
+
+    Args:
+        path: The file; it and its folder are created if need be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, "geartrain store")
+        self._connection: sqlite3.Connection | None = None
+        self._lock: int | None = None
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        return f"<SQLiteStore {self._path}>"
+
+    @classmethod
+    def from_url(cls, parts: SplitResult) -> "SQLiteStore":
+        """Return the store behind ``sqlite:///absolute/path`` or ``sqlite:relative/path``."""
+        if parts.netloc or not parts.path:
+            raise StoreError(f"{parts.geturl()!r} names no file; write it like sqlite:///var/lib/geartrain/jobs.db")
+        return cls(Path(unquote(parts.path)))
+
+    async def open(self) -> Opened:
+        """Open the file; see `Store.open`."""
+        return await self._do(self._open)
+
+    async def replay(self) -> AsyncIterator[Sequence[JobRecord]]:
+        """Yield all jobs; see `Store.replay`."""
+        after = -(2**63)
+        while rows := await self._do(partial(self._read, after)):
+            yield rows
+            after = rows[-1].number
+
+    async def commit(self, batch: Batch) -> None:
+        """Store a batch; see `Store.commit`."""
+        await self._do(partial(self._commit, batch))
+
+    async def close(self) -> None:
+        """Close the file."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        await self._do(self._close)
+        self._thread.shutdown()
+
+    async def _do(self, call: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"{self._path}: {error}") from error
+
+    # In the thread.
+
+    def _open(self) -> Opened:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            self._connection = connection
+            os.chmod(self._path, 0o600)  # noqa: PTH101  # workloads are nobody else's business
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._migrate(connection)
+            ((jobs, highest),) = connection.execute("SELECT count(*), coalesce(max(number), 0) FROM jobs")
+            reserved = connection.execute("SELECT value FROM facts WHERE name = 'reserved'").fetchone()
+        except BaseException:
+            self._close()
+            raise
+        return Opened(max(highest, reserved[0] if reserved else 0), jobs)
+
+    def _take_lock(self) -> None:
+        """Keep others off. SQLite's own locks are let go between two transactions."""
+        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(lock, 32).decode(errors="replace").strip()
+            os.close(lock)
+            raise StoreError(f"{self._path}: another server uses this file (process {holder or 'unknown'})") from None
+        os.ftruncate(lock, 0)
+        os.write(lock, b"%d\n" % os.getpid())
+        self._lock = lock
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        ((version,),) = connection.execute("PRAGMA user_version")
+        if version > _SCHEMA_VERSION:
+            raise StoreError(
+                f"{self._path}: written by a later version (schema {version}; this one knows {_SCHEMA_VERSION})"
+            )
+        for step in range(version + 1, _SCHEMA_VERSION + 1):
+            with _transaction(connection):
+                for statement in _MIGRATIONS[step]:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {step}")
+
+    def _read(self, after: int) -> list[JobRecord]:
+        rows = self._opened().execute("SELECT * FROM jobs WHERE number > ? ORDER BY number LIMIT ?", (after, CHUNK))
+        return [JobRecord._make(row) for row in rows]
+
+    def _commit(self, batch: Batch) -> None:
+        connection = self._opened()
+        with _transaction(connection):
+            for rows in _portions(batch.stored):
+                connection.execute(_INSERT[len(rows)], list(chain.from_iterable(rows)))
+            for numbers in _portions(batch.finished):
+                connection.execute(_DELETE[len(numbers)], numbers)
+            if batch.reserve or not (batch.stored or batch.finished):
+                connection.execute(
+                    "INSERT INTO facts VALUES ('reserved', ?) "
+                    "ON CONFLICT (name) DO UPDATE SET value = iif(excluded.value, excluded.value, value)",
+                    (batch.reserve,),
+                )
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreError(f"{self._path}: it is not open")
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield all items in portions of the sizes that there are statements for, the largest first."""
+    start = 0
+    for size in _SIZES:
+        while len(items) - start >= size:
+            yield items[start : start + size]
+            start += size
+
+
+class _transaction:  # noqa: N801  # reads as what it is
+    """All of a block, or nothing of it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if kind is None:
+            try:
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        elif self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")

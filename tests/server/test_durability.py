@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""A server with a store: what it promises it keeps, and it goes on when the store does not."""
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from geartrain import AdminClient, Client, ServerError
+from geartrain.core import Durability
+from geartrain.jobrecord import Batch, JobRecord
+from geartrain.server import Endpoint, Server, ServerOptions
+from geartrain.server import server as server_module
+from geartrain.storage import Opened, Store, StoreError
+from geartrain.testing import ServerProcess, run_server
+
+PATIENCE = 20.0
+
+
+class GatedStore:
+    """Jobs in a dictionary, behind a gate that a test opens and shuts; and it fails when it is told to."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[int, JobRecord] = {}
+        self.gate = threading.Event()
+        self.gate.set()
+        self.commits = 0
+        self.fails = False
+
+    async def open(self) -> Opened:
+        return Opened(max(self.jobs, default=0), len(self.jobs))
+
+    async def replay(self) -> AsyncIterator[Sequence[JobRecord]]:
+        for job in list(self.jobs.values()):
+            await asyncio.to_thread(self.gate.wait, PATIENCE)
+            if self.fails:
+                raise StoreError("the store is broken")
+            yield [job]
+
+    async def commit(self, batch: Batch) -> None:
+        await asyncio.to_thread(self.gate.wait, PATIENCE)
+        self.commits += 1
+        if self.fails:
+            raise StoreError("the store is broken")
+        self.jobs |= {job.number: job for job in batch.stored}
+        for number in batch.finished:
+            self.jobs.pop(number, None)
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> GatedStore:
+    gated = GatedStore()
+
+    def open_store(url: str) -> Store:
+        return gated
+
+    monkeypatch.setattr(server_module, "open_store", open_store)
+    return gated
+
+
+@contextlib.contextmanager
+def serving(durability: Durability = Durability.COMMIT) -> Iterator[str]:
+    with run_server(store="gated:", durability=durability, store_within=0.01) as server:
+        yield server.address
+
+
+def test_a_client_is_answered_when_its_job_is_stored(store: GatedStore) -> None:
+    with serving() as address, Client(address) as client:
+        store.gate.clear()
+        answers: list[object] = []
+        submitting = threading.Thread(target=lambda: answers.append(client.submit_background("f", "w")))
+        submitting.start()
+        with AdminClient(address) as admin:
+            while not admin.jobs():
+                pass
+        assert (answers, store.jobs) == ([], {})
+
+        store.gate.set()
+        submitting.join(PATIENCE)
+
+        assert len(answers) == len(store.jobs) == 1
+
+
+def test_a_client_that_has_said_its_last_word_is_still_answered(store: GatedStore) -> None:
+    async def converse(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\0REQ\0\0\0\x12\0\0\0\x03f\0\0")
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    with serving() as address:
+        answer = asyncio.run(asyncio.wait_for(converse(int(address.rpartition(":")[2])), PATIENCE))
+
+    assert answer[4:8] == b"\0\0\0\x08"
+
+
+def test_relaxed_durability_answers_without_the_store(store: GatedStore) -> None:
+    with serving(Durability.RELAXED) as address, Client(address) as client:
+        store.gate.clear()
+        client.submit_background("f", "w", timeout=PATIENCE)
+        assert store.jobs == {}
+        store.gate.set()
+
+    assert [job.workload for job in store.jobs.values()] == [b"w"], "at the stop at the latest"
+
+
+def test_shutdown_durability_stores_at_the_stop(store: GatedStore) -> None:
+    with serving(Durability.SHUTDOWN) as address, Client(address) as client:
+        client.submit_background("f", "w", timeout=PATIENCE)
+        client.ping()
+        assert (store.jobs, store.commits) == ({}, 0)
+
+    assert [job.workload for job in store.jobs.values()] == [b"w"]
+
+
+def test_a_store_that_fails_refuses_jobs_and_takes_them_again_when_it_is_back(
+    store: GatedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving() as address, Client(address) as client:
+        store.fails = True
+        with pytest.raises(ServerError, match="QUEUE_ERROR"):
+            client.submit_background("f", "w", timeout=PATIENCE)
+        for _ in range(3):
+            with pytest.raises(ServerError, match="QUEUE_ERROR"):
+                client.submit_background("f", "w", timeout=PATIENCE)
+        store.fails = False
+        with contextlib.ExitStack() as until_taken:
+            until_taken.enter_context(contextlib.suppress(StopIteration))
+            while True:
+                with contextlib.suppress(ServerError):
+                    client.submit_background("f", "again", timeout=PATIENCE)
+                    break
+
+    assert [job.workload for job in store.jobs.values()] == [b"again"]
+    messages = [record.getMessage() for record in caplog.records if record.name == "geartrain.store"]
+    assert sum("Could not store: the store is broken" in text for text in messages) == 1
+
+
+def test_while_jobs_come_back_peers_are_answered_and_submitters_wait(store: GatedStore) -> None:
+    store.jobs = {number: JobRecord(number, b"H:%d" % number, b"f", b"u", 1, b"w") for number in (1, 2)}
+    store.gate.clear()
+    with serving() as address, Client(address) as client, AdminClient(address) as admin:
+        job = client.submit("f", "w", unique="u")
+        assert admin.version()
+        assert admin.status() == []
+        assert job.handle is None
+        store.gate.set()
+        while job.handle is None:
+            admin.version()
+
+        assert job.handle.name == "H:1", "it is the one that came back"
+
+
+def test_jobs_that_cannot_be_read_stop_the_server(store: GatedStore) -> None:
+    store.jobs = {1: JobRecord(1, b"H:1", b"f", b"", 1, b"w")}
+    store.fails = True
+
+    async def serve() -> None:
+        server = Server(ServerOptions(port=0, listen=(Endpoint("127.0.0.1"),), store="gated:"))
+        await server.start()
+        await server.serve_until_stopped()
+
+    with pytest.raises(StoreError, match="broken"):
+        asyncio.run(asyncio.wait_for(serve(), PATIENCE))
+    assert store.jobs
+
+
+def test_a_server_on_any_free_port_keeps_nothing_unless_told_where() -> None:
+    with run_server() as server, Client(server.address) as client, AdminClient(server.address) as admin:
+        client.submit_background("f")
+
+        assert [job.stored for job in admin.jobs()] == [False]
+
+
+class TestTheCommand:
+    def test_jobs_survive_a_kill(self, tmp_path: Path) -> None:
+        words = (f"--store=sqlite://{tmp_path}/jobs.db", "--durability=commit")
+        with ServerProcess(*words) as server, Client(server.address) as client:
+            handles = {str(client.submit_background("f", f"{number}")) for number in range(20)}
+            server.stop(signal.SIGKILL)
+
+        with ServerProcess(*words) as server, AdminClient(server.address) as admin:
+            server.wait_for_line("Restored 20 jobs")
+            assert {job.handle for job in admin.jobs()} == handles
+
+    def test_handles_are_not_used_again_after_a_stop(self, tmp_path: Path) -> None:
+        numbers = []
+        for how in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+            with ServerProcess(f"--store=sqlite://{tmp_path}/jobs.db") as server, Client(server.address) as client:
+                numbers.append(int(str(client.submit_background("f")).rpartition(":")[2]))
+                server.stop(how)
+
+        assert numbers == [1, 2, 1_000_002]
+
+    def test_the_default_is_a_file_for_each_port(self, tmp_path: Path) -> None:
+        from geartrain.server.places import default_store_file
+
+        environment = {"XDG_STATE_HOME": str(tmp_path)}
+
+        assert default_store_file(environment, 4731).name == "gearmand-4731.db"
+        assert default_store_file(environment, "/run/x.sock").name == "gearmand-run-x.sock.db"
+
+    def test_a_second_server_on_the_same_file_does_not_start(self, tmp_path: Path) -> None:
+        words = (f"--store=sqlite://{tmp_path}/jobs.db",)
+        with (
+            ServerProcess(*words),
+            pytest.raises(AssertionError, match="another server uses this file"),
+            ServerProcess(*words),
+        ):
+            pass

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""The embedded store."""
+
+import asyncio
+import contextlib
+import resource
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from geartrain.jobrecord import Batch, JobRecord
+from geartrain.storage import Store, StoreError, open_store
+from geartrain.storage.sqlite import SQLiteStore
+from geartrain.testing import StoreContract
+
+
+def job(number: int) -> JobRecord:
+    return JobRecord(number, b"H:%d" % number, b"f", b"", 1, b"w" * 100)
+
+
+@contextlib.contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+class TestSQLite(StoreContract):
+    @pytest.fixture(autouse=True)
+    def place(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "folder" / "jobs.db"
+
+    def store(self) -> Store:
+        return SQLiteStore(self.path)
+
+    def test_a_second_server_on_the_same_file_is_refused(self) -> None:
+        async def again(_: Store) -> None:
+            with pytest.raises(StoreError, match=r"jobs\.db: another server uses this file \(process \d+\)"):
+                await SQLiteStore(self.path).open()
+
+        self.use(again)
+
+        assert self.kept() == []
+
+    def test_nobody_else_may_read_it(self) -> None:
+        self.use()
+
+        assert self.path.stat().st_mode & 0o777 == 0o600
+
+    def test_a_file_of_a_later_version_is_left_alone(self) -> None:
+        self.use()
+        with sqlite3.connect(self.path) as connection:
+            connection.execute("PRAGMA user_version = 99")
+        connection.close()
+
+        with pytest.raises(StoreError, match="written by a later version"):
+            self.use()
+
+    def test_a_file_that_is_no_database_is_left_alone(self) -> None:
+        self.path.parent.mkdir()
+        self.path.write_text("my letters to the editor\n" * 100)
+
+        with pytest.raises(StoreError, match="not a database"):
+            self.use()
+        assert self.path.read_text().startswith("my letters")
+
+    def test_a_folder_that_cannot_be_made_is_named(self) -> None:
+        self.path.parent.write_text("")
+
+        with pytest.raises(StoreError, match="folder"):
+            self.use()
+
+    def test_wherever_its_log_is_torn_whole_batches_are_there_or_not(self, tmp_path: Path) -> None:
+        """What a loss of power leaves: the first n bytes of the write-ahead log."""
+        log = self.path.with_name("jobs.db-wal")
+        batches = [Batch([job(3 * number + part) for part in range(1, 4)]) for number in range(6)]
+        sizes: list[int] = []
+
+        async def write(store: Store) -> None:
+            for batch in batches:
+                await store.commit(batch)
+                sizes.append(log.stat().st_size)
+            for name in ("jobs.db", "jobs.db-wal"):
+                (tmp_path / name).write_bytes(self.path.with_name(name).read_bytes())
+
+        self.use(write)
+        database, whole = (tmp_path / "jobs.db").read_bytes(), (tmp_path / "jobs.db-wal").read_bytes()
+        self.path = tmp_path / "torn" / "jobs.db"
+        self.path.parent.mkdir()
+        for length in range(sizes[0], len(whole) + 1, 61):
+            for leftover in self.path.parent.iterdir():
+                leftover.unlink()
+            self.path.write_bytes(database)
+            self.path.with_name("jobs.db-wal").write_bytes(whole[:length])
+            complete = sum(size <= length for size in sizes)
+
+            assert [record.number for record in self.kept()] == list(range(1, 3 * complete + 1)), length
+
+    def test_a_full_disk_refuses_a_batch_and_the_next_one_goes_through(self) -> None:
+        async def fill(store: Store) -> None:
+            await store.commit(Batch([job(1)]))
+            with disk_of(200_000), pytest.raises(StoreError, match=r"full|I/O"):
+                await store.commit(Batch([job(2)._replace(workload=bytes(10**6))]))
+            await store.commit(Batch([job(3)]))
+
+        self.use(fill)
+
+        assert self.kept() == [job(1), job(3)]
+
+
+@pytest.mark.parametrize("url", ["sqlite:", "sqlite://host/file", "nothing://x", "/just/a/path", ""])
+def test_a_url_that_names_no_store_is_refused(url: str) -> None:
+    with pytest.raises(StoreError):
+        open_store(url)
+
+
+def test_a_store_has_to_be_opened_first(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="not open"):
+        asyncio.run(SQLiteStore(tmp_path / "jobs.db").commit(Batch()))
