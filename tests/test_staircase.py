@@ -19,7 +19,7 @@ STAIRCASE = [
     {"typed"},
     {"core", "client", "admin"},
     {"worker"},  # a partition has its parts done, and a typed function can be called: both by a client
-    {"server"},
+    {"server", "python_gearman"},
     {"testing"},
     {"cli"},
     {"__main__"},

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""The interface of python-gearman 2.0 and gearman3, for programs that were written for them.
+
+::
+
+    import geartrain.python_gearman as gearman
+
+One line in place of ``import gearman`` is all that a program needs. One that must not be touched finds us under the
+old name after `install`, or with the package in ``packaging/gearman``.
+
+Names, arguments and shapes are those that were published. What is underneath is our own sessions, so that waits have an
+end, lost servers are found again, and nothing spins; the page "Coming from python-gearman" lists what differs.
+"""
+
+import sys
+
+from geartrain.python_gearman import (
+    admin_client,
+    client,
+    connection,
+    connection_manager,
+    constants,
+    errors,
+    job,
+    protocol,
+    util,
+    worker,
+)
+from geartrain.python_gearman.admin_client import GearmanAdminClient
+from geartrain.python_gearman.client import GearmanClient
+from geartrain.python_gearman.connection_manager import DataEncoder
+from geartrain.python_gearman.constants import (
+    JOB_COMPLETE,
+    JOB_CREATED,
+    JOB_FAILED,
+    JOB_PENDING,
+    JOB_UNKNOWN,
+    PRIORITY_HIGH,
+    PRIORITY_LOW,
+    PRIORITY_NONE,
+)
+from geartrain.python_gearman.job import GearmanJob, GearmanJobRequest
+from geartrain.python_gearman.worker import GearmanWorker
+
+__all__ = [
+    "JOB_COMPLETE",
+    "JOB_CREATED",
+    "JOB_FAILED",
+    "JOB_PENDING",
+    "JOB_UNKNOWN",
+    "PRIORITY_HIGH",
+    "PRIORITY_LOW",
+    "PRIORITY_NONE",
+    "DataEncoder",
+    "GearmanAdminClient",
+    "GearmanClient",
+    "GearmanJob",
+    "GearmanJobRequest",
+    "GearmanWorker",
+    "install",
+]
+
+__version__ = "2.0.2"  # of the interface
+
+_PUBLISHED = (admin_client, client, connection, connection_manager, constants, errors, job, protocol, util, worker)
+
+
+def install() -> None:
+    """Have ``import gearman`` and ``import gearman.errors`` find this package, for as long as the process lives.
+
+    Raises:
+        ImportError: Another ``gearman`` has been imported already, and parts of the program use it.
+    """
+    other = sys.modules.get("gearman")
+    if other is not None and other is not sys.modules[__name__]:
+        raise ImportError(f"{other!r} is imported already; call install() before anything imports gearman")
+    sys.modules["gearman"] = sys.modules[__name__]
+    for module in _PUBLISHED:
+        sys.modules["gearman" + module.__name__.removeprefix(__name__)] = module

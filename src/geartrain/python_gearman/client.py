@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""The client of python-gearman: jobs are asked for as requests, which change while one waits.
+
+Nothing happens between calls: what servers say is taken in while the client waits for something.
+"""
+
+import random
+import secrets
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from geartrain.python_gearman import errors
+from geartrain.python_gearman.client_conversations import LOOK_AROUND, ClientConversations
+from geartrain.python_gearman.connection import GearmanConnection
+from geartrain.python_gearman.connection_manager import Host
+from geartrain.python_gearman.constants import JOB_PENDING, JOB_UNKNOWN, PRIORITY_NONE
+from geartrain.python_gearman.job import GearmanJobRequest, Text
+from geartrain.python_gearman.util import Stopwatch
+
+__all__ = ["GearmanClient"]
+
+RANDOM_UNIQUE_BYTES = 16
+
+
+class GearmanClient(ClientConversations):
+    """Asks for jobs, and waits for them where that is wanted. Not to be shared by threads.
+
+    Args:
+        host_list: See `GearmanConnectionManager`. Each job goes to any of the servers that can be reached.
+        random_unique_bytes: The length of the random uniques that jobs get which have none.
+    """
+
+    def __init__(self, host_list: Iterable[Host] | None = None, random_unique_bytes: int = RANDOM_UNIQUE_BYTES) -> None:
+        super().__init__(host_list=host_list)
+        self.random_unique_bytes = random_unique_bytes
+
+    # Submitting
+
+    def submit_job(
+        self,
+        task: Text,
+        data: Any,
+        unique: Text | None = None,
+        priority: str | None = PRIORITY_NONE,
+        background: bool = False,
+        wait_until_complete: bool = True,
+        max_retries: int = 0,
+        poll_timeout: float | None = None,
+    ) -> GearmanJobRequest:
+        """Submit one job; see `submit_multiple_jobs`."""
+        job = {"task": task, "data": data, "unique": unique, "priority": priority}
+        [request] = self.submit_multiple_jobs([job], background, wait_until_complete, max_retries, poll_timeout)
+        return request
+
+    def submit_multiple_jobs(
+        self,
+        jobs_to_submit: Collection[Mapping[str, Any]],
+        background: bool = False,
+        wait_until_complete: bool = True,
+        max_retries: int = 0,
+        poll_timeout: float | None = None,
+    ) -> list[GearmanJobRequest]:
+        """Submit jobs and wait until they are accepted, and perhaps until they have ended.
+
+        Args:
+            jobs_to_submit: Dictionaries with ``task`` and ``data``, and perhaps ``unique`` and ``priority``.
+            background: Whether nobody will wait for the results.
+            wait_until_complete: Whether to wait until they have ended.
+            max_retries: How often a job may be sent again that was not accepted.
+            poll_timeout: Seconds to wait, besides those for connecting; requests that are not there yet have
+                ``timed_out``.
+
+        Raises:
+            ServerUnavailable: No server can be reached, or the last connection was lost with jobs that ran.
+            ExceededConnectionAttempts: A job was not accepted as often as was allowed.
+            ProtocolError: A name or a priority cannot travel.
+        """
+        _check_several(jobs_to_submit)
+        requests = [self._request(job, background, max_retries) for job in jobs_to_submit]
+        self.submit_multiple_requests(requests, wait_until_complete, poll_timeout)
+        return requests
+
+    def submit_multiple_requests(
+        self,
+        job_requests: Collection[GearmanJobRequest],
+        wait_until_complete: bool = True,
+        poll_timeout: float | None = None,
+    ) -> Collection[GearmanJobRequest]:
+        """The same for requests, those included whose submission or connection failed before."""
+        stopwatch = Stopwatch(poll_timeout)
+        self.wait_until_jobs_accepted(job_requests, stopwatch.get_time_remaining())
+        if wait_until_complete and stopwatch.has_time_remaining():
+            self.wait_until_jobs_completed(job_requests, stopwatch.get_time_remaining())
+        return job_requests
+
+    def wait_until_jobs_accepted(
+        self, job_requests: Collection[GearmanJobRequest], poll_timeout: float | None = None
+    ) -> Collection[GearmanJobRequest]:
+        """Submit those of the requests that no server has, again if need be, and wait until servers have them all."""
+        _check_several(job_requests)
+        self._poll(0)  # connections that were lost in the meantime had better be noticed before they are used
+        self._is_to_place = True
+
+        def is_pending(request: GearmanJobRequest) -> bool:
+            return request.state == JOB_PENDING
+
+        self._wait(job_requests, is_pending, poll_timeout, before=self._place)
+        for request in job_requests:
+            request.timed_out = is_pending(request)
+        return job_requests
+
+    def wait_until_jobs_completed(
+        self, job_requests: Collection[GearmanJobRequest], poll_timeout: float | None = None
+    ) -> Collection[GearmanJobRequest]:
+        """Wait until the jobs have ended. Those whose connection is lost are not sent again: they may have run."""
+        _check_several(job_requests)
+
+        def is_open(request: GearmanJobRequest) -> bool:
+            return not request.complete and request.state != JOB_UNKNOWN
+
+        self._wait(job_requests, is_open, poll_timeout)
+        for request in job_requests:
+            request.timed_out = not request.complete
+        self._check_any_left(job_requests)
+        return job_requests
+
+    def establish_request_connection(self, current_request: GearmanJobRequest) -> GearmanConnection:
+        """Return a connection for a request, to any server; those that failed lately come last.
+
+        Raises:
+            ServerUnavailable: None can be reached.
+        """
+        ranked = random.sample(self.connection_list, len(self.connection_list))
+        ranked.sort(key=lambda connection: max(connection.rest, 0.0))
+        reasons = []
+        for connection in ranked:
+            try:
+                return self.establish_connection(connection)
+            except errors.ConnectionError as error:
+                reasons.append(str(error))
+        raise errors.ServerUnavailable(f"no server can be reached: {'; '.join(reasons) or 'the host_list is empty'}")
+
+    def send_job_request(self, current_request: GearmanJobRequest) -> GearmanJobRequest:
+        """Have a request sent to a server, as one of its attempts.
+
+        Raises:
+            ExceededConnectionAttempts: There are none left.
+            ServerUnavailable: No server can be reached.
+        """
+        if current_request.connection_attempts >= current_request.max_connection_attempts:
+            raise errors.ExceededConnectionAttempts(
+                f"not accepted in {current_request.connection_attempts} attempts: {current_request!r}{self._last_error}"
+            )
+        self._submit(current_request, self.establish_request_connection(current_request))
+        current_request.connection_attempts += 1
+        return current_request
+
+    def _request(self, job: Mapping[str, Any], background: bool, max_retries: int) -> GearmanJobRequest:
+        unique = job.get("unique") or secrets.token_hex(self.random_unique_bytes)
+        current_job = self.job_class(None, None, job["task"], unique, job["data"])
+        return self.job_request_class(
+            current_job,
+            initial_priority=job.get("priority", PRIORITY_NONE),
+            background=background,
+            max_attempts=max_retries + 1,
+        )
+
+    # Asking
+
+    def get_job_status(
+        self, current_request: GearmanJobRequest, poll_timeout: float | None = None
+    ) -> GearmanJobRequest:
+        """Ask for the status of one job; see `get_job_statuses`."""
+        self.get_job_statuses([current_request], poll_timeout)
+        return current_request
+
+    def get_job_statuses(
+        self, job_requests: Collection[GearmanJobRequest], poll_timeout: float | None = None
+    ) -> Collection[GearmanJobRequest]:
+        """Ask the servers for the status of jobs. These need a handle and a connection, and may be somebody else's.
+
+        Raises:
+            ServerUnavailable: No server can be reached.
+            ConnectionError: That of a job cannot.
+            InvalidClientState: A job has neither handle nor connection.
+        """
+        _check_several(job_requests)
+        self._poll(0)
+        for request in job_requests:
+            self._ask_status(request)
+        return self.wait_until_job_statuses_received(job_requests, poll_timeout)
+
+    def wait_until_job_statuses_received(
+        self, job_requests: Collection[GearmanJobRequest], poll_timeout: float | None = None
+    ) -> Collection[GearmanJobRequest]:
+        """Wait for the statuses that were asked for."""
+        _check_several(job_requests)
+
+        def is_awaited(request: GearmanJobRequest) -> bool:
+            return "last_time_received" in request.status
+
+        def is_open(request: GearmanJobRequest) -> bool:
+            return is_awaited(request) and request.job.connection in self._sessions
+
+        self._wait(job_requests, is_open, poll_timeout)
+        for request in job_requests:
+            request.timed_out = is_awaited(request)
+        self._check_any_left(job_requests)
+        return job_requests
+
+    # Waiting
+
+    def _wait(
+        self,
+        requests: Iterable[GearmanJobRequest],
+        is_open: Callable[[GearmanJobRequest], bool],
+        poll_timeout: float | None,
+        before: Callable[[Iterable[GearmanJobRequest]], None] = lambda waiting: None,
+    ) -> None:
+        """Take in what servers say until no request is open, or the time is over.
+
+        Args:
+            requests: What is waited for.
+            is_open: Tells whether to wait for one; however many there are, it is mostly asked for the first of them.
+            poll_timeout: Seconds.
+            before: Called with those that are left, before each wait.
+        """
+        stopwatch = Stopwatch(poll_timeout)
+        waiting = deque(requests)
+        while True:
+            before(waiting)
+            while waiting and not is_open(waiting[0]):
+                waiting.popleft()
+            if not waiting:
+                return
+            left = stopwatch.get_time_remaining()
+            self._poll(LOOK_AROUND if left is None else min(left, LOOK_AROUND))
+            if left == 0.0:
+                return
+
+    def _place(self, waiting: Iterable[GearmanJobRequest]) -> None:
+        """Send what no server has, if there is reason to think that there is any."""
+        if self._is_to_place:
+            self._is_to_place = False
+            for request in waiting:
+                if request.state == JOB_UNKNOWN:
+                    self.send_job_request(request)
+
+    def _check_any_left(self, requests: Iterable[GearmanJobRequest]) -> None:
+        if not self._living() and any(request.timed_out for request in requests):
+            raise errors.ServerUnavailable(f"the last connection was lost: {self.connection_list!r}")
+
+
+def _check_several(given: object) -> None:
+    if not isinstance(given, list | tuple | set):
+        raise TypeError(f"jobs are given as a list, tuple or set, not as {type(given).__name__}")

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""What clients, workers and administrators share: their servers, how data travels, and waiting for sockets."""
+
+import logging
+import selectors
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from geartrain.python_gearman import errors
+from geartrain.python_gearman.bell import Bell
+from geartrain.python_gearman.connection import GearmanConnection
+from geartrain.python_gearman.job import GearmanJob, GearmanJobRequest
+from geartrain.python_gearman.util import disambiguate_server_parameter
+
+__all__ = ["DataEncoder", "GearmanConnectionManager", "Host", "NoopEncoder"]
+
+# How a server is written: "host:port", ("host", port), or a dictionary with the files for an encrypted connection.
+Host: TypeAlias = str | tuple[str, int | str] | dict[str, Any]
+
+_SSL_KEYS = ("host", "port", "keyfile", "certfile", "ca_certs")
+
+_logger = logging.getLogger("geartrain.python_gearman")
+
+
+class DataEncoder:
+    """How the data of jobs travels. A subclass is named as the ``data_encoder`` of a client or worker class."""
+
+    @classmethod
+    def encode(cls, encodable_object: Any) -> str | bytes:
+        """Return what travels; text does as UTF-8."""
+        raise NotImplementedError
+
+    @classmethod
+    def decode(cls, decodable_string: bytes) -> Any:
+        """Return what such bytes stand for."""
+        raise NotImplementedError
+
+
+class NoopEncoder(DataEncoder):
+    """Data is bytes already; text travels as UTF-8, and ``None`` as nothing."""
+
+    @classmethod
+    def encode(cls, encodable_object: Any) -> str | bytes:
+        """Return bytes and text as they are.
+
+        Raises:
+            TypeError: It is something else.
+        """
+        if encodable_object is None:
+            return b""
+        if not isinstance(encodable_object, str | bytes):
+            raise TypeError(f"without a data_encoder, data is str or bytes, not {type(encodable_object).__name__}")
+        return encodable_object
+
+    @classmethod
+    def decode(cls, decodable_string: bytes) -> Any:
+        """Return the bytes as they came."""
+        return decodable_string
+
+
+class GearmanConnectionManager:
+    """Talks to a number of servers.
+
+    Args:
+        host_list: The servers: strings ``"host:port"``, tuples ``("host", port)``, or dictionaries with the keys
+            ``host``, ``port``, ``keyfile``, ``certfile`` and ``ca_certs`` for encrypted connections.
+
+    Attributes:
+        connection_list: A `GearmanConnection` for each server.
+
+    Raises:
+        GearmanError: A server is written in another way.
+    """
+
+    connection_class = GearmanConnection
+    job_class = GearmanJob
+    job_request_class = GearmanJobRequest
+    data_encoder: type[DataEncoder] | DataEncoder = NoopEncoder
+
+    def __init__(self, host_list: Iterable[Host] | None = None) -> None:
+        if isinstance(host_list, str | bytes):
+            raise errors.GearmanError(f"servers are given as a list, such as [{host_list!r}], not as {host_list!r}")
+        self.connection_list: list[GearmanConnection] = []
+        for element in host_list or []:
+            if isinstance(element, dict):
+                if missing := [key for key in _SSL_KEYS if key not in element]:
+                    raise errors.GearmanError(f"an encrypted server needs {', '.join(_SSL_KEYS)}; {missing} is missing")
+                self.add_ssl_connection(*(element[key] for key in _SSL_KEYS))
+            elif isinstance(element, str | tuple):
+                self.add_connection(element)
+            else:
+                raise errors.GearmanError(f"a server is a str, a tuple or a dict, not {element!r}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} connection_list={self.connection_list!r}>"
+
+    def add_connection(self, hostport_tuple: str | tuple[str, int | str]) -> GearmanConnection:
+        """Add a server; it is connected to when it is needed."""
+        host, port = disambiguate_server_parameter(hostport_tuple)
+        connection = self.connection_class(host=host, port=port)
+        self.connection_list.append(connection)
+        return connection
+
+    def add_ssl_connection(
+        self, host: str, port: int | None, keyfile: str, certfile: str, ca_certs: str
+    ) -> GearmanConnection:
+        """Add a server whose connection is encrypted."""
+        connection = self.connection_class(host=host, port=port, keyfile=keyfile, certfile=certfile, ca_certs=ca_certs)
+        self.connection_list.append(connection)
+        return connection
+
+    def establish_connection(self, current_connection: GearmanConnection) -> GearmanConnection:
+        """Connect to a server unless it is connected.
+
+        Raises:
+            ConnectionError: It cannot be reached.
+        """
+        if not current_connection.connected:
+            self._lost(current_connection)  # if it was closed behind our back
+            current_connection.connect()
+            self._connected(current_connection)
+        return current_connection
+
+    def shutdown(self) -> None:
+        """Close all connections."""
+        for connection in self.connection_list:
+            connection.close()
+            self._lost(connection)
+
+    def on_gearman_error(self, error_code: str, error_text: str) -> bool:
+        """Hear of an error that a server sent; may be overridden."""
+        _logger.error("a server sent the error %s: %s", error_code, error_text)
+        return False
+
+    # What a client or a worker makes of it
+
+    def _connected(self, connection: GearmanConnection) -> None:
+        """Begin a conversation."""
+
+    def _lost(self, connection: GearmanConnection) -> None:
+        """Forget the conversation, if there is one: its connection is gone."""
+
+    def _received(self, connection: GearmanConnection, data: bytes) -> None:
+        """Take what a server said."""
+
+    def _take_outgoing(self, connection: GearmanConnection) -> bytes:
+        """Return what is to be said to a server."""
+        return b""
+
+    # Waiting
+
+    def _living(self) -> list[GearmanConnection]:
+        return [connection for connection in self.connection_list if connection.connected]
+
+    def _poll(self, timeout: float | None, bell: Bell | None = None) -> bool:
+        """Wait until bytes can be moved, at most for so long; move them, and tell whether there were any.
+
+        Args:
+            timeout: Seconds; ``None`` is for as long as it takes.
+            bell: Ends the wait when it rings.
+        """
+        for connection in self.connection_list:
+            self._flush(connection)
+        with selectors.DefaultSelector() as selector:
+            if bell is not None:
+                selector.register(bell, selectors.EVENT_READ)
+            for connection in self._living():
+                writes = selectors.EVENT_WRITE if connection.writable() else 0
+                selector.register(connection, selectors.EVENT_READ | writes, connection)
+            ready = [(key.data, events) for key, events in selector.select(timeout) if key.data is not None]
+        for connection, events in ready:
+            if events & selectors.EVENT_WRITE:
+                self._flush(connection)
+            if events & selectors.EVENT_READ:
+                self._read(connection)
+        return bool(ready)
+
+    def _flush(self, connection: GearmanConnection) -> int:
+        if not connection.connected:
+            self._lost(connection)
+            return 0
+        try:
+            connection.write(self._take_outgoing(connection))
+            return connection.flush()
+        except errors.ConnectionError:
+            self._lost(connection)
+            return 0
+
+    def _read(self, connection: GearmanConnection) -> None:
+        try:
+            data = connection.read()
+        except errors.ConnectionError:
+            self._lost(connection)
+            return
+        if data:
+            self._received(connection, data)
+
+    def _drop(self, connection: GearmanConnection, reason: str) -> None:
+        """Give up a connection that cannot be used any more, for a reason other than its loss."""
+        connection.give_up(reason)
+        self._lost(connection)

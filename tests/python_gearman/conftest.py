@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+"""Both servers."""
+
+from tests.job_servers import server
+
+__all__ = ["server"]

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""Servers that go away, come back, or were never there; and a worker that neither gives up nor spins."""
+
+import queue
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+import geartrain.python_gearman as gearman
+from geartrain.python_gearman import connection, errors
+from geartrain.testing import ServerProcess
+from geartrain.transport import Backoff
+from tests.client.peers import ScriptedServer, ServedClient
+from tests.job_servers import Gearmand, free_port
+from tests.python_gearman.workers import PATIENCE, a_worker, working
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have servers rest for moments only."""
+    monkeypatch.setattr(connection, "_BACKOFF", Backoff(first=0.01, longest=0.05))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_worker_goes_on_when_its_server_is_back(caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+    worker = a_worker(f"127.0.0.1:{port}")
+    client = gearman.GearmanClient([("127.0.0.1", port)])
+    with ServerProcess(f"--port={port}") as server, working(worker) as ended:
+        assert client.submit_job("reverse", "abc").result == b"cba"
+        for _ in range(2):
+            assert server.stop(signal.SIGKILL) == -signal.SIGKILL
+            with ServerProcess(f"--port={port}") as server:
+                assert client.submit_job("reverse", "abc", poll_timeout=PATIENCE).result == b"cba"
+                assert not ended.done()
+                server.stop(signal.SIGKILL)
+        worker.shutdown()  # in an outage, too, it leaves at once
+        ended.result(PATIENCE)
+
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert 1 <= len(warnings) <= 6  # an outage is one line, of the worker or of the client
+
+
+@pytest.mark.interop
+@pytest.mark.usefixtures("quick")
+def test_the_same_with_gearmand(tmp_path: Path) -> None:
+    gearmand = Gearmand(tmp_path)
+    client = gearman.GearmanClient([gearmand.address])
+    gearmand.start()
+    try:
+        with working(a_worker(gearmand.address)) as ended:
+            assert client.submit_job("reverse", "abc").result == b"cba"
+            gearmand.kill()
+            gearmand.start()
+            assert client.submit_job("reverse", "abc", poll_timeout=PATIENCE).result == b"cba"
+            assert not ended.done()
+    finally:
+        gearmand.kill()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_worker_goes_on_with_the_other_server() -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    with (
+        ServerProcess() as first,
+        ServerProcess() as second,
+        working(a_worker(first.address, second.address, nowhere)),
+    ):
+        assert gearman.GearmanClient([first.address]).submit_job("reverse", "abc").result == b"cba"
+        first.stop(signal.SIGKILL)
+        assert gearman.GearmanClient([second.address]).submit_job("reverse", "abc").result == b"cba"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_worker_that_finds_no_server_for_a_whole_poll_timeout_says_so() -> None:
+    with ServerProcess() as server, working(a_worker(server.address), poll_timeout=0.1) as ended:
+        assert gearman.GearmanClient([server.address]).submit_job("reverse", "abc").result == b"cba"
+        server.stop(signal.SIGKILL)
+
+        with pytest.raises(errors.ServerUnavailable):
+            ended.result(PATIENCE)
+
+
+def test_without_servers_there_is_nothing_to_do() -> None:
+    with pytest.raises(errors.ServerUnavailable):
+        gearman.GearmanWorker([]).work()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_program_that_tries_again_at_once_does_not_spin() -> None:
+    """Each call of `work` makes one attempt, and not before the server has rested."""
+    attempts: list[float] = []
+
+    class Counted(connection.GearmanConnection):
+        def connect(self) -> None:
+            attempts.append(self.rest)
+            super().connect()
+
+    worker = gearman.GearmanWorker()
+    worker.connection_class = Counted
+    worker.add_connection(f"127.0.0.1:{free_port()}")
+    for _ in range(6):
+        with pytest.raises(errors.ServerUnavailable):
+            worker.work()
+
+    assert len(attempts) == 6
+    assert max(attempts) <= 0
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_server_that_only_accepts_is_not_asked_all_the_time() -> None:
+    """The wait between two connections grows, and between them the worker sleeps."""
+    connected: queue.Queue[float] = queue.Queue()
+
+    def close_at_once(client: ServedClient) -> None:
+        connected.put(time.monotonic())
+
+    class Counted(gearman.GearmanWorker):
+        polls = 0
+
+        def _poll(self, *arguments: object) -> bool:
+            self.polls += 1
+            return super()._poll(*arguments)  # type: ignore[arg-type]  # those of the original
+
+    with ScriptedServer(close_at_once) as server:
+        worker = Counted([("127.0.0.1", server.port)])
+        with working(worker):
+            for _ in range(5):
+                connected.get(timeout=PATIENCE)
+            polls, connections = worker.polls, server.accepted
+
+    assert polls <= 4 * connections
+
+
+def test_a_server_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geartrain.worker.session.ANSWER_TIMEOUT", 0.05)
+    with ScriptedServer(ServedClient.wait_until_gone) as server:
+        worker = a_worker(f"127.0.0.1:{server.port}")
+
+        with pytest.raises(errors.ServerUnavailable):
+            worker.work(poll_timeout=0.2)
+
+    assert server.accepted == 1  # the back-off is longer than that
