@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The threads of a blocking worker."""
 
+import math
 import threading
 from collections.abc import Iterator
 
 import pytest
 
+from geartrain.worker.sync.crew import PATIENCE as CREW_PATIENCE
 from geartrain.worker.sync.crew import Crew, Hand, OwnHand
 
 PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
@@ -20,7 +22,41 @@ def crew() -> Iterator[Crew]:
     crew.leave(wait=True)
 
 
-def test_tasks_that_come_together_are_all_begun_however_long_they_take(crew: Crew) -> None:
+def test_tasks_that_come_together_are_done_by_one_thread_until_one_takes_long(crew: Crew) -> None:
+    together = threading.Barrier(SIZE + 1)
+
+    def meet(hand: Hand) -> None:
+        together.wait(PATIENCE)
+
+    for _ in range(SIZE):
+        crew.do(meet)
+    assert crew.deadline == math.inf
+    crew.look(100.0)
+    assert crew.deadline == 100.0 + CREW_PATIENCE
+    crew.look(crew.deadline)
+
+    together.wait(PATIENCE)
+    crew.look(200.0)
+    assert crew.deadline == math.inf
+
+
+def test_a_task_that_comes_alone_is_begun_although_others_take_long(crew: Crew) -> None:
+    go_on = threading.Event()
+    begun = threading.Semaphore(0)
+
+    def long(hand: Hand) -> None:
+        begun.release()
+        go_on.wait(PATIENCE)
+
+    for _ in range(SIZE):
+        crew.do(long)
+        assert begun.acquire(timeout=PATIENCE)
+    go_on.set()
+
+
+def test_a_crew_without_patience_begins_all_at_once() -> None:
+    crew = Crew(SIZE, lambda: OwnHand(exceptions=True), patience=0.0)
+    crew.start()
     together = threading.Barrier(SIZE + 1)
 
     def meet(hand: Hand) -> None:
@@ -30,23 +66,7 @@ def test_tasks_that_come_together_are_all_begun_however_long_they_take(crew: Cre
         crew.do(meet)
 
     together.wait(PATIENCE)
-
-
-def test_a_task_that_comes_while_others_take_long_is_begun(crew: Crew) -> None:
-    go_on, begun = threading.Event(), threading.Event()
-    arrived = threading.Barrier(SIZE)
-
-    def long(hand: Hand) -> None:
-        arrived.wait(PATIENCE)
-        go_on.wait(PATIENCE)
-
-    for _ in range(SIZE - 1):
-        crew.do(long)
-    arrived.wait(PATIENCE)
-    crew.do(lambda hand: begun.set())
-
-    assert begun.wait(PATIENCE)
-    go_on.set()
+    crew.leave(wait=True)
 
 
 def test_every_task_is_done_once(crew: Crew) -> None:

@@ -22,7 +22,7 @@ from geartrain.worker.shift import Shift
 from geartrain.worker.sync.calls import Call, Middleware, wrap
 from geartrain.worker.sync.child import Child, labour
 from geartrain.worker.sync.connection import Connection
-from geartrain.worker.sync.crew import Crew, Hand, OwnHand
+from geartrain.worker.sync.crew import PATIENCE, Crew, Hand, OwnHand
 from geartrain.worker.sync.job import AssignedJob
 from geartrain.worker.sync.link import Link, Outcome
 from geartrain.worker.sync.mailbox import Mailbox
@@ -54,7 +54,7 @@ class WorkerLoop:
         self._nursery = (
             Nursery(partial(labour, self._shift.functions, options)) if options.executor == "process" else None
         )
-        self._crew = Crew(options.concurrency, self._new_hand)
+        self._crew = Crew(options.concurrency, self._new_hand, PATIENCE if self._nursery is None else 0.0)
         self._mailbox = Mailbox()
         self._selector = selectors.DefaultSelector()
 
@@ -105,7 +105,7 @@ class WorkerLoop:
 
     def _wait(self) -> None:
         """Take what happens until something is due."""
-        deadline = self._shift.deadline()
+        deadline = min(self._shift.deadline(), self._crew.deadline)
         patience = None if deadline == math.inf else max(deadline - time.monotonic(), 0.0)
         for key, _ in self._selector.select(patience):
             key.data()
@@ -119,6 +119,7 @@ class WorkerLoop:
             elif self._shift.wants_connection(link.contact, now):
                 link.connect(self._take_outcome)
         self._shift.turn(now)
+        self._crew.look(now)
         for link in self._links:
             if link.connection is not None:
                 self._flush(link, link.connection)
