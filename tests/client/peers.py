@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from geartrain.protocol import REQUEST, RESPONSE, Command, Parser, request, response
 
-__all__ = ["Gone", "RawWorker", "ScriptedServer", "ServedClient"]
+__all__ = ["BriefServer", "Gone", "RawWorker", "ScriptedServer", "ServedClient"]
 
 PATIENCE = 30.0  # seconds after which a test has gone wrong
 
@@ -135,6 +135,44 @@ class ScriptedServer:
             assert not thread.is_alive(), "a script hangs"
         if self._errors:
             raise self._errors[0]
+
+
+class BriefServer:
+    """A server that does one job on each connection and closes it, as fast as it can."""
+
+    _ANSWER = response(Command.JOB_CREATED, b"H:1") + response(Command.WORK_COMPLETE, b"H:1", b"done")
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.accepted = 0
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def __enter__(self) -> "BriefServer":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return  # closed
+            self.accepted += 1
+            with sock, contextlib.suppress(ConnectionError):
+                self._serve(sock)
+
+    def _serve(self, sock: socket.socket) -> None:
+        parser = Parser(REQUEST)
+        while data := sock.recv(4096):
+            if any(command == Command.SUBMIT_JOB for command, _ in parser.receive(data)):
+                sock.sendall(self._ANSWER)
+                return
 
 
 class RawWorker:

@@ -26,7 +26,8 @@ from geartrain.client.aio import connection
 from geartrain.client.aio.connection import Connection
 from geartrain.client.aio.hub import Hub
 from geartrain.protocol import Command
-from tests.client.peers import PATIENCE, Gone, ScriptedServer, ServedClient
+from tests.client.holdings import Holdings
+from tests.client.peers import PATIENCE, BriefServer, Gone, ScriptedServer, ServedClient
 from tests.client.scripts import hold, ignore, serve
 from tests.twins import LOOPS
 
@@ -183,11 +184,12 @@ class TestATaskIsCancelled:
             run(test)
 
     def test_while_it_asks_for_a_status(self, run: Run) -> None:
-        asked = threading.Event()
+        asked, late = threading.Event(), threading.Event()
 
         def script(peer: ServedClient) -> None:
             handle = peer.expect(Command.GET_STATUS)[0]
             asked.set()
+            assert late.wait(PATIENCE)
             peer.send(Command.STATUS_RES, handle, b"1", b"1", b"0", b"0")
             serve(peer)
 
@@ -196,6 +198,7 @@ class TestATaskIsCancelled:
                 task: asyncio.Task[object] = asyncio.create_task(client.status("H:1"))
                 await until(asked.is_set)
                 await cancel(task)
+                late.set()
 
                 assert await client.do("reverse", "ab") == b"ba"
                 assert server.accepted == 1
@@ -463,7 +466,7 @@ class TestLoops:
             async with AsyncClient(server.address) as client:
                 with monkeypatch.context() as broken:
                     broken.setattr("geartrain.client.session.Session.receive", bug)
-                    with pytest.raises(ConnectionLost, match="a bug"):
+                    with pytest.raises((ConnectionLost, NoServerAvailable), match="a bug"):
                         await client.do("f")
                 assert await client.do("reverse", "ab") == b"ba"
 
@@ -512,3 +515,22 @@ def test_a_codec_works_in_the_task_that_asks(run: Run) -> None:
 
     with ScriptedServer(serve) as server:
         run(test)
+
+
+def test_ten_thousand_reconnects_leave_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("ERROR", "geartrain.client")  # pytest keeps what is logged
+
+    async def test() -> None:
+        async with AsyncClient(server.address) as client:
+            for _ in range(100):
+                await client.do("f", retries=3)
+            before = Holdings()
+            for _ in range(10_000):
+                await client.do("f", retries=3)
+            await client.close()
+
+            assert server.accepted >= 10_100
+            assert Holdings().exceed(before) == ""
+
+    with BriefServer() as server:
+        asyncio.run(test())

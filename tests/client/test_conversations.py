@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from geartrain import (
+    JSON,
+    CodecError,
     ConnectionLost,
     Data,
     EventsLost,
@@ -19,6 +21,7 @@ from geartrain import (
     JobStatus,
     JobTimeout,
     NoServerAvailable,
+    NotAllSubmitted,
     Priority,
     Progress,
     ReplyTimeout,
@@ -30,6 +33,7 @@ from geartrain.protocol import Command
 from tests.client.peers import PATIENCE, ScriptedServer, ServedClient
 from tests.client.scripts import hold, ignore, refusing, serve, take_and_vanish, vanish
 from tests.client.shells import Shell
+from tests.job_servers import free_port
 
 
 class TestOneJob:
@@ -123,6 +127,124 @@ class TestOneJob:
                 client.status()
             with pytest.raises(ValueError, match="max_in_flight"):
                 client.map("f", [], max_in_flight=0)
+
+
+class TestManyInTheBackground:
+    def test_have_handles_in_order(self, shell: Shell) -> None:
+        with ScriptedServer(serve) as server, shell.client(server.address) as client:
+            handles = client.submit_background_many(JobRequest("f", str(number)) for number in range(1000))
+
+            assert handles == [Handle(f"H:s:{number}", server.address) for number in range(1, 1001)]
+            assert client.submit_background_many([]) == []
+
+    def test_that_are_refused_are_told_from_the_others(self, shell: Shell) -> None:
+        def script(peer: ServedClient) -> None:
+            for number in (1, 2, 3):
+                peer.expect(Command.SUBMIT_JOB_BG)
+                if number == 2:
+                    peer.send(Command.ERROR, b"QUEUE_ERROR", b"Job queue is full")
+                else:
+                    peer.send(Command.JOB_CREATED, b"H:%d" % number)
+            peer.wait_until_gone()
+
+        with ScriptedServer(script) as server, shell.client(server.address) as client:
+            with pytest.raises(NotAllSubmitted, match=r"1 of 3 jobs .* QUEUE_ERROR: Job queue is full") as caught:
+                client.submit_background_many([JobRequest("f")] * 3)
+
+            first, second, third = caught.value.outcomes
+            assert (first, third) == (Handle("H:1", server.address), Handle("H:3", server.address))
+            assert isinstance(second, ServerError)
+
+    def test_go_to_the_next_server_if_one_vanishes(self, shell: Shell) -> None:
+        with (
+            ScriptedServer(vanish) as first,
+            ScriptedServer(serve) as second,
+            shell.client([first.address, second.address]) as client,
+        ):
+            handles = client.submit_background_many([JobRequest("f")] * 10)
+
+            assert {handle.server for handle in handles} == {second.address}
+
+    def test_have_a_time_out(self, shell: Shell) -> None:
+        with (
+            ScriptedServer(ignore) as server,
+            shell.client(server.address) as client,
+            pytest.raises(NotAllSubmitted) as caught,
+        ):
+            client.submit_background_many([JobRequest("f")] * 2, timeout=0.01)
+        assert all(isinstance(outcome, ReplyTimeout) for outcome in caught.value.outcomes)
+
+
+class TestCodecs:
+    def test_work_in_both_directions(self, shell: Shell) -> None:
+        def script(peer: ServedClient) -> None:
+            assert peer.expect_job(b"H:1") == b'{"a":[1,2]}'
+            peer.send(Command.WORK_DATA, b"H:1", b'"part"')
+            peer.send(Command.WORK_WARNING, b"H:1", b"as it is")
+            peer.send(Command.WORK_COMPLETE, b"H:1", b'{"b":null}')
+            assert peer.expect_job(b"H:2") == b""  # left out
+            peer.send(Command.WORK_COMPLETE, b"H:2", b"[]")
+            peer.wait_until_gone()
+
+        with ScriptedServer(script) as server, shell.client(server.address, codec=JSON) as client:
+            job = client.submit("f", {"a": [1, 2]})  # type: ignore[arg-type]  # the shell's clients are typed as bytes
+
+            assert list(job) == [Data("part"), Warn(b"as it is")]
+            assert job.result(PATIENCE) == {"b": None}  # type: ignore[comparison-overlap]
+            assert job.result() is job.result()
+            assert client.do("f") == []  # type: ignore[comparison-overlap]
+
+    def test_say_what_they_cannot_read(self, shell: Shell) -> None:
+        def script(peer: ServedClient) -> None:
+            peer.expect_job(b"H:1")
+            peer.send(Command.WORK_DATA, b"H:1", b"<part>")
+            peer.send(Command.WORK_COMPLETE, b"H:1", b"<result>")
+            serve(peer)
+
+        with ScriptedServer(script) as server, shell.client(server.address, codec=JSON) as client:
+            job = client.submit("f")
+
+            with pytest.raises(CodecError, match="<result>"):
+                job.result(PATIENCE)
+            assert isinstance(job.exception(), CodecError)
+            with pytest.raises(CodecError, match="<part>"):
+                list(job)
+            assert client.do("reverse", 12) == 21  # type: ignore[comparison-overlap,arg-type]
+
+    def test_refuse_what_cannot_travel_before_anything_is_sent(self, shell: Shell) -> None:
+        with refusing() as address:
+            with shell.client(address, codec=JSON) as client, pytest.raises(TypeError):
+                client.submit("f", object())  # type: ignore[arg-type]
+            with shell.client(address) as client, pytest.raises(TypeError, match="is str or bytes, not int"):
+                client.do("f", 3)  # type: ignore[arg-type]
+
+
+class TestOutages:
+    def test_are_logged_once_when_they_begin_and_once_when_they_end(
+        self, shell: Shell, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def lines() -> list[tuple[str, str]]:
+            told = [(record.levelname, record.getMessage()) for record in caplog.records]
+            caplog.clear()
+            return told
+
+        caplog.set_level("INFO", "geartrain.client")
+        port = free_port()
+        with shell.client(f"127.0.0.1:{port}") as client:
+            for _ in range(3):
+                with pytest.raises(NoServerAvailable):
+                    client.do("f")
+            assert lines() == [("WARNING", f"127.0.0.1:{port}: Connection refused")]
+
+            with ScriptedServer(serve, port=port):
+                for _ in range(3):
+                    assert client.do("reverse", "ab") == b"ba"
+                assert lines() == [("INFO", f"127.0.0.1:{port} answers again")]
+                shell.lose_all(client)
+            with pytest.raises(NoServerAvailable):
+                client.do("f")
+            assert lines() == [("WARNING", "as the test wants it")]
+        assert lines() == []  # nobody misses a server that was left
 
 
 class TestTimeouts:
