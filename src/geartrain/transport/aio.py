@@ -49,15 +49,14 @@ async def connect(
         async with asyncio.timeout(timeout):
             if address.path:
                 return await loop.create_unix_connection(factory, address.path)
-            sock = await _connect_any(address, loop.time() + timeout)
+            deadline = loop.time() + timeout
+            if address.tls and tls is None:
+                tls = await loop.run_in_executor(None, ssl.create_default_context)  # which reads files
+            sock = await _connect_any(address, deadline)
             try:
                 tune(sock, keepalive)
-                encrypts = address.tls or tls is not None
                 return await loop.create_connection(
-                    factory,
-                    sock=sock,
-                    ssl=(tls or ssl.create_default_context()) if encrypts else None,
-                    server_hostname=address.host if encrypts else None,
+                    factory, sock=sock, ssl=tls, server_hostname=address.host if tls is not None else None
                 )
             except BaseException:
                 sock.close()
@@ -82,9 +81,18 @@ async def open_streams(
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
+async def _resolve(address: ServerAddress) -> Sequence[Found]:
+    try:
+        # Numbers need no resolver, and so no thread to wait for it in.
+        return socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        loop = asyncio.get_running_loop()
+        return await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+
+
 async def _connect_any(address: ServerAddress, deadline: float) -> socket.socket:
     loop = asyncio.get_running_loop()
-    found: Sequence[Found] = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    found = await _resolve(address)
     failure: OSError = OSError("the name has no address")
     for tried, (family, kind, protocol, _, where) in enumerate(found):
         share = (deadline - loop.time()) / (len(found) - tried)
