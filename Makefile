@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test docs bench clean
+.PHONY: help demo examples check format test docs bench bench-queues clean
 
 help:            ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 demo: $(VENV)/installed  ## Start a server and workers, run real work, stop: under a minute
 	@$(BIN)/python examples/demo/run.py
@@ -34,6 +34,9 @@ docs: $(VENV)/developer  ## Make the documentation, in build/docs
 
 bench: $(VENV)/developer  ## Measure against Debian's gearmand in one run
 	$(BIN)/python benchmarks/against_gearmand.py $(ARGS)
+
+bench-queues: $(VENV)/developer  ## Measure beside Celery, RQ, Dramatiq, arq, gear and gearman3 in one run
+	$(BIN)/python -m benchmarks.queues $(ARGS)
 
 clean:           ## Remove what these commands made
 	rm -rf .venv* build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

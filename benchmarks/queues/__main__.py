@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Measure Geartrain and other job queues for Python on the same work, and print how they compare."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.queues import page, report
+from benchmarks.queues.contestants import CONTESTANTS, SYSTEMS, Broker, Contestant
+from benchmarks.queues.environments import Environments
+from benchmarks.queues.figures import Result
+from benchmarks.queues.machine import describe, redis_version
+from benchmarks.queues.meter import Limits
+from benchmarks.queues.rounds import measure_all
+
+
+def main() -> int:
+    """Run the command; 0 is fine, 1 that somebody failed, 2 that the command line made no sense."""
+    options = _parser().parse_args()
+    try:
+        chosen = choose(options.contestant)
+    except ValueError as error:
+        print(f"queues: {error}", file=sys.stderr)
+        return 2
+    if options.write and list(chosen) != list(CONTESTANTS):
+        print("queues: the page is written when all are measured", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that all processes are ended
+    load = os.getloadavg()[0]
+    environments = Environments()
+    for system in dict.fromkeys(contestant.system for contestant in chosen):
+        _say(f"setting up {system}")
+        environments.prepare(system)
+    limits = Limits(jobs=options.jobs, seconds=options.seconds, warm_up=options.warm_up)
+    results = measure_all(chosen, environments, limits, options.rounds, _say)
+    rounds = "1 round" if options.rounds == 1 else f"{options.rounds} rounds"
+    text = summary(results, environments, f"{describe(load)}; {rounds}, {options.seconds:g} s for each figure")
+    print(text)
+    for result in results:
+        for failure in result.errors:
+            print(f"\n{result.contestant.title}: {failure}", file=sys.stderr)
+    if options.json:
+        figures = {result.contestant.name: result.as_json() for result in results}
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    if options.write:
+        _write(results, text)
+    return 1 if any(result.errors for result in results) else 0
+
+
+def choose(names: Sequence[str]) -> list[Contestant]:
+    """Return those that have one of these names, by themselves or by their system; all without a name.
+
+    Raises:
+        ValueError: A name is nobody's.
+    """
+    known = {name for each in CONTESTANTS for name in (each.system, each.name)}
+    unknown = sorted(set(names) - known)
+    if unknown:
+        raise ValueError(f"the contestants are {', '.join(sorted(known))}; not {', '.join(unknown)}")
+    return [each for each in CONTESTANTS if not names or {each.system, each.name} & set(names)]
+
+
+def summary(results: Sequence[Result], environments: Environments, circumstances: str) -> str:
+    """Return everything that was found out, as Markdown."""
+    systems = dict.fromkeys(result.contestant.system for result in results)
+    versions = list(dict.fromkeys(environments.versions(system) for system in systems if environments.is_there(system)))
+    if any(SYSTEMS[system].broker is Broker.REDIS for system in systems):
+        versions.append(f"Redis {redis_version()}")
+    parts = [
+        report.comparison(results),
+        report.figures(results),
+        report.failures(results),
+        f"Measured on {circumstances}. Versions: {'; '.join(versions)}.",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _write(results: Sequence[Result], text: str) -> None:
+    from benchmarks.queues.picture import draw  # only here, as whoever only measures needs no matplotlib
+
+    draw(results, page.PICTURE)
+    page.fill(page.PAGE, "figures", text)
+    page.fill(page.PAGE, "contestants", report.contestants(CONTESTANTS))
+
+
+def _say(what: str) -> None:
+    """Tell who waits at a terminal how far it is."""
+    if sys.stderr.isatty():
+        print(f"\r{what:70}\r", end="", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.queues",
+        description=__doc__,
+        epilog="The other systems are installed into environments of their own in .venv-queues, on first use.",
+    )
+    parser.add_argument(
+        "contestant", nargs="*", help="a system, such as celery, or one of its settings, celery-solo; all without"
+    )
+    parser.add_argument("--rounds", type=_positive, default=3, metavar="N", help="how often to measure each (3)")
+    parser.add_argument(
+        "--seconds", type=float, default=1.5, metavar="S", help="for how long to measure each figure (1.5)"
+    )
+    parser.add_argument(
+        "--jobs", type=_positive, default=100_000, metavar="N", help="at most so many for a figure (100000)"
+    )
+    parser.add_argument("--warm-up", type=_positive, default=50, metavar="N", help="jobs ahead that do not count (50)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file, round by round")
+    parser.add_argument("--write", action="store_true", help="write tables and picture into the documentation")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""A virtual environment for each system but ours: what one needs is none of the others' business."""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from benchmarks.against_gearmand import BenchmarkError
+from benchmarks.queues.contestants import SYSTEMS
+
+__all__ = ["ROOT", "Environments"]
+
+ROOT = Path(__file__).parents[2]
+
+_VERSIONS = """
+import importlib.metadata, sys
+print(", ".join(f"{package} {importlib.metadata.version(package)}" for package in sys.argv[1:]))
+"""
+
+
+class Environments:
+    """The environments in a folder.
+
+    Attributes:
+        failures: Why systems cannot be had, by name.
+    """
+
+    def __init__(self, folder: Path = ROOT / ".venv-queues") -> None:
+        self.failures: dict[str, str] = {}
+        self._folder = folder
+
+    def python(self, name: str) -> str:
+        """Return the interpreter of a system."""
+        return str(self._folder / name / "bin" / "python") if SYSTEMS[name].requirements else sys.executable
+
+    def is_there(self, name: str) -> bool:
+        """Whether a system can be used."""
+        return not SYSTEMS[name].requirements or self._seal(name).exists()
+
+    def prepare(self, name: str) -> None:
+        """Install the newest version of a system, if there is none. A failure is noted."""
+        if self.is_there(name):
+            return
+        venv.create(self._folder / name, clear=True, with_pip=True)
+        pip = [self.python(name), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        done = subprocess.run([*pip, *SYSTEMS[name].requirements], capture_output=True, text=True, check=False)
+        if done.returncode:
+            self.failures[name] = done.stderr.strip()
+        else:
+            self._seal(name).touch()
+
+    def require(self, name: str) -> None:
+        """Raise a `BenchmarkError` if a system cannot be used."""
+        if not self.is_there(name):
+            raise BenchmarkError(f"it is not installed: {self.failures.get(name, 'nobody asked for that')}")
+
+    def versions(self, name: str) -> str:
+        """Say which version of a system is measured, and of its client for Redis."""
+        packages = SYSTEMS[name].packages
+        words = [self.python(name), "-c", _VERSIONS, *packages]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+    def _seal(self, name: str) -> Path:
+        """Return the file that says that an environment is complete."""
+        return self._folder / name / "installed"

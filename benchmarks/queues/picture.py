@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""The figures as a picture: a row for each contestant, a panel for each figure.
+
+Dots instead of bars, as the rates span powers of ten and a bar on such a scale has no length that means anything.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from benchmarks.queues.figures import Figures, Result
+from benchmarks.queues.goals import OURS
+
+__all__ = ["draw"]
+
+# A sheet of its own colour, as a picture cannot know whether the page around it is light or dark.
+_PAPER, _INK, _PALE = "#fbfaf7", "#2b2b2b", "#dcd9d0"
+_OURS, _OTHERS = "#00796b", "#5d636b"
+
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "queues",  # the same figures make the same file
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+    "font.size": 9.5,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """A figure, perhaps with a second one of its kind, which gets a hollow dot."""
+
+    title: str
+    figure: Callable[[Figures], float | None]
+    second: Callable[[Figures], float | None]
+    label: Callable[[float], str]
+    better: str
+    scale: str = "log"
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value < 10_000 else f"{value / 1000:,.0f} k"
+
+
+def _ms(value: float) -> str:
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+def _mib(value: float) -> str:
+    return f"{value:.0f}"
+
+
+_MORE, _LESS = "more is better", "less is better"
+
+_PANELS = (
+    _Panel(
+        "enqueue, jobs/s\n● one by one  ○ in batches", lambda f: f.enqueue, lambda f: f.enqueue_batches, _rate, _MORE
+    ),
+    _Panel("drain, jobs/s\nof one worker process", lambda f: f.drain, lambda f: None, _rate, _MORE),
+    _Panel("round trip, ms\n● p50  ○ p99", lambda f: f.p50_ms, lambda f: f.p99_ms, _ms, _LESS),
+    _Panel("idle worker, MiB\n", lambda f: f.memory_mib, lambda f: None, _mib, _LESS, "linear"),
+)
+_FAR = 3.0  # times as much: two dots so far apart have room for a label each
+
+
+def draw(results: Sequence[Result], file: Path) -> None:
+    """Write the picture, in the format that the file's name asks for."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(11, 1.5 + 0.32 * len(results)), facecolor=_PAPER, layout="constrained")
+        panels = figure.subplots(1, len(_PANELS), sharey=True)
+        for axes, panel in zip(panels, _PANELS, strict=True):
+            _prepare(axes, panel, len(results))
+            for row, result in enumerate(results):
+                _dots(axes, panel, row, result)
+            _widen(axes, panel)
+        first = panels[0]
+        first.set_yticks(range(len(results)), [result.contestant.title for result in results])
+        for tick, result in zip(first.get_yticklabels(), results, strict=True):
+            tick.set_color(_colour(result))
+            tick.set_fontweight("bold" if _is_ours(result) else "normal")
+        figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None, facecolor=_PAPER)
+
+
+def _prepare(axes: Axes, panel: _Panel, rows: int) -> None:
+    axes.set_facecolor(_PAPER)
+    axes.set_title(panel.title, loc="left", fontsize=10, fontweight="bold")
+    axes.set_xlabel(panel.better, fontsize=8.5)
+    axes.set_xscale(panel.scale)
+    axes.set_ylim(rows - 0.4, -0.8)  # the first one on top, and room above it for a label
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(axis="both", color=_PALE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, labelsize=8.5)
+    axes.tick_params(axis="y", labelsize=9.5)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _dots(axes: Axes, panel: _Panel, row: int, result: Result) -> None:
+    """Draw one contestant's figure, or say that there is none."""
+    colour = _colour(result)
+    value, second = panel.figure(result.medians), panel.second(result.medians)
+    if value is None:
+        axes.text(0.02, row, "failed", transform=axes.get_yaxis_transform(), va="center", color=colour, fontsize=8.5)
+        return
+    if second is not None:
+        axes.plot([value, second], [row, row], color=colour, linewidth=1.2)
+        axes.plot(second, row, "o", color=colour, markersize=6, markerfacecolor=_PAPER)
+        if second > _FAR * value and panel.better == _MORE:
+            _label(axes, panel, row, second, result)
+    axes.plot(value, row, "o", color=colour, markersize=7)
+    _label(axes, panel, row, value, result)
+
+
+def _label(axes: Axes, panel: _Panel, row: int, value: float, result: Result) -> None:
+    """Write a value above its dot."""
+    axes.annotate(
+        panel.label(value),
+        (value, row),
+        xytext=(0, 5.5),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8,
+        color=_colour(result),
+        fontweight="bold" if _is_ours(result) else "normal",
+    )
+
+
+def _widen(axes: Axes, panel: _Panel) -> None:
+    """Leave room for the labels of the outermost dots."""
+    low, high = axes.get_xlim()
+    if panel.scale == "log":
+        axes.set_xlim(low / 1.6, high * 1.6)
+    else:
+        axes.set_xlim(0, high * 1.1)
+
+
+def _is_ours(result: Result) -> bool:
+    return result.contestant.system in OURS
+
+
+def _colour(result: Result) -> str:
+    return _OURS if _is_ours(result) else _OTHERS

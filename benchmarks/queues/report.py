@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""The figures in words and tables, as Markdown."""
+
+from collections.abc import Iterable, Sequence
+
+from benchmarks.queues.contestants import SYSTEMS, Contestant
+from benchmarks.queues.figures import Result
+from benchmarks.queues.goals import standings
+
+__all__ = ["comparison", "contestants", "failures", "figures"]
+
+_NOTHING = "-"
+_FAILED = "failed"
+
+_FIGURES = (
+    ("", "---"),
+    ("enqueue, one by one, jobs/s", "---:"),
+    ("enqueue, in batches, jobs/s", "---:"),
+    ("drain, jobs/s", "---:"),
+    ("round trip p50, ms", "---:"),
+    ("p99, ms", "---:"),
+    ("idle worker, MiB", "---:"),
+)
+
+
+def figures(results: Sequence[Result]) -> str:
+    """Lay out the medians."""
+    return _table(_FIGURES, map(_row, results))
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    medians = result.medians
+    batches = _NOTHING if not SYSTEMS[result.contestant.system].batches else _rate(medians.enqueue_batches)
+    return (
+        result.contestant.title,
+        _rate(medians.enqueue),
+        batches,
+        _rate(medians.drain),
+        _time(medians.p50_ms),
+        _time(medians.p99_ms),
+        _FAILED if medians.memory_mib is None else f"{medians.memory_mib:.0f}",
+    )
+
+
+def _rate(jobs: float | None) -> str:
+    return _FAILED if jobs is None else f"{jobs:,.0f}"
+
+
+def _time(ms: float | None) -> str:
+    if ms is None:
+        return _FAILED
+    return f"{ms:.2f}" if ms < 10 else f"{ms:.0f}"
+
+
+def comparison(results: Sequence[Result]) -> str:
+    """Lay out how ours stands to its goals."""
+    head = (
+        ("best of ours beside the best of Celery's", "---"),
+        ("times as good", "---:"),
+        ("rounds", "---:"),
+        ("goal", "---:"),
+    )
+    rows = [
+        (
+            standing.goal.title,
+            f"{standing.ratio:.1f}",
+            f"{min(standing.ratios):.1f} to {max(standing.ratios):.1f}",
+            f"{standing.goal.ratio:g}, {'met' if standing.is_met else 'missed'}",
+        )
+        for standing in standings(results)
+    ]
+    return _table(head, rows) if rows else ""
+
+
+def failures(results: Sequence[Result]) -> str:
+    """List what went wrong, in the last words of each error."""
+    lines = [
+        f"- {result.contestant.title}: {error.strip().splitlines()[-1]}"
+        for result in results
+        for error in dict.fromkeys(result.errors)
+    ]
+    return "\n".join(lines)
+
+
+def contestants(chosen: Sequence[Contestant]) -> str:
+    """List the settings, and what each system promises."""
+    settings = _table((("", "---"), ("settings", "---")), ((each.title, each.meaning) for each in chosen))
+    systems = {SYSTEMS[each.system].title: SYSTEMS[each.system] for each in chosen}
+    promises = _table(
+        (("", "---"), ("through", "---"), ("promise", "---")),
+        ((title, system.broker.value, system.promise) for title, system in systems.items()),
+    )
+    return f"{settings}\n\n{promises}"
+
+
+def _table(head: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:
+    titles, rules = zip(*head, strict=True)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [titles, rules, *rows])

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""One round after the other, each contestant in turn, so that whatever else the machine does hits all alike."""
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.against_gearmand import OURS, BenchmarkError, running
+from benchmarks.queues.contestants import SYSTEMS, Broker, Contestant
+from benchmarks.queues.environments import Environments
+from benchmarks.queues.figures import Figures, Result, percentile
+from benchmarks.queues.meter import Limits
+from benchmarks.queues.place import Place
+from benchmarks.queues.processes import Worker, client, working
+from benchmarks.queues.work import count_stamps, read_stamps
+
+__all__ = ["Measurement", "measure_all"]
+
+# A Redis with the settings that it has of itself, which save snapshots; gearmand as in the other benchmark.
+COMMANDS = {
+    Broker.REDIS: "redis-server --port {port} --bind 127.0.0.1",
+    Broker.GEARMAND: OURS,
+}
+
+_PATIENCE = 60.0  # seconds without any progress
+_LOOK = 0.02  # seconds between two looks at the progress of a worker
+_REST = 0.5  # seconds after which a worker without jobs counts as idle
+_RUN_UP = 0.25  # the first part of the time in which a queue is drained: the worker is still warming up
+
+
+def measure_all(
+    contestants: Sequence[Contestant],
+    environments: Environments,
+    limits: Limits,
+    rounds: int,
+    tell: Callable[[str], None],
+) -> list[Result]:
+    """Measure all of them, so many times."""
+    results = [Result(contestant) for contestant in contestants]
+    for number in range(rounds):
+        first = number * len(results) // rounds  # each round begins with somebody else
+        for result in results[first:] + results[:first]:
+            tell(f"round {number + 1} of {rounds}: {result.contestant.title}")
+            measurement = Measurement(result.contestant, environments, limits)
+            result.rounds.append(measurement.figures)
+            try:
+                measurement.run()
+            except BenchmarkError as error:
+                result.errors.append(str(error))
+    return results
+
+
+class Measurement:
+    """One contestant in one round. What was measured before something went wrong stays.
+
+    Attributes:
+        figures: What has been measured so far.
+    """
+
+    def __init__(self, contestant: Contestant, environments: Environments, limits: Limits) -> None:
+        self.figures = Figures()
+        self._contestant = contestant
+        self._system = SYSTEMS[contestant.system]
+        self._environments = environments
+        self._python = environments.python(contestant.system)
+        self._limits = limits
+
+    def run(self) -> None:
+        """Measure everything.
+
+        Raises:
+            BenchmarkError: Something went wrong.
+        """
+        self._environments.require(self._contestant.system)
+        with self._broker() as place:
+            queued = self._enqueue(place)
+            self._drain(place, queued)
+        with self._broker() as place, working(self._python, self._contestant.system, place) as worker:
+            self._call(place, worker)
+            time.sleep(_REST)
+            self.figures.memory_mib = worker.pss_mib()
+
+    @contextlib.contextmanager
+    def _broker(self) -> Iterator[Place]:
+        """Run a fresh broker for the length of a block."""
+        command = COMMANDS[self._system.broker]
+        if self._system.broker is Broker.REDIS and shutil.which("redis-server") is None:
+            raise BenchmarkError("there is no redis-server; Debian's comes with: apt-get install redis-server")
+        with running(command) as server, tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+            yield Place(server.port, self._contestant.settings, str(Path(folder) / "stamps"))
+
+    def _enqueue(self, place: Place) -> int:
+        """Fill the queue, and return how many jobs it has."""
+        measured = self._client(place, "enqueue")
+        self.figures.enqueue = measured["rate"]
+        queued: int = measured["total"]
+        if self._system.batches:
+            measured = self._client(place, "enqueue_batches")
+            self.figures.enqueue_batches = measured["rate"]
+            queued += measured["total"]
+        return queued
+
+    def _drain(self, place: Place, queued: int) -> None:
+        """Have a worker empty the queue, as far as it gets in the time."""
+        stamps = Path(place.stamps)
+        with working(self._python, self._contestant.system, place) as worker:
+            done, progress_at, began_at = 0, time.monotonic(), None
+            while done < queued:
+                time.sleep(_LOOK)
+                worker.check()
+                now = time.monotonic()
+                if count_stamps(stamps) > done:
+                    done, progress_at = count_stamps(stamps), now
+                    began_at = began_at or now
+                if began_at is not None and now - began_at > self._limits.seconds / (1 - _RUN_UP):
+                    break
+                if now - progress_at > _PATIENCE:
+                    raise BenchmarkError(f"no progress after {done} of {queued} jobs: {worker.last_words()}")
+        times = read_stamps(stamps)
+        if len(times) > queued:
+            raise BenchmarkError(f"{queued} jobs were submitted, but {len(times)} were done")
+        self.figures.drain = rate(times)
+
+    def _call(self, place: Place, worker: Worker) -> None:
+        """Have jobs done one at a time."""
+        try:
+            latencies = self._client(place, "call")["latencies"]
+        except BenchmarkError as error:
+            raise BenchmarkError(f"{error}\nThe worker: {worker.last_words()}") from error
+        self.figures.p50_ms = percentile(latencies, 0.5) * 1000
+        self.figures.p99_ms = percentile(latencies, 0.99) * 1000
+
+    def _client(self, place: Place, verb: str) -> Any:
+        limits = self._limits
+        numbers = (limits.jobs, limits.seconds, limits.warm_up)
+        return client(self._python, self._contestant.system, place, verb, numbers, limits.seconds + _PATIENCE)
+
+
+def rate(times: Sequence[float]) -> float:
+    """Return how many jobs were done in each second, after the run-up."""
+    begin = times[0] + _RUN_UP * (times[-1] - times[0])
+    counted = [at for at in times if at >= begin]
+    if len(counted) < 2 or counted[-1] == counted[0]:
+        raise BenchmarkError(f"{len(times)} jobs are too few to tell a rate")
+    return (len(counted) - 1) / (counted[-1] - counted[0])

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+"""The benchmark of queues measures, compares and writes. How fast anything is, is not for tests to say."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from benchmarks.queues import page, report
+from benchmarks.queues.__main__ import choose
+from benchmarks.queues.contestants import CONTESTANTS, SYSTEMS, Broker, Contestant
+from benchmarks.queues.environments import ROOT, Environments
+from benchmarks.queues.figures import Figures, Result, percentile
+from benchmarks.queues.goals import GOALS, standings
+from benchmarks.queues.meter import ANSWER, PAYLOAD, Calls, Jobs, Limits
+from benchmarks.queues.picture import draw
+from benchmarks.queues.rounds import measure_all, rate
+
+FEW = Limits(jobs=20, seconds=60, warm_up=3)  # so few that the number ends a measurement, and never the time
+
+BY_NAME = {contestant.name: contestant for contestant in CONTESTANTS}
+
+
+def run(contestant: Contestant, environments: Environments) -> Result:
+    [result] = measure_all([contestant], environments, FEW, 1, lambda what: None)
+    return result
+
+
+# Measuring
+
+
+@pytest.mark.parametrize("name", [name for name in BY_NAME if not SYSTEMS[BY_NAME[name].system].requirements])
+def test_every_figure_of_ours_is_measured(name: str) -> None:
+    contestant = BY_NAME[name]
+
+    result = run(contestant, Environments())
+
+    assert result.errors == []
+    [figures] = result.rounds
+    expected = set(asdict(figures))
+    if not SYSTEMS[contestant.system].batches:
+        expected.remove("enqueue_batches")
+    assert {figure for figure, value in asdict(figures).items() if value} == expected
+    assert figures.p50_ms is not None
+    assert figures.p99_ms is not None
+    assert figures.p50_ms <= figures.p99_ms
+
+
+@pytest.mark.parametrize("system", [name for name, system in SYSTEMS.items() if system.requirements])
+def test_every_figure_of_the_others_is_measured(system: str) -> None:
+    """Where `make bench-queues` has set them up; the last of its settings stands for a system."""
+    contestant = choose([system])[-1]
+    environments = Environments()
+    if not environments.is_there(contestant.system):
+        pytest.skip(f"{contestant.system} is not installed")
+    if SYSTEMS[contestant.system].broker is Broker.REDIS and shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+
+    result = run(contestant, environments)
+
+    assert result.errors == []
+    assert result.medians.drain
+    assert result.medians.p50_ms
+    assert result.medians.memory_mib
+
+
+def test_who_cannot_be_installed_fails_alone(tmp_path: Path) -> None:
+    environments = Environments(tmp_path)
+    environments.failures["celery"] = "there is no network"
+
+    celery, ours = measure_all(
+        [BY_NAME["celery-default"], BY_NAME["geartrain-default"]], environments, FEW, 1, lambda what: None
+    )
+
+    assert celery.errors == ["it is not installed: there is no network"]
+    assert ours.errors == []
+    assert "| Celery, as it comes | failed | failed | failed | failed | failed | failed |" in report.figures([celery])
+    assert "there is no network" in report.failures([celery, ours])
+
+
+def test_a_worker_that_cannot_start_is_quoted() -> None:
+    """And what was measured before that stays."""
+    result = run(Contestant("geartrain", "sideways", "", ""), Environments())
+
+    [error] = result.errors
+    assert "sideways" in error
+    assert result.medians.drain is None
+
+
+def test_the_command_prints_and_saves_the_figures(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    words = ["geartrain-default", "--rounds=2", "--jobs=20", "--seconds=60", "--warm-up=3", f"--json={file}"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.queues", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert f"| {BY_NAME['geartrain-default'].title} |" in done.stdout
+    assert "2 rounds" in done.stdout
+    saved = json.loads(file.read_text())["geartrain-default"]
+    assert len(saved["rounds"]) == 2
+    assert saved["medians"]["drain"] > 0
+
+
+def test_an_unknown_contestant_is_named() -> None:
+    with pytest.raises(ValueError, match="not sideways"):
+        choose(["celery", "sideways"])
+
+
+def test_a_system_stands_for_all_its_settings() -> None:
+    assert [contestant.name for contestant in choose(["rq", "arq-fast"])] == ["rq-default", "rq-fast", "arq-fast"]
+
+
+# Clocks
+
+
+def test_the_warm_up_is_not_counted() -> None:
+    jobs = Jobs(Limits(jobs=10, seconds=60, warm_up=4))
+
+    assert list(jobs) == [PAYLOAD] * 14
+    assert (jobs.count, jobs.total) == (10, 14)
+
+
+def test_batches_hold_so_many_jobs_each() -> None:
+    jobs = Jobs(Limits(jobs=10, seconds=60, warm_up=1), batch=5)
+
+    assert [len(batch) for batch in jobs.batches()] == [5, 5, 5]
+    assert (jobs.count, jobs.total) == (10, 15)
+
+
+def test_time_ends_a_measurement_too() -> None:
+    jobs = Jobs(Limits(jobs=sys.maxsize, seconds=0.001, warm_up=0))
+
+    assert sum(1 for _ in jobs) == jobs.count
+    assert jobs.seconds >= 0.001
+
+
+def test_a_wrong_answer_is_an_error() -> None:
+    calls = Calls(Limits(jobs=2, seconds=60, warm_up=1))
+
+    for _ in calls:
+        calls.answer(ANSWER)
+
+    assert len(calls.latencies) == 2
+    with pytest.raises(ValueError, match="answered 'nonsense'"):
+        calls.answer("nonsense")
+
+
+def test_the_run_up_is_left_out_of_a_rate() -> None:
+    """A worker that takes a second for its first job and a tenth for each of the others does ten in a second."""
+    times = [0.0, *(1 + number / 10 for number in range(21))]
+
+    assert rate(times) == pytest.approx(10)
+
+
+def test_percentiles_are_values_that_occurred() -> None:
+    values = [float(number) for number in range(100, 0, -1)]
+
+    assert percentile(values, 0.5) == 51
+    assert percentile(values, 0.99) == 100
+
+
+# Comparing and writing
+
+OURS = Result(
+    BY_NAME["geartrain-default"],
+    [
+        Figures(enqueue=1000, enqueue_batches=100_000, drain=20_000, p50_ms=0.5, p99_ms=2, memory_mib=17),
+        Figures(enqueue=4000, enqueue_batches=100_000, drain=20_000, p50_ms=0.1, p99_ms=2, memory_mib=17),
+    ],
+)
+CELERY = Result(
+    BY_NAME["celery-default"],
+    [
+        Figures(enqueue=1000, enqueue_batches=500, drain=1000, p50_ms=4, p99_ms=10, memory_mib=60),
+        Figures(enqueue=1000, enqueue_batches=500, drain=500, p50_ms=2, p99_ms=10, memory_mib=60),
+    ],
+)
+SOLO = Result(
+    BY_NAME["celery-solo"],
+    [Figures(enqueue=500, drain=800, p50_ms=3), Figures(enqueue=2000, drain=800, p50_ms=5)],
+    ["it did no more\nthan this"],
+)
+
+
+def test_ratios_are_taken_within_a_round_to_the_best_settings() -> None:
+    one_by_one, however, drain, p50 = standings([OURS, CELERY, SOLO])
+
+    assert [standing.goal for standing in (one_by_one, however, drain, p50)] == list(GOALS)
+    assert one_by_one.ratios == [1, 2]
+    assert however.ratios == [100, 50]
+    assert drain.ratios == [20, 25]
+    assert p50.ratios == [6, 20]
+    assert [one_by_one.is_met, however.is_met, drain.is_met, p50.is_met] == [False, True, True, True]
+
+
+def test_nothing_is_compared_without_both_sides() -> None:
+    assert standings([OURS]) == []
+    assert report.comparison([OURS]) == ""
+
+
+def test_the_tables_say_what_was_measured() -> None:
+    assert "| Geartrain, blocking | 2,500 | 100,000 | 20,000 | 0.30 | 2.00 | 17 |" in report.figures([OURS])
+    assert "| drain | 22.5 | 20.0 to 25.0 | 20, met |" in report.comparison([OURS, CELERY, SOLO])
+    assert report.failures([OURS, SOLO]) == "- Celery, solo: than this"
+
+
+def test_the_page_is_written_between_its_marks(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    file.write_text("before\n<!-- figures: begin; by a program -->\nold\n<!-- figures: end -->\nafter\n")
+
+    page.fill(file, "figures", "new\n\nand more")
+
+    assert page.read(file, "figures") == "new\n\nand more"
+    assert file.read_text().startswith("before\n")
+    assert file.read_text().endswith("\nafter\n")
+    with pytest.raises(ValueError, match="no marks of the name goals"):
+        page.fill(file, "goals", "")
+
+
+def test_the_page_lists_the_contestants_as_they_are_measured() -> None:
+    assert page.read(page.PAGE, "contestants") == report.contestants(CONTESTANTS)
+
+
+def test_the_page_has_figures_of_every_contestant() -> None:
+    figures = page.read(page.PAGE, "figures")
+
+    assert all(f"| {contestant.title} |" in figures for contestant in CONTESTANTS)
+    assert page.PICTURE.exists()
+
+
+def test_the_picture_has_a_row_for_each_also_for_who_failed(tmp_path: Path) -> None:
+    picture = tmp_path / "queues.svg"
+
+    draw([OURS, CELERY, Result(BY_NAME["gearman3-default"], [Figures()])], picture)
+
+    text = picture.read_text()
+    assert "Celery, as it comes" in text
+    assert "gearman3" in text
+    assert text.count(">failed<") == 4
