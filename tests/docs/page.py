@@ -3,7 +3,7 @@
 
 A page may say `4730`, as its readers would. Here each port from 4730 to 4739 stands for a free one of this machine, and
 the commands and libraries that have 4730 for a default are told of the one in its place. A page that does not start
-``gearmand`` itself finds a server running.
+``gearmand`` itself finds a server running. Servers keep their jobs in the page's folder, or nowhere.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _COMMANDS = Path(sysconfig.get_path("scripts"))
 # What stands in for a command: the command itself, told where the server is unless the page says so. libgearman, given
 # a server twice, now and then waits for ever, so PHP has it from the program alone.
 _STAND_INS = {
-    "gearmand": 'exec env GEARMAND_PORT={port} GEARMAND_LISTEN=127.0.0.1 "{commands}/gearmand" "$@"',
+    "gearmand": 'exec env GEARMAND_PORT={port} GEARMAND_LISTEN=127.0.0.1 GEARMAND_STORE=none "{commands}/gearmand" "$@"',
     "gearman": 'unset GEARMAN_SERVERS; exec env GEARMAN_SERVER=127.0.0.1:{port} "{commands}/gearman" "$@"',
     "gearadmin": 'case " $* " in *" --server "*|*" --port "*|*" -p "*) ;; *) set -- --port {port} "$@" ;; esac\n'
     'exec "{commands}/gearadmin" "$@"',
@@ -59,7 +59,8 @@ class Page:
             "PYTHONUNBUFFERED": "1",
         }
         if not starts_servers:
-            self._cleanup.enter_context(run_server(port=self._port("4730")))
+            store = f"sqlite://{self.folder}/.jobs.db"
+            self._cleanup.enter_context(run_server(port=self._port("4730"), store=store))
         self._terminal = self._open_terminal()
 
     def close(self) -> None:
