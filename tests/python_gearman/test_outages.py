@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import geartrain.python_gearman as gearman
+from geartrain.protocol import Command
 from geartrain.python_gearman import connection, errors
 from geartrain.testing import ServerProcess
 from geartrain.transport import Backoff
@@ -81,6 +82,38 @@ def test_a_worker_that_finds_no_server_for_a_whole_poll_timeout_says_so() -> Non
 
         with pytest.raises(errors.ServerUnavailable):
             ended.result(PATIENCE)
+
+
+def assign_and_vanish(client: ServedClient) -> None:
+    """Give a job to a worker, and close the connection."""
+    while True:
+        command, arguments = client.packet()
+        if command == Command.ECHO_REQ:
+            client.send(Command.ECHO_RES, *arguments)
+        elif command == Command.GRAB_JOB_ALL:
+            client.send(Command.JOB_ASSIGN_ALL, b"H:a:1", b"stream", b"u", b"", b"x")
+            return
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_job_whose_server_is_lost_runs_to_its_end_and_the_worker_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    ended: queue.Queue[str] = queue.Queue()
+
+    def stream(worker: gearman.GearmanWorker, job: gearman.GearmanJob) -> str:
+        assert job.connection is not None
+        for _ in range(100_000):
+            worker.send_job_data(job, b"x" * 65536)
+            if not job.connection.connected:
+                worker.send_job_status(job, 1, 2)
+                break
+        ended.put("to its end")
+        return "nobody is there to take it"
+
+    with ScriptedServer(assign_and_vanish) as server, working(a_worker(f"127.0.0.1:{server.port}", stream=stream)):
+        for _ in range(3):
+            assert ended.get(timeout=PATIENCE) == "to its end"
+
+    assert "WORK_COMPLETE is not sent" in caplog.text
 
 
 def test_without_servers_there_is_nothing_to_do() -> None:
