@@ -30,7 +30,8 @@ _COMMANDS = Path(sysconfig.get_path("scripts"))
 # What stands in for a command: the command itself, told where the server is unless the page says so. libgearman, given
 # a server twice, now and then waits for ever, so PHP has it from the program alone.
 _STAND_INS = {
-    "gearmand": 'exec env GEARMAND_PORT={port} GEARMAND_LISTEN=127.0.0.1 GEARMAND_STORE=none "{commands}/gearmand" "$@"',
+    "gearmand": "export GEARMAND_PORT={port} GEARMAND_LISTEN=127.0.0.1 GEARMAND_STORE=none\n"
+    'exec "{commands}/gearmand" "$@"',
     "gearman": 'unset GEARMAN_SERVERS; exec env GEARMAN_SERVER=127.0.0.1:{port} "{commands}/gearman" "$@"',
     "gearadmin": 'case " $* " in *" --server "*|*" --port "*|*" -p "*) ;; *) set -- --port {port} "$@" ;; esac\n'
     'exec "{commands}/gearadmin" "$@"',
