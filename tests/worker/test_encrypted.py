@@ -48,6 +48,19 @@ def test_a_worker_speaks_tls(shell: str, server: str, ca: Path) -> None:
     check(shell, server, TLS(ca=ca))
 
 
+def test_a_worker_that_leaves_has_sent_its_result(shell: str, server: str, ca: Path) -> None:
+    worker = ShelledWorker(shell, server, tls=TLS(ca=ca), max_jobs=1)
+
+    @worker.function
+    async def large(job: AsyncAssignedJob) -> bytes:
+        return bytes(20_000_000)
+
+    with Client(server, tls=TLS(ca=ca)) as client:
+        job = client.submit("large")
+        worker.run()
+        assert job.result(PATIENCE) == bytes(20_000_000)
+
+
 def test_a_worker_speaks_through_the_file_system(shell: str, tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with run_server(listen=(Endpoint(path=str(path)),)):

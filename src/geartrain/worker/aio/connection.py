@@ -17,9 +17,10 @@ FAREWELL = 2.0  # seconds for the last bytes to be sent and taken at the end
 
 
 class Connection(asyncio.Protocol):
-    """Moves bytes between a transport and a session, which it gets once the connection is wanted.
+    """Moves bytes between a transport and a session.
 
     Args:
+        made: Called with this connection, for it to be given its session or closed.
         received: Called with this connection and what has come in.
         lost: Called with this connection and the reason when it has ended, unless by `close`.
     """
@@ -27,10 +28,14 @@ class Connection(asyncio.Protocol):
     session: WorkerSession
 
     def __init__(
-        self, received: Callable[["Connection", bytes], None], lost: Callable[["Connection", str], None]
+        self,
+        made: Callable[["Connection"], None],
+        received: Callable[["Connection", bytes], None],
+        lost: Callable[["Connection", str], None],
     ) -> None:
         self.is_lost = False
         self._transport: asyncio.Transport
+        self._made = made
         self._received = received
         self._lost = lost
         self._room = asyncio.Event()
@@ -40,9 +45,10 @@ class Connection(asyncio.Protocol):
     # What the event loop tells.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Keep the transport, and tell of it: a server that speaks unasked does so at once."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._made(self)
 
     def data_received(self, data: bytes) -> None:
         """Pass on what has come in."""
@@ -82,9 +88,12 @@ class Connection(asyncio.Protocol):
         """Close after what is still to be sent; a server that does not take it is not waited for."""
         self.flush()
         self.is_lost = True
-        # Closing with a NOOP unread would reset the connection, and could destroy the result just sent.
-        with contextlib.suppress(TimeoutError, OSError, NotImplementedError):
+        if self._transport.can_write_eof():
+            # Closing with a NOOP unread would reset the connection, and could destroy the result just sent.
             self._transport.write_eof()
+        else:  # encryption has a farewell of its own
+            self._transport.close()
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL):
                 await self._over.wait()
         self.close()

@@ -5,7 +5,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from ssl import SSLContext
-from typing import TypeAlias
 
 from geartrain.errors import NoServerAvailable
 from geartrain.transport.aio import connect
@@ -13,9 +12,7 @@ from geartrain.worker.aio.connection import Connection
 from geartrain.worker.contact import Contact
 from geartrain.worker.options import WorkerOptions
 
-__all__ = ["Link", "Outcome"]
-
-Outcome: TypeAlias = Connection | NoServerAvailable
+__all__ = ["Link"]
 
 _logger = logging.getLogger("geartrain.worker")
 
@@ -38,16 +35,16 @@ class Link:
     def __repr__(self) -> str:
         return f"<Link {self.contact!r}>"
 
-    def connect(self, new: Callable[["Link"], Connection], done: Callable[["Link", Outcome], None]) -> None:
+    def connect(self, new: Callable[["Link"], Connection], failed: Callable[["Link", str], None]) -> None:
         """Connect in a task of its own.
 
         Args:
-            new: Makes a connection for this link.
-            done: Called with this link and the connection, or the reason why there is none.
+            new: Makes a connection for this link, which will tell itself when it has been made.
+            failed: Called with this link and the reason why there is none.
         """
         self.contact.connecting()
         name = f"geartrain connects to {self.contact.address}"
-        self._task = asyncio.create_task(self._connect(new, done), name=name)
+        self._task = asyncio.create_task(self._connect(new, failed), name=name)
 
     async def leave(self) -> None:
         """Connect no more, and end the connection that there is."""
@@ -64,16 +61,14 @@ class Link:
         if self.connection is not None:
             self.connection.close()
 
-    async def _connect(self, new: Callable[["Link"], Connection], done: Callable[["Link", Outcome], None]) -> None:
+    async def _connect(self, new: Callable[["Link"], Connection], failed: Callable[["Link", str], None]) -> None:
         options, address = self._options, self.contact.address
         try:
-            _, connection = await connect(
+            await connect(
                 lambda: new(self), address, tls=self._tls, timeout=options.connect_timeout, keepalive=options.keepalive
             )
         except NoServerAvailable as error:
-            done(self, error)
+            failed(self, str(error))
         except Exception as error:
             _logger.exception("%s: connecting failed in an unforeseen way", address)
-            done(self, NoServerAvailable(str(error)))  # or nobody would try again
-        else:
-            done(self, connection)
+            failed(self, str(error))  # or nobody would try again

@@ -16,7 +16,7 @@ from geartrain.worker.aio.calls import AsyncCall, AsyncMiddleware, perform, wrap
 from geartrain.worker.aio.connection import Connection
 from geartrain.worker.aio.crew import Crew
 from geartrain.worker.aio.job import AsyncAssignedJob
-from geartrain.worker.aio.link import Link, Outcome
+from geartrain.worker.aio.link import Link
 from geartrain.worker.functions import Function, FunctionTable
 from geartrain.worker.job import Report
 from geartrain.worker.options import Reason, WorkerOptions
@@ -99,7 +99,7 @@ class WorkerLoop:
             if link.connection is not None:
                 self._tick(link, link.connection, now)
             elif self._shift.wants_connection(link.contact, now):
-                link.connect(self._new_connection, self._connected)
+                link.connect(self._new_connection, self._failed)
         self._shift.turn(now)
         for link in self._links:
             if link.connection is not None:
@@ -132,18 +132,21 @@ class WorkerLoop:
         self._news.set()
 
     def _new_connection(self, link: Link) -> Connection:
-        return Connection(partial(self._receive, link), partial(self._lost, link))
+        return Connection(partial(self._connected, link), partial(self._receive, link), partial(self._lost, link))
 
-    def _connected(self, link: Link, outcome: Outcome) -> None:
-        now = self._loop.time()
-        if not isinstance(outcome, Connection):
-            self._shift.lost(link.contact, str(outcome), now)
-        elif (session := self._shift.connected(link.contact, now)) is None:
-            outcome.close()
+    def _connected(self, link: Link, connection: Connection) -> None:
+        session = self._shift.connected(link.contact, self._loop.time())
+        if session is None:
+            connection.close()
         else:
-            outcome.session = session
-            link.connection = outcome
+            connection.session = session
+            link.connection = connection
         self._news.set()
+
+    def _failed(self, link: Link, reason: str) -> None:
+        if link.connection is None:  # else it was made at the last moment, and will tell of its end itself
+            self._shift.lost(link.contact, reason, self._loop.time())
+            self._news.set()
 
     def _receive(self, link: Link, connection: Connection, data: bytes) -> None:
         try:

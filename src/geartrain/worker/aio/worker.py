@@ -36,7 +36,7 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
     hold up all other jobs and is refused.
 
     In a program that has other things to do, such as a web application, ``async with worker:`` works for the length of
-    a block, and leaves as after `stop` at its end.
+    a block, and leaves as after `stop` at its end. Signals are then the program's own business.
 
     Args:
         servers: See `geartrain.transport.parse_servers`; all of them are talked to at once.
