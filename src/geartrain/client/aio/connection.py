@@ -12,7 +12,7 @@ from typing import cast
 
 from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
-from geartrain.errors import ConnectionLost, GeartrainError, RemoteProtocolError
+from geartrain.errors import ConnectionLost, GeartrainError, NoServerAvailable, RemoteProtocolError
 from geartrain.records import Handle
 from geartrain.transport import ServerAddress
 
@@ -72,17 +72,29 @@ class Connection(asyncio.Protocol):
 
     # For any task
 
-    async def ask(self, compose: Callable[[Session[Ticket]], bytes]) -> None:
+    async def ask(self, compose: Callable[[Session[Ticket]], bytes], *, until: float | None = None) -> None:
         """Send what ``compose`` has the session say.
 
         A task that is cancelled in here has said nothing.
 
+        Args:
+            compose: Called with the session.
+            until: The loop's time at which to stop waiting while the server is slow.
+
         Raises:
             ConnectionLost: The connection is gone; nothing was said.
+            NoServerAvailable: The server took too little for too long; nothing was said.
         """
         while self.loss is None and (self._collected_size > _MAX_COLLECTED or not self._room.is_set()):
-            await (asyncio.sleep(0) if self._room.is_set() else self._room.wait())
+            await (asyncio.sleep(0) if self._room.is_set() else self._wait_for_room(until))
         self.say(compose)
+
+    async def _wait_for_room(self, until: float | None) -> None:
+        try:
+            async with asyncio.timeout_at(until):
+                await self._room.wait()
+        except TimeoutError:
+            raise NoServerAvailable(f"{self.address} did not take what was sent before in time") from None
 
     def say(self, compose: Callable[[Session[Ticket]], bytes]) -> None:
         """Do the same without waiting for room."""

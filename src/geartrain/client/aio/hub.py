@@ -102,7 +102,7 @@ class Hub:
         self, address: ServerAddress, compose: Callable[[Session[Ticket]], bytes], until: float | None = None
     ) -> None:
         connection = await self._connection(address, until)
-        await connection.ask(compose)
+        await connection.ask(compose, until=until)
 
     async def _connection(self, address: ServerAddress, until: float | None) -> Connection:
         connection = self._connections.get(address)

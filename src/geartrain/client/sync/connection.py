@@ -17,7 +17,7 @@ from collections.abc import Callable
 from geartrain.client.events import SessionEvent
 from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
-from geartrain.errors import ConnectionLost, GeartrainError, RemoteProtocolError
+from geartrain.errors import ConnectionLost, GeartrainError, NoServerAvailable, RemoteProtocolError
 from geartrain.records import Handle
 from geartrain.transport import ServerAddress
 
@@ -75,19 +75,24 @@ class Connection:
 
     # For any thread
 
-    def ask(self, compose: Callable[[Session[Ticket]], bytes], *, may_wait: bool = True) -> None:
+    def ask(
+        self, compose: Callable[[Session[Ticket]], bytes], *, may_wait: bool = True, until: float | None = None
+    ) -> None:
         """Send what ``compose`` has the session say.
 
         Args:
             compose: Called with the session.
             may_wait: Whether to wait while the server is slow; the reader, who would wait for itself, must not.
+            until: The monotonic time at which to stop waiting.
 
         Raises:
             ConnectionLost: The connection is gone; nothing was said.
+            NoServerAvailable: The server took too little for too long; nothing was said.
         """
         with self._lock:
             while may_wait and self.loss is None and self._unsent_size > MAX_UNSENT:
-                self._changed.wait()
+                if not self._changed.wait(None if until is None else max(until - time.monotonic(), 0.0)):
+                    raise NoServerAvailable(f"{self.address} did not take what was sent before in time")
             if self.loss is not None:
                 raise ConnectionLost(str(self.loss))
             data = compose(self._session)

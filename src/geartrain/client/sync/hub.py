@@ -102,7 +102,7 @@ class Hub:
     def _say(
         self, address: ServerAddress, compose: Callable[[Session[Ticket]], bytes], until: float | None = None
     ) -> None:
-        self._connection(address, until).ask(compose, may_wait=not self._is_reader())
+        self._connection(address, until).ask(compose, may_wait=not self._is_reader(), until=until)
 
     def _connection(self, address: ServerAddress, until: float | None) -> Connection:
         connection = self._connections.get(address)
