@@ -59,6 +59,30 @@ class TestJobsWithAKey:
         assert after == before
 
 
+class TestJobsWithAKeyOfPerl:
+    """The places are those that `Gearman::Task::hash` computes, modulo the number of servers."""
+
+    @pytest.mark.parametrize(("key", "hashed"), [(b"a", 26807), (b"unique 7", 3734), (b"\xc3\xb6", 780)])
+    def test_go_where_perl_sends_them(self, key: bytes, hashed: int) -> None:
+        servers = Roster(SERVERS, placement="perl")
+
+        assert servers.ranked(key, 0.0, b"f")[0] == SERVERS[hashed % 4]
+        assert servers.ranked(key, 0.0, b"g") == servers.ranked(key, 0.0, b"f")
+
+    def test_go_to_the_next_in_the_list_while_theirs_is_down(self) -> None:
+        servers = Roster(SERVERS, placement="perl", backoff=Backoff(first=1.0, jitter=0.0))
+        first, second, *_ = servers.ranked(b"a", 0.0)
+        servers.failed(first, 0.0, "down")
+
+        assert SERVERS.index(second) == (SERVERS.index(first) + 1) % 4
+        assert servers.ranked(b"a", 0.5)[0] == second
+        assert servers.ranked(b"a", 1.0)[0] == first
+
+    def test_know_no_other_placement(self) -> None:
+        with pytest.raises(ValueError, match="'rendezvous' or 'perl', not 'ruby'"):
+            Roster(SERVERS, placement="ruby")  # type: ignore[arg-type]  # that is the point
+
+
 class TestFailures:
     def test_send_a_server_to_the_end_for_a_while(self) -> None:
         servers = roster()

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Perl's Gearman::Client and Gearman::Worker, the eldest of all."""
 
+from contextlib import ExitStack
+
 import pytest
 
-from geartrain import Client, Data, JobException, JobFailed, Progress, Warn
+from geartrain import Client, Data, JobException, JobFailed, JobRequest, Progress, Warn
 from geartrain.testing import ServerProcess
 from tests.interop.conftest import AnyServer
 from tests.interop.programs import PATIENCE, Program, perl, run
@@ -147,3 +149,19 @@ def test_the_table_of_functions_is_read(server: AnyServer) -> None:
 
     assert "reverse 0 0 1" in rows
     assert len(rows) == 10
+
+
+@pytest.mark.parametrize("number_of_servers", [1, 2, 3])
+def test_equal_uniques_meet_at_the_server_that_perl_chooses(number_of_servers: int) -> None:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(ServerProcess()) for _ in range(number_of_servers)]
+        addresses = [server.address for server in servers]
+        chosen = run(perl("client.pl"), ",".join(addresses), "", "places", "f", "100").stdout.decode().split()
+        with Client(addresses, placement="perl") as client:
+            handles = client.submit_background_many(
+                [JobRequest("f", unique=f"unique {number}") for number in range(100)]
+                + [JobRequest("f", "workload 100", unique="-")]
+            )
+
+        assert [handle.server for handle in handles] == chosen
+        assert set(chosen) == set(addresses)

@@ -76,6 +76,16 @@ my %commands = (
         }
     },
 
+    # FUNCTION JOBS: so many background jobs with uniques, and one whose workload is its unique; the server of each.
+    places => sub {
+        my ($function, $jobs) = @_;
+        for my $number (0 .. $jobs) {
+            my %options = $number == $jobs ? (uniq => '-') : (uniq => "unique $number");
+            my $handle = $client->dispatch_background($function, \"workload $number", \%options);
+            print $handle =~ s{//.*}{}r, "\n";
+        }
+    },
+
     # BYTES: so many of all values there and back.
     big => sub {
         my ($size) = @_;
