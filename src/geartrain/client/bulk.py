@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""What becomes of many background jobs that are submitted at once."""
+"""Many background jobs that are submitted at once, and what becomes of each.
 
-from collections.abc import Sequence
+A future for each would cost more than all the rest of a submission, so they share one: a batch, whose parts are the
+tickets. No I/O; a shell says what happens when all parts have ended.
+"""
 
-from geartrain.errors import GeartrainError
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from geartrain.client.request import Submission
+from geartrain.client.ticket import BackgroundTicket, Home
+from geartrain.errors import GeartrainError, ReplyTimeout
 from geartrain.records import Handle
 
-__all__ = ["NotAllSubmitted", "handles_of"]
+__all__ = ["Batch", "NotAllSubmitted"]
 
 
 class NotAllSubmitted(GeartrainError):
@@ -22,13 +29,68 @@ class NotAllSubmitted(GeartrainError):
         self.outcomes = list(outcomes)
 
 
-def handles_of(outcomes: Sequence[Handle | GeartrainError]) -> list[Handle]:
-    """Return the handles of jobs that were all taken.
+class Batch:
+    """Background jobs with one end.
 
-    Raises:
-        NotAllSubmitted: They were not.
+    Args:
+        home: Where they belong.
+        submissions: The jobs.
+        servers: How many servers there are to try.
+        ended: Called once all have ended; perhaps twice, if threads end the last two at the same time.
     """
-    handles = [outcome for outcome in outcomes if isinstance(outcome, Handle)]
-    if len(handles) < len(outcomes):
-        raise NotAllSubmitted(outcomes)
-    return handles
+
+    def __init__(
+        self, home: Home, submissions: Iterable[Submission], servers: int, ended: Callable[[], object]
+    ) -> None:
+        self.parts = [Part(home, submission, servers, self) for submission in submissions]
+        self._open = self.parts.copy()  # only to be counted, as a list is popped from by threads without a lock
+        self._ended = ended
+        if not self.parts:
+            ended()
+
+    def end_one(self) -> None:
+        """Note that one more part has ended."""
+        self._open.pop()
+        if not self._open:
+            self._ended()
+
+    def abandon(self) -> None:
+        """Say that nobody waits any more: what was not taken is not sent again."""
+        for part in self.parts:
+            part.abandon()
+
+    def handles(self) -> list[Handle]:
+        """Return the handles, in the order of the jobs.
+
+        Raises:
+            NotAllSubmitted: Some were not taken, or not in time.
+        """
+        outcomes = [part.outcome or ReplyTimeout("the server did not answer in time") for part in self.parts]
+        handles = [outcome for outcome in outcomes if isinstance(outcome, Handle)]
+        if len(handles) < len(outcomes):
+            raise NotAllSubmitted(outcomes)
+        return handles
+
+
+class Part(BackgroundTicket):
+    """One job of a batch.
+
+    Attributes:
+        outcome: Its handle, the error in place of one, or ``None`` as long as there is neither.
+    """
+
+    def __init__(self, home: Home, submission: Submission, servers: int, batch: Batch) -> None:
+        super().__init__(home, submission, servers)
+        self.outcome: Handle | GeartrainError | None = None
+        self._batch = batch
+
+    def done(self) -> bool:
+        return self.outcome is not None
+
+    def succeed(self, value: Any) -> None:
+        self.outcome = value
+        self._batch.end_one()
+
+    def fail(self, error: GeartrainError) -> None:
+        self.outcome = error
+        self._batch.end_one()

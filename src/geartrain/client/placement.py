@@ -73,6 +73,8 @@ def _shares(
     jobs: Sequence[TicketT], roster: Roster, now: float, tried: Mapping[ServerAddress, GeartrainError]
 ) -> dict[ServerAddress, list[TicketT]]:
     """Divide jobs among the servers not tried yet, of which there is one at least."""
+    if len(roster.addresses) == 1:
+        return {roster.addresses[0]: list(jobs)}
     shares: dict[ServerAddress, list[TicketT]] = {}
     for job in jobs:
         share = shares.setdefault(_best(roster, job.submission, now, tried), [])

@@ -2,7 +2,7 @@
 """From what a user asks for to the packet that asks for it: every check that needs no server."""
 
 import math
-import secrets
+import os
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
@@ -113,7 +113,7 @@ def _workload_of(wanted: JobRequest, codec: Codec[Any, Any]) -> bytes:
 def _unique_of(wanted: JobRequest, *, background: bool) -> bytes:
     if wanted.unique is None:
         # The C server stores background jobs by function and unique: without one they would overwrite each other.
-        return secrets.token_hex(16).encode() if background else b""
+        return os.urandom(16).hex().encode() if background else b""
     return unique_bytes(wanted.unique)
 
 

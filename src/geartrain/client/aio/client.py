@@ -13,13 +13,13 @@ from typing import Generic, Self
 from geartrain.client.aio.hub import Hub
 from geartrain.client.aio.job import AsyncSubmittedJob, BackgroundSubmission, Question
 from geartrain.client.aio.source import feed
-from geartrain.client.bulk import handles_of
+from geartrain.client.bulk import Batch
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import Configured
-from geartrain.client.request import Delay, Moment, epoch_seconds, handle_bytes, submission, unique_bytes
+from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, handle_bytes, submission, unique_bytes
 from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
-from geartrain.errors import ConnectionLost, GeartrainError
+from geartrain.errors import ConnectionLost
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
 
@@ -151,9 +151,12 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             ValueError: The job's time is no moment in time.
         """
         deadline = Deadline(timeout, asyncio.get_running_loop().time)
+        hub = self._hub()
         wanted = JobRequest(function, workload, unique, priority)
-        [job] = await self._leave([wanted], epoch_seconds(at, delay, time.time()), deadline.at)
+        encoded = self._background(wanted, epoch_seconds(at, delay, time.time()))
+        job = BackgroundSubmission(hub, encoded, len(self._options.addresses))
         try:
+            await hub.place([job], until=deadline.at)
             return await job.result(deadline.remaining())
         finally:
             job.abandon()
@@ -171,37 +174,21 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             NotAllSubmitted: Some were not taken; it has what became of each.
         """
         deadline = Deadline(timeout, asyncio.get_running_loop().time)
-        jobs = await self._leave(requests, None, deadline.at)
-        outcomes: list[Handle | GeartrainError] = []
-        for job in jobs:
-            try:
-                outcomes.append(await job.result(deadline.remaining()))
-            except GeartrainError as error:
-                outcomes.append(error)
-            finally:
-                job.abandon()
-        return handles_of(outcomes)
-
-    async def _leave(
-        self, requests: Iterable[JobRequest], epoch: int | None, until: float | None
-    ) -> list[BackgroundSubmission]:
         hub = self._hub()
-        options = self._options
-        jobs = [
-            BackgroundSubmission(
-                hub,
-                submission(each, prefix=options.prefix, codec=options.codec, background=True, epoch=epoch),
-                len(options.addresses),
-            )
-            for each in requests
-        ]
+        ended = asyncio.Event()
+        batch = Batch(hub, map(self._background, requests), len(self._options.addresses), ended.set)
         try:
-            await hub.place(jobs, until=until)
-        except BaseException:  # cancelled: nobody will ever ask for them
-            for job in jobs:
-                job.abandon()
-            raise
-        return jobs
+            await hub.place(batch.parts, until=deadline.at)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(deadline.remaining()):
+                    await ended.wait()
+        finally:
+            batch.abandon()
+        return batch.handles()
+
+    def _background(self, wanted: JobRequest, epoch: int | None = None) -> Submission:
+        options = self._options
+        return submission(wanted, prefix=options.prefix, codec=options.codec, background=True, epoch=epoch)
 
     def map(
         self,

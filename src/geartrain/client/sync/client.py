@@ -2,6 +2,7 @@
 """The blocking client."""
 
 import os
+import threading
 import time
 import weakref
 from collections import deque
@@ -9,15 +10,15 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Generic, Self
 
-from geartrain.client.bulk import handles_of
+from geartrain.client.bulk import Batch
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import Configured
-from geartrain.client.request import Delay, Moment, epoch_seconds, handle_bytes, submission, unique_bytes
+from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, handle_bytes, submission, unique_bytes
 from geartrain.client.session import Session
 from geartrain.client.sync.hub import Hub
 from geartrain.client.sync.job import BackgroundSubmission, Question, SubmittedJob
 from geartrain.client.ticket import Ticket
-from geartrain.errors import ConnectionLost, GeartrainError
+from geartrain.errors import ConnectionLost
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
 
@@ -147,8 +148,11 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             ValueError: The job's time is no moment in time.
         """
         deadline = Deadline(timeout, time.monotonic)
+        hub = self._hub()
         wanted = JobRequest(function, workload, unique, priority)
-        [job] = self._leave([wanted], epoch_seconds(at, delay, time.time()), deadline.at)
+        encoded = self._background(wanted, epoch_seconds(at, delay, time.time()))
+        job = BackgroundSubmission(hub, encoded, len(self._options.addresses))
+        hub.place([job], until=deadline.at)
         try:
             return job.result(deadline.remaining())
         finally:
@@ -165,32 +169,21 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             NotAllSubmitted: Some were not taken; it has what became of each.
         """
         deadline = Deadline(timeout, time.monotonic)
-        jobs = self._leave(requests, None, deadline.at)
-        outcomes: list[Handle | GeartrainError] = []
-        for job in jobs:
-            try:
-                outcomes.append(job.result(deadline.remaining()))
-            except GeartrainError as error:
-                outcomes.append(error)
-            finally:
-                job.abandon()
-        return handles_of(outcomes)
-
-    def _leave(
-        self, requests: Iterable[JobRequest], epoch: int | None, until: float | None
-    ) -> list[BackgroundSubmission]:
         hub = self._hub()
+        ended = threading.Event()
+        batch = Batch(hub, map(self._background, requests), len(self._options.addresses), ended.set)
+        hub.place(batch.parts, until=deadline.at)
+        try:
+            if not ended.is_set():
+                hub.check_wait()
+            ended.wait(deadline.remaining())
+        finally:
+            batch.abandon()
+        return batch.handles()
+
+    def _background(self, wanted: JobRequest, epoch: int | None = None) -> Submission:
         options = self._options
-        jobs = [
-            BackgroundSubmission(
-                hub,
-                submission(each, prefix=options.prefix, codec=options.codec, background=True, epoch=epoch),
-                len(options.addresses),
-            )
-            for each in requests
-        ]
-        hub.place(jobs, until=until)
-        return jobs
+        return submission(wanted, prefix=options.prefix, codec=options.codec, background=True, epoch=epoch)
 
     def map(
         self,
