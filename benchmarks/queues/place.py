@@ -25,7 +25,7 @@ class Place:
 
     port: int
     settings: str
-    stamps: str = os.devnull
+    stamps: str
 
     @classmethod
     def of_this_process(cls) -> "Place":

@@ -42,8 +42,11 @@ class Worker:
 
     def pss_mib(self) -> float:
         """Return the memory of it and of the processes that it has started, each shared page counted in shares."""
-        process = psutil.Process(self._process.pid)
-        shares: list[int] = [each.memory_full_info().pss for each in [process, *process.children(recursive=True)]]
+        try:
+            process = psutil.Process(self._process.pid)
+            shares: list[int] = [each.memory_full_info().pss for each in [process, *process.children(recursive=True)]]
+        except psutil.Error as error:
+            raise BenchmarkError(f"the memory of the worker cannot be told: {error}") from error
         return sum(shares) / 2**20
 
 
@@ -86,7 +89,10 @@ def client(python: str, system: str, place: Place, verb: str, numbers: Sequence[
         raise BenchmarkError(f"{verb} took more than {patience:g} seconds") from error
     if done.returncode:
         raise BenchmarkError(f"{verb} ended with status {done.returncode}: {done.stderr.strip()[-_LAST_WORDS:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    try:
+        return json.loads(done.stdout)
+    except ValueError as error:
+        raise BenchmarkError(f"{verb} printed no figures: {done.stdout[-_LAST_WORDS:]!r}") from error
 
 
 def _environment(place: Place) -> dict[str, str]:

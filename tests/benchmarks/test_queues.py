@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +80,16 @@ def test_who_cannot_be_installed_fails_alone(tmp_path: Path) -> None:
     assert ours.errors == []
     assert "| Celery, as it comes | failed | failed | failed | failed | failed | failed |" in report.figures([celery])
     assert "there is no network" in report.failures([celery, ours])
+
+
+def test_what_cannot_be_installed_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SYSTEMS, "celery", replace(SYSTEMS["celery"], requirements=("/nowhere/celery",)))
+    environments = Environments(tmp_path)
+
+    environments.prepare("celery")
+
+    assert not environments.is_there("celery")
+    assert "/nowhere/celery" in environments.failures["celery"]
 
 
 def test_a_worker_that_cannot_start_is_quoted() -> None:
