@@ -130,6 +130,17 @@ class WorkerLoop:
         except GeartrainError as error:
             self._lost(link, connection, error)
 
+    def _leave(self) -> None:
+        self._shift.leave()
+        if self._nursery is not None and self._shift.running:
+            self._nursery.close()  # before others get the jobs
+        for link in self._links:
+            if link.connection is not None:
+                link.connection.leave()
+        self._crew.leave(wait=not self._shift.running)
+
+    # What happens in between, in the same thread.
+
     def _connected(self, link: Link, outcome: Outcome) -> None:
         now = time.monotonic()
         if not isinstance(outcome, socket.socket):
@@ -176,15 +187,6 @@ class WorkerLoop:
 
     def _give_up(self, error: GeartrainError) -> None:
         raise error
-
-    def _leave(self) -> None:
-        self._shift.leave()
-        if self._nursery is not None and self._shift.running:
-            self._nursery.close()  # before others get the jobs
-        for link in self._links:
-            if link.connection is not None:
-                link.connection.leave()
-        self._crew.leave(wait=not self._shift.running)
 
     # What happens in other threads.
 

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""The bytes between a transport and a session."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import pytest
+import uvloop
+
+from geartrain.protocol import REQUEST, Command, Parser, response
+from geartrain.worker.aio.connection import HIGH_WATER, Connection
+from geartrain.worker.session import WorkerSession
+from tests.worker.shells import PATIENCE
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+class Told:
+    """What a connection has told of itself."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.reasons: list[str] = []
+        self.news = asyncio.Event()
+
+    def made(self, connection: Connection) -> None:
+        connection.session = WorkerSession([(b"f", None)], b"", 0.0)
+
+    def received(self, connection: Connection, data: bytes) -> None:
+        self.data += data
+        self.news.set()
+
+    def lost(self, connection: Connection, reason: str) -> None:
+        self.reasons.append(reason)
+        self.news.set()
+
+
+Test: TypeAlias = Callable[[Connection, socket.socket, Told], Awaitable[None]]
+WithPair: TypeAlias = Callable[[Test], None]
+
+
+@pytest.fixture(params=LOOPS)
+def with_pair(request: pytest.FixtureRequest) -> WithPair:
+    """Runs a test with a connection, the other end of its wire, and what it tells."""
+
+    def run(test: Test) -> None:
+        async def main() -> None:
+            near, far = socket.socketpair()
+            far.setblocking(False)
+            told = Told()
+            loop = asyncio.get_running_loop()
+            _, connection = await loop.create_connection(
+                lambda: Connection(told.made, told.received, told.lost), sock=near
+            )
+            with far:
+                await asyncio.wait_for(test(connection, far, told), PATIENCE)
+            connection.close()
+            await asyncio.sleep(0)
+
+        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+            runner.run(main())
+
+    return run
+
+
+def test_bytes_go_both_ways(with_pair: WithPair) -> None:
+    async def test(connection: Connection, far: socket.socket, told: Told) -> None:
+        loop = asyncio.get_running_loop()
+        connection.flush()
+        sent = Parser(REQUEST).receive(await loop.sock_recv(far, 4096))
+        assert [command for command, _ in sent] == [Command.CAN_DO, Command.ECHO_REQ]
+
+        far.send(response(Command.NOOP))
+        await told.news.wait()
+        assert told.data == response(Command.NOOP)
+
+    with_pair(test)
+
+
+def test_the_end_is_told_once(with_pair: WithPair) -> None:
+    async def test(connection: Connection, far: socket.socket, told: Told) -> None:
+        far.close()
+        await told.news.wait()
+        connection.close()
+        connection.flush()
+
+        assert told.reasons == ["the server closed the connection"]
+        assert connection.is_lost
+
+    with_pair(test)
+
+
+def test_a_job_that_sends_more_than_the_server_takes_is_held_up(with_pair: WithPair) -> None:
+    async def test(connection: Connection, far: socket.socket, told: Told) -> None:
+        loop = asyncio.get_running_loop()
+        size = 8 * HIGH_WATER
+        await connection.wait_for_room()
+        connection.session.work(Command.WORK_DATA, b"H:1", bytes(size))
+        connection.flush()
+        held = asyncio.create_task(connection.wait_for_room())
+        await asyncio.sleep(0)
+        assert not held.done()
+
+        received = 0
+        while received < size:
+            received += len(await loop.sock_recv(far, HIGH_WATER))
+        await held
+
+    with_pair(test)
+
+
+def test_a_job_is_not_held_up_by_a_lost_connection(with_pair: WithPair) -> None:
+    async def test(connection: Connection, far: socket.socket, told: Told) -> None:
+        connection.session.work(Command.WORK_DATA, b"H:1", bytes(8 * HIGH_WATER))
+        connection.flush()
+        held = asyncio.create_task(connection.wait_for_room())
+        await asyncio.sleep(0)
+        far.close()
+
+        await held
+
+    with_pair(test)
+
+
+def test_a_farewell_says_what_is_left_and_takes_what_still_comes(with_pair: WithPair) -> None:
+    async def test(connection: Connection, far: socket.socket, told: Told) -> None:
+        loop = asyncio.get_running_loop()
+        connection.flush()
+        await loop.sock_recv(far, 4096)
+        connection.session.work(Command.WORK_COMPLETE, b"H:1", b"result")
+        far.send(response(Command.NOOP))
+        leaving = asyncio.create_task(connection.leave())
+
+        sent = Parser(REQUEST).receive(await loop.sock_recv(far, 4096))
+        assert list(sent) == [(Command.WORK_COMPLETE, [b"H:1", b"result"])]
+        assert await loop.sock_recv(far, 4096) == b""
+        far.close()
+        await leaving
+        assert told.reasons == []
+
+    with_pair(test)
