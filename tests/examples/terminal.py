@@ -96,6 +96,7 @@ def open_terminal(folder: Path, *ports: int) -> Iterator[Terminal]:
         "GEARMAND_PORT": str(port),
         "GEARMAND_PID_FILE": str(private / "pid"),
         "GEARMAND_LOG_FILE": str(private / "log"),
+        "GEARMAND_STORE": f"sqlite:///{private}/jobs",
         "GEARMAN_SERVERS": f"127.0.0.1:{port}",
         "PATH": os.pathsep.join([str(private), str(Path(sys.executable).parent), str(COMMANDS), os.environ["PATH"]]),
     }

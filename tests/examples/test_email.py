@@ -45,7 +45,7 @@ def recipients(terminal: Terminal) -> Path:
 
 def delivered(terminal: Terminal) -> list[Message]:
     """Return all that the SMTP server got, in order."""
-    box = mailbox.Maildir(terminal.folder / "mail", create=False)
+    box = mailbox.Maildir(terminal.folder / "mail")
     return sorted(box, key=lambda message: message["Message-ID"])
 
 
@@ -112,6 +112,17 @@ def test_another_worker_goes_on_where_one_has_died(terminal: Terminal, blocks: l
     letters = Counter(message["X-RcptTo"] for message in delivered(terminal))
     assert len(letters) == MANY
     assert letters.total() <= MANY + 1  # the letter that was under way, to which nobody had heard the answer
+
+
+def test_a_mailing_survives_a_job_server_that_is_killed(terminal: Terminal, blocks: list[str]) -> None:
+    start = terminal.blocks("email")[0]
+
+    terminal.type(blocks[0])
+    terminal.type("kill -KILL $(cat $GEARMAND_PID_FILE)")
+    terminal.type(start.splitlines()[0])
+    terminal.type(WORKER)
+
+    terminal.until(lambda: len(delivered(terminal)) == 12, "eleven letters and the report")
 
 
 def test_a_mail_server_that_is_away_is_waited_for(terminal: Terminal, blocks: list[str]) -> None:
