@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The client without a server: what both do is tested of both."""
 
-from collections.abc import Callable, Generator, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from geartrain import (
     JSON,
     AssignedJob,
+    AsyncAssignedJob,
+    AsyncWorker,
     Client,
     ConnectionLost,
     Data,
@@ -24,7 +27,7 @@ from geartrain import (
     Worker,
     as_completed,
 )
-from geartrain.testing import EagerClient, run_server, run_worker
+from geartrain.testing import AsyncEagerClient, EagerClient, run_server, run_worker
 
 PATIENCE = 20.0
 
@@ -168,3 +171,68 @@ class TestWithoutAServer:
 
         assert client.do("outer", "ab") == b"ba!"
         assert [job.function for job in client.jobs] == ["outer", "inner"]
+
+
+class TestInAnEventLoop:
+    def test_a_blocking_worker_does_the_jobs(self, worker: Worker) -> None:
+        async def use() -> None:
+            async with AsyncEagerClient[Any, Any](worker) as client:
+                assert await client.do("reverse", "ab") == b"BA"
+                job = await client.submit("talk")
+                assert [event async for event in job] == [Warn(b"careful"), Data(b"part"), Progress(1, 2)]
+                assert await job == b"end"
+                with pytest.raises(JobException, match="ValueError: not right"):
+                    await client.do("wrong", "right")
+                with pytest.raises(JobFailed):
+                    await client.do("fails")
+                with pytest.raises(LookupError, match="nobody does 'fly'"):
+                    await client.submit_background("fly")
+                assert [result async for result in client.map("reverse", ["ab", "cd"])] == [b"BA", b"DC"]
+                handle = await client.submit_background("reverse", delay=3600)
+                assert await client.status(handle) == JobStatus()
+                assert await client.ping() >= 0.0
+                assert [job.function for job in client.jobs][-1] == "reverse"
+                assert repr(client) == "<AsyncEagerClient: 7 jobs>"
+            with pytest.raises(ConnectionLost):
+                await client.do("reverse")
+
+        asyncio.run(use())
+
+    def test_coroutines_do_them_too(self) -> None:
+        async def add(job: AsyncAssignedJob) -> int:
+            await asyncio.sleep(0)
+            return sum(job.value)
+
+        async def count(job: AsyncAssignedJob) -> AsyncGenerator[int, None]:
+            for number in range(job.value):
+                yield number
+
+        async def use() -> None:
+            async with AsyncEagerClient({"add": add, "count": count}, codec=JSON, prefix="app.") as client:
+                assert await client.do("add", [1, 2]) == 3
+                assert [event async for event in await client.submit("count", 2)] == [Data(0), Data(1)]
+
+        asyncio.run(use())
+
+    def test_who_is_cancelled_waits_no_longer_and_the_job_goes_on(self) -> None:
+        async def hold(job: AsyncAssignedJob) -> bytes:
+            begun.set()
+            await gate.wait()
+            ended.set()
+            return b""
+
+        async def use() -> None:
+            worker = AsyncWorker("localhost")
+            worker.function(hold)
+            async with AsyncEagerClient[Any, Any](worker) as client:
+                doing = asyncio.create_task(client.do("hold"))
+                await begun.wait()
+                doing.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await doing
+                gate.set()
+                async with asyncio.timeout(PATIENCE):
+                    await ended.wait()
+
+        begun, gate, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        asyncio.run(use())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from geartrain.testing.clock import FakeClock
-    from geartrain.testing.eager import EagerClient
+    from geartrain.testing.eager.aio import AsyncEagerClient
+    from geartrain.testing.eager.sync import EagerClient
     from geartrain.testing.passage import Toward
     from geartrain.testing.proxy import FaultProxy
     from geartrain.testing.server import RunningServer, ServerProcess, run_server
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from geartrain.testing.worker import run_worker
 
 __all__ = [
+    "AsyncEagerClient",
     "EagerClient",
     "FakeClock",
     "FaultProxy",
@@ -30,7 +32,8 @@ __all__ = [
 
 # Loaded when it is asked for: the plugin for pytest is here as well, and most runs of pytest need no server.
 _HOMES = {
-    "EagerClient": "eager",
+    "AsyncEagerClient": "eager.aio",
+    "EagerClient": "eager.sync",
     "FakeClock": "clock",
     "FaultProxy": "proxy",
     "RunningServer": "server",
