@@ -35,7 +35,7 @@ add_module_names = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 
-highlight_language = "text"  # a block without a language is a drawing
+highlight_language = "none"  # a block without a language is a drawing
 myst_enable_extensions = ["attrs_inline", "deflist"]
 myst_heading_anchors = 3
 
