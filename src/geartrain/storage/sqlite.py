@@ -8,13 +8,10 @@ for each row, which beside a busy loop is four times as slow.
 The write-ahead log is synced with each commit (``synchronous=FULL``), so a commit survives a loss of power.
 """
 
-import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +19,7 @@ from urllib.parse import SplitResult, unquote
 
 from geartrain.jobrecord import Batch, JobRecord
 from geartrain.storage.store import CHUNK, Opened, StoreError
+from geartrain.storage.threaded import ThreadedStore
 
 __all__ = ["SQLiteStore"]
 
@@ -55,22 +53,20 @@ _INSERT = {size: "INSERT OR REPLACE INTO jobs VALUES " + ",".join([_ROW] * size)
 _DELETE = {size: "DELETE FROM jobs WHERE number IN (" + ",".join("?" * size) + ")" for size in _SIZES}  # noqa: S608
 
 
-class SQLiteStore:
+class SQLiteStore(ThreadedStore):
     """Jobs in a SQLite file, which belongs to one server.
 
     Args:
         path: The file; it and its folder are created if need be.
     """
 
+    failures = (sqlite3.Error, OSError)
+
     def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
         self._path = path
-        self._thread = ThreadPoolExecutor(1, "geartrain store")
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
-        self._is_closed = False
-
-    def __repr__(self) -> str:
-        return f"<SQLiteStore {self._path}>"
 
     @classmethod
     def from_url(cls, parts: SplitResult) -> "SQLiteStore":
@@ -79,52 +75,17 @@ class SQLiteStore:
             raise StoreError(f"{parts.geturl()!r} names no file; write it like sqlite:///var/lib/geartrain/jobs.db")
         return cls(Path(unquote(parts.path)))
 
-    async def open(self) -> Opened:
-        """Open the file; see `Store.open`."""
-        return await self._do(self._open)
-
-    async def replay(self) -> AsyncIterator[Sequence[JobRecord]]:
-        """Yield all jobs; see `Store.replay`."""
-        after = -(2**63)
-        while rows := await self._do(partial(self._read, after)):
-            yield rows
-            after = rows[-1].number
-
-    async def commit(self, batch: Batch) -> None:
-        """Store a batch; see `Store.commit`."""
-        await self._do(partial(self._commit, batch))
-
-    async def close(self) -> None:
-        """Close the file."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        await self._do(self._close)
-        self._thread.shutdown()
-
-    async def _do(self, call: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, call)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"{self._path}: {error}") from error
-
-    # In the thread.
-
     def _open(self) -> Opened:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._take_lock()
-            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            self._connection = connection
-            os.chmod(self._path, 0o600)  # noqa: PTH101  # workloads are nobody else's business
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            self._migrate(connection)
-            ((jobs, highest),) = connection.execute("SELECT count(*), coalesce(max(number), 0) FROM jobs")
-            reserved = connection.execute("SELECT value FROM facts WHERE name = 'reserved'").fetchone()
-        except BaseException:
-            self._close()
-            raise
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        self._connection = connection
+        self._path.chmod(0o600)  # workloads are nobody else's business
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        self._migrate(connection)
+        ((jobs, highest),) = connection.execute("SELECT count(*), coalesce(max(number), 0) FROM jobs")
+        reserved = connection.execute("SELECT value FROM facts WHERE name = 'reserved'").fetchone()
         return Opened(max(highest, reserved[0] if reserved else 0), jobs)
 
     def _take_lock(self) -> None:

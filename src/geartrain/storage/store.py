@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The seam between a job server and whatever keeps its jobs, and the way from a URL to a store."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
@@ -10,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from geartrain.errors import GeartrainError
 from geartrain.jobrecord import Batch, JobRecord
 
-__all__ = ["CHUNK", "Opened", "Store", "StoreError", "open_store"]
+__all__ = ["CHUNK", "Opened", "Store", "StoreError", "needed", "open_store"]
 
 CHUNK = 1000  # records that a replay hands over at once: some milliseconds of the event loop
 
@@ -62,9 +63,28 @@ class Store(Protocol):
         """Let go of it; no call fails because this one did."""
 
 
+@contextmanager
+def needed(extra: str) -> Iterator[None]:
+    """Name the extra that brings what an import in the block did not find."""
+    try:
+        yield
+    except ImportError as error:
+        raise StoreError(
+            f"this store needs {error.name}, which the extra {extra!r} brings: pip install 'geartrain[{extra}]'"
+        ) from error
+
+
 # Where a URL leads: the module, and the class in it, whose `from_url` makes a store of it.
 _SCHEMES = {
     "sqlite": ("geartrain.storage.sqlite", "SQLiteStore"),
+    "postgresql": ("geartrain.storage.postgres", "PostgresStore"),
+    "postgres": ("geartrain.storage.postgres", "PostgresStore"),
+    "mysql": ("geartrain.storage.mysql", "MySQLStore"),
+    "mariadb": ("geartrain.storage.mysql", "MySQLStore"),
+    "redis": ("geartrain.storage.redis", "RedisStore"),
+    "rediss": ("geartrain.storage.redis", "RedisStore"),
+    "valkey": ("geartrain.storage.redis", "RedisStore"),
+    "memcached": ("geartrain.storage.memcached", "MemcachedStore"),
 }
 
 

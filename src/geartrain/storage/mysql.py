@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: MIT
+"""Jobs in MariaDB or MySQL. The extra ``mysql`` brings the library.
+
+A batch is one transaction, with one statement for as many rows as the server takes in a packet. A workload that is
+larger than a packet is kept in pieces. How safe a commit is, ``innodb_flush_log_at_trx_commit`` of the server says.
+"""
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import SplitResult, parse_qs, unquote
+
+from geartrain.jobrecord import Batch, JobRecord
+from geartrain.storage.store import CHUNK, Opened, StoreError, needed
+from geartrain.storage.threaded import FAREWELL, PATIENCE, ThreadedStore
+
+with needed("mysql"):
+    import pymysql
+
+__all__ = ["MySQLStore"]
+
+_SCHEMA_VERSION = 1
+_MIGRATIONS: dict[int, Sequence[str]] = {
+    1: (
+        """CREATE TABLE geartrain_jobs (
+            number bigint PRIMARY KEY,
+            handle blob NOT NULL,
+            `function` blob NOT NULL,
+            `unique` blob NOT NULL,
+            priority tinyint NOT NULL,
+            workload longblob NOT NULL,
+            run_at bigint NOT NULL,
+            retries integer NOT NULL,
+            reducer blob NOT NULL,
+            schedule blob NOT NULL,
+            owner varchar(255) CHARACTER SET utf8mb4 NOT NULL
+        ) ENGINE=InnoDB""",
+        """CREATE TABLE geartrain_pieces (
+            number bigint NOT NULL,
+            piece integer NOT NULL,
+            data longblob NOT NULL,
+            PRIMARY KEY (number, piece)
+        ) ENGINE=InnoDB""",
+    ),
+}
+_FACTS = (
+    "CREATE TABLE IF NOT EXISTS geartrain_facts (name varchar(64) PRIMARY KEY, value bigint NOT NULL) ENGINE=InnoDB"
+)
+_SET_FACT = "REPLACE INTO geartrain_facts VALUES (%s, %s)"
+_ROW = f"({','.join(['%s'] * len(JobRecord._fields))})"
+_LOCK = "geartrain"
+_PIECE = (
+    1024 * 1024
+)  # bytes; a byte may travel as two, and the least that a server takes in a packet by default is 4 MiB
+_ROWS = 500  # in one statement at most
+
+
+class MySQLStore(ThreadedStore):
+    """Jobs in a MariaDB or MySQL database.
+
+    Args:
+        host: Where the server is.
+        port: Its port.
+        user: Our name there.
+        password: And what proves it.
+        database: The database, which has to be there.
+        unix_socket: A socket in the file system, instead of host and port.
+    """
+
+    failures = (pymysql.MySQLError, OSError)
+
+    def __init__(
+        self,
+        host: str = "localhost",
+        port: int = 3306,
+        user: str | None = None,
+        password: str = "",
+        database: str = "gearman",
+        unix_socket: str | None = None,
+    ) -> None:
+        super().__init__(f"mysql database {database} on {unix_socket or f'{host}:{port}'}")
+        self._where = (host, port, user, password, database, unix_socket)
+        self._connection: pymysql.Connection[pymysql.cursors.Cursor] | None = None
+
+    @classmethod
+    def from_url(cls, parts: SplitResult) -> "MySQLStore":
+        """Return the store behind ``mysql://user:password@host:port/database?unix_socket=/path``."""
+        try:
+            port = parts.port or 3306
+        except ValueError as error:
+            raise StoreError(f"not a MySQL address: {error}") from error
+        return cls(
+            unquote(parts.hostname or "localhost"),
+            port,
+            unquote(parts.username) if parts.username else None,
+            unquote(parts.password or ""),
+            unquote(parts.path.strip("/")) or "gearman",
+            parse_qs(parts.query).get("unix_socket", [None])[0],
+        )
+
+    def _open(self) -> Opened:
+        connection = self._connected()
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW TABLES LIKE 'geartrain_facts'")
+            if not cursor.fetchall():
+                cursor.execute(_FACTS)
+            self._migrate(cursor)
+            cursor.execute("SELECT count(*), coalesce(max(number), 0) FROM geartrain_jobs")
+            ((jobs, highest),) = cursor.fetchall()
+            cursor.execute("SELECT value FROM geartrain_facts WHERE name = 'reserved'")
+            reserved = cursor.fetchone()
+        connection.commit()
+        return Opened(max(highest, reserved[0] if reserved else 0), jobs)
+
+    def _migrate(self, cursor: pymysql.cursors.Cursor) -> None:
+        cursor.execute("SELECT value FROM geartrain_facts WHERE name = 'schema'")
+        row = cursor.fetchone()
+        version = row[0] if row else 0
+        if version > _SCHEMA_VERSION:
+            raise StoreError(f"{self.name}: written by a later version (schema {version})")
+        for step in range(version + 1, _SCHEMA_VERSION + 1):
+            for statement in _MIGRATIONS[step]:
+                cursor.execute(statement)
+            cursor.execute(_SET_FACT, ("schema", step))
+
+    def _read(self, after: int) -> list[JobRecord]:
+        connection = self._connected()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM geartrain_jobs WHERE number > %s ORDER BY number LIMIT %s", (after, CHUNK))
+            jobs = [JobRecord._make(row) for row in cursor.fetchall()]
+            if jobs:
+                jobs = list(self._completed(cursor, jobs))
+        connection.commit()
+        return jobs
+
+    def _completed(self, cursor: pymysql.cursors.Cursor, jobs: Sequence[JobRecord]) -> Iterator[JobRecord]:
+        """Yield jobs with the pieces of their workloads joined."""
+        first, last = jobs[0].number, jobs[-1].number
+        cursor.execute("SELECT DISTINCT number FROM geartrain_pieces WHERE number BETWEEN %s AND %s", (first, last))
+        in_pieces = {number for (number,) in cursor.fetchall()}
+        for job in jobs:
+            if job.number in in_pieces:
+                workload = bytearray(job.workload)
+                cursor.execute("SELECT piece FROM geartrain_pieces WHERE number = %s ORDER BY piece", (job.number,))
+                for (piece,) in cursor.fetchall():
+                    cursor.execute(
+                        "SELECT data FROM geartrain_pieces WHERE number = %s AND piece = %s", (job.number, piece)
+                    )
+                    ((data,),) = cursor.fetchall()
+                    workload += data
+                yield job._replace(workload=bytes(workload))
+            else:
+                yield job
+
+    def _commit(self, batch: Batch) -> None:
+        connection = self._connected()
+        connection.begin()
+        with connection.cursor() as cursor:
+            for jobs in _portions(batch.stored):
+                rows = ",".join([_ROW] * len(jobs))
+                values = [value for job in jobs for value in job._replace(workload=job.workload[:_PIECE])]
+                cursor.execute(f"REPLACE INTO geartrain_jobs VALUES {rows}", values)  # noqa: S608
+            for job in batch.stored:
+                for piece in range(1, -(-len(job.workload) // _PIECE)):
+                    data = job.workload[piece * _PIECE : (piece + 1) * _PIECE]
+                    cursor.execute("REPLACE INTO geartrain_pieces VALUES (%s, %s, %s)", (job.number, piece, data))
+            if batch.finished:
+                numbers = list(batch.finished)
+                cursor.execute("DELETE FROM geartrain_jobs WHERE number IN %s", (numbers,))
+                cursor.execute("DELETE FROM geartrain_pieces WHERE number IN %s", (numbers,))
+            if batch.reserve:
+                cursor.execute(_SET_FACT, ("reserved", batch.reserve))
+            if not any(batch):
+                cursor.execute("SELECT 1")
+        connection.commit()
+
+    def _connected(self) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+        if self._connection is None:
+            host, port, user, password, database, unix_socket = self._where
+            self._connection = pymysql.connect(
+                host=host,
+                port=port,
+                user=user,
+                password=password,
+                database=database,
+                unix_socket=unix_socket,
+                charset="utf8mb4",
+                connect_timeout=5,
+                read_timeout=PATIENCE,
+                write_timeout=PATIENCE,
+            )
+            with self._connection.cursor() as cursor:
+                cursor.execute("SELECT get_lock(%s, %s)", (f"{_LOCK}.{database}", FAREWELL))
+                if cursor.fetchall() != ((1,),):
+                    raise StoreError(f"{self.name}: another server uses it")
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None and self._connection.open:
+            self._connection.close()
+        self._connection = None
+
+    def _reset(self) -> None:
+        self._close()
+
+
+def _portions(jobs: Sequence[JobRecord]) -> Iterator[Sequence[JobRecord]]:
+    """Yield jobs in portions that fit into a packet."""
+    portion: list[JobRecord] = []
+    weight = 0
+    for job in jobs:
+        size = sum(map(len, (job.handle, job.function, job.unique, job.workload[:_PIECE]))) + 1000
+        if portion and (weight + size > _PIECE or len(portion) == _ROWS):
+            yield portion
+            portion, weight = [], 0
+        portion.append(job)
+        weight += size
+    if portion:
+        yield portion
