@@ -4,7 +4,7 @@
 import logging
 from collections.abc import Iterable
 
-import redis  # type: ignore[import-not-found]  # it has an environment of its own
+import redis
 import rq  # type: ignore[import-not-found]  # likewise
 
 from benchmarks.queues.meter import Calls

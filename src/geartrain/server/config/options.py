@@ -118,8 +118,8 @@ class ServerOptions:
         None,
         values.STORE,
         STORE,
-        "where background jobs are kept: sqlite:///FILE, or none [a SQLite file in the state folder, by port; none "
-        "with port 0]",
+        "where background jobs are kept: sqlite:///FILE, postgresql://, mysql://, redis:// or memcached:// with "
+        "USER:PASSWORD@HOST:PORT/DATABASE, or none [a SQLite file in the state folder, by port; none with port 0]",
     )
     durability: Durability = option(
         Durability.COMMIT,
