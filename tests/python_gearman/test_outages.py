@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: MIT
 """Servers that go away, come back, or were never there; and a worker that neither gives up nor spins."""
 
+import contextlib
 import queue
 import signal
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 import geartrain.python_gearman as gearman
-from geartrain.protocol import Command
+from geartrain.protocol import Command, response
 from geartrain.python_gearman import connection, errors
 from geartrain.testing import ServerProcess
 from geartrain.transport import Backoff
-from tests.client.peers import ScriptedServer, ServedClient
+from tests.client.peers import Gone, ScriptedServer, ServedClient
 from tests.job_servers import Gearmand, free_port
 from tests.python_gearman.workers import PATIENCE, a_worker, working
 
@@ -84,14 +86,14 @@ def test_a_worker_that_finds_no_server_for_a_whole_poll_timeout_says_so() -> Non
             ended.result(PATIENCE)
 
 
-def assign_and_vanish(client: ServedClient) -> None:
-    """Give a job to a worker, and close the connection."""
+def assign(client: ServedClient, function: bytes = b"stream") -> None:
+    """Speak as a server does until a worker has a job."""
     while True:
         command, arguments = client.packet()
         if command == Command.ECHO_REQ:
             client.send(Command.ECHO_RES, *arguments)
         elif command == Command.GRAB_JOB_ALL:
-            client.send(Command.JOB_ASSIGN_ALL, b"H:a:1", b"stream", b"u", b"", b"x")
+            client.send(Command.JOB_ASSIGN_ALL, b"H:a:1", function, b"u", b"", b"x")
             return
 
 
@@ -109,7 +111,7 @@ def test_a_job_whose_server_is_lost_runs_to_its_end_and_the_worker_goes_on(caplo
         ended.put("to its end")
         return "nobody is there to take it"
 
-    with ScriptedServer(assign_and_vanish) as server, working(a_worker(f"127.0.0.1:{server.port}", stream=stream)):
+    with ScriptedServer(assign) as server, working(a_worker(f"127.0.0.1:{server.port}", stream=stream)):
         for _ in range(3):
             assert ended.get(timeout=PATIENCE) == "to its end"
 
@@ -167,12 +169,84 @@ def test_a_server_that_only_accepts_is_not_asked_all_the_time() -> None:
     assert polls <= 4 * connections
 
 
+def say_nothing(client: ServedClient) -> None:
+    with contextlib.suppress(ConnectionError):
+        while client.socket.recv(65536):
+            pass
+
+
 def test_a_server_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("geartrain.worker.session.ANSWER_TIMEOUT", 0.05)
-    with ScriptedServer(ServedClient.wait_until_gone) as server:
+    with ScriptedServer(say_nothing) as server:
         worker = a_worker(f"127.0.0.1:{server.port}")
 
         with pytest.raises(errors.ServerUnavailable):
             worker.work(poll_timeout=0.2)
 
     assert server.accepted == 1  # the back-off is longer than that
+
+
+def test_a_server_that_does_not_read_is_not_waited_for_longer_than_allowed() -> None:
+    is_over = threading.Event()
+
+    def assign_and_read_no_more(client: ServedClient) -> None:
+        assign(client)
+        assert is_over.wait(PATIENCE)
+
+    def stream(worker: gearman.GearmanWorker, job: gearman.GearmanJob) -> str:
+        worker.send_job_data(job, b"x" * (1 << 26), poll_timeout=0.05)
+        is_over.set()
+        return "nobody is there to take it"
+
+    with ScriptedServer(assign_and_read_no_more) as server, pytest.raises(errors.ServerUnavailable):
+        a_worker(f"127.0.0.1:{server.port}", stream=stream).work(poll_timeout=0.2)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_job_of_a_task_that_is_gone_is_left_to_other_workers(caplog: pytest.LogCaptureFixture) -> None:
+    is_back = threading.Event()
+
+    def assign_something_else(client: ServedClient) -> None:
+        assign(client, b"gone")
+        with pytest.raises(Gone):  # and nothing is said about the job
+            client.packet()
+
+    def welcome(client: ServedClient) -> None:
+        is_back.set()
+        say_nothing(client)
+
+    with ScriptedServer(assign_something_else, welcome) as server, working(a_worker(f"127.0.0.1:{server.port}")):
+        assert is_back.wait(PATIENCE)
+
+    assert "left to other workers" in caplog.text
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("nonsense", [b"220 mail.example ESMTP\r\n", response(Command.NO_JOB)])
+def test_a_server_that_says_what_nobody_asked_for_is_given_up(nonsense: bytes) -> None:
+    given_up: queue.Queue[bytes] = queue.Queue()
+
+    def speak(client: ServedClient) -> None:
+        client.socket.sendall(nonsense)
+        say_nothing(client)
+        given_up.put(nonsense)
+
+    with ScriptedServer(speak) as server, working(a_worker(f"127.0.0.1:{server.port}")):
+        for _ in range(2):
+            given_up.get(timeout=PATIENCE)
+
+
+def test_an_error_from_a_server_is_heard_of() -> None:
+    heard: queue.Queue[tuple[str, str]] = queue.Queue()
+
+    class Listening(gearman.GearmanWorker):
+        def on_gearman_error(self, error_code: str, error_text: str) -> bool:
+            heard.put((error_code, error_text))
+            return super().on_gearman_error(error_code, error_text)
+
+    def complain(client: ServedClient) -> None:
+        client.send(Command.ERROR, b"UNEXPECTED_PACKET", b"no idea")
+        say_nothing(client)
+
+    with ScriptedServer(complain) as server, working(Listening([("127.0.0.1", server.port)])):
+        assert heard.get(timeout=PATIENCE) == ("UNEXPECTED_PACKET", "no idea")

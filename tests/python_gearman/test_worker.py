@@ -92,8 +92,11 @@ def test_an_idle_worker_polls_now_and_then(server: str) -> None:
 
 
 def test_what_a_job_says_arrives(server: str) -> None:
+    large = bytes(range(256)) * (1 << 15)  # more than any socket takes at once
+
     def talk(worker: gearman.GearmanWorker, job: gearman.GearmanJob) -> str:
         worker.send_job_data(job, "part")
+        worker.send_job_data(job, large)
         worker.send_job_warning(job, b"careful")
         worker.send_job_status(job, 1, 4.0)
         worker.wait_until_updates_sent([job])
@@ -104,7 +107,7 @@ def test_what_a_job_says_arrives(server: str) -> None:
     with working(a_worker(server, talk=talk)):
         request = gearman.GearmanClient([server]).submit_job("talk", "", unique="mine")
 
-    assert (list(request.data_updates), list(request.warning_updates)) == ([b"part"], [b"careful"])
+    assert (list(request.data_updates), list(request.warning_updates)) == ([b"part", large], [b"careful"])
     assert request.status["handle"] == request.job.handle
     assert (request.status["numerator"], request.status["denominator"], request.status["running"]) == (1, 4, True)
     assert request.result.decode() == f"mine {request.job.handle!s}"

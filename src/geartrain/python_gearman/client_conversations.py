@@ -120,7 +120,10 @@ class ClientConversations(GearmanConnectionManager):
         else:
             connection.works()
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                failure = None  # or it would hold itself, by its traceback, and all that stands there
 
     def _take(self, request: GearmanJobRequest, event: SessionEvent) -> None:
         match event:
