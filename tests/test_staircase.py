@@ -77,7 +77,9 @@ def test_what_decides_knows_nothing_of_the_world(pattern: str) -> None:
         assert not used, f"{module.relative_to(SOURCE)} imports {used}"
 
 
-@pytest.mark.parametrize("module", ["geartrain", "geartrain.client", "geartrain.worker", "geartrain.admin"])
+@pytest.mark.parametrize(
+    "module", ["geartrain", "geartrain.client", "geartrain.worker", "geartrain.admin", "geartrain.python_gearman"]
+)
 def test_a_client_or_worker_loads_no_server(module: str) -> None:
     """Who only submits or works pays for nothing else."""
     unwanted = "'geartrain.core', 'geartrain.server', 'geartrain.testing', 'asyncio', 'uvloop'"

@@ -165,6 +165,13 @@ def test_an_unknown_constant_of_the_protocol_is_an_attribute_error() -> None:
     assert "GEARMAN_COMMAND_NOOP" in dir(ours.protocol)
 
 
+def test_a_list_of_one_is_its_item() -> None:
+    assert ours.util.unlist([]) is None
+    assert ours.util.unlist(["a"]) == "a"
+    with pytest.raises(ValueError, match="not 2"):
+        ours.util.unlist(["a", "b"])
+
+
 DOORS = {"install": "import geartrain.python_gearman\ngeartrain.python_gearman.install()\n", "package": ""}
 
 
