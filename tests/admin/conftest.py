@@ -17,7 +17,7 @@ __all__ = ["Connect", "connect", "server"]
 class Connect(Protocol):
     """Makes an administrator of either kind."""
 
-    def __call__(self, server: str, *, timeout: float = 20.0) -> AdminClient: ...
+    def __call__(self, server: str, *, timeout: float = 20.0, connect_timeout: float = 20.0) -> AdminClient: ...
 
 
 @pytest.fixture(params=["blocking", *LOOPS])
@@ -26,6 +26,4 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
         yield AdminClient
         return
     with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-        yield lambda server, *, timeout=20.0: cast(
-            AdminClient, Driven(AsyncAdminClient(server, timeout=timeout), runner)
-        )
+        yield lambda server, **options: cast(AdminClient, Driven(AsyncAdminClient(server, **options), runner))

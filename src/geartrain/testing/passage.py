@@ -112,6 +112,9 @@ class Passage:
         accepted: The client's connection, which is ours from now on.
         target: The server's address.
         faults: What happens to the bytes.
+
+    Attributes:
+        has_ended: Whether both sides have been told of the end.
     """
 
     def __init__(self, accepted: socket.socket, target: ServerAddress, faults: Faults) -> None:
@@ -122,6 +125,7 @@ class Passage:
         self._flows: asyncio.Future[tuple[None, None]] | None = None
         self._is_cut = False
         self._resets = False
+        self.has_ended = asyncio.Event()
 
     async def run(self) -> None:
         """Pass bytes on until both sides have closed, or the passage is cut; then let go of both."""
@@ -135,6 +139,8 @@ class Passage:
             pass  # the client sees its connection end
         finally:
             self._let_go()
+            await asyncio.sleep(0)  # in which the transports close their sockets
+            self.has_ended.set()
 
     def cut(self, *, reset: bool) -> None:
         """Have the connection end on both sides, in good order or by a reset; one that is being made ends then."""
@@ -184,6 +190,7 @@ class Passage:
         with contextlib.suppress(OSError):
             for _, writer in self._ends.values():
                 writer.write_eof()
+            self.has_ended.set()
             await asyncio.gather(*(_drain(reader) for reader, _ in self._ends.values()))
 
     def _let_go(self) -> None:

@@ -74,6 +74,7 @@ class FaultProxy:
             asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(PATIENCE)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(PATIENCE)
+        self._loop.close()
         self._reserved.close()
 
     # What there is to see
@@ -148,7 +149,7 @@ class FaultProxy:
                 has closed it (FIN).
         """
         if after is None:
-            self._do(lambda: self._cut_all(reset))
+            asyncio.run_coroutine_threadsafe(self._cut_all(reset), self._loop).result(PATIENCE)
         else:
             self._do(lambda: self._faults.plan(Cut(toward, after, reset)))
 
@@ -176,7 +177,6 @@ class FaultProxy:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
-        self._loop.close()
 
     def _do(self, action: Callable[[], None]) -> None:
         """Have the thread do something, and return when it is done."""
@@ -192,9 +192,11 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(do)
         done.result(PATIENCE)
 
-    def _cut_all(self, reset: bool) -> None:
-        for passage in self._passages.values():
+    async def _cut_all(self, reset: bool) -> None:
+        passages = list(self._passages.values())
+        for passage in passages:
             passage.cut(reset=reset)
+        await asyncio.gather(*(passage.has_ended.wait() for passage in passages))
 
     def _listen(self) -> None:
         self._stop_listening()

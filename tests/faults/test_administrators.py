@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""Administrators of both kinds, and servers that go away, come back or fall silent."""
+
+import time
+
+import pytest
+
+from geartrain import Client, ConnectionLost, NoServerAvailable, ReplyTimeout
+from geartrain.testing import FaultProxy, Toward
+from tests.admin.conftest import Connect, connect
+from tests.faults.conftest import descriptors
+
+__all__ = ["connect"]
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_an_outage_between_calls_is_not_noticed(connect: Connect, proxy: FaultProxy, reset: bool) -> None:
+    with connect(proxy.address) as admin:
+        version = admin.version()
+        for _ in range(3):
+            proxy.cut(reset=reset)
+
+            assert admin.version() == version
+
+
+@pytest.mark.parametrize("after", [0, 1, 20])
+def test_a_listing_that_breaks_off_is_no_listing(connect: Connect, server: str, proxy: FaultProxy, after: int) -> None:
+    with Client(server) as client, connect(proxy.address) as admin:
+        handles = {client.submit_background("f").name for _ in range(10)}
+        admin.version()
+        proxy.cut(after=after, toward=Toward.CLIENT)
+
+        with pytest.raises(ConnectionLost, match=proxy.address):
+            admin.jobs()
+        assert {job.handle for job in admin.jobs()} == handles
+
+
+def test_an_answer_that_comes_too_late_is_not_taken_for_another(connect: Connect, proxy: FaultProxy) -> None:
+    with connect(proxy.address, timeout=0.2) as hasty, connect(proxy.address) as patient:
+        version = patient.version()
+        proxy.stall(Toward.CLIENT)
+        with pytest.raises(ReplyTimeout, match=r"within 0\.2 seconds"):
+            hasty.pid()
+        proxy.resume()
+
+        assert patient.version() == version
+        assert hasty.status() == []
+
+
+def test_a_machine_that_is_gone_costs_one_time_out(connect: Connect, proxy: FaultProxy) -> None:
+    proxy.vanish()
+    began = time.monotonic()
+    with connect(proxy.address, connect_timeout=0.2) as admin:
+        for _ in range(2):
+            with pytest.raises(NoServerAvailable, match="no answer in time"):
+                admin.status()
+    assert time.monotonic() - began < 10.0
+
+
+def test_a_slow_path_changes_nothing_but_the_time(connect: Connect, server: str, proxy: FaultProxy) -> None:
+    proxy.dribble(1)
+    with Client(server) as client, connect(proxy.address) as admin:
+        handles = {client.submit_background("f").name for _ in range(10)}
+
+        assert {job.handle for job in admin.jobs()} == handles
+
+
+def test_nothing_is_left_behind(connect: Connect, proxy: FaultProxy) -> None:
+    with connect(proxy.address) as admin:
+
+        def endure(count: int) -> int:
+            for _ in range(count):
+                admin.version()
+                proxy.cut(reset=True)
+                proxy.wait_until_unused()
+            return descriptors()
+
+        before = endure(20)
+        assert endure(100) <= before + 2
