@@ -4,13 +4,13 @@
 import argparse
 import csv
 import email
-import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from geartrain import Client, Progress, Warn
+from geartrain import JSON, Client, Progress, Warn
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
     return result
 
 
-def read(letter: Path, recipients: Path) -> str:
+def read(letter: Path, recipients: Path) -> dict[str, Any]:
     """Return a mailing as its worker wants it."""
     draft = email.message_from_string(letter.read_text())
     with recipients.open(newline="") as table:
@@ -37,19 +37,19 @@ def read(letter: Path, recipients: Path) -> str:
     if not (draft["From"] and draft["Subject"]):
         raise SystemExit(f"{letter}: a letter begins with lines From: and Subject:, and an empty one")
     mailing = {"sender": draft["From"], "subject": draft["Subject"], "text": draft.get_payload()}
-    return json.dumps(mailing | {"recipients": list(by_address.values())})
+    return mailing | {"recipients": list(by_address.values())}
 
 
-def queue(mailing: str) -> int:
-    with Client() as client:
+def queue(mailing: dict[str, Any]) -> int:
+    with Client(codec=JSON) as client:
         # "-" makes a mailing that is queued twice one job for as long as it is not done.
         print(client.submit_background("send_mailing", mailing, unique="-"))
     return 0
 
 
-def follow(mailing: str) -> int:
+def follow(mailing: dict[str, Any]) -> int:
     """Show how the mailing gets on; return 1 if somebody was refused."""
-    with Client() as client, tqdm(unit=" letters") as bar:
+    with Client(codec=JSON) as client, tqdm(unit=" letters") as bar:
         job = client.submit("send_mailing", mailing, unique="-")
         for event in job:
             if isinstance(event, Progress):
@@ -57,7 +57,7 @@ def follow(mailing: str) -> int:
                 bar.update(event.numerator - bar.n)
             elif isinstance(event, Warn):
                 bar.write(event.text, file=sys.stderr)
-        result = json.loads(job.result())
+        result = job.result()
     print(f"{result['sent']} sent, {len(result['refused'])} refused")
     return 1 if result["refused"] else 0
 

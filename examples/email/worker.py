@@ -17,7 +17,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from geartrain import AssignedJob, Worker
+from geartrain import JSON, AssignedJob, Worker
 
 MAIL_SERVER = os.environ.get("MAIL_SERVER", "127.0.0.1:25")
 JOURNALS = Path(os.environ.get("MAIL_JOURNALS", "journals"))
@@ -25,19 +25,19 @@ PAUSES = (0, 1, 5, 30, 120, 600)  # seconds before each attempt to write to thos
 PATIENCE = 30.0  # seconds for each answer of the mail server
 SENT = "sent"
 
-worker = Worker(client_id="mailing", concurrency=4)
+worker = Worker(client_id="mailing", codec=JSON, concurrency=4)
 
 
 @worker.function
-def send_mailing(job: AssignedJob) -> str:
+def send_mailing(job: AssignedJob) -> dict[str, Any]:
     """Write to every recipient; return how many got a letter, and what the mail server said of the others."""
-    mailing = job.json()
+    mailing = job.value
     with Journal(JOURNALS / hashlib.sha256(job.workload).hexdigest()[:32]) as journal:
         for pause in PAUSES:
             time.sleep(pause)
             try:
                 if attempt(job, mailing, journal):
-                    return json.dumps({"sent": journal.sent, "refused": journal.refused})
+                    return {"sent": journal.sent, "refused": journal.refused}
             except OSError as error:  # the root of smtplib's errors, too
                 job.warning(f"{MAIL_SERVER}: {error}")
         raise TimeoutError(f"gave up with {len(journal.answers)} of {len(mailing['recipients'])} done")

@@ -3,13 +3,13 @@
 
 import argparse
 import contextlib
-import json
 import sys
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
-from geartrain import AdminClient, Client, JobRequest, JobTimeout, SubmittedJob
+from geartrain import JSON, AdminClient, Client, JobRequest, JobTimeout, SubmittedJob
 
 PATIENCE = 5.0  # seconds for all answers together
 ROW = "{:<20} {:>18} {:>5} {:>7} {:>18}   {}"
@@ -33,7 +33,7 @@ def show_machines() -> bool:
     all_answered = True
     machines = known_machines()
     print(ROW.format("MACHINE", "LOAD 1, 5, 15 MIN", "CPUS", "MEMORY", "UP", "DISKS"))
-    with Client() as client:  # when it leaves, the server forgets the questions that were not answered
+    with Client(codec=JSON) as client:  # when it leaves, the server forgets the questions that were not answered
         jobs = {name: ask(client, name) for name, is_connected in machines.items() if is_connected}
         deadline = time.monotonic() + PATIENCE
         for name in machines:
@@ -52,13 +52,13 @@ def known_machines() -> dict[str, bool]:
     return {name.removeprefix("load@"): workers > 0 for name, workers in rows if name.startswith("load@")}
 
 
-def ask(client: Client, name: str) -> list[SubmittedJob]:
+def ask(client: Client[Any, Any], name: str) -> list[SubmittedJob[Any]]:
     return client.submit_many([JobRequest(f"load@{name}"), JobRequest(f"disk@{name}")])
 
 
-def row(name: str, jobs: Sequence[SubmittedJob], deadline: float) -> str:
+def row(name: str, jobs: Sequence[SubmittedJob[Any]], deadline: float) -> str:
     """Return the line for a machine, once it has answered."""
-    machine, disks = (json.loads(job.result(deadline - time.monotonic())) for job in jobs)
+    machine, disks = (job.result(deadline - time.monotonic()) for job in jobs)
     return ROW.format(
         name,
         " ".join(f"{figure:5.2f}" for figure in machine["load"]),
