@@ -49,7 +49,12 @@ class Page:
     """
 
     def __init__(self, *, starts_servers: bool) -> None:
-        self._cleanup = contextlib.ExitStack()
+        with contextlib.ExitStack() as cleanup:
+            self._cleanup = cleanup
+            self._open(starts_servers=starts_servers)
+            self._cleanup = cleanup.pop_all()
+
+    def _open(self, *, starts_servers: bool) -> None:
         self.folder = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="geartrain-docs-")))
         self.names: dict[str, Any] = {"__name__": "__page__"}
         self.printed = ""
