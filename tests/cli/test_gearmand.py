@@ -64,7 +64,7 @@ def test_a_wrong_option_is_reported_on_stderr() -> None:
         ("--ssl", 1),
         ("--ssl --ssl-certificate /missing", 1),
         ("--ssl-verify=required", 1),
-        ("-q mysql", 1),
+        ("-q libdrizzle", 1),
     ],
 )
 def test_arguments_can_be_checked_without_a_start(words: str, code: int) -> None:

@@ -6,7 +6,7 @@ statement is the same, and PostgreSQL plans it once. How safe a commit is, ``syn
 """
 
 from collections.abc import Sequence
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, unquote
 
 from geartrain.jobrecord import Batch, JobRecord
 from geartrain.storage.store import CHUNK, Opened, StoreError, needed
@@ -65,9 +65,9 @@ class PostgresStore(ThreadedStore):
 
     @classmethod
     def from_url(cls, parts: SplitResult) -> "PostgresStore":
-        """Return the store behind ``postgresql://user:password@host:port/database``."""
+        """Return the store behind ``postgresql://user:password@host:port/database``, or a string of libpq's."""
         try:
-            return cls(parts.geturl())
+            return cls(parts.geturl() if parts.netloc else unquote(parts.path))
         except psycopg.ProgrammingError as error:
             raise StoreError(f"not a PostgreSQL address: {error}") from error
 

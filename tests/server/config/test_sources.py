@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from geartrain.core import PriorityScope
+from geartrain.core import Durability, PriorityScope
 from geartrain.server.config.options import OPTIONS, GearmandOptions
 from geartrain.server.config.sources import Invocation, read
-from geartrain.server.config.values import OptionError
+from geartrain.server.config.values import QUEUES, OptionError
 from geartrain.server.endpoints import Endpoint
 from geartrain.server.logs import Level, LogFormat
 from geartrain.server.tls import Verify
+from geartrain.storage import open_store
 
 
 def invocation(*words: str, environment: Mapping[str, str] | None = None) -> Invocation:
@@ -102,13 +103,15 @@ def test_an_option_is_understood(words: str, attribute: str, value: object) -> N
         ("-r gopher", "Unknown protocol module : gopher"),
         ("-q cassette", "Error while initializing the queue : cassette"),
         ("-r http", "the protocol module 'http' is not available in this version"),
+        ("-q libsqlite3", "-q libsqlite3 needs --libsqlite3-db FILE"),
         (
-            "-q libsqlite3",
-            "the queue 'libsqlite3' is not available in this version; only 'builtin' is, which keeps jobs in memory",
+            "-q libmemcached",
+            "-q libmemcached needs --libmemcached-servers with one host:port",
         ),
+        ("-q libdrizzle", "the queue 'libdrizzle' is not available; there are " + ", ".join(QUEUES)),
         (
-            "--libsqlite3-db=/x",
-            "option '--libsqlite3-db' is for 'libsqlite3', which is not available in this version",
+            "--libtokyocabinet-file=/x",
+            "option '--libtokyocabinet-file' is for 'libtokyocabinet', which is not available in this version",
         ),
         ("--threads=abc", "the argument ('abc') for option '--threads' is invalid: a number from 0 up is expected"),
         ("-j 256", "the argument ('256') for option '--job-retries' is invalid: a number from -1 to 255 is expected"),
@@ -252,7 +255,7 @@ def test_a_toml_file_has_the_long_options_as_keys(tmp_path: Path) -> None:
         ("listen = [1]", "option 'listen' is a string, not 1"),
         ("job-retries = 300", "the argument ('300') for option '--job-retries' is invalid"),
         ("pid-file = 'a'\npid_file = 'b'", "option 'pid_file' cannot be specified more than once"),
-        ("redis-server = 'x'", "option 'redis-server' is for 'redis', which is not available in this version"),
+        ("http-port = 'x'", "option 'http-port' is for 'http', which is not available in this version"),
         ("port = ", "Invalid value"),
     ],
 )
@@ -299,3 +302,30 @@ def test_files_for_tls_without_tls_are_warned_of() -> None:
     assert invocation("--ssl-certificate=x").warnings
     assert not invocation("--ssl", "--ssl-certificate=x").warnings
     assert not invocation(environment={"GEARMAND_CA_CERTIFICATE": "x"}).warnings  # the clients' tools read it too
+
+
+@pytest.mark.parametrize(
+    ("words", "store"),
+    [
+        ("", None),
+        ("-q builtin", "none"),
+        ("-q libsqlite3 --libsqlite3-db /var/lib/a?b.db", "sqlite:/var/lib/a%3Fb.db"),
+        ("-q postgres --libpq-conninfo host=/run", "postgresql:host%3D/run"),
+        ("-q postgres --libpq-conninfo postgresql://u@h/d", "postgresql://u@h/d"),
+        ("-q mysql --mysql-host h --mysql-user u --mysql-password p/w --mysql-db d", "mysql://u:p%2Fw@h:3306/d"),
+        ("-q mysql", "mysql://localhost:3306/gearman"),
+        ("-q libmemcached --libmemcached-servers h:1", "memcached://h:1?prefix=gear_"),
+        ("-q redis --redis-password x", "redis://:x@127.0.0.1:6379?prefix=_gear_"),
+        ("-q redis --store none", "none"),
+    ],
+)
+def test_queues_of_gearmand_are_stores(words: str, store: str | None) -> None:
+    assert read(words.split(), {}, []).options.store == store
+    if store is not None and store != "none":
+        assert repr(open_store(store))
+
+
+def test_storing_at_the_stop_has_two_names() -> None:
+    assert read(["--store-queue-on-shutdown"], {}, []).options.durability is Durability.SHUTDOWN
+    both = ["--store-queue-on-shutdown", "--durability=relaxed"]
+    assert read(both, {}, []).options.durability is Durability.RELAXED

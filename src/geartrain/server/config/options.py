@@ -13,6 +13,7 @@ from geartrain.core.options import Durability, PriorityScope
 from geartrain.protocol.parser import MAX_PACKET
 from geartrain.server.config import values
 from geartrain.server.config.option import Option, option, options_of, several
+from geartrain.server.config.queues import QUEUE_GROUP, QueueOptions
 from geartrain.server.config.values import FILE, FLAG, SECONDS, SIZE, OptionError, number
 from geartrain.server.endpoints import Endpoint
 from geartrain.server.logs import Level, LogFormat
@@ -28,7 +29,7 @@ STORE = "Store"
 LOG = "Log"
 PROCESS = "Process"
 COMPATIBLE = "Accepted for compatibility"
-GROUPS = (GENERAL, NETWORK, TLS, JOBS, STORE, LOG, PROCESS, COMPATIBLE)
+GROUPS = (GENERAL, NETWORK, TLS, JOBS, STORE, QUEUE_GROUP, LOG, PROCESS, COMPATIBLE)
 
 
 def _handle_prefix() -> str:
@@ -142,7 +143,7 @@ class ServerOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GearmandOptions(ServerOptions):
+class GearmandOptions(QueueOptions, ServerOptions):
     """What can be chosen about the command."""
 
     log_file: str | None = option(
@@ -160,7 +161,6 @@ class GearmandOptions(ServerOptions):
         None, number(16), PROCESS, "file descriptors to allow, a few more than connections [all that we may]", short="f"
     )
 
-    queue_type: str = option("builtin", values.QUEUE, COMPATIBLE, "only builtin in this version", short="q")
     protocol: str | None = option(None, values.MODULE, COMPATIBLE, "none in this version", short="r")
     threads: int = option(4, number(0), COMPATIBLE, "no effect: one thread serves all", short="t")
     hashtable_buckets: int = option(
@@ -200,13 +200,7 @@ COMMANDS = {
 _MODULES = {
     "http-": "http",
     "libdrizzle-": "libdrizzle",
-    "libmemcached-": "libmemcached",
-    "libpq-": "postgres",
-    "libsqlite3-": "libsqlite3",
     "libtokyocabinet-": "libtokyocabinet",
-    "mysql-": "mysql",
-    "redis-": "redis",
-    "store-queue-on-shutdown": "libsqlite3",
 }
 
 

@@ -8,11 +8,13 @@ line wins over the environment, the environment over the configuration file, the
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from geartrain.core.options import Durability
 from geartrain.server.config.option import Option
 from geartrain.server.config.options import COMMANDS, OPTIONS, GearmandOptions, unknown_option
+from geartrain.server.config.queues import store_of
 from geartrain.server.config.values import OptionError
 from geartrain.server.config.words import WordReader, parse, refuse_stray
 
@@ -60,7 +62,12 @@ def read(
     if not values.get("ssl") and any(name.startswith("ssl_") for name in from_file | given):
         warnings.append("TLS is off: the other --ssl options have no effect without --ssl")
     # Each value was made by the kind of its field, which mypy has checked against the field's type.
-    return Invocation(GearmandOptions(**values), command, warnings)  # type: ignore[arg-type]
+    options = GearmandOptions(**values)  # type: ignore[arg-type]
+    if options.store is None:
+        options = replace(options, store=store_of(options))
+    if options.store_queue_on_shutdown and "durability" not in values:
+        options = replace(options, durability=Durability.SHUTDOWN)
+    return Invocation(options, command, warnings)
 
 
 # The environment: GEARMAND_ and the name of the option. A list is separated by commas.

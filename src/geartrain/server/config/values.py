@@ -30,13 +30,16 @@ __all__ = [
     "HANDLE_PREFIX",
     "LEVEL",
     "MODULE",
+    "NO_STORE",
     "OptionError",
     "PORT",
     "QUEUE",
+    "QUEUES",
     "SCOPE",
     "SECONDS",
     "SIZE",
     "STORE",
+    "TEXT",
     "USER",
     "VERIFY",
     "Kind",
@@ -155,17 +158,16 @@ def _handle_prefix(text: str) -> str:
 
 NO_STORE = "none"
 
-# The modules that gearmand can be built with. Their names are known, so that asking for one says what is the matter.
-QUEUES = ("libdrizzle", "libmemcached", "libsqlite3", "libtokyocabinet", "mysql", "postgres", "redis")
+# The modules that gearmand can be built with: those that we have as well, and those of databases that are no more.
+QUEUES = ("builtin", "libmemcached", "libsqlite3", "mysql", "postgres", "redis")
+_GONE = ("libdrizzle", "libtokyocabinet")
 
 
 def _queue(text: str) -> str:
     name = text.lower()
-    if name in QUEUES:
-        raise OptionError(
-            f"the queue '{name}' is not available in this version; only 'builtin' is, which keeps jobs in memory"
-        )
-    if name != "builtin":
+    if name in _GONE:
+        raise OptionError(f"the queue '{name}' is not available; there are {', '.join(QUEUES)}")
+    if name not in QUEUES:
         raise OptionError(f"Error while initializing the queue : {text}")
     return name
 
@@ -187,6 +189,7 @@ def _protocol_module(text: str) -> str:
 
 
 FLAG = Kind("", _flag, (bool,))
+TEXT = Kind("TEXT", str)
 FILE = Kind("FILE", _not_empty)
 PORT = Kind("PORT", _port, (int, str))
 SECONDS = Kind("SECONDS", _seconds, (int, float))
