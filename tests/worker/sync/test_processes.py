@@ -172,6 +172,19 @@ def test_what_runs_when_the_grace_is_over_is_killed(address: str, client: Client
     assert job.result(PATIENCE) == b"second"
 
 
+def test_a_whole_run_warns_of_nothing(address: str, client: Client) -> None:
+    """Neither of a fork among threads, which later Pythons complain of, nor of anything left open."""
+    program = PROGRAM.replace("concurrency=2", "concurrency=2, max_jobs=4")
+    jobs = [client.submit("sockets") for _ in range(4)]
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, address], capture_output=True, text=True, timeout=PATIENCE
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {job.result(PATIENCE) for job in jobs} == {b"1"}
+
+
 def test_a_worker_whose_nursery_is_gone_leaves_its_jobs_to_others() -> None:
     nursery = Nursery(lambda line: None)
     os.kill(nursery._pid, signal.SIGKILL)

@@ -5,6 +5,7 @@ They speak Gearman: the thread passes a job on as JOB_ASSIGN_ALL, and the proces
 the thread passes on to the server. Neither reads ahead, so that a job that streams to a slow server waits.
 """
 
+import contextlib
 import logging
 import os
 import select
@@ -124,16 +125,17 @@ class Child:
 def labour(functions: Mapping[bytes, Function[Call]], options: WorkerOptions, line: socket.socket) -> None:
     """Do the jobs that come over a line, in a child, until the worker lets go of it."""
     parser = Parser(RESPONSE, MAX_PACKET)
-    while data := line.recv(READ_SIZE):
-        for _, (handle, function, unique, reducer, workload) in parser.receive(data):
-            known = functions[function]
-            send = _sender(line, handle)
-            assignment = Assignment(handle, function, unique, workload, reducer)
-            job = AssignedJob(assignment, known.name, options.client_id, send, options.codec)
-            perform(job, known.call, exceptions=options.exceptions)
-            flush_output()  # the process may be killed while it waits for the next job
-            for report in job.ending:
-                send(report)
+    with line, contextlib.suppress(ConnectionError):  # the worker is gone, and this process about to be killed
+        while data := line.recv(READ_SIZE):
+            for _, (handle, function, unique, reducer, workload) in parser.receive(data):
+                known = functions[function]
+                send = _sender(line, handle)
+                assignment = Assignment(handle, function, unique, workload, reducer)
+                job = AssignedJob(assignment, known.name, options.client_id, send, options.codec)
+                perform(job, known.call, exceptions=options.exceptions)
+                flush_output()  # the process may be killed while it waits for the next job
+                for report in job.ending:
+                    send(report)
 
 
 def _sender(line: socket.socket, handle: bytes) -> Callable[[Report], None]:

@@ -148,6 +148,7 @@ class _Nurse:
                 self._bear(*descriptors)
         for child in self._obituaries:
             os.kill(child, signal.SIGKILL)
+        self._close()
 
     def _bear(self, line: int, obituary: int) -> None:
         try:
@@ -164,10 +165,13 @@ class _Nurse:
 
     def _grow_up(self, obituary: int) -> None:
         """Forget, in a new child, what belongs to the nursery and to others."""
-        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for descriptor in (obituary, *self._obituaries.values()):
             os.close(descriptor)
+        self._close()
+
+    def _close(self) -> None:
+        signal.set_wakeup_fd(-1)
         for sock in (self._control, self._bell, self._button):
             sock.close()
 
