@@ -263,6 +263,21 @@ class TestSleep:
         talk.session.rest(talk.now)
         assert talk.said() == [(Command.PRE_SLEEP, [])]
 
+    def test_waits_for_the_job_that_the_clock_is_for(self) -> None:
+        """gearmand has one clock, and starts it anew for each job; sleep would stop it while that job runs."""
+        talk = Talk.busy((b"f", 1000))
+        talk.session.grab(talk.now)
+        talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:2", b"f", b"", b"")
+        talk.said()
+
+        talk.session.finish(b"H:1")
+        talk.session.rest(talk.now)
+        assert talk.said() == []
+
+        talk.session.finish(b"H:2")
+        talk.session.rest(talk.now)
+        assert talk.said() == [(Command.PRE_SLEEP, [])]
+
     def test_is_no_use_without_a_timeout(self) -> None:
         talk = Talk.busy()
 

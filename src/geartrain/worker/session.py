@@ -107,7 +107,8 @@ class WorkerSession:
         self._outgoing: list[bytes] = []
         self._registered: dict[bytes, int | None] = {}  # function -> timeout in milliseconds
         self._leaving: set[bytes] = set()  # functions whose CANT_DO waits
-        self._clock_runs = False  # gearmand's, for a job that has ended
+        self._timed = b""  # the job that gearmand's clock runs for: it has one, for the last job with a timeout
+        self._clock_runs = False  # although that job has ended
         if client_id:
             self._send(Command.SET_CLIENT_ID, client_id)
         # gearmand 1.1 serves the newest registration first; backwards, the function that was added first leads.
@@ -171,8 +172,9 @@ class WorkerSession:
 
     def finish(self, handle: bytes) -> None:
         """Note that a job has ended and its result has been reported."""
-        function = self.running.pop(handle, None)
-        if function is not None and self._registered.get(function) is not None:
+        self.running.pop(handle, None)
+        if handle == self._timed:
+            self._timed = b""
             self._clock_runs = True
         self._take_back()
 
@@ -245,6 +247,8 @@ class WorkerSession:
         self._expect(State.GRABBING, Command.JOB_ASSIGN)
         self._answered(now)
         self._streak += 1
+        self._timed = assignment.handle if self._registered.get(assignment.function) is not None else b""
+        self._clock_runs = False
         if not self.asked:
             self._enter(State.AWAKE)
         self.running[assignment.handle] = assignment.function
