@@ -12,9 +12,12 @@ import pytest
 from geartrain import (
     Client,
     ConnectionLost,
+    JobRequest,
+    JobTimeout,
     NoServerAvailable,
     SubmittedJob,
 )
+from geartrain.client.session import Session
 from geartrain.client.sync.connection import Connection
 from geartrain.protocol import Command
 from geartrain.transport import ServerAddress
@@ -119,8 +122,8 @@ class TestLoss:
 
         with ScriptedServer(serve) as server, Client(server.address) as client:
             with monkeypatch.context() as broken:
-                broken.setattr(Connection, "receive", bug)
-                with pytest.raises(ConnectionLost, match="a bug"):
+                broken.setattr(Session, "receive", bug)
+                with pytest.raises((ConnectionLost, NoServerAvailable), match="a bug"):
                     client.do("f", timeout=PATIENCE)
 
             assert client.do("reverse", "ab", timeout=PATIENCE) == b"ba"
@@ -189,6 +192,91 @@ def test_threads_share_a_client() -> None:
 
         assert wrong == []
         assert server.accepted == 1
+
+
+class TestAThreadThatWaits:
+    def test_reads_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        readers = set()
+        read = Connection.read
+
+        def noting(connection: Connection) -> None:
+            readers.add(threading.current_thread())
+            read(connection)
+
+        monkeypatch.setattr(Connection, "read", noting)
+        with ScriptedServer(serve) as server, Client(server.address) as client:
+            client.ping()
+            readers.clear()
+            for _ in range(1000):  # it does unless the client's own thread is at it
+                client.do("reverse", "ab")
+                if threading.current_thread() in readers:
+                    break
+
+            assert threading.current_thread() in readers
+            assert lent(client) == []
+
+    def test_gives_the_connection_back_when_its_time_is_over(self) -> None:
+        go = threading.Event()
+
+        def script(peer: ServedClient) -> None:
+            peer.expect_job(b"H:1")
+            assert go.wait(PATIENCE)
+            peer.send(Command.WORK_COMPLETE, b"H:1", b"r")
+            peer.wait_until_gone()
+
+        with ScriptedServer(script) as server, Client(server.address) as client:
+            job = client.submit("f")
+            with pytest.raises(JobTimeout):
+                job.result(0.01)
+            called = threading.Event()
+            job.add_done_callback(lambda _: called.set())
+            go.set()
+
+            assert called.wait(PATIENCE)  # by the client's own thread
+            assert lent(client) == []
+
+    def test_hands_on_what_is_for_others(self) -> None:
+        def script(peer: ServedClient) -> None:
+            peer.expect_job(b"H:1")
+            peer.expect_job(b"H:2")
+            peer.send(Command.WORK_COMPLETE, b"H:1", b"one")
+            peer.send(Command.WORK_COMPLETE, b"H:2", b"two")
+            peer.wait_until_gone()
+
+        with ScriptedServer(script) as server, Client(server.address) as client:
+            one, two = client.submit_many([JobRequest("f")] * 2)
+
+            assert two.result(PATIENCE) == b"two"
+            assert one.done()
+
+    def test_and_is_interrupted_takes_the_connection_with_it_and_nothing_else(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What it had read and not handed on is lost, so that others must not wait for it."""
+
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with ScriptedServer(hold, serve) as server, Client(server.address) as client:
+            held = client.submit("f")
+            while held.handle is None:
+                with pytest.raises(JobTimeout):
+                    held.result(0.01)
+            line = held.line
+            assert isinstance(line, Connection)
+            with monkeypatch.context() as broken:
+                broken.setattr(line, "read", interrupted)
+                broken.setattr(line, "wait", lambda _: True)
+                with pytest.raises(KeyboardInterrupt):
+                    held.result(PATIENCE)
+
+            with pytest.raises(ConnectionLost, match="KeyboardInterrupt"):
+                held.result(PATIENCE)
+            assert client.do("reverse", "ab") == b"ba"
+
+
+def lent(client: Client) -> list[Connection]:
+    return [connection for connection in client._hub()._connections.values() if connection.is_lent]
 
 
 def test_ten_thousand_reconnects_leave_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:

@@ -28,12 +28,17 @@ class Home(Protocol):
 
 
 class Ticket:
-    """Somebody who waits for a server to say something."""
+    """Somebody who waits for a server to say something.
+
+    Attributes:
+        line: The shell's connection that it was sent on last.
+    """
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._handle: Handle | None = None
         self._is_abandoned = False
+        self.line: object = None
 
     # What the shell's future does
 

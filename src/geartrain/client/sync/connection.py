@@ -2,11 +2,14 @@
 """One server's socket and session, shared by the threads of a blocking client.
 
 Any thread writes, without ever blocking in a write: what the socket does not take at once waits here, and the reader
-sends it on when the socket is ready. Only the reader reads, and only the reader closes the socket, so that no thread
-can meet its number in somebody else's hands. One lock guards socket and session, and nothing under it waits for the
-network.
+sends it on when the socket is ready. One thread at a time reads: the reader, or a thread that waits for an answer and
+has borrowed the connection from it. Only the reader closes the socket, so that no thread can meet its number in
+somebody else's hands. One lock guards socket and session, and nothing under it waits for the network.
 """
 
+import contextlib
+import math
+import select
 import socket
 import ssl
 import threading
@@ -48,6 +51,8 @@ class Connection:
     Attributes:
         loss: Why the connection cannot be used any more, or ``None``.
         is_closed: Whether the socket is closed as well.
+        is_lent: Whether a thread that waits for an answer reads in the reader's place.
+        reading: Held by the thread that reads, until it has handed on what it has read.
     """
 
     def __init__(
@@ -61,6 +66,8 @@ class Connection:
         self.address = address
         self.loss: GeartrainError | None = None
         self.is_closed = False
+        self.is_lent = False
+        self.reading = threading.Lock()
         self._socket = sock
         self._attend = attend
         self._answered = answered
@@ -114,6 +121,19 @@ class Connection:
         with self._lock:
             self._lose(loss)
 
+    # For the thread that reads
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait until there is something to read, or the connection is lost; return ``False`` if it takes too long."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(None if timeout is None else math.ceil(timeout * 1000)))
+
+    def read(self) -> None:
+        """Read once, and hand on what came of it."""
+        for ticket, event in self._receive():
+            ticket.take(event)
+
     # For the reader
 
     def fileno(self) -> int:
@@ -125,10 +145,11 @@ class Connection:
         """Whether something waits until the socket takes it."""
         return bool(self._unsent)
 
-    def receive(self) -> list[tuple[Ticket, SessionEvent]]:
-        """Read once, and return what came of it."""
+    def _receive(self) -> list[tuple[Ticket, SessionEvent]]:
         happened: list[tuple[Ticket, SessionEvent]] = []
         with self._lock:
+            if self.loss is not None:
+                return happened
             try:
                 data = self._socket.recv(_RECEIVE_SIZE)
                 if not data:
@@ -195,4 +216,7 @@ class Connection:
         if self.loss is None:
             self.loss = loss
             self._changed.notify_all()
+            if self.is_lent:
+                with contextlib.suppress(OSError):  # it may be gone already
+                    self._socket.shutdown(socket.SHUT_RDWR)  # wakes the borrower, whom the closing would not
             self._attend(self)

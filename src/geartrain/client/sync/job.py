@@ -14,6 +14,7 @@ from concurrent import futures
 from typing import Any, Protocol, TypeVar, cast
 
 from geartrain.client import ticket
+from geartrain.client.deadline import Deadline
 from geartrain.client.request import Submission
 from geartrain.client.sync.stream import EventStream
 from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent
@@ -36,6 +37,9 @@ class Home(ticket.Home, Protocol):
 
     def check_wait(self) -> None:
         """Raise if the current thread would wait for ever."""
+
+    def read_for(self, ticket: Ticket, deadline: Deadline) -> None:
+        """Read what a ticket waits for, if no other thread does."""
 
 
 class Pending(futures.Future[Value], Ticket):
@@ -89,8 +93,10 @@ class Pending(futures.Future[Value], Ticket):
         if self.done():
             return
         self._home.check_wait()
+        deadline = Deadline(timeout, time.monotonic)
+        self._home.read_for(self, deadline)
         try:
-            super().exception(timeout)
+            super().exception(deadline.remaining())
         except TimeoutError:
             raise self._late(timeout) from None
 

@@ -3,6 +3,9 @@
 
 It sleeps in a selector until bytes come, a socket takes more, or another thread asks for attention through a pair of
 sockets. It wakes on its own only to look for servers that have fallen silent.
+
+A thread that waits for an answer may borrow a connection and read it itself, as being woken by another thread takes
+longer than reading. The selector then leaves the reading of this connection alone until it is given back.
 """
 
 import contextlib
@@ -23,6 +26,9 @@ logger = logging.getLogger("geartrain.client")
 
 _LONGEST_SLEEP = 60.0  # seconds; a selector cannot count very far
 
+# Whether one thread may change what another one sleeps on.
+_CAN_LEND = selectors.DefaultSelector.__name__ in ("EpollSelector", "KqueueSelector")
+
 
 class Reader:
     """Reads from connections, hands on what came, and notices when one is lost.
@@ -37,6 +43,7 @@ class Reader:
         self._lost = lost
         self._attention: deque[Connection] = deque()
         self._watched: dict[Connection, int] = {}  # and what for
+        self._watching = threading.Lock()  # guards what is above, and what the selector watches
         self._stopping = False
         self._selector = selectors.DefaultSelector()
         self._woken, self._waker = socket.socketpair()
@@ -55,6 +62,25 @@ class Reader:
         """Look at a connection: a new one, one with something to send, or one that was lost."""
         self._attention.append(connection)
         self._wake()
+
+    def lend(self, connection: Connection) -> bool:
+        """Leave the reading of a connection to the thread that asks; return whether it may."""
+        if not _CAN_LEND or connection.loss is not None or not connection.reading.acquire(blocking=False):
+            return False
+        connection.is_lent = True
+        if self._watch(connection, known=True):
+            return True
+        self.take_back(connection)
+        return False
+
+    def take_back(self, connection: Connection) -> None:
+        """Read a connection again that was lent."""
+        connection.is_lent = False
+        connection.reading.release()
+        if connection.loss is None:
+            self._watch(connection, known=True)
+        else:
+            self.attend(connection)
 
     def stop(self) -> None:
         """Have the thread lose all connections and end."""
@@ -105,9 +131,11 @@ class Reader:
                 next_check = time.monotonic() + interval
 
     def _serve(self, connection: Connection, ready: int) -> None:
-        if ready & selectors.EVENT_READ:
-            for ticket, event in connection.receive():
-                ticket.take(event)
+        if ready & selectors.EVENT_READ and connection.reading.acquire(blocking=False):  # else it was just lent
+            try:
+                connection.read()
+            finally:
+                connection.reading.release()
         if ready & selectors.EVENT_WRITE and connection.loss is None:
             connection.send_on()
             self._watch(connection)
@@ -120,18 +148,29 @@ class Reader:
             else:
                 self._drop(connection)
 
-    def _watch(self, connection: Connection) -> None:
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.has_unsent else 0)
-        watched = self._watched.get(connection)
-        if watched is None:
-            self._selector.register(connection, wanted, connection)
-        elif watched != wanted:
-            self._selector.modify(connection, wanted, connection)
-        self._watched[connection] = wanted
+    def _watch(self, connection: Connection, *, known: bool = False) -> bool:
+        """Have the selector watch what it is to watch now; of a connection that must be known, tell if it is."""
+        with self._watching:
+            watched = self._watched.get(connection)
+            if watched is None and (known or connection.is_closed):
+                return False
+            wanted = 0 if connection.is_lent else selectors.EVENT_READ
+            wanted |= selectors.EVENT_WRITE if connection.has_unsent else 0
+            if watched and wanted and watched != wanted:
+                self._selector.modify(connection, wanted, connection)
+            elif watched and not wanted:
+                self._selector.unregister(connection)
+            elif wanted and not watched:
+                self._selector.register(connection, wanted, connection)
+            self._watched[connection] = wanted
+            return True
 
     def _drop(self, connection: Connection) -> None:
-        if self._watched.pop(connection, None) is not None:
-            self._selector.unregister(connection)
+        with self._watching:
+            if connection.is_lent:
+                return  # its borrower is awake, and has it looked at again
+            if self._watched.pop(connection, None):
+                self._selector.unregister(connection)
         if not connection.is_closed:
             self._lost(connection)
 
@@ -142,6 +181,10 @@ class Reader:
 
     def _end(self) -> None:
         self._lose_all(ConnectionLost("the client was closed"))
+        while self._watched:  # those that are lent
+            self._selector.select(_LONGEST_SLEEP)
+            self._woken.recv(4096)
+            self._look_after_attention()
         self._selector.close()
         self._woken.close()
         self._waker.close()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The blocking client without a server. Its twin is `geartrain.testing.eager.aio`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic
 
 from geartrain.client import Client
@@ -75,7 +75,11 @@ class _EagerHub(Hub):
         self._jobs = jobs
 
     def _say(
-        self, address: ServerAddress, compose: Callable[[Session[Ticket]], bytes], until: float | None = None
+        self,
+        address: ServerAddress,
+        tickets: Sequence[Ticket],
+        compose: Callable[[Session[Ticket]], bytes],
+        until: float | None = None,
     ) -> None:
         self._check_open()
         options = self._worker._options
