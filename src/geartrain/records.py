@@ -61,6 +61,7 @@ class JobRequest:
             stands for the workload.
         priority: Its place among the jobs that wait.
         retries: How often the job may be started anew after the connection to its server was lost.
+        reducer: Which function is to have the parts that the function makes of it, if that is one that makes parts.
     """
 
     function: str | bytes
@@ -68,6 +69,7 @@ class JobRequest:
     unique: str | bytes | None = None
     priority: Priority = Priority.NORMAL
     retries: int = 0
+    reducer: str | bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ __all__ = [
     "THEIR_TOOL",
     "Program",
     "Result",
+    "compiled",
     "node",
     "ours_and_theirs",
     "perl",
@@ -168,6 +169,22 @@ def node(script: str, module: str) -> list[str]:
     if not (_works("node", "--version") and (_CACHE / "node_modules" / module).is_dir()):
         pytest.skip(f"{module} is not installed; see tests/interop/install-peers")
     return ["env", f"NODE_PATH={_CACHE / 'node_modules'}", "node", str(PEERS / script)]
+
+
+def compiled(source: str, directory: Path, library: str) -> list[str]:
+    """Return the command for a program of ours in C, or skip the test; in CI there have to be compiler and library."""
+    include = f"#include <lib{library}/{library}.h>"
+    _must(f"gcc with lib{library}-dev", _works("sh", "-c", f"echo '{include}' | gcc -E -"))
+    program = directory / Path(source).stem
+    done = subprocess.run(
+        ["gcc", "-Wall", "-Wextra", "-Werror", "-o", program, PEERS / source, f"-l{library}"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    return [str(program)]
 
 
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:

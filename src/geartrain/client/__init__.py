@@ -6,6 +6,7 @@ names. `aio` loads asyncio, so it is loaded by those who name it.
 """
 
 from geartrain.client.bulk import NotAllSubmitted
-from geartrain.client.sync import Client, SubmittedJob, as_completed
+from geartrain.client.remote import Arguments, JobOptions
+from geartrain.client.sync import Client, RemoteFunction, SubmittedJob, as_completed
 
-__all__ = ["Client", "NotAllSubmitted", "SubmittedJob", "as_completed"]
+__all__ = ["Arguments", "Client", "JobOptions", "NotAllSubmitted", "RemoteFunction", "SubmittedJob", "as_completed"]

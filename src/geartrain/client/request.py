@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 MAX_UNIQUE = 64  # bytes; servers answer ERROR to more, or drop the connection
+MAX_REDUCER = 64  # bytes; servers answer ERROR to more
 MAX_HANDLE = 63  # bytes; the C server never answers questions about longer ones
 
 _LAST_EPOCH = 2**63 - 1
@@ -85,7 +86,7 @@ def submission(
 
     Raises:
         LocalProtocolError: The protocol has no place for what was asked.
-        ValueError: A delayed job cannot have a priority.
+        ValueError: A delayed job cannot have a priority or a reducer, nor can both be had.
         TypeError: The codec does not take such a workload.
     """
     function = function_bytes(wanted.function, prefix)
@@ -96,7 +97,16 @@ def submission(
     if epoch is not None:
         if wanted.priority != Priority.NORMAL:
             raise ValueError("a delayed job has no priority: the protocol's SUBMIT_JOB_EPOCH has no place for one")
+        if wanted.reducer:
+            raise ValueError("a delayed job has no reducer: the protocol's SUBMIT_JOB_EPOCH has no place for one")
         packet = request(Command.SUBMIT_JOB_EPOCH, function, unique, b"%d" % epoch, workload)
+    elif wanted.reducer:
+        if wanted.priority != Priority.NORMAL:
+            raise ValueError(
+                "a job with a reducer has no priority: the protocol's SUBMIT_REDUCE_JOB has no place for one"
+            )
+        command = Command.SUBMIT_REDUCE_JOB_BACKGROUND if background else Command.SUBMIT_REDUCE_JOB
+        packet = request(command, function, unique, _reducer_bytes(wanted.reducer, prefix), b"", workload)
     else:
         command = (_BACKGROUND if background else _FOREGROUND)[Priority(wanted.priority)]
         packet = request(command, function, unique, workload)
@@ -115,6 +125,15 @@ def _unique_of(wanted: JobRequest, *, background: bool) -> bytes:
         # The C server stores background jobs by function and unique: without one they would overwrite each other.
         return os.urandom(16).hex().encode() if background else b""
     return unique_bytes(wanted.unique)
+
+
+def _reducer_bytes(name: Text, prefix: Text) -> bytes:
+    encoded = function_bytes(name, prefix)
+    if len(encoded) > MAX_REDUCER:
+        raise LocalProtocolError(
+            f"a reducer's name may have {MAX_REDUCER} bytes with its prefix, not {len(encoded)}: {encoded!r:.200}"
+        )
+    return encoded
 
 
 def unique_bytes(unique: Text) -> bytes:

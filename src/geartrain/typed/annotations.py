@@ -101,7 +101,7 @@ def _read(function: AnyFunction, job_type: type | None) -> inspect.Signature:
 def _may_be_job(parameter: inspect.Parameter, job_type: type) -> bool:
     annotation = parameter.annotation
     choices = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    return bool({_EMPTY, object, job_type}.intersection(choices))
+    return not {_EMPTY, *job_type.__mro__}.isdisjoint(choices)
 
 
 def _names(annotation: object, job_type: type) -> bool:

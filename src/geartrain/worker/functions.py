@@ -3,12 +3,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from geartrain.codecs import Codec
 from geartrain.errors import LocalProtocolError
 from geartrain.names import Text, function_bytes
 
-__all__ = ["MAX_TIMEOUT", "Function", "FunctionTable"]
+__all__ = ["MAX_TIMEOUT", "Function", "FunctionTable", "shown_name"]
 
 MAX_TIMEOUT = 2**31 // 1000  # seconds, almost 25 days: what every server's number of milliseconds can hold
 
@@ -24,12 +25,14 @@ class Function(Generic[CallT]):
         wire_name: What servers call it: the worker's prefix and the name.
         call: Does a job.
         timeout: Seconds after which the server gives a job to another worker; None for ever.
+        codec: How its values travel, if not as those of the worker's other functions.
     """
 
     name: str
     wire_name: bytes
     call: CallT
     timeout: float | None
+    codec: Codec[Any, Any] | None = None
 
     @property
     def timeout_ms(self) -> int | None:
@@ -54,7 +57,9 @@ class FunctionTable(Generic[CallT]):
     def __len__(self) -> int:
         return len(self._functions)
 
-    def add(self, name: Text, call: CallT, timeout: float | None = None) -> Function[CallT]:
+    def add(
+        self, name: Text, call: CallT, timeout: float | None = None, codec: Codec[Any, Any] | None = None
+    ) -> Function[CallT]:
         """Add a function, or replace one, and return it.
 
         Raises:
@@ -65,8 +70,7 @@ class FunctionTable(Generic[CallT]):
             raise LocalProtocolError(
                 f"{name!r}: a timeout is more than 0 and up to {MAX_TIMEOUT} seconds, not {timeout}"
             )
-        shown = name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
-        function = Function(shown, wire_name, call, timeout)
+        function = Function(shown_name(name), wire_name, call, timeout, codec)
         self._functions[wire_name] = function
         return function
 
@@ -81,3 +85,8 @@ class FunctionTable(Generic[CallT]):
     def get(self, wire_name: bytes) -> Function[CallT] | None:
         """Return the function that servers know by a name."""
         return self._functions.get(wire_name)
+
+
+def shown_name(name: Text) -> str:
+    """Return a name as text, whatever its bytes are."""
+    return name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")

@@ -28,17 +28,18 @@ class JobInHand:
         assignment: The job as it came.
         function: The function's name, without the worker's prefix.
         client_id: What the worker calls itself.
+        codec: How its values travel.
         ending: The packets that end the job, once it is known how; they leave when the function has returned.
     """
 
-    __slots__ = ("_codec", "_value", "assignment", "client_id", "ending", "function")
+    __slots__ = ("_value", "assignment", "client_id", "codec", "ending", "function")
 
     def __init__(self, assignment: Assignment, function: str, client_id: str, codec: Codec[Any, Any]) -> None:
         self.assignment = assignment
         self.function = function
         self.client_id = client_id
         self.ending: tuple[Report, ...] = ()
-        self._codec = codec
+        self.codec = codec
         self._value: Any = _UNDECODED
 
     def __repr__(self) -> str:
@@ -66,7 +67,7 @@ class JobInHand:
             CodecError: The workload is none of the codec's.
         """
         if self._value is _UNDECODED:
-            self._value = self._codec.decode(self.workload)
+            self._value = self.codec.decode(self.workload)
         return self._value
 
     @property
@@ -96,7 +97,7 @@ class JobInHand:
             ValueError: It is too large for a packet.
         """
         # Without a codec, nothing is what a function returns that has nothing to say.
-        data = b"" if result is None and self._codec is RAW else self._encode(result)
+        data = b"" if result is None and self.codec is RAW else self.encode(result)
         self._end((Command.WORK_COMPLETE, data))
 
     def raised(self, error: BaseException, *, tell: bool = True) -> None:
@@ -118,17 +119,23 @@ class JobInHand:
         told = f"{name}: {text}" if text else name
         self._end((Command.WORK_EXCEPTION, told.encode("utf-8", "replace")[:MAX_DATA]), (Command.WORK_FAIL,))
 
+    def encode(self, value: object) -> bytes:
+        """Return a value as it travels.
+
+        Raises:
+            TypeError: The codec does not take it.
+            ValueError: It is too large for a packet.
+        """
+        return _fitting(self.codec.encode(value))
+
     def _data(self, chunk: object) -> Report:
-        return Command.WORK_DATA, self._encode(chunk)
+        return Command.WORK_DATA, self.encode(chunk)
 
     def _warning(self, text: Text) -> Report:
         return Command.WORK_WARNING, _fitting(encode(text, "a warning"))
 
     def _progress(self, done: int, total: int) -> Report:
         return Command.WORK_STATUS, b"%d" % done, b"%d" % total
-
-    def _encode(self, value: object) -> bytes:
-        return _fitting(self._codec.encode(value))
 
     def _end(self, *packets: Report) -> None:
         """Keep the packets of the first end; a job has one."""

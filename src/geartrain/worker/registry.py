@@ -5,18 +5,22 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Generic, Protocol, TypeVar, cast, overload
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
 
-from geartrain.names import Text
+from geartrain.codecs import Codec
+from geartrain.names import Text, function_bytes
 from geartrain.transport import Servers, parse_servers
-from geartrain.worker.functions import Function, FunctionTable
+from geartrain.typed import Signature, is_job_function
+from geartrain.worker.arguments import codec_of
+from geartrain.worker.functions import Function, FunctionTable, shown_name
+from geartrain.worker.job import JobInHand
 from geartrain.worker.options import WorkerOptions
 
 __all__ = ["Registry", "RunningLoop"]
 
 CallT = TypeVar("CallT", bound=Callable[..., object])
 MiddlewareT = TypeVar("MiddlewareT", bound=Callable[..., object])
-UserT = TypeVar("UserT", bound=Callable[..., object])
+Offer: TypeAlias = Callable[[Text, Callable[..., object]], Callable[..., object]]
 LoopT = TypeVar("LoopT", bound="RunningLoop[Any]")
 
 
@@ -44,6 +48,8 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         ValueError: A server is no address.
     """
 
+    _job_type: ClassVar[type[JobInHand]]  # what functions of jobs are called with
+
     def __init__(self, servers: Servers, options: WorkerOptions) -> None:
         self._options = options
         self._addresses = parse_servers(servers)
@@ -58,28 +64,6 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         servers = ", ".join(map(str, self._addresses))
         return f"<{type(self).__name__} of {servers}: {', '.join(function.name for function in self._functions)}>"
 
-    @overload
-    def function(self, function: UserT, /) -> UserT: ...
-    @overload
-    def function(self, name: str | None = None, /, *, timeout: float | None = None) -> Callable[[UserT], UserT]: ...
-    def function(
-        self, function: UserT | str | None = None, /, *, timeout: float | None = None
-    ) -> UserT | Callable[[UserT], UserT]:
-        """Make a function a Gearman function, under its own name or the one given.
-
-        Args:
-            timeout: Seconds after which a server gives a job to another worker.
-        """
-        if callable(function):
-            self.add_function(function.__name__, function, timeout=timeout)
-            return function
-
-        def decorate(call: UserT) -> UserT:
-            self.add_function(function or call.__name__, call, timeout=timeout)
-            return call
-
-        return decorate
-
     def middleware(self, middleware: MiddlewareT) -> MiddlewareT:
         """Put a function ``(job, call)`` around every job of the next `run`, inside of those already there."""
         self._middleware.append(middleware)
@@ -89,20 +73,17 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         """Offer a function to the servers, at once if the worker runs.
 
         Args:
-            function: Called with the job. It returns what the codec encodes: without one bytes, text or None. What a
-                generator yields is sent piece by piece.
+            function: Called with the job, or with arguments, if it is annotated with what they are; see
+                `geartrain.typed`. With a job, it returns what the codec encodes: without one bytes, text or None; and
+                what a generator yields is sent piece by piece.
             timeout: Seconds after which a server gives a job to another worker.
 
         Raises:
             LocalProtocolError: The name cannot travel, or the timeout is out of range.
-            TypeError: The function is not of the kind that this worker calls.
+            TypeError: The function is not of the kind that this worker calls, or says too little of its arguments.
             RuntimeError: The worker runs, and does its jobs in processes.
         """
-        call = self._call(function)
-        with self._lock:
-            added = self._functions.add(name, call, timeout)
-            if self._loop is not None:
-                self._loop.add(added)
+        self._offer(name, function, timeout)
 
     def remove_function(self, name: Text) -> None:
         """Take a function back. A job of it that runs is finished.
@@ -126,13 +107,64 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         if loop is not None:
             loop.stop(self._options.grace if grace is None else grace)
 
+    def _decorator(self, target: Callable[..., object] | str | None, offer: Offer) -> Callable[..., object]:
+        """Offer a function that was decorated, or return what will do so with the next one."""
+        if callable(target):
+            return offer(target.__name__, target)
+        return lambda function: offer(target or function.__name__, function)
+
+    def _offer(self, name: Text, function: Callable[..., object], timeout: float | None) -> Callable[..., object]:
+        """Offer a function, and return what its user is to have in its place."""
+        if is_job_function(function, self._job_type):
+            self._add(name, self._call(function, None), timeout)
+            return function
+        signature = Signature(function, shown_name(name), job_type=self._job_type)
+        added = self._add(name, self._call(function, signature), timeout, codec_of(signature))
+        return self._callable(function, signature, added.wire_name)
+
+    def _add(
+        self, name: Text, call: CallT, timeout: float | None, codec: Codec[Any, Any] | None = None
+    ) -> Function[CallT]:
+        with self._lock:
+            added = self._functions.add(name, call, timeout, codec)
+            if self._loop is not None:
+                self._loop.add(added)
+        return added
+
+    def _reducer(self, function: Callable[..., object], reducer: Text | None) -> bytes:
+        """Return who gets the parts that a function makes of jobs that name nobody.
+
+        Raises:
+            TypeError: The function is not called with a job.
+        """
+        if not is_job_function(function, self._job_type):
+            raise TypeError(f"{function!r} takes arguments; what makes parts of a job takes the job")
+        return b"" if reducer is None else function_bytes(reducer, self._options.prefix)
+
+    def _as_client(self) -> dict[str, Any]:
+        """Return the options of a client of the same servers, which calls functions by their names on the wire."""
+        options = self._options
+        return {
+            "servers": self._addresses,
+            "tls": options.tls,
+            "client_id": options.client_id or None,
+            "connect_timeout": options.connect_timeout,
+            "keepalive": options.keepalive,
+        }
+
     @abstractmethod
-    def _call(self, function: Callable[..., object]) -> CallT:
+    def _call(self, function: Callable[..., object], signature: Signature | None) -> CallT:
         """Make of what the user registers what a job is done with.
 
         Raises:
             TypeError: This worker has no way of calling it.
         """
+
+    @abstractmethod
+    def _callable(
+        self, function: Callable[..., object], signature: Signature, wire_name: bytes
+    ) -> Callable[..., object]:
+        """Make of a function with arguments what calls it here, and has it called by whatever worker."""
 
     @contextmanager
     def _occupied(self, make_loop: Callable[[], LoopT]) -> Iterator[LoopT]:

@@ -3,27 +3,35 @@
 
 import asyncio
 import contextlib
+import copy
 import time
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from types import TracebackType
-from typing import Generic, Self
+from typing import Any, Generic, Self, TypeVar, cast, overload
 
+from geartrain.client.aio.function import AsyncBinding, AsyncRemoteFunction
 from geartrain.client.aio.hub import Hub
 from geartrain.client.aio.job import AsyncSubmittedJob, BackgroundSubmission, Question
 from geartrain.client.aio.source import feed
 from geartrain.client.bulk import Batch
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import Configured
+from geartrain.client.remote import ParametersT, Remote, ReturnT, signature_of
 from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, handle_bytes, submission, unique_bytes
 from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
+from geartrain.codecs import Codec
 from geartrain.errors import ConnectionLost
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
 
 __all__ = ["AsyncClient"]
+
+OtherValueT = TypeVar("OtherValueT")
+OtherResultT = TypeVar("OtherResultT")
 
 MAX_IN_FLIGHT = 100  # jobs of one `map`: enough to hide the way to the server, few enough for anyone's memory
 
@@ -41,11 +49,12 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     """
 
     def _set_up(self) -> None:
+        self._origin: AsyncClient[Any, Any] | None = None  # whose connections it uses, if they are not its own
         self._its_hub: Hub | None = None
         self._is_closed = False
 
     def __repr__(self) -> str:
-        state = " (closed)" if self._is_closed else ""
+        state = " (closed)" if (self._origin or self)._is_closed else ""
         return f"<AsyncClient {', '.join(map(str, self._options.addresses))}{state}>"
 
     async def __aenter__(self) -> Self:
@@ -58,6 +67,9 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
 
     async def close(self) -> None:
         """Close all connections; whatever waits ends with `ConnectionLost`, as does every later call."""
+        if self._origin is not None:
+            await self._origin.close()
+            return
         self._is_closed = True
         hub = self._its_hub
         if hub is not None and not hub.loop.is_closed():
@@ -214,15 +226,55 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             timeout: Seconds to wait for each result once it is its turn.
             retries: As in `do`, for each.
         """
-        if max_in_flight < 1:
-            raise ValueError(f"max_in_flight is a number above 0, not {max_in_flight}")
 
         def wanted(workload: ValueT) -> JobRequest:
             return JobRequest(function, workload, None, priority, retries)
 
         return self._map(workloads, wanted, max_in_flight, timeout)
 
-    async def _map(
+    def map_reduce(
+        self,
+        mapper: Text,
+        reducer: Text,
+        inputs: Iterable[ValueT] | AsyncIterable[ValueT],
+        *,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        timeout: float | None = None,
+        retries: int = 0,
+    ) -> AsyncGenerator[ResultT, None]:
+        """Yield the results of one reduce job for each input, in order.
+
+        The mapper, a function of the kind that `Worker.partition` makes, turns an input into parts; each part becomes
+        a job of the reducer, so that many workers share the input; and the mapper's worker joins what becomes of them.
+        That join is the result here. Nothing joins the results of different inputs, which may be without end: that is
+        for the caller. Otherwise this is `map`.
+
+        Args:
+            mapper: Who makes parts of each input, and joins what becomes of them.
+            reducer: Who does the parts.
+            inputs: What each mapper's job gets.
+            max_in_flight: How many inputs are under way at a time, their unread results included.
+            timeout: Seconds to wait for each result once it is its turn.
+            retries: As in `do`, for each input.
+        """
+
+        def wanted(each: ValueT) -> JobRequest:
+            return JobRequest(mapper, each, retries=retries, reducer=reducer)
+
+        return self._map(inputs, wanted, max_in_flight, timeout)
+
+    def _map(
+        self,
+        workloads: Iterable[ValueT] | AsyncIterable[ValueT],
+        wanted: Callable[[ValueT], JobRequest],
+        max_in_flight: int,
+        timeout: float | None,
+    ) -> AsyncGenerator[ResultT, None]:
+        if max_in_flight < 1:
+            raise ValueError(f"max_in_flight is a number above 0, not {max_in_flight}")
+        return self._in_order(workloads, wanted, max_in_flight, timeout)
+
+    async def _in_order(
         self,
         workloads: Iterable[ValueT] | AsyncIterable[ValueT],
         wanted: Callable[[ValueT], JobRequest],
@@ -271,6 +323,51 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
                 job.abandon()
             raise
         return jobs
+
+    # Values
+
+    def with_codec(self, codec: Codec[OtherValueT, OtherResultT]) -> "AsyncClient[OtherValueT, OtherResultT]":
+        """Return a client with the same connections, for values that travel in another way."""
+        twin: AsyncClient[Any, Any] = copy.copy(self)
+        twin._options = replace(self._options, codec=cast(Codec[Any, Any], codec))
+        twin._origin = self
+        return twin
+
+    @overload
+    def function(self, function: Remote[ParametersT, ReturnT], /) -> AsyncRemoteFunction[ParametersT, ReturnT]: ...
+    @overload
+    def function(
+        self, function: Callable[ParametersT, Coroutine[Any, Any, ReturnT]], /
+    ) -> AsyncRemoteFunction[ParametersT, ReturnT]: ...
+    @overload
+    def function(self, function: Callable[ParametersT, ReturnT], /) -> AsyncRemoteFunction[ParametersT, ReturnT]: ...
+    @overload
+    def function(self, name: str, /) -> AsyncBinding: ...
+    def function(
+        self, function: Callable[..., Any] | Remote[..., Any] | str, /
+    ) -> AsyncRemoteFunction[..., Any] | AsyncBinding:
+        """Have a function that workers know called by this client, with its own arguments.
+
+        ::
+
+            @client.function
+            def resize(image_id: int, width: int = 200) -> str:
+                raise NotImplementedError  # workers have the real one
+
+            await resize.do(7, width=100)
+
+        Args:
+            function: Something with its signature, which is never called: a stub, or what `Worker.function` made where
+                the worker's code can be imported. Or else the name, if it is not that of the stub.
+
+        Raises:
+            TypeError: An argument has no annotation, or one that JSON has no form for.
+        """
+        if isinstance(function, str):
+            name = function
+            return lambda stub: AsyncRemoteFunction(name, signature_of(stub, name), lambda: self)
+        signature = signature_of(function)
+        return AsyncRemoteFunction(signature.name, signature, lambda: self)
 
     # Questions
 
@@ -323,6 +420,8 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
 
     def _hub(self) -> Hub:
         """Return the connections of the loop that runs."""
+        if self._origin is not None:
+            return self._origin._hub()
         if self._is_closed:
             raise ConnectionLost("the client is closed")
         hub = self._its_hub

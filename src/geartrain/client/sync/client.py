@@ -1,28 +1,36 @@
 # SPDX-License-Identifier: MIT
 """The blocking client."""
 
+import copy
 import os
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from dataclasses import replace
 from types import TracebackType
-from typing import Generic, Self
+from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from geartrain.client.bulk import Batch
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import Configured
+from geartrain.client.remote import ParametersT, Remote, ReturnT, signature_of
 from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, handle_bytes, submission, unique_bytes
 from geartrain.client.session import Session
+from geartrain.client.sync.function import Binding, RemoteFunction
 from geartrain.client.sync.hub import Hub
 from geartrain.client.sync.job import BackgroundSubmission, Question, SubmittedJob
 from geartrain.client.ticket import Ticket
+from geartrain.codecs import Codec
 from geartrain.errors import ConnectionLost
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
 
 __all__ = ["Client"]
+
+OtherValueT = TypeVar("OtherValueT")
+OtherResultT = TypeVar("OtherResultT")
 
 MAX_IN_FLIGHT = 100  # jobs of one `map`: enough to hide the way to the server, few enough for anyone's memory
 
@@ -40,6 +48,7 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     """
 
     def _set_up(self) -> None:
+        self._origin: Client[Any, Any] | None = None  # whose connections it uses, if they are not its own
         self._hubs: dict[int, Hub] = {}  # by process: at most ours, and right after a fork the parent's
         self._let_go = weakref.finalize(self, _close_hubs, self._hubs)  # also for a client that nobody closes
 
@@ -57,6 +66,9 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
 
     def close(self) -> None:
         """Close all connections; whatever waits ends with `ConnectionLost`, as does every later call."""
+        if self._origin is not None:
+            self._origin.close()
+            return
         hubs = list(self._hubs.values())
         self._let_go()
         for hub in hubs:
@@ -208,13 +220,43 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             timeout: Seconds to wait for each result once it is its turn.
             retries: As in `do`, for each.
         """
-        if max_in_flight < 1:
-            raise ValueError(f"max_in_flight is a number above 0, not {max_in_flight}")
-        return self._map(
-            (JobRequest(function, workload, None, priority, retries) for workload in workloads), max_in_flight, timeout
-        )
+        requests = (JobRequest(function, workload, None, priority, retries) for workload in workloads)
+        return self._map(requests, max_in_flight, timeout)
+
+    def map_reduce(
+        self,
+        mapper: Text,
+        reducer: Text,
+        inputs: Iterable[ValueT],
+        *,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        timeout: float | None = None,
+        retries: int = 0,
+    ) -> Iterator[ResultT]:
+        """Yield the results of one reduce job for each input, in order.
+
+        The mapper, a function of the kind that `Worker.partition` makes, turns an input into parts; each part becomes
+        a job of the reducer, so that many workers share the input; and the mapper's worker joins what becomes of them.
+        That join is the result here. Nothing joins the results of different inputs, which may be without end: that is
+        for the caller, such as by ``sum`` or ``functools.reduce``. Otherwise this is `map`.
+
+        Args:
+            mapper: Who makes parts of each input, and joins what becomes of them.
+            reducer: Who does the parts.
+            inputs: What each mapper's job gets.
+            max_in_flight: How many inputs are under way at a time, their unread results included.
+            timeout: Seconds to wait for each result once it is its turn.
+            retries: As in `do`, for each input.
+        """
+        requests = (JobRequest(mapper, each, retries=retries, reducer=reducer) for each in inputs)
+        return self._map(requests, max_in_flight, timeout)
 
     def _map(self, requests: Iterator[JobRequest], max_in_flight: int, timeout: float | None) -> Iterator[ResultT]:
+        if max_in_flight < 1:
+            raise ValueError(f"max_in_flight is a number above 0, not {max_in_flight}")
+        return self._in_order(requests, max_in_flight, timeout)
+
+    def _in_order(self, requests: Iterator[JobRequest], max_in_flight: int, timeout: float | None) -> Iterator[ResultT]:
         jobs: deque[SubmittedJob[ResultT]] = deque()
         try:
             for request in requests:
@@ -246,6 +288,49 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         ]
         hub.place(jobs, until=until)
         return jobs
+
+    # Values
+
+    def with_codec(self, codec: Codec[OtherValueT, OtherResultT]) -> "Client[OtherValueT, OtherResultT]":
+        """Return a client with the same connections, for values that travel in another way."""
+        twin: Client[Any, Any] = copy.copy(self)
+        twin._options = replace(self._options, codec=cast(Codec[Any, Any], codec))
+        twin._origin = self
+        return twin
+
+    @overload
+    def function(self, function: Remote[ParametersT, ReturnT], /) -> RemoteFunction[ParametersT, ReturnT]: ...
+    @overload
+    def function(
+        self, function: Callable[ParametersT, Coroutine[Any, Any, ReturnT]], /
+    ) -> RemoteFunction[ParametersT, ReturnT]: ...
+    @overload
+    def function(self, function: Callable[ParametersT, ReturnT], /) -> RemoteFunction[ParametersT, ReturnT]: ...
+    @overload
+    def function(self, name: str, /) -> Binding: ...
+    def function(self, function: Callable[..., Any] | Remote[..., Any] | str, /) -> RemoteFunction[..., Any] | Binding:
+        """Have a function that workers know called by this client, with its own arguments.
+
+        ::
+
+            @client.function
+            def resize(image_id: int, width: int = 200) -> str:
+                raise NotImplementedError  # workers have the real one
+
+            resize.do(7, width=100)
+
+        Args:
+            function: Something with its signature, which is never called: a stub, or what `Worker.function` made where
+                the worker's code can be imported. Or else the name, if it is not that of the stub.
+
+        Raises:
+            TypeError: An argument has no annotation, or one that JSON has no form for.
+        """
+        if isinstance(function, str):
+            name = function
+            return lambda stub: RemoteFunction(name, signature_of(stub, name), lambda: self)
+        signature = signature_of(function)
+        return RemoteFunction(signature.name, signature, lambda: self)
 
     # Questions
 
@@ -296,6 +381,8 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
 
     def _hub(self) -> Hub:
         """Return the connections of this process."""
+        if self._origin is not None:
+            return self._origin._hub()
         if not self._let_go.alive:
             raise ConnectionLost("the client is closed")
         process = os.getpid()

@@ -9,9 +9,11 @@ from contextlib import aclosing
 from typing import TypeAlias
 
 from geartrain.errors import JobFail
+from geartrain.typed import Signature
 from geartrain.worker.aio.job import AsyncAssignedJob
+from geartrain.worker.arguments import with_arguments
 
-__all__ = ["AsyncCall", "AsyncMiddleware", "as_call", "perform", "wrap"]
+__all__ = ["AsyncCall", "AsyncMiddleware", "as_call", "drain", "perform", "wrap"]
 
 AsyncCall: TypeAlias = Callable[[AsyncAssignedJob], Awaitable[object]]
 AsyncMiddleware: TypeAlias = Callable[[AsyncAssignedJob, AsyncCall], Awaitable[object]]
@@ -19,17 +21,21 @@ AsyncMiddleware: TypeAlias = Callable[[AsyncAssignedJob, AsyncCall], Awaitable[o
 _logger = logging.getLogger("geartrain.worker")
 
 
-def as_call(function: Callable[..., object]) -> AsyncCall:
+def as_call(function: Callable[..., object], signature: Signature | None = None) -> AsyncCall:
     """Return what does a job, made of what a user registers.
+
+    Args:
+        function: That.
+        signature: Its arguments, unless it is to be called with the job.
 
     Raises:
         TypeError: It would hold up the event loop.
     """
     for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004  # an instance may hide a coroutine
         if inspect.iscoroutinefunction(candidate):
-            return function  # type: ignore[return-value]  # it was looked at
+            return function if signature is None else with_arguments(function, signature)  # type: ignore[return-value]  # it was looked at
         if inspect.isasyncgenfunction(candidate):
-            return lambda job: _drain(job, function(job))  # type: ignore[arg-type]  # it was looked at
+            return lambda job: drain(job, function(job))  # type: ignore[arg-type]  # it was looked at
     raise TypeError(
         f"{function!r} is not an async def and would hold up all other jobs; "
         "geartrain.Worker calls such functions, and asyncio.to_thread takes them out of an async def"
@@ -67,7 +73,7 @@ def _layered(layer: AsyncMiddleware, inner: AsyncCall) -> AsyncCall:
     return lambda job: layer(job, inner)
 
 
-async def _drain(job: AsyncAssignedJob, results: AsyncGenerator[object, None]) -> None:
+async def drain(job: AsyncAssignedJob, results: AsyncGenerator[object, None]) -> None:
     """Send what a generator yields."""
     async with aclosing(results):
         async for chunk in results:

@@ -4,16 +4,31 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from secrets import token_hex
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Concatenate, Self, Unpack, overload
 
+from geartrain.client.aio import AsyncClient, AsyncSubmittedJob
+from geartrain.names import Text
 from geartrain.transport import Servers
+from geartrain.typed import Signature
 from geartrain.worker.aio.calls import AsyncCall, AsyncMiddleware, as_call
+from geartrain.worker.aio.function import (
+    AsyncDecorator,
+    AsyncTypedFunction,
+    Awaited,
+    JobFunctionT,
+    ParametersT,
+    ReturnT,
+)
+from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.aio.loop import WorkerLoop
+from geartrain.worker.aio.partition import AsyncAggregate, Reduction, as_partition
 from geartrain.worker.options import Options, Reason, WorkerOptions
+from geartrain.worker.partition import MAX_IN_FLIGHT
 from geartrain.worker.registry import Registry
 
 __all__ = ["AsyncWorker"]
@@ -47,10 +62,113 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         ValueError: A server is no address, or an option is out of range.
     """
 
+    _job_type = AsyncAssignedJob
+
     def __init__(self, servers: Servers = None, **options: Unpack[Options]) -> None:
         options.setdefault("concurrency", 100)
         super().__init__(servers, WorkerOptions(**options))
         self._background: asyncio.Task[Reason] | None = None
+        self._client: AsyncClient | None = None
+        self._keeper: AsyncGenerator[None, None] | None = None
+
+    @overload
+    def function(self, function: JobFunctionT, /) -> JobFunctionT: ...
+    @overload
+    def function(  # type: ignore[overload-cannot-match]  # it is, by functions with arguments behind the job
+        self, function: Callable[Concatenate[AsyncAssignedJob, ParametersT], Awaited[ReturnT]], /
+    ) -> AsyncTypedFunction[Concatenate[AsyncAssignedJob, ParametersT], ParametersT, ReturnT]: ...
+    @overload
+    def function(
+        self, function: Callable[ParametersT, Awaited[ReturnT]], /
+    ) -> AsyncTypedFunction[ParametersT, ParametersT, ReturnT]: ...
+    @overload
+    def function(self, name: str | None = None, /, *, timeout: float | None = None) -> AsyncDecorator: ...
+    def function(
+        self, function: Callable[..., object] | str | None = None, /, *, timeout: float | None = None
+    ) -> Callable[..., object]:
+        """Make a function a Gearman function, under its own name or the one given.
+
+        With one parameter that is a job, or has no annotation, it is called with jobs, and stays what it was. With
+        annotated parameters it is called with arguments, and gets `do`, `submit` and other ways of being called by
+        jobs, as `geartrain.client.aio.AsyncRemoteFunction` has them; called like any function it runs here and now. A
+        job may come before the arguments, to report progress.
+
+        Args:
+            timeout: Seconds after which a server gives a job to another worker.
+
+        Raises:
+            TypeError: Its parameters are neither a job nor annotated in a way that JSON has a form for.
+        """
+        return self._decorator(function, lambda name, call: self._offer(name, call, timeout))
+
+    @overload
+    def partition(self, function: JobFunctionT, /) -> JobFunctionT: ...
+    @overload
+    def partition(
+        self,
+        name: str | None = None,
+        /,
+        *,
+        reducer: Text | None = None,
+        aggregate: AsyncAggregate | None = None,
+        timeout: float | None = None,
+        max_in_flight: int = MAX_IN_FLIGHT,
+    ) -> Callable[[JobFunctionT], JobFunctionT]: ...
+    def partition(
+        self,
+        function: Callable[..., object] | str | None = None,
+        /,
+        *,
+        reducer: Text | None = None,
+        aggregate: AsyncAggregate | None = None,
+        timeout: float | None = None,
+        max_in_flight: int = MAX_IN_FLIGHT,
+    ) -> Callable[..., object]:
+        """Make a function a Gearman function that has its jobs done in parts; see `add_partition`."""
+
+        def offer(name: Text, call: Callable[..., object]) -> Callable[..., object]:
+            self.add_partition(
+                name, call, reducer=reducer, aggregate=aggregate, timeout=timeout, max_in_flight=max_in_flight
+            )
+            return call
+
+        return self._decorator(function, offer)
+
+    def add_partition(
+        self,
+        name: Text,
+        function: Callable[..., object],
+        *,
+        reducer: Text | None = None,
+        aggregate: AsyncAggregate | None = None,
+        timeout: float | None = None,
+        max_in_flight: int = MAX_IN_FLIGHT,
+    ) -> None:
+        """Offer a function that makes parts of its jobs, which other workers do.
+
+        What the function yields, or sends by `data`, and what it returns if that is anything, are the parts. Each
+        becomes a foreground job of the reducer, on this worker's own servers. What becomes of them is joined, and that
+        is the result. A part that fails fails the job. A worker with one slot that also does the parts would wait for
+        itself: give it more `concurrency`, or do the parts elsewhere.
+
+        Args:
+            name: What clients call it.
+            function: Called with the job, whose own end it cannot be: it has no `complete` and `fail` to call.
+            reducer: Who gets the parts of a job that does not name a reducer. Without one, such a job is an ordinary
+                one, and its parts are sent to the client.
+            aggregate: An ``async def`` called with an asynchronous iterator of the results, in the order of the parts,
+                as the codec decodes them; it returns the result. A function that yields goes on as this asks for more,
+                so that neither the parts nor the results need ever be in memory all at once. By default bytes are
+                put one behind the other, and the values of a codec into a list.
+            timeout: Seconds after which a server gives a job to another worker.
+            max_in_flight: How many parts of a job are with the reducer at a time.
+
+        Raises:
+            LocalProtocolError: A name cannot travel, or the timeout is out of range.
+            TypeError: The function is not called with a job, or not in the way of this worker.
+        """
+        reduction = Reduction(self._submit_part, self._reducer(function, reducer), aggregate, max_in_flight)
+        self._add(name, as_partition(function, self._call(function, None), reduction), timeout)
 
     async def __aenter__(self) -> Self:
         self._background = asyncio.create_task(self._run(burst=False, idle_timeout=None))
@@ -87,8 +205,33 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         with self._occupied(partial(self._new_loop, burst=burst, idle_timeout=idle_timeout)) as loop:
             return await loop.run()
 
-    def _call(self, function: Callable[..., object]) -> AsyncCall:
-        return as_call(function)
+    def _call(self, function: Callable[..., object], signature: Signature | None) -> AsyncCall:
+        return as_call(function, signature)
+
+    def _callable(
+        self, function: Callable[..., Any], signature: Signature, wire_name: bytes
+    ) -> AsyncTypedFunction[..., ..., object]:
+        return AsyncTypedFunction(function, wire_name, signature, self._own_client)
+
+    def _own_client(self) -> AsyncClient:
+        """Return the client that its functions are called by, and its parts: one of the same servers."""
+        if self._client is None:
+            self._client = AsyncClient(**self._as_client())
+            self._keeper = self._until_loop_ends(self._client)
+            with suppress(StopIteration):  # which is how the first step of a coroutine ends that does not wait
+                anext(self._keeper).__await__().send(None)
+        return self._client
+
+    async def _until_loop_ends(self, client: AsyncClient) -> AsyncGenerator[None, None]:
+        """Close a client when its event loop is about to end, which is told to asynchronous generators alone."""
+        try:
+            yield
+        finally:
+            self._client = None
+            await client.close()
+
+    async def _submit_part(self, reducer: bytes, part: bytes) -> AsyncSubmittedJob:
+        return await self._own_client().submit(reducer, part, unique=token_hex(16))
 
     def _new_loop(self, *, burst: bool, idle_timeout: float | None) -> WorkerLoop:
         return WorkerLoop(

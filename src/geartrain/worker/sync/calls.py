@@ -7,9 +7,11 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TypeAlias
 
 from geartrain.errors import JobFail
+from geartrain.typed import Signature
+from geartrain.worker.arguments import with_arguments
 from geartrain.worker.sync.job import AssignedJob
 
-__all__ = ["Call", "Middleware", "as_call", "perform", "wrap"]
+__all__ = ["Call", "Middleware", "as_call", "drain", "perform", "wrap"]
 
 Call: TypeAlias = Callable[[AssignedJob], object]
 Middleware: TypeAlias = Callable[[AssignedJob, Call], object]
@@ -17,8 +19,12 @@ Middleware: TypeAlias = Callable[[AssignedJob, Call], object]
 _logger = logging.getLogger("geartrain.worker")
 
 
-def as_call(function: Callable[..., object]) -> Call:
+def as_call(function: Callable[..., object], signature: Signature | None = None) -> Call:
     """Return what does a job, made of what a user registers.
+
+    Args:
+        function: That.
+        signature: Its arguments, unless it is to be called with the job.
 
     Raises:
         TypeError: It would have to be awaited.
@@ -26,7 +32,8 @@ def as_call(function: Callable[..., object]) -> Call:
     for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004  # an instance may hide a coroutine
         if inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate):
             raise TypeError(f"{function!r} is asynchronous; geartrain.AsyncWorker calls such functions")
-    return lambda job: _drain(job, function(job))
+    call = function if signature is None else with_arguments(function, signature)
+    return lambda job: drain(job, call(job))
 
 
 def wrap(call: Call, middleware: Sequence[Middleware]) -> Call:
@@ -57,7 +64,7 @@ def _layered(layer: Middleware, inner: Call) -> Call:
     return lambda job: layer(job, inner)
 
 
-def _drain(job: AssignedJob, result: object) -> object:
+def drain(job: AssignedJob, result: object) -> object:
     """Send what a generator yields, and return what it returns; anything else is the result itself."""
     if not isinstance(result, Generator):
         return result

@@ -131,7 +131,7 @@ def labour(functions: Mapping[bytes, Function[Call]], options: WorkerOptions, li
                 known = functions[function]
                 send = _sender(line, handle)
                 assignment = Assignment(handle, function, unique, workload, reducer)
-                job = AssignedJob(assignment, known.name, options.client_id, send, options.codec)
+                job = AssignedJob(assignment, known.name, options.client_id, send, known.codec or options.codec)
                 perform(job, known.call, exceptions=options.exceptions)
                 flush_output()  # the process may be killed while it waits for the next job
                 for report in job.ending:

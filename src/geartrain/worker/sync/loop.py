@@ -179,7 +179,8 @@ class WorkerLoop:
 
     def _begin(self, connection: Connection, assignment: Assignment, function: Function[Call]) -> None:
         report = partial(self._report, connection, assignment.handle)
-        job = AssignedJob(assignment, function.name, self._options.client_id, report, self._options.codec)
+        codec = function.codec or self._options.codec
+        job = AssignedJob(assignment, function.name, self._options.client_id, report, codec)
         self._crew.do(partial(self._do, connection, job, function))
 
     def _finish(self, connection: Connection, job: AssignedJob) -> None:
