@@ -25,7 +25,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-OURS = f"{sys.executable} -m geartrain.cli.gearmand --config-file={os.devnull} --port={{port}} --listen=127.0.0.1"
+# In memory, as gearmand keeps its jobs.
+OURS = (
+    f"{sys.executable} -m geartrain.cli.gearmand --config-file={os.devnull} --port={{port}} --listen=127.0.0.1"
+    " --store=none"
+)
 THEIRS = "/usr/sbin/gearmand --port={port} --listen=127.0.0.1 --log-file=none"
 
 LOAD_SOURCE = Path(__file__).with_name("load.c")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.queues import page, report
-from benchmarks.queues.contestants import CONTESTANTS, SYSTEMS, Broker, Contestant
+from benchmarks.queues.contestants import CONTESTANTS, Contestant
 from benchmarks.queues.environments import Environments
 from benchmarks.queues.figures import Result
 from benchmarks.queues.machine import describe, redis_version
@@ -68,7 +68,7 @@ def summary(results: Sequence[Result], environments: Environments, circumstances
     """Return everything that was found out, as Markdown."""
     systems = dict.fromkeys(result.contestant.system for result in results)
     versions = list(dict.fromkeys(environments.versions(system) for system in systems if environments.is_there(system)))
-    if any(SYSTEMS[system].broker is Broker.REDIS for system in systems):
+    if any(result.contestant.broker.is_redis for result in results):
         versions.append(f"Redis {redis_version()}")
     parts = [
         report.comparison(results),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.queues.brokers import GEARMAND_IN_MEMORY
 from benchmarks.queues.figures import Figures, Result
 
 __all__ = ["GOALS", "Goal", "Standing", "standings"]
@@ -66,10 +67,15 @@ class Standing:
 
 def standings(results: Sequence[Result]) -> list[Standing]:
     """Compare ours with theirs, for those goals of which both have figures."""
-    ours = [result for result in results if result.contestant.system in OURS]
+    ours = [result for result in results if result.contestant.system in OURS and _is_kept(result)]
     theirs = [result for result in results if result.contestant.system in THEIRS]
     found = [Standing(goal, _ratios(goal, ours, theirs)) for goal in GOALS]
     return [standing for standing in found if standing.ratios]
+
+
+def _is_kept(result: Result) -> bool:
+    """Whether queued jobs outlive the server, as they do in Redis: ours in memory is not compared with that."""
+    return result.contestant.broker is not GEARMAND_IN_MEMORY
 
 
 def _ratios(goal: Goal, ours: Sequence[Result], theirs: Sequence[Result]) -> list[float]:

@@ -83,14 +83,19 @@ def failures(results: Sequence[Result]) -> str:
 
 
 def contestants(chosen: Sequence[Contestant]) -> str:
-    """List the settings, and what each system promises."""
-    settings = _table((("", "---"), ("settings", "---")), ((each.title, each.meaning) for each in chosen))
-    systems = {SYSTEMS[each.system].title: SYSTEMS[each.system] for each in chosen}
-    promises = _table(
-        (("", "---"), ("through", "---"), ("promise", "---")),
-        ((title, system.broker.value, system.promise) for title, system in systems.items()),
+    """List the settings, and what systems and brokers promise."""
+    systems = {SYSTEMS[each.system].title: SYSTEMS[each.system].promise for each in chosen}
+    brokers = {each.broker.title: each.broker.promise for each in chosen}
+    return "\n\n".join(
+        [
+            _table(
+                (("", "---"), ("settings", "---"), ("through", "---")),
+                ((each.title, each.meaning, each.broker.title) for each in chosen),
+            ),
+            _table((("", "---"), ("queued jobs", "---")), brokers.items()),
+            _table((("", "---"), ("a job whose worker dies", "---")), systems.items()),
+        ]
     )
-    return f"{settings}\n\n{promises}"
 
 
 def _table(head: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:

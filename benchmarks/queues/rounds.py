@@ -2,15 +2,14 @@
 """One round after the other, each contestant in turn, so that whatever else the machine does hits all alike."""
 
 import contextlib
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.against_gearmand import OURS, BenchmarkError, running
-from benchmarks.queues.contestants import SYSTEMS, Broker, Contestant
+from benchmarks.against_gearmand import BenchmarkError
+from benchmarks.queues.contestants import SYSTEMS, Contestant
 from benchmarks.queues.environments import Environments
 from benchmarks.queues.figures import Figures, Result, percentile
 from benchmarks.queues.meter import Limits
@@ -19,12 +18,6 @@ from benchmarks.queues.processes import Worker, client, working
 from benchmarks.queues.work import count_stamps, read_stamps
 
 __all__ = ["Measurement", "measure_all"]
-
-# A Redis with the settings that it has of itself, which save snapshots; gearmand as in the other benchmark.
-COMMANDS = {
-    Broker.REDIS: "redis-server --port {port} --bind 127.0.0.1",
-    Broker.GEARMAND: OURS,
-}
 
 _PATIENCE = 60.0  # seconds without any progress
 _LOOK = 0.02  # seconds between two looks at the progress of a worker
@@ -76,22 +69,19 @@ class Measurement:
             BenchmarkError: Something went wrong.
         """
         self._environments.require(self._contestant.system)
-        with self._broker() as place:
+        with self._place() as place:
             queued = self._enqueue(place)
             self._drain(place, queued)
-        with self._broker() as place, working(self._python, self._contestant.system, place) as worker:
+        with self._place() as place, working(self._python, self._contestant.system, place) as worker:
             self._call(place, worker)
             time.sleep(_REST)
             self.figures.memory_mib = worker.pss_mib()
 
     @contextlib.contextmanager
-    def _broker(self) -> Iterator[Place]:
+    def _place(self) -> Iterator[Place]:
         """Run a fresh broker for the length of a block."""
-        command = COMMANDS[self._system.broker]
-        if self._system.broker is Broker.REDIS and shutil.which("redis-server") is None:
-            raise BenchmarkError("there is no redis-server; Debian's comes with: apt-get install redis-server")
-        with running(command) as server, tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-            yield Place(server.port, self._contestant.settings, str(Path(folder) / "stamps"))
+        with self._contestant.broker.running() as port, tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+            yield Place(port, self._contestant.settings, str(Path(folder) / "stamps"))
 
     def _enqueue(self, place: Place) -> int:
         """Fill the queue, and return how many jobs it has."""

@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks.queues import page, report
 from benchmarks.queues.__main__ import choose
-from benchmarks.queues.contestants import CONTESTANTS, SYSTEMS, Broker, Contestant
+from benchmarks.queues.brokers import GEARMAND_IN_MEMORY
+from benchmarks.queues.contestants import CONTESTANTS, SYSTEMS, Contestant
 from benchmarks.queues.environments import ROOT, Environments
 from benchmarks.queues.figures import Figures, Result, percentile
 from benchmarks.queues.goals import GOALS, standings
@@ -57,7 +58,7 @@ def test_every_figure_of_the_others_is_measured(system: str) -> None:
     environments = Environments()
     if not environments.is_there(contestant.system):
         pytest.skip(f"{contestant.system} is not installed")
-    if SYSTEMS[contestant.system].broker is Broker.REDIS and shutil.which("redis-server") is None:
+    if contestant.broker.is_redis and shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
 
     result = run(contestant, environments)
@@ -94,7 +95,7 @@ def test_what_cannot_be_installed_is_noted(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_worker_that_cannot_start_is_quoted() -> None:
     """And what was measured before that stays."""
-    result = run(Contestant("geartrain", "sideways", "", ""), Environments())
+    result = run(Contestant("geartrain", "sideways", "", GEARMAND_IN_MEMORY, ""), Environments())
 
     [error] = result.errors
     assert "sideways" in error

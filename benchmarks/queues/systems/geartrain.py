@@ -11,7 +11,7 @@ from geartrain import AssignedJob, Client, JobRequest, Worker
 
 PLACE = Place.of_this_process()
 
-WORKER: dict[str, dict[str, Any]] = {"default": {}, "threads": {"concurrency": 8}}
+WORKER: dict[str, dict[str, Any]] = {"default": {}, "fast": {"concurrency": 8}}
 
 
 def enqueue(payloads: Iterable[str]) -> None:

@@ -2,7 +2,6 @@
 """Geartrain, for asyncio."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import uvloop
 
@@ -12,8 +11,6 @@ from benchmarks.queues.work import reverse
 from geartrain import AsyncAssignedJob, AsyncClient, AsyncWorker, JobRequest
 
 PLACE = Place.of_this_process()
-
-WORKER: dict[str, dict[str, Any]] = {"default": {}}
 
 
 def enqueue(payloads: Iterable[str]) -> None:
@@ -56,7 +53,7 @@ def work() -> None:
 
 
 async def _work() -> None:
-    worker = AsyncWorker(PLACE.broker, **WORKER[PLACE.settings])
+    worker = AsyncWorker(PLACE.broker)
 
     @worker.function("reverse")
     async def answer(job: AsyncAssignedJob) -> str:
