@@ -19,7 +19,8 @@
         ├── JobException         the worker sent an exception
         └── JobTimeout           (also a TimeoutError) the job did not end in time
 
-`JobFail` stands apart: a worker's function raises it to fail its job without an exception of its own.
+`NotAllSubmitted`, of several jobs at once, holds handles as well and is in `geartrain.client.bulk`. `JobFail` stands
+apart: a worker's function raises it to fail its job without an exception of its own.
 """
 
 __all__ = [

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The blocking client against servers that do as they are told."""
 
+import itertools
 import os
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from concurrent import futures
 
 import pytest
 
@@ -16,6 +19,7 @@ from geartrain import (
     JobTimeout,
     NoServerAvailable,
     SubmittedJob,
+    as_completed,
 )
 from geartrain.client.session import Session
 from geartrain.client.sync.connection import Connection
@@ -192,6 +196,36 @@ def test_threads_share_a_client() -> None:
 
         assert wrong == []
         assert server.accepted == 1
+
+
+class TestFutures:
+    def test_are_what_concurrent_futures_knows(self) -> None:
+        with ScriptedServer(serve) as server, Client(server.address) as client:
+            jobs = client.submit_many([JobRequest("reverse", str(number)) for number in range(10, 20)])
+
+            done, open_ = futures.wait(jobs, PATIENCE)
+            assert (len(done), open_) == (10, set())
+            assert list(futures.as_completed(jobs)) != []
+
+    def test_of_an_endless_input_are_taken_as_they_are_used_up(self) -> None:
+        taken = 0
+
+        def endless() -> Iterator[SubmittedJob]:
+            nonlocal taken
+            while True:
+                taken += 1
+                yield client.submit("reverse", "ab")
+
+        with ScriptedServer(serve) as server, Client(server.address) as client:
+            for number, job in enumerate(itertools.islice(as_completed(endless()), 1000)):
+                assert job.result() == b"ba"
+                assert taken <= number + 100
+
+    def test_of_an_input_that_takes_too_long_are_not_waited_for(self) -> None:
+        with ScriptedServer(hold) as server, Client(server.address) as client:
+            jobs = (client.submit("f") for _ in range(3))
+            with pytest.raises(JobTimeout, match="3 jobs had not ended"):
+                list(as_completed(jobs, timeout=0.01))
 
 
 class TestAThreadThatWaits:
