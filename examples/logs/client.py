@@ -2,17 +2,16 @@
 """Shows how many lines logs have of each day and of each kind."""
 
 import argparse
-import gzip
 import json
+import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from geartrain import Client
 
-A_PIECE = 256 * 1024  # bytes of log
-PATIENCE = 60.0  # seconds for a piece
+PATIENCE = 600.0  # seconds for a log
 
 
 def main() -> None:
@@ -20,29 +19,27 @@ def main() -> None:
     parser.add_argument("logs", type=Path, nargs="+", help="files, also compressed ones as logrotate leaves them")
     logs = parser.parse_args().logs
 
-    lines = 0
-    days: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
+    total: Counter[str] = Counter()
     with Client() as client:
-        for answer in client.map("tally_log", pieces(logs), timeout=PATIENCE):
-            tally = json.loads(answer)
-            lines += tally["lines"]
-            days.update(tally["days"])
-            kinds.update(tally["kinds"])
-    print(f"{lines:,} lines, {lines - kinds.total():,} of them in no format that is known")
+        for tally in client.map_reduce("cut_log", "tally_lines", readable(logs), timeout=PATIENCE):
+            total.update(json.loads(tally))
+    days, kinds = part(total, "day "), part(total, "kind ")
+    print(f"{total['lines']:,} lines, {total['lines'] - kinds.total():,} of them in no format that is known")
     show("Days", sorted(days.items()))
     show("Kinds", kinds.most_common())
 
 
-def pieces(logs: Sequence[Path]) -> Iterator[bytes]:
-    """Read logs in pieces of whole lines; what cannot be read is named and left out."""
+def part(total: Counter[str], word: str) -> Counter[str]:
+    return Counter({name.removeprefix(word): lines for name, lines in total.items() if name.startswith(word)})
+
+
+def readable(logs: Iterable[Path]) -> Iterator[str]:
+    """Leave out what cannot be read, and say so: a job that fails would end it all."""
     for log in logs:
-        try:
-            with gzip.open(log) if log.suffix == ".gz" else log.open("rb") as file:
-                while lines := file.readlines(A_PIECE):
-                    yield b"".join(lines)
-        except OSError as error:
-            print(error, file=sys.stderr)
+        if log.is_file() and os.access(log, os.R_OK):
+            yield str(log.resolve())
+        else:
+            print(f"{log}: cannot be read", file=sys.stderr)
 
 
 def show(title: str, rows: Sequence[tuple[str, int]]) -> None:

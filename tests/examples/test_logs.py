@@ -2,14 +2,17 @@
 """Log aggregation over real logs, compared with what the shell counts."""
 
 import gzip
+import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from geartrain import AdminClient
 from tests.examples.terminal import Terminal
 
 DPKG_LOG = Path("/var/log/dpkg.log")
@@ -21,7 +24,7 @@ def blocks(terminal: Terminal) -> Iterator[list[str]]:
     """The README's blocks, the first of which has been typed."""
     start, *others = terminal.blocks("logs")
     terminal.type(start)
-    terminal.wait_for("tally_log")
+    terminal.wait_for("cut_log", "tally_lines")
     yield others
     assert terminal.type(others[-1]) == ["OK"]
 
@@ -81,4 +84,21 @@ def test_a_compressed_log_counts_and_what_cannot_be_read_is_named(
     lines = terminal.type("python examples/logs/client.py some.log.1.gz nothing.log 2>&1")
 
     assert table(lines) == counted_by_the_shell(log)
-    assert any("No such file or directory: 'nothing.log'" in line for line in lines)
+    assert "nothing.log: cannot be read" in lines
+
+
+def test_a_reducer_that_dies_loses_nothing(terminal: Terminal, blocks: list[str], log: Path) -> None:
+    text = log.read_bytes()
+    log.write_bytes(text * (32 * 1024 * 1024 // len(text)))
+    result = terminal.folder / "result"
+    result.touch()
+    reducers = [int(process) for process in terminal.type("jobs -p %2 %3")]
+
+    terminal.type("python examples/logs/client.py some.log >result 2>&1 &")
+    with AdminClient(terminal.address) as admin:
+        terminal.until(lambda: any(row.running for row in admin.status() if row.function == "tally_lines"), "pieces")
+    os.kill(reducers[0], signal.SIGKILL)
+    terminal.until(lambda: "Kinds" in result.read_text(), "the result")
+    terminal.type("wait %4")
+
+    assert table(result.read_text().splitlines()) == counted_by_the_shell(log)

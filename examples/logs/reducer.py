@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A worker that reads pieces of logs and says how many lines there are of each day and each kind."""
+"""A worker that says how many lines of each day and each kind there are in a piece of a log."""
 
 import json
+import os
 import re
 from collections import Counter
 
@@ -15,20 +16,18 @@ FORMATS = [
     re.compile(rf" *(?P<kind>[A-Z]+) {DAY} "),  # gearmand's, by level
 ]
 
-worker = Worker(client_id="logs", concurrency=2)
+worker = Worker(client_id="reducer", executor="process", concurrency=os.cpu_count() or 1)
 
 
 @worker.function(timeout=60)
-def tally_log(job: AssignedJob) -> str:
-    """Count the lines of a piece of a log."""
-    days: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
-    lines = job.workload.decode(errors="replace").splitlines()
-    for line in lines:
+def tally_lines(job: AssignedJob) -> str:
+    tally: Counter[str] = Counter()
+    for line in job.workload.decode(errors="replace").splitlines():
+        tally["lines"] += 1
         if found := next(filter(None, (known.match(line) for known in FORMATS)), None):
-            days[found["day"]] += 1
-            kinds[found["kind"]] += 1
-    return json.dumps({"lines": len(lines), "days": days, "kinds": kinds})
+            tally[f"day {found['day']}"] += 1
+            tally[f"kind {found['kind']}"] += 1
+    return json.dumps(tally)
 
 
 if __name__ == "__main__":
