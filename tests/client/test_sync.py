@@ -269,6 +269,24 @@ class TestAThreadThatWaits:
             assert called.wait(PATIENCE)  # by the client's own thread
             assert lent(client) == []
 
+    def test_is_woken_by_closing_while_the_server_takes_nothing(self) -> None:
+        done = threading.Event()
+
+        def script(peer: ServedClient) -> None:
+            assert done.wait(PATIENCE)  # without reading a byte
+
+        with ScriptedServer(script) as server:
+            client = Client(server.address)
+            job = client.submit("f", bytes(16 << 20))
+            closer = threading.Timer(0.05, client.close)
+            closer.start()
+
+            with pytest.raises(ConnectionLost, match="the client was closed"):
+                job.result(PATIENCE)
+            closer.join(PATIENCE)
+            assert not closer.is_alive()
+            done.set()
+
     def test_hands_on_what_is_for_others(self) -> None:
         def script(peer: ServedClient) -> None:
             peer.expect_job(b"H:1")

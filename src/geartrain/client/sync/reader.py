@@ -181,9 +181,10 @@ class Reader:
 
     def _end(self) -> None:
         self._lose_all(ConnectionLost("the client was closed"))
-        while self._watched:  # those that are lent
+        while self._watched:  # those that are lent, whose borrowers have been woken
             self._selector.select(_LONGEST_SLEEP)
-            self._woken.recv(4096)
+            with contextlib.suppress(BlockingIOError):
+                self._woken.recv(4096)
             self._look_after_attention()
         self._selector.close()
         self._woken.close()
