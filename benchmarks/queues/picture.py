@@ -76,18 +76,15 @@ _FAR = 3.0  # times as much: two dots so far apart have room for a label each
 def draw(results: Sequence[Result], file: Path) -> None:
     """Write the picture, in the format that the file's name asks for."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(11, 1.5 + 0.32 * len(results)), facecolor=_PAPER, layout="constrained")
-        panels = figure.subplots(1, len(_PANELS), sharey=True)
-        for axes, panel in zip(panels, _PANELS, strict=True):
+        figure = Figure(figsize=(7.6, 2.0 + 0.56 * len(results)), facecolor=_PAPER, layout="constrained")
+        panels = figure.subplots(2, 2, sharey=True)
+        for axes, panel in zip(panels.flat, _PANELS, strict=True):
             _prepare(axes, panel, len(results))
             for row, result in enumerate(results):
                 _dots(axes, panel, row, result)
             _widen(axes, panel)
-        first = panels[0]
-        first.set_yticks(range(len(results)), [result.contestant.title for result in results])
-        for tick, result in zip(first.get_yticklabels(), results, strict=True):
-            tick.set_color(_colour(result))
-            tick.set_fontweight("bold" if _is_ours(result) else "normal")
+        for axes in panels[:, 0]:
+            _name_rows(axes, results)
         figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None, facecolor=_PAPER)
 
 
@@ -105,6 +102,13 @@ def _prepare(axes: Axes, panel: _Panel, rows: int) -> None:
     axes.tick_params(axis="y", labelsize=9.5)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _name_rows(axes: Axes, results: Sequence[Result]) -> None:
+    axes.set_yticks(range(len(results)), [result.contestant.title for result in results])
+    for tick, result in zip(axes.get_yticklabels(), results, strict=True):
+        tick.set_color(_colour(result))
+        tick.set_fontweight("bold" if _is_ours(result) else "normal")
 
 
 def _dots(axes: Axes, panel: _Panel, row: int, result: Result) -> None:
