@@ -56,11 +56,16 @@ def shout(job: AssignedJob, call: Callable[[AssignedJob], object]) -> object:
     return result.upper() if isinstance(result, bytes) else result
 
 
+def resize(image_id: int, width: int = 200) -> str:
+    return f"{image_id}@{width}"
+
+
 @pytest.fixture
 def worker() -> Worker:
     worker = Worker("localhost", middleware=[shout])
     for function in (reverse, talk, wrong, fails):
         worker.function(function)
+    worker.function(resize)
     return worker
 
 
@@ -89,6 +94,12 @@ class TestLikeARealOne:
         assert job.handle is not None
         assert client.status(job.handle) == JobStatus()
         assert client.status(unique="u") == JobStatus(waiting_clients=0)
+
+    def test_functions_have_arguments(self, client: Client[Any, Any]) -> None:
+        bound = client.function(resize)
+
+        assert bound.with_options(timeout=PATIENCE).do(7, width=100) == "7@100"
+        assert client.do("resize", "[7]", timeout=PATIENCE) == b'"7@200"'
 
     def test_callbacks_are_called(self, client: Client[Any, Any]) -> None:
         called: list[object] = []
@@ -207,8 +218,13 @@ class TestInAnEventLoop:
             for number in range(job.value):
                 yield number
 
+        async def double(number: int) -> int:
+            return 2 * number
+
         async def use() -> None:
-            async with AsyncEagerClient({"add": add, "count": count}, codec=JSON, prefix="app.") as client:
+            functions: dict[str, Callable[..., object]] = {"add": add, "count": count, "double": double}
+            async with AsyncEagerClient(functions, codec=JSON, prefix="app.") as client:
+                assert await client.function(double).do(4) == 8
                 assert await client.do("add", [1, 2]) == 3
                 assert [event async for event in await client.submit("count", 2)] == [Data(0), Data(1)]
 

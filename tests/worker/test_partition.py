@@ -229,6 +229,25 @@ def test_parts_are_made_as_their_results_are_asked_for(server: str, client: Clie
 
 
 @pytest.mark.usefixtures("reducer")
+def test_inputs_may_be_without_end(server: str, client: Client) -> None:
+    taken: list[int] = []
+    worker = Worker(server)
+    worker.add_partition("split", lambda job: (word for word in job.text.split()))
+
+    def inputs() -> Iterator[str]:
+        for number in itertools.count():
+            taken.append(number)
+            yield f"{number} a"
+
+    with running(worker):
+        results = client.map_reduce("split", "shout", inputs(), max_in_flight=4, timeout=PATIENCE)
+        first = list(itertools.islice(results, 20))
+
+    assert first == [f"{number}A".encode() for number in range(20)]
+    assert len(taken) <= 24
+
+
+@pytest.mark.usefixtures("reducer")
 def test_its_end_cannot_be_called(server: str, client: Client) -> None:
     worker = Worker(server)
 

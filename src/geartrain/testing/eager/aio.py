@@ -73,8 +73,9 @@ class AsyncEagerClient(AsyncClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         """Do a job as its worker would."""
         worker, function = self._worker, task.function
         options = worker._options
+        codec = function.codec or options.codec
         if isinstance(worker, Worker):
-            called = AssignedJob(task.assignment, function.name, options.client_id, task.report, options.codec)
+            called = AssignedJob(task.assignment, function.name, options.client_id, task.report, codec)
             self.jobs.append(called)
             call = sync_calls.wrap(function.call, worker._middleware)
             sync_calls.perform(called, call, exceptions=options.exceptions)
@@ -85,7 +86,7 @@ class AsyncEagerClient(AsyncClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             task.report(packet)
             await asyncio.sleep(0)  # whoever reads the events may act on this one
 
-        awaited = AsyncAssignedJob(task.assignment, function.name, options.client_id, report, options.codec)
+        awaited = AsyncAssignedJob(task.assignment, function.name, options.client_id, report, codec)
         self.jobs.append(awaited)
         coroutine = aio_calls.wrap(function.call, worker._middleware)
         await aio_calls.perform(awaited, coroutine, exceptions=options.exceptions)

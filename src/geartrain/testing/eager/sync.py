@@ -84,7 +84,8 @@ class _EagerHub(Hub):
         self._check_open()
         options = self._worker._options
         for task in self._desk.answer(str(address), compose):
-            job = AssignedJob(task.assignment, task.function.name, options.client_id, task.report, options.codec)
+            codec = task.function.codec or options.codec
+            job = AssignedJob(task.assignment, task.function.name, options.client_id, task.report, codec)
             self._jobs.append(job)
             perform(job, wrap(task.function.call, self._worker._middleware), exceptions=options.exceptions)
             task.end(job)
