@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The rows of listings."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, WorkerStatus
+from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, WorkerStatus
 from geartrain.errors import RemoteProtocolError
 
 
@@ -40,3 +42,9 @@ def test_other_rows_are_refused(kind: type[FunctionStatus | JobRow | WorkerStatu
 
 def test_jobs_wait_that_do_not_run() -> None:
     assert FunctionStatus("f", total=3, running=1, workers=0).waiting == 2
+
+
+def test_a_schedule_has_its_next_time() -> None:
+    row = ScheduleRow.parse(b"H:a:1\tf\t*/5 * * * MON\t1772452800\tu")
+
+    assert row == ScheduleRow("H:a:1", "f", "*/5 * * * MON", datetime(2026, 3, 2, 12, tzinfo=UTC), "u")

@@ -248,7 +248,6 @@ class TestAnybody:
             Command.ALL_YOURS,
             Command.OPTION_RES,
             Command.JOB_ASSIGN_UNIQ,
-            Command.SUBMIT_JOB_SCHED,
             Command.JOB_ASSIGN_ALL,
             Command.STATUS_RES_UNIQUE,
         ],

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, WorkerStatus
+from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, WorkerStatus
 from geartrain.admin.session import Reply, Request, to_text
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.text import TextCommand
@@ -18,6 +18,7 @@ __all__ = [
     "jobs",
     "pid",
     "priority_status",
+    "schedules",
     "set_max_queue",
     "shutdown",
     "status",
@@ -74,6 +75,11 @@ def jobs() -> Call[list[JobRow]]:
 def unique_jobs() -> Call[list[str]]:
     """The uniques of all jobs."""
     return _listing(TextCommand.SHOW_UNIQUE_JOBS, to_text)
+
+
+def schedules() -> Call[list[ScheduleRow]]:
+    """All jobs that repeat themselves."""
+    return _listing(TextCommand.SHOW_SCHEDULES, ScheduleRow.parse)
 
 
 def version() -> Call[str]:

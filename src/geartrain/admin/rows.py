@@ -2,12 +2,13 @@
 """The rows of the listings, as values (protocol 2)."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Self
 
 from geartrain.admin.session import to_text
 from geartrain.errors import RemoteProtocolError
 
-__all__ = ["FunctionStatus", "JobRow", "PriorityStatus", "WorkerStatus"]
+__all__ = ["FunctionStatus", "JobRow", "PriorityStatus", "ScheduleRow", "WorkerStatus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,30 @@ class JobRow:
         handle, *columns = _columns(row, 4)
         retries, ignored, stored = _numbers(columns, row)
         return cls(to_text(handle), retries, bool(ignored), bool(stored))
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRow:
+    """What `show schedules` says of a job that repeats itself.
+
+    Attributes:
+        cron: Minute, hour, day, month and day of the week, as cron has them.
+        due: When it runs next.
+        unique: What another submission changes it by; empty for none.
+    """
+
+    handle: str
+    function: str
+    cron: str
+    due: datetime
+    unique: str
+
+    @classmethod
+    def parse(cls, row: bytes) -> Self:
+        """Read a row ``handle TAB function TAB cron TAB seconds since 1970 TAB unique``."""
+        handle, function, cron, due, unique = _columns(row, 5)
+        moment = datetime.fromtimestamp(_numbers([due], row)[0], UTC)
+        return cls(to_text(handle), to_text(function), to_text(cron), moment, to_text(unique))
 
 
 def _columns(row: bytes, count: int) -> list[bytes]:

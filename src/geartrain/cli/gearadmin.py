@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from functools import partial
 from typing import NoReturn
 
-from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, WorkerStatus
+from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, WorkerStatus
 from geartrain.admin.session import REPLY_TIMEOUT, Reply, to_text
 from geartrain.admin.sync import AdminClient
 from geartrain.cli.output import give_up_stdout, program_name
@@ -75,7 +75,10 @@ OPERATIONS = (
     Operation("drop-function", TextCommand.DROP_FUNCTION, "forget a function that has no workers", "FUNCTION"),
     Operation("show-jobs", TextCommand.SHOW_JOBS, "all jobs: handle, retries, ignored, stored"),
     Operation("show-unique-jobs", TextCommand.SHOW_UNIQUE_JOBS, "the unique of every job"),
-    Operation("cancel-job", TextCommand.CANCEL_JOB, "drop a job that waits", "HANDLE"),
+    Operation(
+        "show-schedules", TextCommand.SHOW_SCHEDULES, "jobs that repeat: handle, function, cron line, next run, unique"
+    ),
+    Operation("cancel-job", TextCommand.CANCEL_JOB, "drop a job that waits, or one that repeats", "HANDLE"),
     Operation("server-verbose", TextCommand.VERBOSE, "how much the server logs"),
     Operation("server-version", TextCommand.VERSION, "the version of the server"),
     Operation("workers", TextCommand.WORKERS, "all connections: descriptor, address, client id, functions"),
@@ -104,6 +107,7 @@ _ROWS: dict[TextCommand, Callable[[bytes], object]] = {
     TextCommand.WORKERS: WorkerStatus.parse,
     TextCommand.SHOW_JOBS: JobRow.parse,
     TextCommand.SHOW_UNIQUE_JOBS: to_text,
+    TextCommand.SHOW_SCHEDULES: ScheduleRow.parse,
 }
 
 
@@ -238,7 +242,7 @@ def _print_json(requests: Sequence[tuple[Operation, Sequence[str]]], replies: Se
             by_name[arguments[0]] = value
         else:
             answers[operation.key] = value
-    print(json.dumps(answers, indent=2))
+    print(json.dumps(answers, indent=2, default=str))
 
 
 def _json_value(reply: Reply) -> object:

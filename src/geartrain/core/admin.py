@@ -53,6 +53,7 @@ class Admin:
             TextCommand.WORKERS: self._workers,
             TextCommand.SHOW_JOBS: self._show_jobs,
             TextCommand.SHOW_UNIQUE_JOBS: self._show_unique_jobs,
+            TextCommand.SHOW_SCHEDULES: self._show_schedules,
             TextCommand.CANCEL_JOB: self._cancel_job,
             TextCommand.CREATE_FUNCTION: self._create_function,
             TextCommand.DROP_FUNCTION: self._drop_function,
@@ -103,11 +104,23 @@ class Admin:
     def _show_unique_jobs(self, request: TextRequest) -> bytes:
         return listing(printable(job.unique) for job in self._scheduler.jobs)
 
+    def _show_schedules(self, request: TextRequest) -> bytes:
+        return listing(
+            b"%b\t%b\t%b\t%d\t%b"
+            % (each.handle, printable(each.function), each.cron.encode(), each.due, printable(each.unique))
+            for each in self._scheduler.schedules
+        )
+
     def _cancel_job(self, request: TextRequest) -> bytes:
-        job = self._scheduler.jobs.get(request.arguments[0])
-        if job is None:
+        handle = request.arguments[0]
+        job = self._scheduler.jobs.get(handle)
+        if job is not None:
+            self._scheduler.cancel(job)
+            return OK
+        schedule = self._scheduler.schedules.get(handle)
+        if schedule is None:
             raise TextError("UNKNOWN_JOB")
-        self._scheduler.cancel(job)
+        self._scheduler.cancel_schedule(schedule)
         return OK
 
     def _create_function(self, request: TextRequest) -> bytes:

@@ -15,6 +15,7 @@ from geartrain.core.clock import Clock
 from geartrain.core.journal import Journal
 from geartrain.core.options import Durability, JobServerOptions
 from geartrain.core.scheduler import NOTICE, QueueFull, Scheduler
+from geartrain.core.schedules import cron_line
 from geartrain.core.state import Job, Peer
 from geartrain.errors import ProtocolError, RemoteProtocolError
 from geartrain.jobrecord import JobRecord
@@ -62,6 +63,7 @@ _SUBMISSIONS: dict[int, tuple[int, bool]] = {
 _SUBMIT_COMMANDS = [
     *_SUBMISSIONS,
     Command.SUBMIT_JOB_EPOCH,
+    Command.SUBMIT_JOB_SCHED,
     Command.SUBMIT_REDUCE_JOB,
     Command.SUBMIT_REDUCE_JOB_BACKGROUND,
 ]
@@ -76,6 +78,7 @@ _NOT_RUNNING: dict[int, bytes] = {
     int(Command.WORK_WARNING): b"Job does not exist on server",
     int(Command.WORK_EXCEPTION): b"An exception was received for a job that does not exist",
 }
+_KNOWN = (b"1", b"0", b"0", b"0")  # the status of a schedule, which never runs itself
 _LAST_WORDS = frozenset({int(Command.WORK_COMPLETE), int(Command.WORK_FAIL), int(Command.WORK_EXCEPTION)})
 
 
@@ -125,6 +128,7 @@ class JobServer:
                 (self._submit, (Command.SUBMIT_JOB, Command.SUBMIT_JOB_HIGH, Command.SUBMIT_JOB_LOW)),
                 (self._submit, (Command.SUBMIT_JOB_BG, Command.SUBMIT_JOB_HIGH_BG, Command.SUBMIT_JOB_LOW_BG)),
                 (self._submit_epoch, (Command.SUBMIT_JOB_EPOCH,)),
+                (self._submit_sched, (Command.SUBMIT_JOB_SCHED,)),
                 (self._submit_reduce, (Command.SUBMIT_REDUCE_JOB, Command.SUBMIT_REDUCE_JOB_BACKGROUND)),
                 (self._get_status, (Command.GET_STATUS,)),
                 (self._get_status_unique, (Command.GET_STATUS_UNIQUE,)),
@@ -219,7 +223,7 @@ class JobServer:
         Args:
             created: Numbers up to this one may have been used.
         """
-        self.is_restoring = True
+        self.is_restoring = self._scheduler.is_restoring = True
         self._scheduler.jobs.created = created
         self._handlers |= dict.fromkeys(self._submissions, self._park)
 
@@ -230,7 +234,7 @@ class JobServer:
 
     def end_restoring(self) -> None:
         """Go on with those who had to wait."""
-        self.is_restoring = False
+        self.is_restoring = self._scheduler.is_restoring = False
         self._handlers |= self._submissions
         parked, self._parked = self._parked, {}
         for peer, packets in parked.items():
@@ -244,9 +248,11 @@ class JobServer:
         """Have stored what has waited for the server to stop."""
         journal = self._scheduler.journal
         journal.release(self._scheduler.jobs.created)
-        for job in self._scheduler.jobs:
-            if job.background and not job.is_durable and self._options.durability is Durability.SHUTDOWN:
-                journal.add(job)
+        if self._options.durability is Durability.SHUTDOWN:
+            jobs = [job for job in self._scheduler.jobs if job.background]
+            for each in (*jobs, *self._scheduler.schedules):
+                if not each.is_durable:
+                    journal.add(each)
 
     def _park(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         self._parked[peer] = [(command, arguments)]
@@ -285,6 +291,29 @@ class JobServer:
             self.refuse(peer, RemoteProtocolError("SUBMIT_JOB_EPOCH: the time is beyond 64 bits"))
         else:
             self._enter(peer, function, unique, workload, _NORMAL, True, run_at=run_at)
+
+    def _submit_sched(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        function, unique, minute, hour, day, month, weekday, workload = arguments
+        if len(unique) > MAX_UNIQUE:
+            self._error(peer, _UNIQUE_TOO_LARGE)
+            return
+        try:
+            line = cron_line((minute, hour, day, month, weekday))
+        except RemoteProtocolError as error:
+            self._error(peer, response(Command.ERROR, error.code.encode(), error.text.encode()))
+            return
+        journal = self._scheduler.journal
+        if self._stores and journal.refuses:
+            self._error(peer, _STORE_REFUSES)
+            return
+        schedule = self._scheduler.schedule(function, unique, line, workload)
+        created = response(_JOB_CREATED, schedule.handle)
+        if not self._stores:
+            peer.send(created)
+            return
+        if not schedule.is_durable:
+            journal.add(schedule)
+        journal.promise(peer, schedule, created)
 
     def _submit_reduce(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         function, unique, reducer, _, workload = arguments
@@ -346,7 +375,8 @@ class JobServer:
     def _get_status(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         handle = arguments[0].removesuffix(b"\0")
         job = self._scheduler.jobs.get(handle)
-        peer.send(response(Command.STATUS_RES, handle, *_status(job)))
+        known = _KNOWN if job is None and self._scheduler.schedules.get(handle) is not None else _status(job)
+        peer.send(response(Command.STATUS_RES, handle, *known))
 
     def _get_status_unique(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         unique = arguments[0].removesuffix(b"\0")

@@ -49,10 +49,14 @@ class JobTable:
 
     def create(self, queue: FunctionQueue, unique: bytes, workload: bytes, priority: int, reducer: bytes) -> Job:
         """Return a new job with the next handle."""
-        self.created += 1
-        job = Job(self.created, self._prefix + b"%d" % self.created, queue, unique, workload, priority, reducer)
+        job = Job(*self.name(), queue, unique, workload, priority, reducer)
         self._enter(job)
         return job
+
+    def name(self) -> tuple[int, bytes]:
+        """Return the next number, and the handle that belongs to it."""
+        self.created += 1
+        return self.created, self._prefix + b"%d" % self.created
 
     def restore(self, queue: FunctionQueue, record: JobRecord) -> Job:
         """Return a job that was there before the server was."""

@@ -16,14 +16,15 @@ decided while one batch is on its way to the store collects in the next one::
 - While the store is away new background jobs are refused at once; what ends is remembered by its number alone.
 """
 
-from geartrain.core.state import Job, JobState, Peer, Promise
+from typing import Protocol
+
+from geartrain.core.state import Peer, Promise
 from geartrain.jobrecord import Batch, JobRecord
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "Recorded"]
 
-_DELAYED = JobState.DELAYED
 _STORE_FAILED = response(Command.ERROR, b"QUEUE_ERROR", b"The job could not be stored")
 
 # Bytes of workloads that may collect while a batch is on its way, a hundred times what is usual. Then new background
@@ -36,6 +37,21 @@ _WEIGHT = 256  # bytes that a job takes besides its workload
 _RESERVED = 1_000_000
 
 
+class Recorded(Protocol):
+    """What a store keeps: a job, or a schedule of jobs."""
+
+    is_durable: bool
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def workload(self) -> bytes: ...
+    @property
+    def has_ended(self) -> bool: ...
+
+    def record(self) -> JobRecord: ...
+
+
 class _Filling:
     """A batch before it is taken, and who waits for it."""
 
@@ -43,8 +59,8 @@ class _Filling:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.added: dict[int, Job] = {}
-        self.changed: dict[int, Job] = {}
+        self.added: dict[int, Recorded] = {}
+        self.changed: dict[int, Recorded] = {}
         self.finished: list[int] = []
         self.promises: list[Promise] = []
         self.peers: dict[Peer, None] = {}
@@ -104,19 +120,19 @@ class Journal:
 
     # Decisions.
 
-    def add(self, job: Job) -> None:
+    def add(self, job: Recorded) -> None:
         """Have a job stored."""
         job.is_durable = True
         filling = self._filling
         filling.added[job.number] = job
         filling.weight += len(job.workload) + _WEIGHT
 
-    def change(self, job: Job) -> None:
+    def change(self, job: Recorded) -> None:
         """Have a job stored anew: it has lost a worker."""
         if job.number not in self._filling.added:
             self._filling.changed[job.number] = job
 
-    def finish(self, job: Job) -> None:
+    def finish(self, job: Recorded) -> None:
         """Have a job forgotten."""
         filling = self._filling
         if filling.added.pop(job.number, None) is not None:
@@ -125,7 +141,7 @@ class Journal:
             filling.changed.pop(job.number, None)
             filling.finished.append(job.number)
 
-    def promise(self, peer: Peer, job: Job, packet: bytes) -> None:
+    def promise(self, peer: Peer, job: Recorded, packet: bytes) -> None:
         """Send a packet as soon as a job is stored, or an error in its place."""
         batch = self._batch_of(job)
         if batch is None:
@@ -136,7 +152,7 @@ class Journal:
         batch.peers[peer] = None
         peer.send_when_stored(batch.number, promised)
 
-    def _batch_of(self, job: Job) -> _Filling | None:
+    def _batch_of(self, job: Recorded) -> _Filling | None:
         if not self._holds:
             return None
         if job.number in self._filling.added:
@@ -162,7 +178,7 @@ class Journal:
         filling = self._filling
         self._on_its_way = filling
         self._filling = _Filling(filling.number + 1)
-        stored = [record_of(job) for job in (*filling.added.values(), *filling.changed.values())]
+        stored = [job.record() for job in (*filling.added.values(), *filling.changed.values())]
         return Batch(stored, filling.finished, filling.reserve)
 
     def committed(self) -> None:
@@ -173,7 +189,7 @@ class Journal:
         self.is_away = False
         batch.keep_promises()
 
-    def failed(self) -> list[Job]:
+    def failed(self) -> list[Recorded]:
         """Note that the batch is not, or may not be, stored; return its jobs, which nobody is promised any more."""
         batch = self._on_its_way
         assert batch is not None, "a batch was taken"
@@ -181,18 +197,18 @@ class Journal:
         batch.break_promises()
         filling = self._filling
         for number, job in batch.changed.items():
-            if job.state is not JobState.ENDED:
+            if not job.has_ended:
                 filling.changed.setdefault(number, job)
         filling.finished = [*batch.finished, *filling.finished]
         filling.reserve = filling.reserve or batch.reserve
         if not self._holds:  # their clients have heard that they were taken
             for job in batch.added.values():
-                if job.state is not JobState.ENDED:
+                if not job.has_ended:
                     self.add(job)
             return []
         self.is_away = True
         filling.finished += batch.added
-        refused = [job for job in batch.added.values() if job.state is not JobState.ENDED]
+        refused = [job for job in batch.added.values() if not job.has_ended]
         refused += filling.added.values()
         filling.added = {}
         filling.weight = 0
@@ -200,19 +216,3 @@ class Journal:
         for job in refused:
             job.is_durable = False
         return refused
-
-
-def record_of(job: Job) -> JobRecord:
-    """Return what a store keeps of a job."""
-    run_at = int(job.deadline.when) if job.state is _DELAYED and job.deadline is not None else 0
-    return JobRecord(  # by position, which takes a third of the time
-        job.number,
-        job.handle,
-        job.queue.name,
-        job.unique,
-        job.priority,
-        job.workload,
-        run_at,
-        job.retries,
-        job.reducer,
-    )

@@ -3,6 +3,7 @@
 
 import enum
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 
 __all__ = ["Durability", "JobServerOptions", "PriorityScope"]
 
@@ -41,6 +42,7 @@ class JobServerOptions:
         allow_shutdown: Obey the text command ``shutdown`` from local peers.
         durability: When background jobs are stored. It takes somebody who carries the records of `JobServer.journal`
             to a store, or else no reply to a background job ever leaves.
+        timezone: The time zone of cron lines.
     """
 
     handle_prefix: bytes = b"H:localhost"
@@ -55,3 +57,4 @@ class JobServerOptions:
     round_robin: bool = False
     allow_shutdown: bool = False
     durability: Durability = Durability.NONE
+    timezone: tzinfo = UTC

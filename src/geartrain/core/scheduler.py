@@ -11,20 +11,23 @@ from collections.abc import Iterable
 from geartrain.core.clock import Clock
 from geartrain.core.deadlines import Deadlines
 from geartrain.core.jobtable import JobTable
-from geartrain.core.journal import Journal
+from geartrain.core.journal import Journal, Recorded
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope
+from geartrain.core.schedules import Schedule, Schedules
 from geartrain.core.state import Ability, FunctionQueue, Job, JobState, Peer
 from geartrain.core.wakeups import Wakeups
 from geartrain.jobrecord import JobRecord
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response
 from geartrain.protocol.text import printable
+from geartrain.records import Priority
 
 __all__ = ["QueueFull", "Scheduler"]
 
 log = logging.getLogger("geartrain.jobs")
 NOTICE = 25
 
+_NORMAL = int(Priority.NORMAL)
 _RUNNING = JobState.RUNNING
 _WAITING = JobState.WAITING
 _ENDED = JobState.ENDED
@@ -43,8 +46,10 @@ class Scheduler:
     Attributes:
         jobs: All jobs that have not ended.
         journal: What a store has to know of them.
+        schedules: The jobs that repeat themselves.
         queues: The functions, in the order in which they were first named.
         wakeups: Who sleeps and who was woken.
+        is_restoring: Whether jobs come back from a store; no schedule is run meanwhile, as its last run may be one.
     """
 
     __slots__ = (
@@ -54,9 +59,11 @@ class Scheduler:
         "_retries",
         "_rotates",
         "_timeouts",
+        "is_restoring",
         "jobs",
         "journal",
         "queues",
+        "schedules",
         "wakeups",
     )
 
@@ -67,6 +74,8 @@ class Scheduler:
         self._rotates = self._is_global or options.round_robin
         self.jobs = JobTable(options.handle_prefix)
         self.journal = Journal(holds=options.durability is Durability.COMMIT)
+        self.schedules = Schedules(options.timezone)
+        self.is_restoring = False
         self.queues: dict[bytes, FunctionQueue] = {}
         self.wakeups = Wakeups(clock, options.worker_wakeup, options.rearm_after)
         self._timeouts: Deadlines[Job] = Deadlines()  # in monotonic time
@@ -106,7 +115,10 @@ class Scheduler:
         return job
 
     def restore(self, record: JobRecord) -> None:
-        """Take back a job that a store has kept."""
+        """Take back a job, or a schedule, that a store has kept."""
+        if record.schedule:
+            self._restore_schedule(record)
+            return
         queue = self.queue(record.function)
         job = self.jobs.restore(queue, record)
         if record.run_at > self._clock.time():
@@ -116,12 +128,61 @@ class Scheduler:
             if queue.sleepers:
                 self.wakeups.settle(queue)
 
-    def revoke(self, jobs: Iterable[Job]) -> None:
+    def revoke(self, jobs: Iterable[Recorded]) -> None:
         """Let go of background jobs that could not be stored; they only stay if somebody else wants them."""
         for job in jobs:
+            if isinstance(job, Schedule):
+                self.schedules.remove(job)
+                continue
+            assert isinstance(job, Job), "nothing else is stored"
             job.background = False
             if not job.is_wanted and job.state is not _RUNNING:
                 self.end(job)
+
+    def schedule(self, function: bytes, unique: bytes, cron: str, workload: bytes) -> Schedule:
+        """Return the schedule that a submission makes, or the one that it changes: the same function and unique."""
+        now = self._clock.time()
+        same = self.schedules.find_same(function, unique)
+        if same is not None:
+            self.schedules.change(same, cron, workload, now)
+            if same.is_durable:
+                self.journal.change(same)
+            return same
+        number, handle = self.jobs.name()
+        schedule = Schedule(number, handle, function, unique, cron, workload)
+        self.queue(function)
+        self.schedules.add(schedule, now)
+        return schedule
+
+    def cancel_schedule(self, schedule: Schedule) -> None:
+        """Forget a schedule. What it has submitted goes on."""
+        self.schedules.remove(schedule)
+        if schedule.is_durable:
+            self.journal.finish(schedule)
+
+    def _restore_schedule(self, record: JobRecord) -> None:
+        number, handle, function, unique, _, workload, due, *_ = record
+        schedule = Schedule(number, handle, function, unique, record.schedule.decode(), workload)
+        schedule.is_durable = True
+        self.queue(function)
+        self.schedules.add(schedule, self._clock.time(), due=due)
+
+    def _run_schedules(self) -> float:
+        """Submit what is due; return the seconds until the next."""
+        now = self._clock.time()
+        while not self.journal.refuses and (schedule := self.schedules.take_due(now)) is not None:
+            try:
+                job = self.submit(schedule.function, schedule.unique or schedule.handle, schedule.workload, _NORMAL)
+            except QueueFull:
+                log.warning("%r: a run is left out, as the queue of its function is full", schedule)
+            else:
+                job.background = True
+                if schedule.is_durable and not job.is_durable:
+                    self.journal.add(job)
+            if schedule.is_durable:
+                self.journal.change(schedule)
+        due = self.schedules.next_due()
+        return _LOOK_AT_WALL_CLOCK if due is None or due <= now else min(due - now, _LOOK_AT_WALL_CLOCK)
 
     def grab(self, peer: Peer) -> Job | None:
         """Hand the next job to a worker that asks for one (protocol 1.10)."""
@@ -226,6 +287,9 @@ class Scheduler:
         soonest: float | None = None
         if len(self._delayed):
             soonest = min(self._release_delayed(), _LOOK_AT_WALL_CLOCK)
+        if len(self.schedules) and not self.is_restoring:
+            until_next = self._run_schedules()
+            soonest = until_next if soonest is None else min(soonest, until_next)
         for due in (self._timeouts.next_due(), self.wakeups.next_due()):
             if due is not None and (soonest is None or due - now < soonest):
                 soonest = max(due - now, 0.0)

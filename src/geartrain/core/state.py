@@ -14,6 +14,7 @@ import enum
 from collections import OrderedDict, deque
 
 from geartrain.core.deadlines import Deadline
+from geartrain.jobrecord import JobRecord
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response
 
@@ -97,6 +98,26 @@ class Job:
     def is_wanted(self) -> bool:
         """Whether anybody would miss the job."""
         return self.background or bool(self.waiters)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the job is over."""
+        return self.state is _ENDED
+
+    def record(self) -> JobRecord:
+        """Return what a store keeps of the job."""
+        run_at = int(self.deadline.when) if self.state is _DELAYED and self.deadline is not None else 0
+        return JobRecord(  # by position, which takes a third of the time
+            self.number,
+            self.handle,
+            self.queue.name,
+            self.unique,
+            self.priority,
+            self.workload,
+            run_at,
+            self.retries,
+            self.reducer,
+        )
 
     def waiting_clients(self) -> int:
         """Return the number of foreground submissions that wait for the job."""

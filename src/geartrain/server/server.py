@@ -17,6 +17,7 @@ import socket
 import ssl
 import time
 from types import TracebackType
+from zoneinfo import ZoneInfo
 
 from geartrain._version import __version__
 from geartrain.core import Clock, Durability, JobServer, JobServerOptions, Shutdown
@@ -40,6 +41,8 @@ log = logging.getLogger("geartrain.server")
 
 # Seconds that peers have to take what was written to them when the server stops.
 _FAREWELL = 1.0
+# Seconds that letting a peer in takes at most, unless it has yet to begin with TLS.
+_ARRIVAL = 0.2
 # Seconds that a peer has to end TLS in good form.
 _TLS_FAREWELL = 5.0
 
@@ -130,8 +133,7 @@ class Server:
             return
         self._is_closed = True
         self._stop_listening()
-        for arrival in self._arrivals:
-            arrival.cancel()
+        await self._turn_away()
         self._pump.run()
         await self._close_store()
         for outlet in self._pump.outlets:
@@ -218,6 +220,13 @@ class Server:
         self._listeners = []
         self._sockets = []
 
+    async def _turn_away(self) -> None:
+        """Wait for those who are being let in, but not for a TLS handshake; half let in, nobody would let them out."""
+        if self._arrivals:
+            await asyncio.wait(self._arrivals, timeout=_ARRIVAL)
+        for arrival in self._arrivals:
+            arrival.cancel()
+
     def _abort(self) -> None:
         for outlet in self._pump.outlets:
             outlet.transport.abort()
@@ -293,5 +302,6 @@ def _core_options(options: ServerOptions) -> JobServerOptions:
         priority_scope=options.priority_scope,
         round_robin=options.round_robin,
         allow_shutdown=options.allow_shutdown,
+        timezone=ZoneInfo(options.timezone),
         durability=options.durability if _is_durable(options) else Durability.NONE,
     )

@@ -99,6 +99,9 @@ class ServerOptions:
     job_handle_prefix: str = option(
         _handle_prefix(), values.HANDLE_PREFIX, JOBS, "what comes before the number in a job's handle"
     )
+    timezone: str = option(
+        "UTC", values.ZONE, JOBS, "time zone of cron lines, such as Europe/Berlin, for jobs that repeat themselves"
+    )
     exceptions: bool = option(False, FLAG, JOBS, "send exceptions to every client, also if it did not ask for them")
     worker_wakeup: int = option(
         1, number(0, 255), JOBS, "sleeping workers to wake for each job; 0: all of them", short="w"

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+from zoneinfo import ZoneInfo
 
 from geartrain.core.options import Durability, PriorityScope
 from geartrain.errors import GeartrainError
@@ -42,6 +43,7 @@ __all__ = [
     "TEXT",
     "USER",
     "VERIFY",
+    "ZONE",
     "Kind",
     "number",
 ]
@@ -150,6 +152,14 @@ def _user(text: str) -> str:
     return text
 
 
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, KeyError):
+        raise ValueError("the name of a time zone, such as UTC or Europe/Berlin,") from None
+    return text
+
+
 def _handle_prefix(text: str) -> str:
     if not 0 < len(text.encode()) <= MAX_HANDLE_PREFIX or not text.isprintable() or " " in text:
         raise ValueError(f"1 to {MAX_HANDLE_PREFIX} printable bytes without spaces")
@@ -201,6 +211,7 @@ QUEUE = Kind("NAME", _queue)
 MODULE = Kind("NAME", _protocol_module)
 ENDPOINT = Kind("ADDRESS", Endpoint.parse)
 SCOPE = _choice(PriorityScope, "SCOPE")
+ZONE = Kind("ZONE", _zone)
 STORE = Kind("URL", _store)
 DURABILITY = _choice(Durability, "WHEN")
 VERIFY = _choice(Verify, "WHEN")

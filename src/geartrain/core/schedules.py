@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""Jobs that repeat themselves: cron lines, and when each is due next (protocol 1, SUBMIT_JOB_SCHED).
+
+A schedule is no job. Each time that it is due it submits one, in the background, and waits for its next time; a run
+that still waits or runs when the next is due is not doubled. Runs that were missed, because the server was away or its
+clock was set forward, collapse into one. If the clock is set back, all times are found anew.
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
+from typing import TypeAlias
+
+from cronsim import CronSim, CronSimError
+
+from geartrain.core.deadlines import Deadline, Deadlines
+from geartrain.errors import RemoteProtocolError
+from geartrain.jobrecord import JobRecord
+
+__all__ = ["CronFields", "Schedule", "Schedules", "cron_line"]
+
+log = logging.getLogger("geartrain.jobs")
+
+# Minute, hour, day of the month, month, day of the week, as they come in the packet.
+CronFields: TypeAlias = tuple[bytes, bytes, bytes, bytes, bytes]
+
+_MAX_FIELD = 200  # bytes; all sixty minutes one by one take less
+_MAY_STAND = re.compile(rb"[0-9A-Za-z*,/#-]+")
+_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")  # the packet counts from Monday, cron from Sunday
+
+# Seconds that a clock may go back before that means that it was set.
+_SET_BACK = 1.0
+
+
+class Schedule:
+    """A job that repeats itself.
+
+    Attributes:
+        number: As a job's.
+        handle: As a job's.
+        cron: The five fields of the cron line.
+        due: When it runs next, in seconds since the epoch.
+        is_durable: Whether a store has it, or is about to be told.
+        has_ended: Whether it was cancelled.
+    """
+
+    __slots__ = (
+        "cron",
+        "deadline",
+        "due",
+        "function",
+        "handle",
+        "has_ended",
+        "is_durable",
+        "number",
+        "unique",
+        "workload",
+    )
+
+    def __init__(self, number: int, handle: bytes, function: bytes, unique: bytes, cron: str, workload: bytes) -> None:
+        self.number = number
+        self.handle = handle
+        self.function = function
+        self.unique = unique
+        self.cron = cron
+        self.workload = workload
+        self.due = 0
+        self.deadline: Deadline[Schedule] | None = None
+        self.is_durable = False
+        self.has_ended = False
+
+    def __repr__(self) -> str:
+        return f"<Schedule {self.handle.decode(errors='replace')} {self.cron}>"
+
+    def record(self, priority: int = 1) -> JobRecord:
+        """Return what a store keeps of it."""
+        return JobRecord(
+            self.number,
+            self.handle,
+            self.function,
+            self.unique,
+            priority,
+            self.workload,
+            self.due,
+            schedule=self.cron.encode(),
+        )
+
+
+class Schedules:
+    """All schedules of a server.
+
+    Args:
+        zone: The time zone of the cron lines.
+    """
+
+    __slots__ = ("_by_handle", "_by_unique", "_due", "_last_look", "_zone")
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._by_handle: dict[bytes, Schedule] = {}
+        self._by_unique: dict[tuple[bytes, bytes], Schedule] = {}
+        self._due: Deadlines[Schedule] = Deadlines()
+        self._last_look = 0.0
+
+    def __len__(self) -> int:
+        return len(self._by_handle)
+
+    def __iter__(self) -> Iterator[Schedule]:
+        return iter(self._by_handle.values())
+
+    def get(self, handle: bytes) -> Schedule | None:
+        """Return the schedule with that handle."""
+        return self._by_handle.get(handle)
+
+    def find_same(self, function: bytes, unique: bytes) -> Schedule | None:
+        """Return the schedule of that function with that unique, which a new one replaces; none without a unique."""
+        return self._by_unique.get((function, unique)) if unique else None
+
+    def add(self, schedule: Schedule, now: float, *, due: int = 0) -> None:
+        """Begin to wait for a schedule's next time, or for the one that is known from before."""
+        self._by_handle[schedule.handle] = schedule
+        if schedule.unique:
+            self._by_unique.setdefault((schedule.function, schedule.unique), schedule)
+        self._wait(schedule, due or self._next(schedule.cron, now))
+
+    def change(self, schedule: Schedule, cron: str, workload: bytes, now: float) -> None:
+        """Give a schedule other times and another workload."""
+        schedule.cron = cron
+        schedule.workload = workload
+        self._wait(schedule, self._next(cron, now))
+
+    def remove(self, schedule: Schedule) -> None:
+        """Forget a schedule. What it has submitted goes on."""
+        schedule.has_ended = True
+        del self._by_handle[schedule.handle]
+        if self._by_unique.get((schedule.function, schedule.unique)) is schedule:
+            del self._by_unique[schedule.function, schedule.unique]
+        assert schedule.deadline is not None, "it waits for its next time from the beginning"
+        self._due.cancel(schedule.deadline)
+
+    def take_due(self, now: float) -> Schedule | None:
+        """Return a schedule whose time has come, which then waits for its next one; None when there is none."""
+        if now < self._last_look - _SET_BACK:
+            log.warning("the clock was set back; the times of %d schedules are found anew", len(self))
+            for each in self:
+                self._wait(each, min(each.due, self._next(each.cron, now)))
+        self._last_look = now
+        schedule = self._due.pop_due(now)
+        if schedule is not None:
+            schedule.deadline = None
+            self._wait(schedule, self._next(schedule.cron, now))
+        return schedule
+
+    def next_due(self) -> float | None:
+        """Return when the next schedule is due, or None."""
+        return self._due.next_due()
+
+    def _wait(self, schedule: Schedule, due: int) -> None:
+        if schedule.deadline is not None:
+            self._due.cancel(schedule.deadline)
+        schedule.due = due
+        schedule.deadline = self._due.push(due, schedule)
+
+    def _next(self, cron: str, now: float) -> int:
+        moment = next(CronSim(cron, datetime.fromtimestamp(now, self._zone)))
+        return int(moment.timestamp())
+
+
+def cron_line(fields: CronFields) -> str:
+    """Return the cron line that the fields of a packet make, with the days of the week by name.
+
+    Raises:
+        RemoteProtocolError: They make none, or one that is never due.
+    """
+    written = b" ".join(fields)
+    if any(len(field) > _MAX_FIELD or not _MAY_STAND.fullmatch(field) for field in fields):
+        raise RemoteProtocolError(
+            f"a cron field has digits, names and *,/-# only, and at most {_MAX_FIELD} of them, unlike {written[:200]!r}"
+        )
+    *times, weekday = (field.decode().upper() for field in fields)
+    try:
+        line = " ".join([*times, _weekdays(weekday)])
+        next(CronSim(line, datetime(2001, 1, 1)))  # noqa: DTZ001  # any moment of any zone does
+    except (CronSimError, StopIteration) as error:
+        reason = str(error) or "it is never due"
+        raise RemoteProtocolError(
+            f"not minute (0-59), hour (0-23), day (1-31), month (1-12), day of the week (0-6, 0 is Monday): "
+            f"{written.decode()!r} ({reason})"
+        ) from error
+    return line
+
+
+def _weekdays(field: str) -> str:
+    """Return the days of the week one by one and by name, as ranges of numbers begin on different days."""
+    if field == "*":
+        return field
+    return ",".join(name for term in field.split(",") for name in _weekday_term(term))
+
+
+def _weekday_term(term: str) -> Sequence[str]:
+    """Return the days that one term means: a day, the n-th or the last of a month, or a range, perhaps with steps."""
+    day, hash_, nth = term.partition("#")
+    if hash_:
+        return [f"{_weekday(day)}#{nth}"]
+    if term.endswith("L"):
+        return [f"{(_WEEKDAYS.index(_weekday(term[:-1])) + 1) % 7}L"]  # which cron has for numbers only
+    span, _, step = term.partition("/")
+    first, dash, last = ("0", "-", "6") if span == "*" else span.partition("-")
+    start = _WEEKDAYS.index(_weekday(first))
+    end = _WEEKDAYS.index(_weekday(last)) if dash else 6 if step else start
+    if end < start or not (step or "1").isdigit() or int(step or 1) == 0:
+        raise CronSimError("Bad day-of-week")
+    return _WEEKDAYS[start : end + 1 : int(step or 1)]
+
+
+def _weekday(day: str) -> str:
+    if day in _WEEKDAYS:
+        return day
+    if not day.isdigit() or int(day) >= len(_WEEKDAYS):
+        raise CronSimError("Bad day-of-week")
+    return _WEEKDAYS[int(day)]

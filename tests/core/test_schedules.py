@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: MIT
+"""Jobs that repeat themselves, by cron lines."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from geartrain.core import Durability, JobServerOptions
+from geartrain.core.schedules import CronFields, Schedule, cron_line
+from geartrain.errors import RemoteProtocolError
+from geartrain.jobrecord import JobRecord
+from geartrain.protocol import Command
+from geartrain.testing.wire import Wire, WirePeer
+
+EVERY_FIVE: CronFields = (b"*/5", b"*", b"*", b"*", b"*")
+HANDLE = b"H:localhost:1"
+
+
+def set_wall(wire: Wire, seconds: float) -> None:
+    """Set the wall clock, as somebody might by hand."""
+    wire.clock.offset = seconds - wire.clock.monotonic()
+
+
+def wire_at(moment: datetime, options: JobServerOptions | None = None) -> Wire:
+    """Return a server whose wall clock shows a moment."""
+    wire = Wire(options)
+    set_wall(wire, moment.timestamp())
+    return wire
+
+
+NOON = datetime(2026, 3, 2, 12, 1, tzinfo=UTC)  # a Monday
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return wire_at(NOON)
+
+
+@pytest.fixture
+def client(wire: Wire) -> WirePeer:
+    return wire.connect()
+
+
+def schedule(client: WirePeer, fields: CronFields = EVERY_FIVE, unique: bytes = b"", workload: bytes = b"w") -> bytes:
+    """Submit a schedule, and return its handle."""
+    created = client.ask(Command.SUBMIT_JOB_SCHED, b"f", unique, *fields, workload)
+    assert created[0] is Command.JOB_CREATED
+    handle = created[1]
+    assert isinstance(handle, bytes)
+    return handle
+
+
+def waiting(wire: Wire) -> int:
+    """Return how many jobs of the function wait."""
+    rows = dict(line.split("\t", 1) for line in wire.connect().say("status").splitlines()[:-1])
+    return int(rows["f"].split("\t")[0])
+
+
+def worker(wire: Wire) -> WirePeer:
+    peer = wire.connect()
+    peer.send(Command.CAN_DO, b"f")
+    return peer
+
+
+def finish(peer: WirePeer) -> bytes:
+    """Do the next job, and return its handle."""
+    assigned = peer.ask(Command.GRAB_JOB)
+    assert assigned[0] is Command.JOB_ASSIGN
+    handle = assigned[1]
+    assert isinstance(handle, bytes)
+    peer.send(Command.WORK_COMPLETE, handle, b"")
+    return handle
+
+
+def test_it_runs_when_it_is_due_and_again(wire: Wire, client: WirePeer) -> None:
+    schedule(client)
+    assert waiting(wire) == 0
+
+    peer = worker(wire)
+    done = []
+    for _ in range(3):
+        wire.advance(300)
+        done.append(finish(peer))
+        assert waiting(wire) == 0
+
+    assert done == [b"H:localhost:2", b"H:localhost:3", b"H:localhost:4"]
+
+
+def test_it_wakes_a_worker(wire: Wire, client: WirePeer) -> None:
+    peer = worker(wire)
+    peer.send(Command.PRE_SLEEP)
+    schedule(client)
+
+    wire.advance(239)
+    assert peer.packets() == []
+    assert wire.advance(0) == 1.0
+    wire.advance(1)
+
+    assert peer.packets() == [(Command.NOOP,)]
+
+
+def test_the_server_says_when_it_wants_to_be_called_again(wire: Wire, client: WirePeer) -> None:
+    assert wire.advance(0) is None
+    schedule(client)
+
+    assert wire.advance(239.5) == 0.5
+
+
+def test_a_run_that_still_waits_is_not_doubled(wire: Wire, client: WirePeer) -> None:
+    schedule(client)
+    wire.advance(300)
+    wire.advance(300)
+
+    assert waiting(wire) == 1
+
+
+def test_runs_that_were_missed_collapse_into_one(wire: Wire, client: WirePeer) -> None:
+    schedule(client)
+    peer = worker(wire)
+    wire.advance(24 * 3600)
+
+    finish(peer)
+
+    assert waiting(wire) == 0
+
+
+def test_a_full_queue_leaves_out_a_run(wire: Wire, client: WirePeer) -> None:
+    schedule(client)
+    wire.connect().say("maxqueue f 1")
+    client.submit(b"f")
+    wire.advance(300)
+
+    assert waiting(wire) == 1
+
+
+def test_the_same_function_and_unique_is_the_same_schedule(wire: Wire, client: WirePeer) -> None:
+    first = schedule(client, unique=b"u", workload=b"old")
+    again = schedule(client, (b"0", b"13", b"*", b"*", b"*"), unique=b"u", workload=b"new")
+    assert first == again
+
+    assert wire.connect().say("show schedules") == f"H:localhost:1\tf\t0 13 * * *\t{at(13)}\tu\n.\n"
+    wire.advance(3600)
+    assert worker(wire).ask(Command.GRAB_JOB) == (Command.JOB_ASSIGN, b"H:localhost:2", b"f", b"new")
+
+
+def at(hour: int, day: int = 2) -> int:
+    return int(datetime(2026, 3, day, hour, tzinfo=UTC).timestamp())
+
+
+def test_two_that_a_store_holds_with_one_unique_are_both_kept(wire: Wire) -> None:
+    wire.server.restore(
+        JobRecord(number, b"H:o:%d" % number, b"f", b"u", 1, b"w", run_at=at(13), schedule=b"0 13 * * *")
+        for number in (1, 2)
+    )
+    assert wire.connect().say("cancel job H:o:2") == "OK\r\n"
+
+    assert wire.connect().say("show schedules").startswith("H:o:1\t")
+
+
+def test_without_a_unique_each_is_its_own(client: WirePeer) -> None:
+    assert schedule(client) != schedule(client)
+
+
+def test_it_is_listed_known_and_cancelled_by_its_handle(wire: Wire, client: WirePeer) -> None:
+    handle = schedule(client, unique=b"u")
+    assert client.ask(Command.GET_STATUS, handle) == (Command.STATUS_RES, handle, b"1", b"0", b"0", b"0")
+    assert wire.connect().say("show schedules").count("\n") == 2
+
+    assert wire.connect().say("cancel job H:localhost:1") == "OK\r\n"
+
+    assert wire.connect().say("show schedules") == ".\n"
+    assert wire.connect().say("cancel job H:localhost:1") == "ERR UNKNOWN_JOB\r\n"
+    wire.advance(3600)
+    assert waiting(wire) == 0
+    assert schedule(client, unique=b"u") != handle
+
+
+@pytest.mark.parametrize(
+    ("field", "days", "day"),
+    [
+        (b"0", "MON", 9),
+        (b"6", "SUN", 8),
+        (b"5-6", "SAT,SUN", 7),
+        (b"wed", "WED", 4),
+        (b"fri-sun", "FRI,SAT,SUN", 6),
+        (b"3,1", "THU,TUE", 3),
+        (b"*/3", "MON,THU,SUN", 5),
+        (b"1/2", "TUE,THU,SAT", 3),
+        (b"0#2", "MON#2", 9),
+        (b"4L", "5L", 27),
+    ],
+)
+def test_the_days_of_the_week_begin_with_monday(
+    client: WirePeer, wire: Wire, field: bytes, days: str, day: int
+) -> None:
+    schedule(client, (b"0", b"0", b"*", b"*", field))
+
+    (row,) = wire.connect().say("show schedules").splitlines()[:-1]
+
+    assert row.split("\t")[2:4] == [f"0 0 * * {days}", str(at(0, day))]
+
+
+def test_a_time_zone_counts() -> None:
+    wire = wire_at(NOON, JobServerOptions(timezone=ZoneInfo("Asia/Kolkata")))  # 17:31 there
+    schedule(wire.connect(), (b"0", b"18", b"*", b"*", b"*"))
+
+    assert f"\t{int(datetime(2026, 3, 2, 12, 30, tzinfo=UTC).timestamp())}\t" in wire.connect().say("show schedules")
+
+
+def test_a_clock_that_is_set_back_leaves_no_gap(wire: Wire, client: WirePeer) -> None:
+    schedule(client)
+    wire.advance(1)
+    set_wall(wire, NOON.timestamp() - 7 * 24 * 3600)
+    wire.advance(0)
+    peer = worker(wire)
+    wire.advance(300)
+
+    finish(peer)
+
+
+def test_a_clock_that_is_set_forward_runs_it_once(wire: Wire, client: WirePeer) -> None:
+    schedule(client)
+    set_wall(wire, NOON.timestamp() + 7 * 24 * 3600)
+    wire.advance(0)
+    assert waiting(wire) == 1
+    finish(worker(wire))
+    wire.advance(0)
+
+    assert waiting(wire) == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (b"60", b"*", b"*", b"*", b"*"),
+        (b"", b"*", b"*", b"*", b"*"),
+        (b"*", b"24", b"*", b"*", b"*"),
+        (b"*", b"*", b"31", b"2", b"*"),
+        (b"*", b"*", b"*", b"*", b"7"),
+        (b"*", b"*", b"*", b"*", b"6-0"),
+        (b"*", b"*", b"*", b"*", b"1/0"),
+        (b"*", b"*", b"*", b"*", b"1/x"),
+        (b"*", b"*", b"*", b"*", b"\xff"),
+        (b"* *", b"*", b"*", b"*", b"*"),
+        (b"1," * 200, b"*", b"*", b"*", b"*"),
+        (b"@daily", b"*", b"*", b"*", b"*"),
+    ],
+)
+def test_what_is_no_cron_line_is_refused_and_named(client: WirePeer, fields: CronFields) -> None:
+    with pytest.raises(RemoteProtocolError, match=r"cron|minute"):
+        cron_line(fields)
+
+    client.send(Command.SUBMIT_JOB_SCHED, b"f", b"", *fields, b"w")
+    assert [packet[:2] for packet in client.packets()] == [(Command.ERROR, b"INVALID_ARGUMENT")]
+    assert not client.is_closed
+
+
+def test_a_unique_that_is_too_long_is_refused(client: WirePeer) -> None:
+    client.send(Command.SUBMIT_JOB_SCHED, b"f", b"u" * 65, *EVERY_FIVE, b"w")
+
+    assert [packet[:2] for packet in client.packets()] == [(Command.ERROR, b"ARGUMENT_TOO_LARGE")]
+
+
+class TestStored:
+    @pytest.fixture
+    def wire(self) -> Wire:
+        return wire_at(NOON, JobServerOptions(durability=Durability.COMMIT))
+
+    def submit(self, client: WirePeer, unique: bytes = b"u") -> None:
+        client.send(Command.SUBMIT_JOB_SCHED, b"f", unique, *EVERY_FIVE, b"w")
+
+    def store(self, wire: Wire) -> list[JobRecord]:
+        batch = wire.server.journal.take()
+        wire.server.journal.committed()
+        return list(batch.stored)
+
+    def test_it_is_answered_when_it_is_stored(self, wire: Wire, client: WirePeer) -> None:
+        self.submit(client)
+        assert client.packets() == []
+
+        stored = self.store(wire)
+
+        due = int(NOON.timestamp()) + 240
+        assert stored == [JobRecord(1, HANDLE, b"f", b"u", 1, b"w", run_at=due, schedule=b"*/5 * * * *")]
+        assert client.packets() == [(Command.JOB_CREATED, HANDLE)]
+
+    def test_a_run_and_the_next_time_are_stored_together(self, wire: Wire, client: WirePeer) -> None:
+        self.submit(client)
+        self.store(wire)
+        wire.advance(300)
+
+        run, changed = self.store(wire)
+
+        assert (run.number, run.unique, run.schedule) == (2, b"u", b"")
+        assert (changed.number, changed.run_at) == (1, int(NOON.timestamp()) + 540)
+
+    def test_changing_and_cancelling_are_stored(self, wire: Wire, client: WirePeer) -> None:
+        self.submit(client)
+        self.store(wire)
+        self.submit(client)
+        assert [record.number for record in self.store(wire)] == [1]
+        wire.connect().say("cancel job H:localhost:1")
+
+        assert wire.server.journal.take().finished == [1]
+
+    def test_one_that_is_not_stored_is_refused_and_gone(self, wire: Wire, client: WirePeer) -> None:
+        self.submit(client)
+        wire.server.journal.take()
+        wire.server.store_failed()
+
+        assert [packet[:2] for packet in client.packets()] == [(Command.ERROR, b"QUEUE_ERROR")]
+        assert wire.connect().say("show schedules") == ".\n"
+        self.submit(client)
+        assert [packet[:2] for packet in client.packets()] == [(Command.ERROR, b"QUEUE_ERROR")]
+
+    def test_while_the_store_is_away_runs_wait(self, wire: Wire, client: WirePeer) -> None:
+        self.submit(client)
+        self.store(wire)
+        client.send(Command.SUBMIT_JOB_BG, b"g", b"", b"")
+        wire.server.journal.take()
+        wire.server.store_failed()
+        assert wire.advance(300) == 1.0
+        assert waiting(wire) == 0
+
+        self.store(wire)
+        wire.advance(1)
+
+        assert waiting(wire) == 1
+
+    def test_it_comes_back_and_runs_once_for_all_that_was_missed(self, wire: Wire) -> None:
+        record = JobRecord(7, b"H:o:7", b"f", b"u", 1, b"w", run_at=at(3), schedule=b"*/5 * * * *")
+        wire.server.begin_restoring(9)
+        wire.server.restore([record])
+        wire.advance(0)
+        assert waiting(wire) == 0, "not before all jobs are back"
+        wire.server.end_restoring()
+        wire.advance(0)
+
+        assert waiting(wire) == 1
+        assert wire.connect().say("show schedules").startswith("H:o:7\tf\t*/5 * * * *\t")
+
+    def test_it_is_stored_at_the_stop_where_that_is_wanted(self) -> None:
+        wire = wire_at(NOON, JobServerOptions(durability=Durability.SHUTDOWN))
+        wire.server.restore([JobRecord(9, b"H:o:9", b"f", b"", 1, b"w", run_at=at(3), schedule=b"* * * * *")])
+        schedule(wire.connect())
+        wire.server.store_last()
+
+        assert [record.schedule for record in wire.server.journal.take().stored] == [b"*/5 * * * *"]
+
+
+def test_a_schedule_says_what_it_is() -> None:
+    assert repr(Schedule(1, HANDLE, b"f", b"", "*/5 * * * *", b"")) == "<Schedule H:localhost:1 */5 * * * *>"
