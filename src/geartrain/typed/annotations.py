@@ -2,9 +2,13 @@
 """Reading what a function says about itself: whether it is for jobs or for arguments, and for which ones."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from types import UnionType
 from typing import Any, TypeAlias, Union, get_args, get_origin
+
+if sys.version_info >= (3, 14):
+    from annotationlib import Format
 
 __all__ = ["AnyFunction", "arguments_of", "is_job_function", "takes_job"]
 
@@ -87,7 +91,7 @@ def _read(function: AnyFunction, job_type: type | None) -> inspect.Signature:
     try:
         return inspect.signature(function, eval_str=True)
     except NameError as error:
-        signature = inspect.signature(function)
+        signature = _as_written(function)
         parameters = list(signature.parameters.values())
         # The type of jobs is often imported for type checkers only.
         if job_type is not None and len(parameters) == 1 and _names(parameters[0].annotation, job_type):
@@ -96,6 +100,13 @@ def _read(function: AnyFunction, job_type: type | None) -> inspect.Signature:
             f"the annotations of {function!r} cannot be read, for {error}; the module itself has to know it, and not "
             "type checkers alone"
         ) from None
+
+
+def _as_written(function: AnyFunction) -> inspect.Signature:
+    """Return a function's signature with annotations as text, where they cannot be read."""
+    if sys.version_info >= (3, 14):  # which otherwise reads them even where they were not written as text
+        return inspect.signature(function, annotation_format=Format.STRING)
+    return inspect.signature(function)
 
 
 def _may_be_job(parameter: inspect.Parameter, job_type: type) -> bool:
