@@ -27,6 +27,7 @@ class JobOptions(TypedDict, total=False):
     retries: int
     at: Moment | None
     delay: Delay | None
+    cron: str | None
     max_in_flight: int
 
 
@@ -34,7 +35,7 @@ _TAKEN: dict[str, tuple[str, ...]] = {
     "do": ("unique", "priority", "timeout", "retries"),
     "submit": ("unique", "priority", "retries"),
     "submit_many": ("priority", "retries"),
-    "submit_background": ("unique", "priority", "at", "delay", "timeout"),
+    "submit_background": ("unique", "priority", "at", "delay", "cron", "timeout"),
     "map": ("priority", "timeout", "retries", "max_in_flight"),
 }
 

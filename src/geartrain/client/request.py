@@ -4,8 +4,10 @@
 import math
 import os
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any, NamedTuple, TypeAlias
 
+from geartrain.client.cron import CronFields
 from geartrain.codecs import RAW, Codec
 from geartrain.errors import LocalProtocolError
 from geartrain.names import Text, encode, function_bytes
@@ -74,6 +76,7 @@ def submission(
     codec: Codec[Any, Any] = RAW,
     background: bool = False,
     epoch: int | None = None,
+    cron: CronFields | None = None,
 ) -> Submission:
     """Check and encode a job.
 
@@ -83,22 +86,27 @@ def submission(
         codec: Makes bytes of the workload.
         background: Whether nobody waits for the result.
         epoch: Not to be started before this second; such jobs are background jobs.
+        cron: To be started again and again at such times; these are background jobs as well.
 
     Raises:
         LocalProtocolError: The protocol has no place for what was asked.
-        ValueError: A delayed job cannot have a priority or a reducer, nor can both be had.
+        ValueError: A delayed or repeating job cannot have a priority or a reducer, nor can both be had.
         TypeError: The codec does not take such a workload.
     """
     function = function_bytes(wanted.function, prefix)
     workload = _workload_of(wanted, codec)
     if len(workload) > _LARGEST_WORKLOAD:
         raise LocalProtocolError(f"a workload may have {_LARGEST_WORKLOAD} bytes, not {len(workload)}")
-    unique = _unique_of(wanted, background=background or epoch is not None)
-    if epoch is not None:
-        if wanted.priority != Priority.NORMAL:
-            raise ValueError("a delayed job has no priority: the protocol's SUBMIT_JOB_EPOCH has no place for one")
-        if wanted.reducer:
-            raise ValueError("a delayed job has no reducer: the protocol's SUBMIT_JOB_EPOCH has no place for one")
+    background = background or epoch is not None or cron is not None
+    unique = _unique_of(wanted, background=background)
+    if cron is not None:
+        _check_plain(wanted, "repeating", Command.SUBMIT_JOB_SCHED)
+        if wanted.unique is None:
+            # A program that is started anew submits anew: the same function and workload are the same schedule.
+            unique = blake2b(workload, digest_size=16).hexdigest().encode()
+        packet = request(Command.SUBMIT_JOB_SCHED, function, unique, *cron, workload)
+    elif epoch is not None:
+        _check_plain(wanted, "delayed", Command.SUBMIT_JOB_EPOCH)
         packet = request(Command.SUBMIT_JOB_EPOCH, function, unique, b"%d" % epoch, workload)
     elif wanted.reducer:
         if wanted.priority != Priority.NORMAL:
@@ -110,8 +118,14 @@ def submission(
     else:
         command = (_BACKGROUND if background else _FOREGROUND)[Priority(wanted.priority)]
         packet = request(command, function, unique, workload)
-    key = (workload if unique == b"-" else unique) if wanted.unique else b""
-    return Submission(packet, function, unique, key, background or epoch is not None, wanted.retries)
+    key = (workload if unique == b"-" else unique) if wanted.unique or cron is not None else b""
+    return Submission(packet, function, unique, key, background, wanted.retries)
+
+
+def _check_plain(wanted: JobRequest, what: str, command: Command) -> None:
+    for name, is_there in (("priority", wanted.priority != Priority.NORMAL), ("reducer", bool(wanted.reducer))):
+        if is_there:
+            raise ValueError(f"a {what} job has no {name}: the protocol's {command.name} has no place for one")
 
 
 def _workload_of(wanted: JobRequest, codec: Codec[Any, Any]) -> bytes:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TypeAlias
 
 from geartrain.server import Endpoint, Server, ServerOptions
+from geartrain.server.config.values import NO_STORE
 from geartrain.server.loop import new_event_loop
 
 __all__ = ["RunningServer", "ServerProcess", "run_server"]
@@ -51,7 +52,7 @@ def run_server(**options: object) -> Iterator[RunningServer]:
     Args:
         options: Those of `geartrain.server.ServerOptions`.
     """
-    values = {"port": 0, "listen": (Endpoint("127.0.0.1"),), **options}
+    values = {"port": 0, "listen": (Endpoint("127.0.0.1"),), "store": NO_STORE, **options}
     chosen = ServerOptions(**values)  # type: ignore[arg-type]  # whoever names an option knows its type
     started: Started = Future()
     thread = threading.Thread(target=_run, args=(chosen, started), name="gearmand", daemon=True)

@@ -17,6 +17,7 @@ from geartrain.client.aio.hub import Hub
 from geartrain.client.aio.job import AsyncSubmittedJob, BackgroundSubmission, Question
 from geartrain.client.aio.source import feed
 from geartrain.client.bulk import Batch
+from geartrain.client.cron import CronFields, cron_of
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import Configured
 from geartrain.client.remote import ParametersT, Remote, ReturnT, signature_of
@@ -143,6 +144,7 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         priority: Priority = Priority.NORMAL,
         at: Moment | None = None,
         delay: Delay | None = None,
+        cron: str | None = None,
         timeout: float | None = None,
     ) -> Handle:
         """Leave a job with a server and return its handle once the server has it.
@@ -151,9 +153,12 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             function: Who is to do it.
             workload: What it gets: text, which travels as UTF-8, or bytes, or what the client's codec takes.
             unique: As in `do`; by default one that nothing else has.
-            priority: Its place among the jobs that wait; not for jobs with ``at`` or ``delay``.
+            priority: Its place among the jobs that wait; not for jobs with ``at``, ``delay`` or ``cron``.
             at: When to start it at the earliest, as a ``datetime`` with a time zone or in seconds since 1970.
             delay: The same from now on, in seconds or as a ``timedelta``.
+            cron: When to start it again and again: five fields such as ``"*/5 * * * *"``, or ``"@daily"``, in the time
+                zone of the server. Another submission of the same function with the same unique, by default the same
+                workload, changes it; ``AdminClient`` lists such jobs, and cancels them by the handle.
             timeout: Seconds to wait for the handle; by default each server has `reply_timeout` to answer.
 
         Raises:
@@ -165,7 +170,7 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         deadline = Deadline(timeout, asyncio.get_running_loop().time)
         hub = self._hub()
         wanted = JobRequest(function, workload, unique, priority)
-        encoded = self._background(wanted, epoch_seconds(at, delay, time.time()))
+        encoded = self._background(wanted, epoch_seconds(at, delay, time.time()), cron_of(cron, at, delay))
         job = BackgroundSubmission(hub, encoded, len(self._options.addresses))
         try:
             await hub.place([job], until=deadline.at)
@@ -198,9 +203,9 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             batch.abandon()
         return batch.handles()
 
-    def _background(self, wanted: JobRequest, epoch: int | None = None) -> Submission:
+    def _background(self, wanted: JobRequest, epoch: int | None = None, cron: CronFields | None = None) -> Submission:
         options = self._options
-        return submission(wanted, prefix=options.prefix, codec=options.codec, background=True, epoch=epoch)
+        return submission(wanted, prefix=options.prefix, codec=options.codec, background=True, epoch=epoch, cron=cron)
 
     def map(
         self,
