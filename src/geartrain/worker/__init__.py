@@ -9,10 +9,13 @@
     shift        one run of a worker: all of these together, and when to leave
     job          what a function is called with
     functions    what a worker can do
+    arguments    functions that are called with something else than the job
+    partition    functions whose jobs are done in parts, by others
     options      how it is to behave
     registry     a worker while it does not run
 
-    sync/  aio/  worker, loop, link, connection, crew, job, calls: the same twice, blocking and with asyncio
+    sync/  aio/  worker, loop, link, connection, crew, job, calls, function, partition: the same twice, blocking and
+                 with asyncio
 """
 
 from geartrain.worker.options import Options, Reason, WorkerOptions
