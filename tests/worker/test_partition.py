@@ -247,6 +247,28 @@ def test_inputs_may_be_without_end(server: str, client: Client) -> None:
     assert len(taken) <= 24
 
 
+def test_a_part_whose_worker_leaves_is_done_by_another(partition: Callable[..., Any], server: str) -> None:
+    begun, released = threading.Event(), threading.Event()
+    lost = Worker(server)
+
+    @lost.function
+    def shout(job: AssignedJob) -> str:
+        begun.set()
+        released.wait(PATIENCE)
+        return "too late"
+
+    thread = threading.Thread(target=lost.run)
+    thread.start()
+    with partition(), Client(server) as client:
+        job = client.submit_many([JobRequest("split", "a b", reducer="shout")])[0]
+        assert begun.wait(PATIENCE)
+        lost.stop(grace=0)
+        thread.join(PATIENCE)
+        with running(Reducer(server).worker):
+            assert job.result(PATIENCE) == b"AB"
+        released.set()
+
+
 @pytest.mark.usefixtures("reducer")
 def test_its_end_cannot_be_called(server: str, client: Client) -> None:
     worker = Worker(server)
