@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test docs bench bench-queues clean
+.PHONY: help demo examples check format test docs crash bench bench-queues clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ test: $(VENV)/developer  ## Run every test, with what they need set up (Debian p
 	@tests/interop/install-peers
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(if $(ARGS),,$(BIN)/coverage report)
+
+crash: $(VENV)/developer  ## Kill servers and stores again and again, and see whether they keep their promises
+	$(BIN)/python -m tests.crash $(ARGS)
 
 docs: $(VENV)/developer  ## Make the documentation, in build/docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
