@@ -3,6 +3,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from geartrain import AdminClient, Client
 from geartrain.errors import ConnectionLost, LocalProtocolError, NoServerAvailable, ReplyTimeout, ServerError
 from geartrain.protocol.text import TextCommand
+from geartrain.testing import run_server
 from tests.admin.conftest import Connect
 from tests.job_servers import free_port
 
@@ -44,6 +46,20 @@ def test_jobs_are_listed_until_they_are_cancelled(admin: AdminClient, server: st
     admin.cancel(handle)
     with pytest.raises(ServerError, match="UNKNOWN_JOB"):
         admin.cancel("H:nowhere:1")
+
+
+def test_queues_that_stand_still_are_listed(connect: Connect) -> None:
+    """Asked again and again, as a monitor does; each time that it is asked, the time has come a little closer."""
+    with run_server(stall_after=0.1) as running, connect(f"127.0.0.1:{running.port}") as admin:
+        with Client(f"127.0.0.1:{running.port}") as client:
+            client.submit_background("f", "w")
+        give_up = time.monotonic() + 20
+        while not (stalls := admin.stalls()):
+            assert time.monotonic() < give_up, "nothing stands still"
+
+        assert [(stall.function, stall.waiting, stall.workers, stall.reason) for stall in stalls] == [
+            ("f", 1, 0, "no-workers")
+        ]
 
 
 def test_functions_are_made_and_dropped(admin: AdminClient) -> None:

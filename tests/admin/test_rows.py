@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, WorkerStatus
+from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.errors import RemoteProtocolError
 
 
@@ -48,3 +48,7 @@ def test_a_schedule_has_its_next_time() -> None:
     row = ScheduleRow.parse(b"H:a:1\tf\t*/5 * * * MON\t1772452800\tu")
 
     assert row == ScheduleRow("H:a:1", "f", "*/5 * * * MON", datetime(2026, 3, 2, 12, tzinfo=UTC), "u")
+
+
+def test_a_stall_has_its_reason() -> None:
+    assert StallRow.parse(b"a\tb\t3\t2\t15\tsilent") == StallRow("a\tb", 3, 2, 15, "silent")

@@ -9,6 +9,7 @@ import pytest
 
 from geartrain import Client
 from geartrain.cli.gearadmin import main
+from geartrain.testing import run_server
 from tests.job_servers import free_port, needs
 
 THEIRS = "/usr/bin/gearadmin"
@@ -108,6 +109,12 @@ class TestApart:
         )
         assert refused.returncode == 2
         assert b"Job queue is full" in refused.stderr
+
+    def test_what_only_our_server_tells(self) -> None:
+        with run_server() as running:
+            result = ours(f"127.0.0.1:{running.port}", "--stalls", "--show-schedules", "--json")
+
+        assert json.loads(result.stdout) == {"show_schedules": [], "stalls": []}
 
     def test_json_is_one_object(self, filled: str) -> None:
         words = "--status --show-jobs --show-unique-jobs --getpid --cancel-job H:nowhere:1 --maxqueue f --json"

@@ -9,7 +9,7 @@ from typing import Self, TypeAlias, TypeVar
 
 from geartrain.admin import calls
 from geartrain.admin.calls import Call
-from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, WorkerStatus
+from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.session import READ_SIZE, REPLY_TIMEOUT, AdminSession, Reply, Request
 from geartrain.errors import ConnectionLost
 from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, ServerAddress, client_context, parse_servers
@@ -101,6 +101,10 @@ class AsyncAdminClient:
     async def schedules(self) -> list[ScheduleRow]:
         """Return the jobs that repeat themselves; only our own server has any."""
         return await self._do(calls.schedules())
+
+    async def stalls(self) -> list[StallRow]:
+        """Return the functions whose jobs wait and are not taken; only our own server tells."""
+        return await self._do(calls.stalls())
 
     async def version(self) -> str:
         """Return the server's version."""

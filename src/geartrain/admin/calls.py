@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, WorkerStatus
+from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.session import Reply, Request, to_text
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.text import TextCommand
@@ -21,6 +21,7 @@ __all__ = [
     "schedules",
     "set_max_queue",
     "shutdown",
+    "stalls",
     "status",
     "unique_jobs",
     "verbosity",
@@ -80,6 +81,11 @@ def unique_jobs() -> Call[list[str]]:
 def schedules() -> Call[list[ScheduleRow]]:
     """All jobs that repeat themselves."""
     return _listing(TextCommand.SHOW_SCHEDULES, ScheduleRow.parse)
+
+
+def stalls() -> Call[list[StallRow]]:
+    """The functions whose jobs wait and are not taken."""
+    return _listing(TextCommand.SHOW_STALLS, StallRow.parse)
 
 
 def version() -> Call[str]:

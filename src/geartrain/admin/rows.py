@@ -8,7 +8,7 @@ from typing import Self
 from geartrain.admin.session import to_text
 from geartrain.errors import RemoteProtocolError
 
-__all__ = ["FunctionStatus", "JobRow", "PriorityStatus", "ScheduleRow", "WorkerStatus"]
+__all__ = ["FunctionStatus", "JobRow", "PriorityStatus", "ScheduleRow", "StallRow", "WorkerStatus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,32 @@ class ScheduleRow:
         handle, function, cron, due, unique = _columns(row, 5)
         moment = datetime.fromtimestamp(_numbers([due], row)[0], UTC)
         return cls(to_text(handle), to_text(function), to_text(cron), moment, to_text(unique))
+
+
+@dataclass(frozen=True, slots=True)
+class StallRow:
+    """What `show stalls` says of a function whose jobs wait and are not taken.
+
+    Attributes:
+        waiting: Jobs that wait.
+        workers: Workers that can do the function.
+        seconds: For how long nobody has taken one.
+        reason: ``silent`` (free workers do not come), ``declining`` (they come, and go back to sleep), ``busy`` (all
+            hold on to other jobs) or ``no-workers``.
+    """
+
+    function: str
+    waiting: int
+    workers: int
+    seconds: int
+    reason: str
+
+    @classmethod
+    def parse(cls, row: bytes) -> Self:
+        """Read a row ``function TAB waiting TAB workers TAB seconds TAB reason``."""
+        function, *numbers, reason = _columns(row, 5)
+        waiting, workers, seconds = _numbers(numbers, row)
+        return cls(to_text(function), waiting, workers, seconds, to_text(reason))
 
 
 def _columns(row: bytes, count: int) -> list[bytes]:

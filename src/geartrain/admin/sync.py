@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 
 from geartrain.admin import calls
 from geartrain.admin.calls import Call
-from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, WorkerStatus
+from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.session import READ_SIZE, REPLY_TIMEOUT, AdminSession, Reply, Request
 from geartrain.errors import ConnectionLost
 from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, ServerAddress, client_context, connect, parse_servers
@@ -101,6 +101,10 @@ class AdminClient:
     def schedules(self) -> list[ScheduleRow]:
         """Return the jobs that repeat themselves; only our own server has any."""
         return self._do(calls.schedules())
+
+    def stalls(self) -> list[StallRow]:
+        """Return the functions whose jobs wait and are not taken; only our own server tells."""
+        return self._do(calls.stalls())
 
     def version(self) -> str:
         """Return the server's version."""

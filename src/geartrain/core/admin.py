@@ -54,6 +54,7 @@ class Admin:
             TextCommand.SHOW_JOBS: self._show_jobs,
             TextCommand.SHOW_UNIQUE_JOBS: self._show_unique_jobs,
             TextCommand.SHOW_SCHEDULES: self._show_schedules,
+            TextCommand.SHOW_STALLS: self._show_stalls,
             TextCommand.CANCEL_JOB: self._cancel_job,
             TextCommand.CREATE_FUNCTION: self._create_function,
             TextCommand.DROP_FUNCTION: self._drop_function,
@@ -109,6 +110,13 @@ class Admin:
             b"%b\t%b\t%b\t%d\t%b"
             % (each.handle, printable(each.function), each.cron.encode(), each.due, printable(each.unique))
             for each in self._scheduler.schedules
+        )
+
+    def _show_stalls(self, request: TextRequest) -> bytes:
+        return listing(
+            b"%b\t%d\t%d\t%d\t%b"
+            % (printable(queue.name), queue.runnable, len(queue.workers), seconds, reason.value.encode())
+            for queue, seconds, reason in self._scheduler.stalled()
         )
 
     def _cancel_job(self, request: TextRequest) -> bytes:

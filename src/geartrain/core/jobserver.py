@@ -387,7 +387,7 @@ class JobServer:
     # From workers.
 
     def _can_do(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
-        self._scheduler.enable(peer, arguments[0], 0.0)
+        self._scheduler.enable(peer, arguments[0], self._options.job_timeout)
 
     def _can_do_timeout(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         function, number = arguments

@@ -43,6 +43,9 @@ class JobServerOptions:
         durability: When background jobs are stored. It takes somebody who carries the records of `JobServer.journal`
             to a store, or else no reply to a background job ever leaves.
         timezone: The time zone of cron lines.
+        job_timeout: Seconds that a job may run at a worker that named no time of its own, by CAN_DO; 0 for any time.
+        stall_after: Seconds that jobs may wait while a worker is free before their queue stands still; 0 for any time.
+        stall_busy_after: The same while all workers hold jobs.
     """
 
     handle_prefix: bytes = b"H:localhost"
@@ -58,3 +61,6 @@ class JobServerOptions:
     allow_shutdown: bool = False
     durability: Durability = Durability.NONE
     timezone: tzinfo = UTC
+    job_timeout: float = 0.0
+    stall_after: float = 0.0
+    stall_busy_after: float = 600.0

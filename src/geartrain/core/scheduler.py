@@ -14,6 +14,7 @@ from geartrain.core.jobtable import JobTable
 from geartrain.core.journal import Journal, Recorded
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope
 from geartrain.core.schedules import Schedule, Schedules
+from geartrain.core.stalls import StallReason, Stalls
 from geartrain.core.state import Ability, FunctionQueue, Job, JobState, Peer
 from geartrain.core.wakeups import Wakeups
 from geartrain.jobrecord import JobRecord
@@ -48,6 +49,7 @@ class Scheduler:
         journal: What a store has to know of them.
         schedules: The jobs that repeat themselves.
         queues: The functions, in the order in which they were first named.
+        stalls: The queues that stand still.
         wakeups: Who sleeps and who was woken.
         is_restoring: Whether jobs come back from a store; no schedule is run meanwhile, as its last run may be one.
     """
@@ -64,6 +66,7 @@ class Scheduler:
         "journal",
         "queues",
         "schedules",
+        "stalls",
         "wakeups",
     )
 
@@ -78,6 +81,7 @@ class Scheduler:
         self.is_restoring = False
         self.queues: dict[bytes, FunctionQueue] = {}
         self.wakeups = Wakeups(clock, options.worker_wakeup, options.rearm_after)
+        self.stalls = Stalls(options.stall_after, options.stall_busy_after)
         self._timeouts: Deadlines[Job] = Deadlines()  # in monotonic time
         self._delayed: Deadlines[Job] = Deadlines()  # in seconds since the epoch
 
@@ -284,16 +288,24 @@ class Scheduler:
         while (job := self._timeouts.pop_due(now)) is not None:
             self._time_out(job)
         self.wakeups.expire(now)
+        stalls = self.stalls
+        if stalls.due is not None and now >= stalls.due:
+            stalls.look(self.queues.values(), self.wakeups.silent, now)
         soonest: float | None = None
         if len(self._delayed):
             soonest = min(self._release_delayed(), _LOOK_AT_WALL_CLOCK)
         if len(self.schedules) and not self.is_restoring:
             until_next = self._run_schedules()
             soonest = until_next if soonest is None else min(soonest, until_next)
-        for due in (self._timeouts.next_due(), self.wakeups.next_due()):
+        next_look = stalls.due if len(self.jobs) else None
+        for due in (self._timeouts.next_due(), self.wakeups.next_due(), next_look):
             if due is not None and (soonest is None or due - now < soonest):
                 soonest = max(due - now, 0.0)
         return soonest
+
+    def stalled(self) -> list[tuple[FunctionQueue, float, StallReason]]:
+        """Return the queues that stand still, for how many seconds, and why."""
+        return self.stalls.current(self._clock.monotonic())
 
     def _release_delayed(self) -> float:
         """Let the jobs whose time has come wait for a worker; return the seconds until the next."""

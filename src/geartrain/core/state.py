@@ -161,6 +161,7 @@ class FunctionQueue:
         workers: The peers that can do the function.
         sleepers: Those of them that are asleep, the longest asleep first.
         coming: How many peers were woken for a job of this function and have not answered yet.
+        taken: How many jobs were handed out.
     """
 
     __slots__ = (
@@ -172,6 +173,7 @@ class FunctionQueue:
         "runnable",
         "running",
         "sleepers",
+        "taken",
         "total",
         "waiting",
         "workers",
@@ -189,6 +191,7 @@ class FunctionQueue:
         self.workers: dict[Peer, None] = {}
         self.sleepers: OrderedDict[Peer, None] = OrderedDict()
         self.coming = 0
+        self.taken = 0
 
     @property
     def top(self) -> int:
@@ -225,6 +228,7 @@ class FunctionQueue:
             job = line.popleft()
         waiting[priority] -= 1
         self.runnable -= 1
+        self.taken += 1
         return job
 
     def discard(self, job: Job) -> None:
@@ -281,7 +285,7 @@ class Peer:
     """One connection: what it said it can do, what it runs, what it waits for, and what is to be sent to it.
 
     Attributes:
-        awake: It is neither asleep, nor coming, nor resting: see `geartrain.core.wakeups`.
+        awake: It is neither asleep, nor coming, nor resting, nor silent: see `geartrain.core.wakeups`.
         host: Its address, as ``workers`` shows it.
         fd: The number of its connection, likewise.
         is_local: Whether it connects from this machine.

@@ -32,10 +32,11 @@ class Wakeups:
         rearm_after: Seconds that a woken worker has to grab.
 
     Attributes:
+        silent: The peers that did not answer, and have not been heard of since.
         unanswered: How many wake-ups have not been answered in time.
     """
 
-    __slots__ = ("_clock", "_per_job", "_rearm_after", "_until", "unanswered")
+    __slots__ = ("_clock", "_per_job", "_rearm_after", "_until", "silent", "unanswered")
 
     def __init__(self, clock: Clock, per_job: int, rearm_after: float) -> None:
         self._clock = clock
@@ -43,6 +44,7 @@ class Wakeups:
         self._rearm_after = rearm_after
         # The peers that are coming or resting. All wait equally long, so the order of entry is the order of time.
         self._until: OrderedDict[Peer, float] = OrderedDict()
+        self.silent: set[Peer] = set()
         self.unanswered = 0
 
     def next_due(self) -> float | None:
@@ -91,7 +93,8 @@ class Wakeups:
         if peer.asleep:
             self._leave_bed(peer)
             return None
-        del self._until[peer]
+        if self._until.pop(peer, None) is None:
+            self.silent.discard(peer)
         queue = peer.woken_for
         if queue is not None:
             peer.woken_for = None
@@ -109,6 +112,8 @@ class Wakeups:
                 self._end_rest(peer)
             else:
                 self.unanswered += 1
+                peer.awake = False
+                self.silent.add(peer)
                 while queue.runnable and queue.sleepers:
                     self.wake(next(iter(queue.sleepers)), queue)
 

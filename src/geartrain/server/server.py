@@ -303,5 +303,8 @@ def _core_options(options: ServerOptions) -> JobServerOptions:
         round_robin=options.round_robin,
         allow_shutdown=options.allow_shutdown,
         timezone=ZoneInfo(options.timezone),
+        job_timeout=options.job_timeout,
+        stall_after=options.stall_after,
+        stall_busy_after=options.stall_busy_after,
         durability=options.durability if _is_durable(options) else Durability.NONE,
     )

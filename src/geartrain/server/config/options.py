@@ -107,6 +107,13 @@ class ServerOptions:
         1, number(0, 255), JOBS, "sleeping workers to wake for each job; 0: all of them", short="w"
     )
     rearm_after: float = option(1.0, SECONDS, JOBS, "seconds that a woken worker has before others are woken instead")
+    job_timeout: float = option(
+        0.0, SECONDS, JOBS, "seconds until another worker gets a job, unless its worker named a time; 0: never"
+    )
+    stall_after: float = option(
+        10.0, SECONDS, JOBS, "seconds that jobs may wait for a free worker before that is reported; 0: never"
+    )
+    stall_busy_after: float = option(600.0, SECONDS, JOBS, "the same if all workers hold on to other jobs; 0: never")
     priority_scope: PriorityScope = option(
         PriorityScope.GLOBAL,
         values.SCOPE,

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: MIT
+"""Queues that stand still: when one does, why, and what is said of it."""
+
+import logging
+
+import pytest
+
+from geartrain.core import JobServerOptions
+from geartrain.protocol import Command
+from geartrain.testing.wire import Wire, WirePeer
+
+AFTER = 10.0
+BUSY_AFTER = 600.0
+OPTIONS = JobServerOptions(stall_after=AFTER, stall_busy_after=BUSY_AFTER)
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire(OPTIONS)
+
+
+def worker_of(wire: Wire, *, asleep: bool = True) -> WirePeer:
+    worker = wire.connect()
+    worker.send(Command.CAN_DO, b"f")
+    if asleep:
+        worker.send(Command.PRE_SLEEP)
+    return worker
+
+
+def let_pass(wire: Wire, seconds: float) -> None:
+    """Let time pass as the shell does: the server is called whenever it wants to be."""
+    left = seconds
+    while left > 0:
+        wait = wire.advance(0)
+        step = left if wait is None else min(max(wait, 0.001), left)
+        wire.advance(step)
+        left -= step
+
+
+def stalls(wire: Wire) -> list[str]:
+    return wire.connect().say("show stalls").splitlines()[:-1]
+
+
+def test_a_worker_that_does_not_answer(wire: Wire) -> None:
+    worker_of(wire)
+    wire.connect().submit(b"f")
+
+    let_pass(wire, AFTER * 0.9)
+    assert stalls(wire) == []
+    let_pass(wire, AFTER * 0.6)
+
+    assert stalls(wire) == ["f\t1\t1\t15\tsilent"]
+
+
+def test_a_worker_that_never_asks(wire: Wire) -> None:
+    worker_of(wire, asleep=False)
+    wire.connect().submit(b"f")
+
+    let_pass(wire, AFTER * 1.5)
+
+    assert stalls(wire) == ["f\t1\t1\t15\tsilent"]
+
+
+def test_a_worker_that_has_a_job_and_room_for_another_and_does_not_answer(wire: Wire) -> None:
+    client, worker = wire.connect(), worker_of(wire)
+    client.submit(b"f")
+    worker.send(Command.GRAB_JOB)
+    worker.send(Command.PRE_SLEEP)
+    client.submit(b"f")
+
+    let_pass(wire, AFTER * 1.5)
+
+    assert stalls(wire) == ["f\t1\t1\t15\tsilent"]
+
+
+def test_a_worker_that_goes_back_to_sleep(wire: Wire) -> None:
+    worker = worker_of(wire)
+    wire.connect().submit(b"f")
+
+    for _ in range(int(AFTER * 1.5)):
+        worker.packets()
+        worker.send(Command.PRE_SLEEP)
+        worker.send(Command.PRE_SLEEP)
+        let_pass(wire, 1)
+
+    assert stalls(wire) == ["f\t1\t1\t15\tdeclining"]
+
+
+def test_no_worker(wire: Wire) -> None:
+    wire.connect().submit(b"f")
+
+    let_pass(wire, AFTER * 1.5)
+
+    assert stalls(wire) == ["f\t1\t0\t15\tno-workers"]
+
+
+def test_workers_that_are_busy_are_given_more_time(wire: Wire) -> None:
+    client, worker = wire.connect(), worker_of(wire)
+    client.submit(b"f")
+    worker.send(Command.GRAB_JOB)
+    client.submit(b"f")
+
+    let_pass(wire, BUSY_AFTER * 0.9)
+    assert stalls(wire) == []
+    let_pass(wire, BUSY_AFTER * 0.2)
+
+    assert stalls(wire) == ["f\t1\t1\t660\tbusy"]
+
+
+def test_a_queue_that_moves_does_not_stand_still_however_long_it_is(wire: Wire) -> None:
+    client, worker = wire.connect(), worker_of(wire, asleep=False)
+    for _ in range(100):
+        client.submit(b"f")
+
+    for _ in range(50):
+        worker.send(Command.GRAB_JOB)
+        let_pass(wire, AFTER * 0.9)
+
+    assert stalls(wire) == []
+
+
+def test_an_episode_ends_when_a_job_is_taken(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "geartrain.jobs")
+    client, worker = wire.connect(), worker_of(wire)
+    client.submit(b"f")
+    client.submit(b"f")
+    let_pass(wire, AFTER * 10)
+
+    worker.send(Command.GRAB_JOB)
+
+    assert stalls(wire) == []
+    let_pass(wire, AFTER)
+    assert [record.getMessage() for record in caplog.records if "accepted" not in record.getMessage()] == [
+        "f: 2 jobs wait for 10 seconds: workers that are free do not come for them",
+        "f: jobs are taken again, or none waits any more",
+    ]
+
+
+def test_that_nobody_is_there_is_a_notice_and_that_somebody_does_not_come_an_error(
+    wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "geartrain.jobs")
+    wire.connect().submit(b"a\nb")
+    let_pass(wire, AFTER * 2)
+
+    worker = wire.connect()
+    worker.send(Command.CAN_DO, b"a\nb")
+    let_pass(wire, AFTER)
+    worker.close()
+    let_pass(wire, AFTER)
+
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records if "wait" in record.getMessage()]
+    assert lines == [
+        ("Level 25", "a\\x0ab: 1 jobs wait for 10 seconds: there is no worker for them"),
+        ("ERROR", "a\\x0ab: 1 jobs wait for 25 seconds: workers that are free do not come for them"),
+    ]
+
+
+def test_a_short_wait_is_not_told(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "geartrain.jobs")
+    client = wire.connect()
+    client.submit(b"f")
+    let_pass(wire, AFTER / 2)
+    client.close()
+
+    let_pass(wire, AFTER * 2)
+
+    assert [record for record in caplog.records if "accepted" not in record.getMessage()] == []
+
+
+def test_a_function_that_is_dropped_leaves_nothing_behind(wire: Wire) -> None:
+    client = wire.connect()
+    client.submit(b"f")
+    let_pass(wire, AFTER * 2)
+    client.close()
+    assert wire.connect().say("drop function f") == "OK\r\n"
+
+    wire.advance(AFTER)
+
+    assert not wire.server._scheduler.stalls._episodes
+
+
+def test_without_jobs_nobody_has_to_look(wire: Wire) -> None:
+    worker = worker_of(wire, asleep=False)
+    assert wire.advance(AFTER) is None
+    handle = wire.connect().submit(b"f")
+    assert wire.advance(0) == AFTER / 2
+
+    worker.ask(Command.GRAB_JOB)
+    worker.send(Command.WORK_COMPLETE, handle, b"")
+
+    assert wire.advance(0) is None
+
+
+def test_it_can_be_turned_off() -> None:
+    wire = Wire(JobServerOptions(stall_after=0))
+    wire.connect().submit(b"f")
+
+    assert wire.advance(1000) is None
+    assert stalls(wire) == []
+
+
+def test_busy_workers_can_be_left_alone() -> None:
+    wire = Wire(JobServerOptions(stall_after=AFTER, stall_busy_after=0))
+    client, worker = wire.connect(), worker_of(wire, asleep=False)
+    client.submit(b"f")
+    client.submit(b"f")
+    worker.ask(Command.GRAB_JOB)
+
+    let_pass(wire, BUSY_AFTER * 10)
+
+    assert stalls(wire) == []
+
+
+class TestJobTimeout:
+    def test_it_is_for_workers_without_a_time_of_their_own(self) -> None:
+        wire = Wire(JobServerOptions(job_timeout=5.0))
+        client, plain, own, none = (wire.connect() for _ in range(4))
+        plain.send(Command.CAN_DO, b"f")
+        own.send(Command.CAN_DO_TIMEOUT, b"f", b"8000")
+        none.send(Command.CAN_DO_TIMEOUT, b"f", b"0")
+        handles = [client.submit(b"f") for _ in range(3)]
+        for worker in (plain, own, none):
+            worker.ask(Command.GRAB_JOB)
+
+        running = []
+        for seconds in (4.9, 0.2, 3.0, 100.0):
+            wire.advance(seconds)
+            running.append([client.ask(Command.GET_STATUS, handle)[3] for handle in handles])
+
+        assert running == [
+            [b"1", b"1", b"1"],
+            [b"0", b"1", b"1"],
+            [b"0", b"0", b"1"],
+            [b"0", b"0", b"1"],
+        ]
+
+    def test_there_is_none_unless_asked_for(self, wire: Wire) -> None:
+        client, worker = wire.connect(), worker_of(wire, asleep=False)
+        handle = client.submit(b"f")
+        worker.ask(Command.GRAB_JOB)
+
+        wire.advance(1_000_000)
+
+        assert client.ask(Command.GET_STATUS, handle)[3] == b"1"
+
+
+def test_a_silent_worker_that_leaves_is_forgotten(wire: Wire) -> None:
+    worker = worker_of(wire)
+    wire.connect().submit(b"f")
+    let_pass(wire, AFTER)
+    assert wire.server._scheduler.wakeups.silent == {worker.peer}
+
+    worker.close()
+
+    assert wire.server._scheduler.wakeups.silent == set()
