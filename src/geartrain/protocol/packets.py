@@ -43,9 +43,8 @@ def request(command: Command, *arguments: bytes) -> bytes:
 
 
 def _refuse_nul(command: Command, names: Sequence[str], arguments: Sequence[bytes]) -> None:
-    for name, argument in zip(names[:-1], arguments[:-1], strict=True):
-        if b"\0" in argument:
-            raise LocalProtocolError(f"{command.name}: a {name} cannot contain a NUL byte: {argument[:80]!r}")
+    name, argument = next(pair for pair in zip(names, arguments, strict=True) if b"\0" in pair[1])
+    raise LocalProtocolError(f"{command.name}: a {name} cannot contain a NUL byte: {argument[:80]!r}")
 
 
 def response(command: int, *arguments: bytes) -> bytes:
