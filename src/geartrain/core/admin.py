@@ -4,6 +4,7 @@
 import enum
 import re
 
+from geartrain.core.limits import Refused
 from geartrain.core.options import JobServerOptions
 from geartrain.core.scheduler import Scheduler
 from geartrain.core.state import FunctionQueue, Peer
@@ -74,6 +75,8 @@ class Admin:
             return self._answers[request.command](request)
         except TextError as error:
             return error.reply
+        except Refused as refusal:
+            return TextError(f"{refusal.code} {str(refusal).replace(' ', '+')}").reply
 
     def _status(self, request: TextRequest) -> bytes:
         return listing(

@@ -12,9 +12,11 @@ from typing import TypeAlias
 
 from geartrain.core.admin import Admin, Shutdown
 from geartrain.core.clock import Clock
+from geartrain.core.complaints import Complaints
 from geartrain.core.journal import Journal
+from geartrain.core.limits import MAX_WAITS, Limit, Refused
 from geartrain.core.options import Durability, JobServerOptions
-from geartrain.core.scheduler import NOTICE, QueueFull, Scheduler
+from geartrain.core.scheduler import NOTICE, Scheduler
 from geartrain.core.schedules import cron_line
 from geartrain.core.state import Job, Peer
 from geartrain.errors import ProtocolError, RemoteProtocolError
@@ -45,7 +47,6 @@ _pack_header = HEADER.pack
 _NO_JOB = response(Command.NO_JOB)
 _UNIQUE_TOO_LARGE = response(Command.ERROR, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
 _STORE_REFUSES = response(Command.ERROR, b"QUEUE_ERROR", b"The store does not take jobs at present")
-_QUEUE_FULL = response(Command.ERROR, b"QUEUE_ERROR", b"Job queue is full")
 _NOT_EXPECTED = response(Command.ERROR, b"INVALID_COMMAND", b"Command not expected")
 _WRONG_MAGIC = response(Command.ERROR, b"INVALID_MAGIC", b"Request magic expected")
 _UNKNOWN_OPTION = response(Command.ERROR, b"UNKNOWN_OPTION", b"Server does not recognize given option")
@@ -95,13 +96,17 @@ class JobServer:
 
     Attributes:
         is_restoring: Whether jobs come back from a store, so that peers that submit wait.
+        refused: How often each limit has held something off.
     """
 
     __slots__ = (
         "_admin",
+        "_clock",
+        "_complaints",
         "_dirty",
         "_handlers",
         "_logs_submissions",
+        "_most_awaited",
         "_options",
         "_parked",
         "_peers",
@@ -109,10 +114,15 @@ class JobServer:
         "_stores",
         "_submissions",
         "is_restoring",
+        "refused",
     )
 
     def __init__(self, options: JobServerOptions, clock: Clock) -> None:
         self._options = options
+        self._clock = clock
+        self._complaints = Complaints()
+        self._most_awaited = options.max_jobs_per_connection
+        self.refused = dict.fromkeys(Limit, 0)
         self._peers: dict[Peer, None] = {}
         self._dirty: list[Peer] = []
         self.is_restoring = False
@@ -269,7 +279,18 @@ class JobServer:
         """Do what is due. Return the seconds until there may be something again, or None for never."""
         if self._stores:
             self._scheduler.journal.reserve(self._scheduler.jobs.created)
-        return self._scheduler.tick()
+        wait = self._scheduler.tick()
+        if self._complaints.due is not None:
+            return self._tell_complaints(self._complaints.due, wait)
+        return wait
+
+    def _tell_complaints(self, due: float, wait: float | None) -> float | None:
+        """Have counts of errors logged when it is time; return the seconds until there may be something again."""
+        left = due - self._clock.monotonic()
+        if left <= 0:
+            self._complaints.tell_counts()
+            return wait
+        return left if wait is None else min(left, wait)
 
     def take_dirty(self) -> list[Peer]:
         """Return the peers that have something to send, or are to be closed, since the last call."""
@@ -306,7 +327,11 @@ class JobServer:
         if self._stores and journal.refuses:
             self._error(peer, _STORE_REFUSES)
             return
-        schedule = self._scheduler.schedule(function, unique, line, workload)
+        try:
+            schedule = self._scheduler.schedule(function, unique, line, workload)
+        except Refused as refusal:
+            self._refuse(peer, refusal)
+            return
         created = response(_JOB_CREATED, schedule.handle)
         if not self._stores:
             peer.send(created)
@@ -336,9 +361,13 @@ class JobServer:
             self._error(peer, _UNIQUE_TOO_LARGE)
             return
         try:
+            if self._most_awaited and not background:
+                self._check_awaited(peer)
             job = self._scheduler.submit(function, unique, workload, priority, reducer, run_at)
-        except QueueFull:
-            self._error(peer, _QUEUE_FULL)
+            if job.waiters and not background:
+                _check_waits(job, peer)
+        except Refused as refusal:
+            self._refuse(peer, refusal)
             return
         handle = job.handle
         created = _pack_header(RESPONSE, _JOB_CREATED, len(handle)) + handle
@@ -352,6 +381,11 @@ class JobServer:
             self._enter_durably(peer, job, created)
         if self._logs_submissions:
             self._log_submission(job, run_at)
+
+    def _check_awaited(self, peer: Peer) -> None:
+        """See whether a connection may wait for a further job; raises `Refused`."""
+        if len(peer.awaited) >= self._most_awaited:
+            raise Refused(Limit.JOBS, f"The connection waits for the {self._most_awaited} jobs that it may")
 
     def _enter_durably(self, peer: Peer, job: Job, created: bytes) -> None:
         """Have a background job stored, and its submitter answered when it is."""
@@ -387,7 +421,7 @@ class JobServer:
     # From workers.
 
     def _can_do(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
-        self._scheduler.enable(peer, arguments[0], self._options.job_timeout)
+        self._enable(peer, arguments[0], self._options.job_timeout)
 
     def _can_do_timeout(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         function, number = arguments
@@ -396,7 +430,13 @@ class JobServer:
             self.refuse(peer, RemoteProtocolError("CAN_DO_TIMEOUT: the time is beyond 64 bits"))
             return
         timeout = max(timeout_ms, _LEAST_TIMEOUT_MS) / 1000 if timeout_ms > 0 else 0.0
-        self._scheduler.enable(peer, function, timeout)
+        self._enable(peer, function, timeout)
+
+    def _enable(self, peer: Peer, function: bytes, timeout: float) -> None:
+        try:
+            self._scheduler.enable(peer, function, timeout)
+        except Refused as refusal:
+            self._refuse(peer, refusal)
 
     def _cant_do(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         self._scheduler.disable(peer, arguments[0])
@@ -516,10 +556,21 @@ class JobServer:
     def _wrong_magic(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         self._error(peer, _WRONG_MAGIC)
 
+    def _refuse(self, peer: Peer, refusal: Refused) -> None:
+        self.refused[refusal.limit] += 1
+        self._error(peer, response(Command.ERROR, refusal.code.encode(), str(refusal).encode()))
+
     def _error(self, peer: Peer, packet: bytes) -> None:
         code, _, text = packet[12:].partition(b"\0")
-        log.error("GEARMAN_%s:%s to %r", code.decode(), text.decode(errors="replace"), peer)
+        now = self._clock.monotonic()
+        self._complaints.tell(peer.host, code.decode(), text.decode(errors="replace"), repr(peer), now)
         peer.send(packet)
+
+
+def _check_waits(job: Job, peer: Peer) -> None:
+    """See whether a connection may wait for a job once more; raises `Refused`."""
+    if job.waiters is not None and job.waiters.get(peer, 0) >= MAX_WAITS:
+        raise Refused(Limit.JOBS, f"The connection waits for this job {MAX_WAITS} times already")
 
 
 _LEADING_NUMBER = re.compile(rb"\s*[-+]?\d+")

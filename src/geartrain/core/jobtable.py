@@ -16,13 +16,15 @@ class JobTable:
 
     Attributes:
         created: The number of the newest job; numbers, and with them handles, are not used again.
+        held: The bytes of all their workloads.
     """
 
-    __slots__ = ("_by_handle", "_by_unique", "_by_workload", "_prefix", "created")
+    __slots__ = ("_by_handle", "_by_unique", "_by_workload", "_prefix", "created", "held")
 
     def __init__(self, handle_prefix: bytes) -> None:
         self._prefix = handle_prefix + b":"
         self.created = 0
+        self.held = 0
         self._by_handle: dict[bytes, Job] = {}
         self._by_unique = UniqueIndex()
         self._by_workload = UniqueIndex()
@@ -69,6 +71,7 @@ class JobTable:
 
     def _enter(self, job: Job) -> None:
         self._by_handle[job.handle] = job
+        self.held += len(job.workload)
         unique = job.unique
         if unique:
             if unique != BY_WORKLOAD:
@@ -80,6 +83,7 @@ class JobTable:
     def remove(self, job: Job) -> None:
         """Forget a job that has ended."""
         del self._by_handle[job.handle]
+        self.held -= len(job.workload)
         unique = job.unique
         if unique:
             if unique != BY_WORKLOAD:

@@ -12,6 +12,7 @@ from geartrain.core.clock import Clock
 from geartrain.core.deadlines import Deadlines
 from geartrain.core.jobtable import JobTable
 from geartrain.core.journal import Journal, Recorded
+from geartrain.core.limits import JOB_WEIGHT, MAX_FUNCTION_NAME, Limit, Refused
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope
 from geartrain.core.schedules import Schedule, Schedules
 from geartrain.core.stalls import StallReason, Stalls
@@ -23,7 +24,7 @@ from geartrain.protocol.packets import response
 from geartrain.protocol.text import printable
 from geartrain.records import Priority
 
-__all__ = ["QueueFull", "Scheduler"]
+__all__ = ["Scheduler"]
 
 log = logging.getLogger("geartrain.jobs")
 NOTICE = 25
@@ -35,10 +36,6 @@ _ENDED = JobState.ENDED
 
 # A wall clock may be set while jobs wait for a time of day; looking that often, in seconds, notices it soon enough.
 _LOOK_AT_WALL_CLOCK = 1.0
-
-
-class QueueFull(Exception):
-    """A new job was refused because its function has reached its limit (protocol 1.15)."""
 
 
 class Scheduler:
@@ -58,6 +55,8 @@ class Scheduler:
         "_clock",
         "_delayed",
         "_is_global",
+        "_most_functions",
+        "_most_memory",
         "_retries",
         "_rotates",
         "_timeouts",
@@ -75,6 +74,8 @@ class Scheduler:
         self._retries = options.job_retries
         self._is_global = options.priority_scope is PriorityScope.GLOBAL
         self._rotates = self._is_global or options.round_robin
+        self._most_functions = options.max_functions
+        self._most_memory = options.max_memory
         self.jobs = JobTable(options.handle_prefix)
         self.journal = Journal(holds=options.durability is Durability.COMMIT)
         self.schedules = Schedules(options.timezone)
@@ -86,11 +87,38 @@ class Scheduler:
         self._delayed: Deadlines[Job] = Deadlines()  # in seconds since the epoch
 
     def queue(self, function: bytes) -> FunctionQueue:
-        """Return the queue of a function, which exists from its first use."""
+        """Return the queue of a function, which exists from its first use.
+
+        Raises:
+            Refused: It would be new, and there are as many as there may be, or its name is too long.
+        """
+        queue = self.queues.get(function)
+        if queue is not None:
+            return queue
+        if len(function) > MAX_FUNCTION_NAME:
+            text = f"The name of a function may have {MAX_FUNCTION_NAME} bytes"
+            raise Refused(Limit.FUNCTIONS, text, "ARGUMENT_TOO_LARGE")
+        if 0 < self._most_functions <= len(self.queues):
+            raise Refused(Limit.FUNCTIONS, f"The server has its {self._most_functions} functions, and takes no new one")
+        return self._known_queue(function)
+
+    def _known_queue(self, function: bytes) -> FunctionQueue:
+        """Return the queue of a function that was there before the server was."""
         queue = self.queues.get(function)
         if queue is None:
             queue = self.queues[function] = FunctionQueue(function)
         return queue
+
+    def check_memory(self, size: int) -> None:
+        """See whether there is room for a job with a workload of so many bytes.
+
+        Raises:
+            Refused: There is not.
+        """
+        jobs = self.jobs
+        waiting = len(jobs) + len(self.schedules)
+        if jobs.held + self.schedules.held + size + (waiting + 1) * JOB_WEIGHT > self._most_memory:
+            raise Refused(Limit.MEMORY, f"The jobs in the server take the {self._most_memory} bytes that they may")
 
     def submit(
         self, function: bytes, unique: bytes, workload: bytes, priority: int, reducer: bytes = b"", run_at: int = 0
@@ -98,7 +126,7 @@ class Scheduler:
         """Return the job that a submission creates, or the one that it coalesces with (protocol 1.7).
 
         Raises:
-            QueueFull: The job would be new, and the function has reached its limit.
+            Refused: The job would be new, and its function, or the server, has reached a limit.
         """
         queue = self.queues.get(function)
         if queue is None:
@@ -108,7 +136,9 @@ class Scheduler:
             if same is not None:
                 return same
         if queue.limits[priority] and queue.is_full(priority):
-            raise QueueFull
+            raise Refused(Limit.QUEUE, "Job queue is full")
+        if self._most_memory:
+            self.check_memory(len(workload))
         job = self.jobs.create(queue, unique, workload, priority, reducer)
         if run_at and run_at > self._clock.time():
             job.deadline = self._delayed.push(run_at, job)
@@ -123,7 +153,7 @@ class Scheduler:
         if record.schedule:
             self._restore_schedule(record)
             return
-        queue = self.queue(record.function)
+        queue = self._known_queue(record.function)
         job = self.jobs.restore(queue, record)
         if record.run_at > self._clock.time():
             job.deadline = self._delayed.push(record.run_at, job)
@@ -144,7 +174,11 @@ class Scheduler:
                 self.end(job)
 
     def schedule(self, function: bytes, unique: bytes, cron: str, workload: bytes) -> Schedule:
-        """Return the schedule that a submission makes, or the one that it changes: the same function and unique."""
+        """Return the schedule that a submission makes, or the one that it changes: the same function and unique.
+
+        Raises:
+            Refused: The schedule would be new, and the server has reached a limit.
+        """
         now = self._clock.time()
         same = self.schedules.find_same(function, unique)
         if same is not None:
@@ -152,9 +186,11 @@ class Scheduler:
             if same.is_durable:
                 self.journal.change(same)
             return same
+        self.queue(function)
+        if self._most_memory:
+            self.check_memory(len(workload))
         number, handle = self.jobs.name()
         schedule = Schedule(number, handle, function, unique, cron, workload)
-        self.queue(function)
         self.schedules.add(schedule, now)
         return schedule
 
@@ -168,7 +204,7 @@ class Scheduler:
         number, handle, function, unique, _, workload, due, *_ = record
         schedule = Schedule(number, handle, function, unique, record.schedule.decode(), workload)
         schedule.is_durable = True
-        self.queue(function)
+        self._known_queue(function)
         self.schedules.add(schedule, self._clock.time(), due=due)
 
     def _run_schedules(self) -> float:
@@ -177,8 +213,8 @@ class Scheduler:
         while not self.journal.refuses and (schedule := self.schedules.take_due(now)) is not None:
             try:
                 job = self.submit(schedule.function, schedule.unique or schedule.handle, schedule.workload, _NORMAL)
-            except QueueFull:
-                log.warning("%r: a run is left out, as the queue of its function is full", schedule)
+            except Refused as error:
+                log.warning("%r: a run is left out: %s", schedule, error)
             else:
                 job.background = True
                 if schedule.is_durable and not job.is_durable:
@@ -223,7 +259,11 @@ class Scheduler:
             self.wakeups.settle(came_for)
 
     def enable(self, peer: Peer, function: bytes, timeout: float) -> None:
-        """Register a worker for a function; a later registration only changes the timeout (protocol 1.9, 7.4)."""
+        """Register a worker for a function; a later registration only changes the timeout (protocol 1.9, 7.4).
+
+        Raises:
+            Refused: The function would be new, and there are as many as there may be.
+        """
         queue = self.queue(function)
         peer.enable(queue, timeout)
         self.wakeups.enable(peer, queue)

@@ -92,9 +92,12 @@ class Schedules:
 
     Args:
         zone: The time zone of the cron lines.
+
+    Attributes:
+        held: The bytes of all their workloads.
     """
 
-    __slots__ = ("_by_handle", "_by_unique", "_due", "_last_look", "_zone")
+    __slots__ = ("_by_handle", "_by_unique", "_due", "_last_look", "_zone", "held")
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
@@ -102,6 +105,7 @@ class Schedules:
         self._by_unique: dict[tuple[bytes, bytes], Schedule] = {}
         self._due: Deadlines[Schedule] = Deadlines()
         self._last_look = 0.0
+        self.held = 0
 
     def __len__(self) -> int:
         return len(self._by_handle)
@@ -120,6 +124,7 @@ class Schedules:
     def add(self, schedule: Schedule, now: float, *, due: int = 0) -> None:
         """Begin to wait for a schedule's next time, or for the one that is known from before."""
         self._by_handle[schedule.handle] = schedule
+        self.held += len(schedule.workload)
         if schedule.unique:
             self._by_unique.setdefault((schedule.function, schedule.unique), schedule)
         self._wait(schedule, due or self._next(schedule.cron, now))
@@ -127,6 +132,7 @@ class Schedules:
     def change(self, schedule: Schedule, cron: str, workload: bytes, now: float) -> None:
         """Give a schedule other times and another workload."""
         schedule.cron = cron
+        self.held += len(workload) - len(schedule.workload)
         schedule.workload = workload
         self._wait(schedule, self._next(cron, now))
 
@@ -134,6 +140,7 @@ class Schedules:
         """Forget a schedule. What it has submitted goes on."""
         schedule.has_ended = True
         del self._by_handle[schedule.handle]
+        self.held -= len(schedule.workload)
         if self._by_unique.get((schedule.function, schedule.unique)) is schedule:
             del self._by_unique[schedule.function, schedule.unique]
         assert schedule.deadline is not None, "it waits for its next time from the beginning"

@@ -23,13 +23,14 @@ __all__ = ["COMMANDS", "GROUPS", "OPTIONS", "GearmandOptions", "ServerOptions", 
 
 GENERAL = "General"
 NETWORK = "Network"
+LIMITS = "Limits (0: none)"
 TLS = "TLS"
 JOBS = "Jobs"
 STORE = "Store"
 LOG = "Log"
 PROCESS = "Process"
 COMPATIBLE = "Accepted for compatibility"
-GROUPS = (GENERAL, NETWORK, TLS, JOBS, STORE, QUEUE_GROUP, LOG, PROCESS, COMPATIBLE)
+GROUPS = (GENERAL, NETWORK, LIMITS, TLS, JOBS, STORE, QUEUE_GROUP, LOG, PROCESS, COMPATIBLE)
 
 
 def _handle_prefix() -> str:
@@ -77,6 +78,12 @@ class ServerOptions:
     max_unsent: int = option(
         1 << 30, SIZE, NETWORK, "most that may wait for a peer that does not read; it is then closed"
     )
+
+    max_memory: int = option(
+        0, values.SIZE_OR_ANY, LIMITS, "most memory for jobs; what would be more is refused, and what is there stays"
+    )
+    max_functions: int = option(0, number(0), LIMITS, "most functions; workers and clients of new ones are refused")
+    max_jobs_per_connection: int = option(0, number(0), LIMITS, "most jobs that one connection may wait for")
 
     ssl: bool = option(False, FLAG, TLS, "speak TLS on every port that is listened on")
     ssl_certificate: str | None = option(

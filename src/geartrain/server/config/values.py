@@ -39,6 +39,7 @@ __all__ = [
     "SCOPE",
     "SECONDS",
     "SIZE",
+    "SIZE_OR_ANY",
     "STORE",
     "TEXT",
     "USER",
@@ -204,6 +205,7 @@ FILE = Kind("FILE", _not_empty)
 PORT = Kind("PORT", _port, (int, str))
 SECONDS = Kind("SECONDS", _seconds, (int, float))
 SIZE = Kind("BYTES", _size, (int, str))
+SIZE_OR_ANY = Kind("BYTES", lambda text: 0 if text == "0" else _size(text), (int, str))
 LEVEL = Kind("LEVEL", _level)
 USER = Kind("USER", _user)
 HANDLE_PREFIX = Kind("TEXT", _handle_prefix)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""A peer that does wrong a million times does not fill the log."""
+
+import logging
+
+import pytest
+
+from geartrain.protocol import Command
+from geartrain.testing.wire import Wire
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    caplog.clear()
+    return lines
+
+
+def test_the_first_error_is_a_line_and_the_others_a_count(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    peer = wire.connect("10.0.0.7")
+
+    for _ in range(1000):
+        peer.send(Command.WORK_FAIL, b"H:1")
+    assert errors(caplog) == [
+        "GEARMAN_JOB_NOT_FOUND:Job given in work result not found to <Peer 0 10.0.0.7 ->",
+    ]
+    wire.advance(10)
+
+    assert errors(caplog) == ["GEARMAN_JOB_NOT_FOUND to 10.0.0.7, 999 times more within 10 seconds"]
+    assert len(peer.packets()) == 1000
+
+
+def test_another_connection_of_the_same_host_does_not_begin_anew(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(3):
+        wire.connect().send_bytes(b"\0REQ\0\0\0" + bytes([200 + number]) + bytes(4))
+
+    assert len(errors(caplog)) == 1
+
+
+def test_other_hosts_and_other_errors_are_heard(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    for host in ("10.0.0.7", "10.0.0.8"):
+        peer = wire.connect(host)
+        peer.send(Command.WORK_FAIL, b"H:1")
+        peer.send(Command.OPTION_REQ, b"nonsense")
+
+    assert len(errors(caplog)) == 4
+
+
+def test_after_a_while_it_begins_anew(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    peer = wire.connect()
+    for _ in range(3):
+        peer.send(Command.WORK_FAIL, b"H:1")
+        wire.advance(10)
+
+    assert len(errors(caplog)) == 3
+    assert wire.advance(0) is None
+
+
+def test_a_thousand_hosts_are_a_number(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(1000):
+        wire.connect(f"fd00::{number:x}").send(Command.WORK_FAIL, b"H:1")
+
+    wire.advance(10)
+
+    lines = errors(caplog)
+    assert len(lines) == 101
+    assert lines[-1] == "900 errors more, to many hosts, within 10 seconds"
+
+
+def test_the_shell_is_told_when_there_is_something_to_tell(wire: Wire) -> None:
+    peer = wire.connect()
+    assert wire.advance(0) is None
+    peer.send(Command.WORK_FAIL, b"H:1")
+
+    assert wire.advance(4) == 6
+    worker = wire.connect()
+    worker.send(Command.CAN_DO_TIMEOUT, b"f", b"2000")
+    peer.submit(b"f")
+    worker.send(Command.GRAB_JOB)
+    assert wire.advance(0) == 2

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""What a server takes at most: each limit has a clear error, is counted, and loses nothing that was accepted."""
+
+import pytest
+
+from geartrain.core import JobServerOptions
+from geartrain.core.limits import JOB_WEIGHT, MAX_WAITS, Limit
+from geartrain.jobrecord import JobRecord
+from geartrain.protocol import Command
+from geartrain.testing.wire import Wire, WirePeer
+
+CRON = (b"*", b"*", b"*", b"*", b"*")
+
+
+def refusal(peer: WirePeer, command: Command, *arguments: bytes) -> str:
+    """Return the text of the error that answers a packet."""
+    reply = peer.ask(command, *arguments)
+    assert reply[:2] == (Command.ERROR, b"QUEUE_ERROR")
+    text = reply[2]
+    assert isinstance(text, bytes)
+    return text.decode()
+
+
+class TestMemory:
+    MOST = 10 * JOB_WEIGHT
+    FULL = "The jobs in the server take the 10000 bytes that they may"
+
+    @pytest.fixture
+    def wire(self) -> Wire:
+        return Wire(JobServerOptions(max_memory=self.MOST))
+
+    @pytest.mark.parametrize("how", [Command.SUBMIT_JOB, Command.SUBMIT_JOB_BG])
+    def test_what_is_too_much_is_refused_and_what_was_accepted_stays(self, wire: Wire, how: Command) -> None:
+        client, worker = wire.connect(), wire.connect()
+        large = b"x" * (self.MOST // 2)
+        handle = client.submit(b"f", b"", large, how=how)
+
+        assert refusal(client, how, b"f", b"", large) == self.FULL
+        assert wire.server.refused[Limit.MEMORY] == 1
+        worker.send(Command.CAN_DO, b"f")
+        assert worker.ask(Command.GRAB_JOB) == (Command.JOB_ASSIGN, handle, b"f", large)
+        assert worker.ask(Command.GRAB_JOB) == (Command.NO_JOB,)
+
+    def test_jobs_that_end_make_room(self, wire: Wire) -> None:
+        client, worker = wire.connect(), wire.connect()
+        worker.send(Command.CAN_DO, b"f")
+        for _ in range(100):
+            handle = client.submit(b"f", b"", b"x" * (self.MOST // 2))
+            worker.ask(Command.GRAB_JOB)
+            worker.send(Command.WORK_COMPLETE, handle, b"")
+            client.packets()
+
+        passer_by = wire.connect()
+        for _ in range(4):
+            passer_by.submit(b"f", b"", b"x" * JOB_WEIGHT)
+        passer_by.close()
+
+        assert wire.server._scheduler.jobs.held == 0
+
+    def test_empty_jobs_take_room_too(self, wire: Wire) -> None:
+        client = wire.connect()
+        for _ in range(10):
+            client.submit(b"f")
+
+        assert refusal(client, Command.SUBMIT_JOB, b"f", b"", b"") == self.FULL
+
+    def test_a_job_that_is_there_already_takes_none(self, wire: Wire) -> None:
+        client, other = wire.connect(), wire.connect()
+        large = b"x" * (self.MOST - JOB_WEIGHT)
+        handle = client.submit(b"f", b"u", large)
+
+        assert other.submit(b"f", b"u", large) == handle
+
+    def test_a_job_that_lost_its_worker_is_taken_back(self, wire: Wire) -> None:
+        client, worker = wire.connect(), wire.connect()
+        worker.send(Command.CAN_DO, b"f")
+        handle = client.submit(b"f")
+        worker.ask(Command.GRAB_JOB)
+        for _ in range(9):
+            client.submit(b"f")
+
+        worker.close()
+        other = wire.connect()
+        other.send(Command.CAN_DO, b"f")
+
+        assert other.ask(Command.GRAB_JOB)[1] == handle
+
+    def test_jobs_of_an_earlier_run_are_taken_all_the_same(self, wire: Wire) -> None:
+        wire.server.begin_restoring(created=100)
+        wire.server.restore(
+            [JobRecord(number, b"H:a:%d" % number, b"f", b"", 1, b"x" * 1000, 0, 0) for number in range(1, 101)]
+        )
+        wire.server.end_restoring()
+
+        assert wire.connect().say("status") == "f\t100\t0\t0\n.\n"
+        assert refusal(wire.connect(), Command.SUBMIT_JOB, b"f", b"", b"") == self.FULL
+
+    def test_jobs_that_repeat_themselves_count(self, wire: Wire) -> None:
+        client = wire.connect()
+        half = b"x" * (self.MOST // 2)
+        handle = client.ask(Command.SUBMIT_JOB_SCHED, b"f", b"u", *CRON, half)[1]
+
+        assert refusal(client, Command.SUBMIT_JOB_SCHED, b"f", b"v", *CRON, half) == self.FULL
+        assert client.ask(Command.SUBMIT_JOB_SCHED, b"f", b"u", *CRON, half[1:])[1] == handle
+        assert isinstance(handle, bytes)
+        assert client.say(f"cancel job {handle.decode()}") == "OK\r\n"
+        assert wire.server._scheduler.schedules.held == 0
+
+    def test_a_run_for_which_there_is_no_room_is_left_out(self, wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+        client = wire.connect()
+        client.send(Command.SUBMIT_JOB_SCHED, b"f", b"u", *CRON, b"x" * (self.MOST - JOB_WEIGHT))
+
+        wire.advance(60)
+
+        assert not wire.server.has_work
+        assert "a run is left out: " + self.FULL in caplog.text
+
+
+class TestFunctions:
+    FULL = "The server has its 2 functions, and takes no new one"
+
+    @pytest.fixture
+    def wire(self) -> Wire:
+        wire = Wire(JobServerOptions(max_functions=2))
+        for name in (b"f", b"g"):
+            wire.connect().submit(name)
+        return wire
+
+    @pytest.mark.parametrize(
+        ("command", "arguments"),
+        [
+            (Command.SUBMIT_JOB, (b"h", b"", b"")),
+            (Command.SUBMIT_JOB_SCHED, (b"h", b"", *CRON, b"")),
+            (Command.CAN_DO, (b"h",)),
+            (Command.CAN_DO_TIMEOUT, (b"h", b"1000")),
+        ],
+    )
+    def test_a_new_one_is_refused(self, wire: Wire, command: Command, arguments: tuple[bytes, ...]) -> None:
+        assert refusal(wire.connect(), command, *arguments) == self.FULL
+        assert wire.server.refused[Limit.FUNCTIONS] == 1
+
+    def test_a_new_one_cannot_be_created(self, wire: Wire) -> None:
+        assert wire.connect().say("create function h") == f"ERR QUEUE_ERROR {self.FULL.replace(' ', '+')}\r\n"
+
+    def test_those_that_are_there_go_on(self, wire: Wire) -> None:
+        peer = wire.connect()
+        assert peer.submit(b"f")
+        peer.send(Command.CAN_DO, b"g")
+
+        assert peer.ask(Command.GRAB_JOB)[2] == b"g"
+
+    def test_a_name_may_not_be_endless(self) -> None:
+        peer = Wire().connect()
+        assert peer.submit(b"x" * 8000)
+
+        reply = peer.ask(Command.CAN_DO, b"x" * 8001)
+
+        assert reply == (Command.ERROR, b"ARGUMENT_TOO_LARGE", b"The name of a function may have 8000 bytes")
+
+
+class TestJobsOfAConnection:
+    def test_a_connection_may_wait_for_so_many_jobs(self) -> None:
+        wire = Wire(JobServerOptions(max_jobs_per_connection=2))
+        client, other = wire.connect(), wire.connect()
+        handles = [client.submit(b"f") for _ in range(2)]
+
+        text = refusal(client, Command.SUBMIT_JOB, b"f", b"", b"")
+
+        assert text == "The connection waits for the 2 jobs that it may"
+        assert wire.server.refused[Limit.JOBS] == 1
+        assert other.submit(b"f")
+        assert client.submit(b"f", how=Command.SUBMIT_JOB_BG), "it does not wait for that"
+        client.say(f"cancel job {handles[0].decode()}")
+        assert client.submit(b"f")
+
+    def test_a_connection_may_wait_for_a_job_so_many_times(self, wire: Wire) -> None:
+        """Each packet of the worker is sent that many times."""
+        client = wire.connect()
+        for _ in range(MAX_WAITS):
+            client.submit(b"f", b"u")
+
+        assert refusal(client, Command.SUBMIT_JOB, b"f", b"u", b"").startswith("The connection waits for this job")
+        assert wire.connect().submit(b"f", b"u")
+        assert client.submit(b"f", b"u", how=Command.SUBMIT_JOB_BG)
