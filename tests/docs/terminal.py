@@ -32,6 +32,7 @@ class Terminal:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            bufsize=0,  # what a shell that has ended does not take is not offered again
             start_new_session=True,
         )
 
@@ -72,8 +73,8 @@ class Terminal:
 
     def _type(self, line: str) -> None:
         assert self._shell.stdin is not None
-        self._shell.stdin.write(line.encode())
-        self._shell.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has ended, which the end of its output tells with the reason
+            self._shell.stdin.write(line.encode())
 
     def _read_up_to(self, mark: bytes) -> bytes:
         printed = b""
