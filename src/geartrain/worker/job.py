@@ -115,7 +115,7 @@ class JobInHand:
         if not tell:
             self.fail()
             return
-        name, text = type(error).__name__, str(error)
+        name, text = type(error).__name__, _text_of(error)
         told = f"{name}: {text}" if text else name
         self._end((Command.WORK_EXCEPTION, told.encode("utf-8", "replace")[:MAX_DATA]), (Command.WORK_FAIL,))
 
@@ -140,6 +140,13 @@ class JobInHand:
     def _end(self, *packets: Report) -> None:
         """Keep the packets of the first end; a job has one."""
         self.ending = self.ending or packets
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as another:  # noqa: BLE001  # it is the user's code, and the client waits for an answer all the same
+        return f"it has no text, as that raised {type(another).__name__}"
 
 
 def _fitting(data: bytes) -> bytes:

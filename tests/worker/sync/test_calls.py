@@ -71,9 +71,19 @@ def test_a_generator_may_return_a_result_too() -> None:
     assert sent_by(parts) == [(Command.WORK_DATA, b"a"), (Command.WORK_COMPLETE, b"z")]
 
 
+class WithoutTextError(Exception):
+    def __str__(self) -> str:
+        raise AttributeError("self.reason")
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
-    [(ValueError("no"), b"ValueError: no"), (KeyError(), b"KeyError"), (SystemExit(3), b"SystemExit: 3")],
+    [
+        (ValueError("no"), b"ValueError: no"),
+        (KeyError(), b"KeyError"),
+        (SystemExit(3), b"SystemExit: 3"),
+        (WithoutTextError(), b"WithoutTextError: it has no text, as that raised AttributeError"),
+    ],
 )
 def test_an_exception_is_told_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
     def call(job: AssignedJob) -> None:
