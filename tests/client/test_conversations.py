@@ -121,6 +121,12 @@ class TestOneJob:
 
     def test_nonsense_is_refused_before_any_server_is_asked(self, shell: Shell) -> None:
         with refusing() as address, shell.client(address) as client:
+            with pytest.raises(ValueError, match="retries is 0 or more, not -1"):
+                client.do("f", retries=-1)
+            with pytest.raises(TypeError, match="retries is a whole number, not 'twice'"):
+                client.submit_many([JobRequest("f", retries="twice")])  # type: ignore[arg-type]  # that is the point
+            with pytest.raises(ValueError, match="a timeout is a number of seconds, or None for no end, not nan"):
+                client.do("f", timeout=float("nan"))
             with pytest.raises(ValueError, match="has no priority"):
                 client.submit_background("f", delay=1, priority=Priority.LOW)
             with pytest.raises(ValueError, match="either a handle or a unique"):

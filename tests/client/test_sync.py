@@ -326,6 +326,47 @@ class TestAThreadThatWaits:
                 held.result(PATIENCE)
             assert client.do("reverse", "ab") == b"ba"
 
+    @pytest.mark.parametrize("raised", [KeyboardInterrupt, TimeoutError, ValueError])
+    def test_and_is_interrupted_while_nothing_comes_leaves_the_job_to_the_others(
+        self, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException]
+    ) -> None:
+        go = threading.Event()
+
+        def script(peer: ServedClient) -> None:
+            peer.expect_job(b"H:1")
+            assert go.wait(PATIENCE)
+            peer.send(Command.WORK_COMPLETE, b"H:1", b"r")
+            peer.wait_until_gone()
+
+        def interrupted(*_: object) -> None:
+            raise raised("by the handler of a signal")
+
+        with ScriptedServer(script) as server, Client(server.address) as client:
+            job = client.submit("f")
+            while job.handle is None:
+                with pytest.raises(JobTimeout):
+                    job.result(0.01)
+            line = job.line
+            assert isinstance(line, Connection)
+            with monkeypatch.context() as broken:
+                broken.setattr(line, "wait", interrupted)
+                with pytest.raises(raised, match="by the handler of a signal"):
+                    job.result()
+            assert lent(client) == []
+            go.set()
+
+            assert job.result(PATIENCE) == b"r"
+
+    @pytest.mark.parametrize("timeout", [3e6, 1e300, float("inf")])
+    def test_may_have_more_time_than_the_system_can_count(self, timeout: float) -> None:
+        with ScriptedServer(serve) as server, Client(server.address) as client:
+            client.ping()
+            for _ in range(100):  # it does not always borrow the connection
+                assert client.do("reverse", "ab", timeout=timeout) == b"ba"
+            [job] = as_completed([client.submit("reverse", "ab")], timeout)
+            [job] = as_completed(iter([job]), timeout)
+            assert list(job.events(timeout)) == []
+
 
 def lent(client: Client) -> list[Connection]:
     return [connection for connection in client._hub()._connections.values() if connection.is_lent]

@@ -90,9 +90,14 @@ def submission(
 
     Raises:
         LocalProtocolError: The protocol has no place for what was asked.
-        ValueError: A delayed or repeating job cannot have a priority or a reducer, nor can both be had.
-        TypeError: The codec does not take such a workload.
+        ValueError: A delayed or repeating job cannot have a priority or a reducer, nor can both be had; and retries
+            are not negative.
+        TypeError: The codec does not take such a workload, or the retries are no number.
     """
+    if not isinstance(wanted.retries, int):
+        raise TypeError(f"retries is a whole number, not {wanted.retries!r}")
+    if wanted.retries < 0:
+        raise ValueError(f"retries is 0 or more, not {wanted.retries}")
     function = function_bytes(wanted.function, prefix)
     workload = _workload_of(wanted, codec)
     if len(workload) > _LARGEST_WORKLOAD:

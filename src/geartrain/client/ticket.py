@@ -11,7 +11,7 @@ from geartrain.client.events import Answered, Completed, Created, Refused, Sessi
 from geartrain.client.request import Submission
 from geartrain.client.servers import Chances
 from geartrain.codecs import Codec
-from geartrain.errors import GeartrainError
+from geartrain.errors import GeartrainError, JobTimeout, ReplyTimeout
 from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, ResultT, Warn
 
 __all__ = ["BackgroundTicket", "Home", "JobTicket", "PlacedTicket", "QuestionTicket", "Ticket", "UserEvent"]
@@ -64,6 +64,10 @@ class Ticket:
         """Take the loss of the connection; return whether to send the same again, and otherwise end."""
         self.fail(error)
         return False
+
+    def late(self, timeout: float) -> GeartrainError:
+        """Return what to raise for whoever has waited for so many seconds in vain."""
+        return ReplyTimeout(f"the server did not answer within {round(timeout, 3):g} seconds")
 
     def abandon(self) -> None:
         """Say that nobody waits any more: what was asked for goes on, but is not sent again, and its end is dropped."""
@@ -189,6 +193,11 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
     def fail(self, error: GeartrainError) -> None:
         super().fail(error)
         self._close()
+
+    def late(self, timeout: float) -> GeartrainError:
+        handle = str(self._handle or "")
+        job = f"{self.function} {handle or 'without a handle'}"
+        return JobTimeout(f"{job} did not end within {round(timeout, 3):g} seconds", handle)
 
     def _close(self) -> None:
         self._submission = None

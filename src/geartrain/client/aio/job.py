@@ -12,10 +12,11 @@ from typing import Any, Generic, Protocol, TypeVar
 from geartrain.client import ticket
 from geartrain.client.aio.source import feed
 from geartrain.client.aio.stream import EventStream
+from geartrain.client.deadline import Deadline
 from geartrain.client.request import Submission
 from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent
 from geartrain.codecs import Codec
-from geartrain.errors import CodecError, GeartrainError, JobTimeout, ReplyTimeout
+from geartrain.errors import CodecError, GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 
 __all__ = ["AsyncSubmittedJob", "BackgroundSubmission", "Home", "Pending", "Question", "as_completed"]
@@ -96,13 +97,10 @@ class Pending(Ticket, Generic[Value]):
             await self._ended.wait()
             return
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout_at(Deadline(timeout, self._home.loop.time).at):
                 await self._ended.wait()
         except TimeoutError:
-            raise self._late(timeout) from None
-
-    def _late(self, timeout: float) -> GeartrainError:
-        return ReplyTimeout(f"the server did not answer within {round(timeout, 3):g} seconds")
+            raise self.late(timeout) from None
 
 
 class Question(QuestionTicket, Pending[JobStatus | bytes]):
@@ -168,7 +166,7 @@ class AsyncSubmittedJob(JobTicket[ResultT], Pending[ResultT]):
             JobTimeout: The job took longer; it goes on, and the stream can be taken up again.
             EventsLost: It sent more than a stream keeps.
         """
-        deadline = None if timeout is None else self._home.loop.time() + timeout
+        deadline = Deadline(timeout, self._home.loop.time).at
         while self._stream is not None:
             event = await self._stream.get(deadline)
             if event is None:
@@ -183,10 +181,6 @@ class AsyncSubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     def end(self) -> None:
         if self._stream is not None:
             self._stream.end()
-
-    def _late(self, timeout: float) -> GeartrainError:
-        handle = str(self._handle or "")
-        return JobTimeout(f"{self.function} {handle} did not end within {round(timeout, 3):g} seconds", handle)
 
 
 async def as_completed(
@@ -210,7 +204,7 @@ async def as_completed(
         awaited.add(job)
         job.add_done_callback(ended.put_nowait)
 
-    ends = None if timeout is None else asyncio.get_running_loop().time() + timeout
+    ends = Deadline(timeout, asyncio.get_running_loop().time).at
     feeder = asyncio.create_task(feed(jobs, room, watch))
     feeder.add_done_callback(lambda _: ended.put_nowait(None))  # perhaps that was the last thing to wait for
     try:

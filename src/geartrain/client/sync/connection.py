@@ -36,6 +36,8 @@ _SEND_SIZE = 256 * 1024
 # small enough for the allocator not to ask the system for each one.
 _RECEIVE_SIZE = 64 * 1024
 
+_LONGEST_WAIT = 86_400.0  # seconds; the system counts milliseconds, and not much further than to three weeks
+
 _NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -124,10 +126,13 @@ class Connection:
     # For the thread that reads
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait until there is something to read, or the connection is lost; return ``False`` if it takes too long."""
+        """Wait until there is something to read, or the connection is lost; return ``False`` if it takes too long.
+
+        A day is always too long.
+        """
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(None if timeout is None else math.ceil(timeout * 1000)))
+        return bool(poll.poll(None if timeout is None else math.ceil(min(timeout, _LONGEST_WAIT) * 1000)))
 
     def read(self) -> None:
         """Read once, and hand on what came of it."""

@@ -19,7 +19,7 @@ from geartrain.client.request import Submission
 from geartrain.client.sync.stream import EventStream
 from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent
 from geartrain.codecs import Codec
-from geartrain.errors import CodecError, GeartrainError, JobTimeout, ReplyTimeout
+from geartrain.errors import CodecError, GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 
 __all__ = ["BackgroundSubmission", "Home", "Pending", "Question", "SubmittedJob", "as_completed"]
@@ -98,10 +98,9 @@ class Pending(futures.Future[Value], Ticket):
         try:
             super().exception(deadline.remaining())
         except TimeoutError:
-            raise self._late(timeout) from None
-
-    def _late(self, timeout: float | None) -> GeartrainError:
-        return ReplyTimeout(f"the server did not answer within {round(timeout or 0.0, 3):g} seconds")
+            if timeout is None:
+                raise  # not ours, but perhaps what the handler of a signal raised
+            raise self.late(timeout) from None
 
 
 class Question(QuestionTicket, Pending[JobStatus | bytes]):
@@ -167,7 +166,7 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
             JobTimeout: The job took longer; it goes on, and the stream can be taken up again.
             EventsLost: It sent more than a stream keeps.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = Deadline(timeout, time.monotonic).at
         while self._stream is not None:
             self.check_wait()
             event = self._stream.get(deadline)
@@ -184,10 +183,6 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
         if self._stream is not None:
             self._stream.end()
 
-    def _late(self, timeout: float | None) -> GeartrainError:
-        handle = str(self._handle or "")
-        return JobTimeout(f"{self.function} {handle} did not end within {round(timeout or 0.0, 3):g} seconds", handle)
-
 
 def as_completed(jobs: Iterable[JobT], timeout: float | None = None) -> Iterator[JobT]:
     """Yield jobs as they end, whether well or badly.
@@ -200,26 +195,25 @@ def as_completed(jobs: Iterable[JobT], timeout: float | None = None) -> Iterator
     Raises:
         JobTimeout: Some had not ended after so many seconds.
     """
-    ends = None if timeout is None else time.monotonic() + timeout
+    deadline = Deadline(timeout, time.monotonic)
     try:
-        yield from _whole(jobs, timeout) if isinstance(jobs, Collection) else _lazily(iter(jobs), ends)
+        yield from _whole(jobs, deadline) if isinstance(jobs, Collection) else _lazily(iter(jobs), deadline)
     except futures.TimeoutError as error:
         raise JobTimeout(str(error)) from None
 
 
-def _whole(jobs: Collection[JobT], timeout: float | None) -> Iterator[JobT]:
+def _whole(jobs: Collection[JobT], deadline: Deadline) -> Iterator[JobT]:
     for job in jobs:
         job.check_wait()
-    yield from cast(Iterator[JobT], futures.as_completed(jobs, timeout))
+    yield from cast(Iterator[JobT], futures.as_completed(jobs, deadline.remaining()))
 
 
-def _lazily(jobs: Iterator[JobT], ends: float | None) -> Iterator[JobT]:
+def _lazily(jobs: Iterator[JobT], deadline: Deadline) -> Iterator[JobT]:
     awaited = set(itertools.islice(jobs, WINDOW))
     while awaited:
         for job in awaited:
             job.check_wait()
-        remaining = None if ends is None else max(ends - time.monotonic(), 0.0)
-        done, _ = futures.wait(awaited, remaining, futures.FIRST_COMPLETED)
+        done, _ = futures.wait(awaited, deadline.remaining(), futures.FIRST_COMPLETED)
         if not done:
             raise JobTimeout(f"{len(awaited)} jobs had not ended in time")
         for job in cast(set[JobT], done):  # they come back as they went in
