@@ -17,7 +17,7 @@ from uuid import UUID
 from geartrain.errors import CodecError
 from geartrain.names import Text, encode
 
-__all__ = ["JSON", "PICKLE", "RAW", "Codec"]
+__all__ = ["JSON", "PICKLE", "RAW", "Codec", "check_codec"]
 
 ValueT_contra = TypeVar("ValueT_contra", contravariant=True)
 ResultT_co = TypeVar("ResultT_co", covariant=True)
@@ -39,6 +39,12 @@ class Codec(Generic[ValueT_contra, ResultT_co]):
 
     def __repr__(self) -> str:
         return f"<Codec {self.name}>"
+
+
+def check_codec(codec: object) -> None:
+    """Raise ``TypeError`` for what is no codec, such as the name of one."""
+    if not isinstance(codec, Codec):
+        raise TypeError(f"a codec is a geartrain.Codec, such as geartrain.JSON, not {codec!r}")
 
 
 def _fast_library() -> ModuleType | None:

@@ -47,6 +47,8 @@ def client_id_bytes(client_id: str) -> bytes:
     Raises:
         LocalProtocolError: It would break that listing.
     """
+    if not isinstance(client_id, str):
+        raise TypeError(f"a client id is str, not {type(client_id).__name__}")
     if not (client_id.isascii() and client_id.isprintable()) or " " in client_id or len(client_id) > MAX_CLIENT_ID:
         raise LocalProtocolError(
             f"a client id is up to {MAX_CLIENT_ID} printable ASCII letters without spaces, not {client_id[:200]!r}"

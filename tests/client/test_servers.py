@@ -30,10 +30,6 @@ class TestJobsWithoutAKey:
         assert set(first) == set(SERVERS)
         assert min(first.values()) > 50
 
-    def test_know_no_other_balance(self) -> None:
-        with pytest.raises(ValueError, match="'order' or 'random', not 'best'"):
-            roster(balance="best")  # type: ignore[arg-type]  # that is the point
-
 
 class TestJobsWithAKey:
     def test_meet_whatever_the_order_of_the_servers(self) -> None:
@@ -77,10 +73,6 @@ class TestJobsWithAKeyOfPerl:
         assert SERVERS.index(second) == (SERVERS.index(first) + 1) % 4
         assert servers.ranked(b"a", 0.5)[0] == second
         assert servers.ranked(b"a", 1.0)[0] == first
-
-    def test_know_no_other_placement(self) -> None:
-        with pytest.raises(ValueError, match="'rendezvous' or 'perl', not 'ruby'"):
-            Roster(SERVERS, placement="ruby")  # type: ignore[arg-type]  # that is the point
 
 
 class TestFailures:

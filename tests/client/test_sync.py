@@ -9,10 +9,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent import futures
+from typing import Any
 
 import pytest
 
 from geartrain import (
+    AsyncClient,
     Client,
     ConnectionLost,
     JobRequest,
@@ -139,6 +141,23 @@ class TestLoss:
 def test_times_are_above_0(name: str, seconds: float) -> None:
     with pytest.raises(ValueError, match=f"{name} is a number of seconds above 0"):
         Client("a", **{name: seconds})  # type: ignore[arg-type]  # the names are those above
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ({"balance": "best"}, "balance is 'order' or 'random', not 'best'"),
+        ({"placement": "ruby"}, "placement is 'rendezvous' or 'perl', not 'ruby'"),
+        ({"reply_timeout": None}, "reply_timeout is a number of seconds above 0, not None"),
+        ({"codec": "json"}, "a codec is a geartrain.Codec, such as geartrain.JSON, not 'json'"),
+        ({"tls": True}, "tls is an ssl.SSLContext, or a geartrain.TLS that names files, not True"),
+        ({"client_id": b"me"}, "a client id is str, not bytes"),
+    ],
+)
+def test_options_are_checked_at_once(kind: type[Client | AsyncClient], option: dict[str, Any], reason: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=reason):
+        kind("a", **option)
 
 
 class TestSlowServers:

@@ -83,3 +83,9 @@ class TestServers:
     def test_cannot_be_nothing(self, nothing: str | list[str]) -> None:
         with pytest.raises(ValueError, match=r"list of servers is empty|names no server"):
             parse_servers(nothing)
+
+
+@pytest.mark.parametrize("servers", [4730, [("localhost", 4730)], b"localhost", ["a", None]])
+def test_what_is_no_text_is_no_server(servers: object) -> None:
+    with pytest.raises(TypeError, match="named in text"):
+        parse_servers(servers)  # type: ignore[arg-type]  # that is the point

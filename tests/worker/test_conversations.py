@@ -2,6 +2,7 @@
 """Workers of every kind with real servers: whole conversations, losses and farewells."""
 
 import contextlib
+import functools
 import logging
 import signal
 import socket
@@ -19,6 +20,7 @@ from geartrain import (
     JSON,
     AdminClient,
     AsyncAssignedJob,
+    AsyncWorker,
     Client,
     Data,
     JobException,
@@ -26,6 +28,7 @@ from geartrain import (
     JobFailed,
     Progress,
     Warn,
+    Worker,
 )
 from geartrain.errors import NoServerAvailable
 from geartrain.worker import Reason, job, session
@@ -570,9 +573,28 @@ def test_a_worker_loads_neither_the_server_nor_asyncio() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"concurrency": 0}, {"max_jobs": 0}, {"max_age": 0}, {"grace": -1}, {"connect_timeout": 0}, {"keepalive": -1}],
+    [
+        {"concurrency": 0},
+        {"concurrency": 1.5},
+        {"max_jobs": 0},
+        {"max_age": 0},
+        {"grace": -1},
+        {"connect_timeout": 0},
+        {"keepalive": -1},
+    ],
     ids=str,
 )
 def test_options_are_checked_at_once(shell: str, options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         ShelledWorker(shell, "localhost", **options)
+
+
+def test_the_name_of_a_codec_is_none(shell: str) -> None:
+    with pytest.raises(TypeError, match=r"a codec is a geartrain\.Codec, such as geartrain\.JSON, not 'json'"):
+        ShelledWorker(shell, "localhost", codec="json")
+
+
+@pytest.mark.parametrize("kind", [Worker, AsyncWorker])
+def test_what_is_decorated_must_have_a_name(kind: type[Worker | AsyncWorker]) -> None:
+    with pytest.raises(TypeError, match="has no name of its own"):
+        kind("localhost").function(functools.partial(echo))

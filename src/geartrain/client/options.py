@@ -4,10 +4,10 @@
 import math
 import ssl
 from dataclasses import dataclass
-from typing import Any, Generic, cast
+from typing import Any, Generic, cast, get_args
 
 from geartrain.client.servers import Balance, Placement
-from geartrain.codecs import RAW, Codec
+from geartrain.codecs import RAW, Codec, check_codec
 from geartrain.names import Text, client_id_bytes, encode
 from geartrain.records import ResultT, ValueT
 from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, ServerAddress, Servers, client_context, parse_servers
@@ -33,10 +33,14 @@ class Options(Generic[ValueT, ResultT]):
     codec: Codec[ValueT, ResultT]
 
     def __post_init__(self) -> None:
+        check_codec(self.codec)
         for name in ("connect_timeout", "reply_timeout", "keepalive"):
             seconds = getattr(self, name)
-            if seconds is not None and not 0 < seconds < math.inf:
+            if not (seconds is None and name == "keepalive") and not 0 < (seconds or 0) < math.inf:
                 raise ValueError(f"{name} is a number of seconds above 0, not {seconds!r}")
+        for name, allowed in (("balance", Balance), ("placement", Placement)):
+            if (chosen := getattr(self, name)) not in get_args(allowed):
+                raise ValueError(f"{name} is {' or '.join(map(repr, get_args(allowed)))}, not {chosen!r}")
 
 
 class Configured(Generic[ValueT, ResultT]):
@@ -79,6 +83,7 @@ class Configured(Generic[ValueT, ResultT]):
 
         Raises:
             ValueError: An option makes no sense.
+            TypeError: An option is of another kind altogether.
             LocalProtocolError: The client's id or the prefix cannot travel.
             OSError: A file for TLS cannot be read.
         """
@@ -92,7 +97,7 @@ class Configured(Generic[ValueT, ResultT]):
             keepalive=keepalive,
             balance=balance,
             placement=placement,
-            codec=codec or cast(Codec[Any, Any], RAW),
+            codec=cast(Codec[Any, Any], RAW) if codec is None else codec,
         )
         self._set_up()
 

@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias
 from zlib import crc32
 
 from geartrain.transport import Backoff, ServerAddress
@@ -45,9 +45,6 @@ class Roster:
         backoff: Backoff | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        for name, value, allowed in (("balance", balance, Balance), ("placement", placement, Placement)):
-            if value not in get_args(allowed):
-                raise ValueError(f"{name} is {' or '.join(map(repr, get_args(allowed)))}, not {value!r}")
         self.addresses = list(addresses)
         self._place = _PLACEMENTS[placement]
         self._balance = balance

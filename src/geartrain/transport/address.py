@@ -98,15 +98,20 @@ def parse_servers(servers: Servers = None) -> list[ServerAddress]:
 
     Raises:
         ValueError: One of them is no address, or there are none.
+        TypeError: One of them is something else altogether.
     """
     if servers is None:
         servers = os.environ.get("GEARMAN_SERVERS", "").strip() or "localhost"
     if isinstance(servers, str | ServerAddress):
         servers = [servers]
+    if not isinstance(servers, Iterable):
+        raise TypeError(f"servers are named in text or by a ServerAddress, alone or in a list, not {servers!r}")
     addresses: dict[ServerAddress, None] = {}  # a set that keeps its order
     for server in servers:
         if isinstance(server, ServerAddress):
             addresses[server] = None
+        elif not isinstance(server, str):
+            raise TypeError(f"a server is named in text, like 'localhost:4730', or by a ServerAddress, not {server!r}")
         else:
             addresses.update((ServerAddress.parse(text), None) for text in server.split(","))
     if not addresses:

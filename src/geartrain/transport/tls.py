@@ -39,4 +39,6 @@ class TLS:
 
 def client_context(tls: ssl.SSLContext | TLS | None) -> ssl.SSLContext | None:
     """Return the context behind the option ``tls=``, reading the files of a `TLS` once."""
+    if tls is not None and not isinstance(tls, TLS | ssl.SSLContext):
+        raise TypeError(f"tls is an ssl.SSLContext, or a geartrain.TLS that names files, not {tls!r}")
     return tls.context() if isinstance(tls, TLS) else tls

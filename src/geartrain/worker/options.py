@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
-from geartrain.codecs import RAW, Codec
+from geartrain.codecs import RAW, Codec, check_codec
 from geartrain.names import Text, client_id_bytes
 from geartrain.transport import TLS
 from geartrain.transport.sockets import CONNECT_TIMEOUT, KEEPALIVE
@@ -71,6 +71,7 @@ class WorkerOptions:
     Raises:
         LocalProtocolError: The client's id cannot travel.
         ValueError: A number is out of range, or the executor is none.
+        TypeError: The codec is none.
     """
 
     concurrency: int
@@ -89,10 +90,11 @@ class WorkerOptions:
 
     def __post_init__(self) -> None:
         client_id_bytes(self.client_id)
+        check_codec(self.codec)
         if self.executor not in get_args(Executor):
             raise ValueError(f'executor is "thread" or "process", not {self.executor!r}')
-        if self.concurrency < 1:
-            raise ValueError(f"concurrency is how many jobs run at once, at least 1, not {self.concurrency}")
+        if self.concurrency < 1 or self.concurrency % 1:
+            raise ValueError(f"concurrency is how many jobs run at once, at least 1, not {self.concurrency!r}")
         if self.max_jobs is not None and self.max_jobs < 1:
             raise ValueError(f"max_jobs is at least 1, or None for any number, not {self.max_jobs}")
         for name, seconds in {

@@ -110,8 +110,8 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
     def _decorator(self, target: Callable[..., object] | str | None, offer: Offer) -> Callable[..., object]:
         """Offer a function that was decorated, or return what will do so with the next one."""
         if callable(target):
-            return offer(target.__name__, target)
-        return lambda function: offer(target or function.__name__, function)
+            return offer(_name_of(target), target)
+        return lambda function: offer(target or _name_of(function), function)
 
     def _offer(self, name: Text, function: Callable[..., object], timeout: float | None) -> Callable[..., object]:
         """Offer a function, and return what its user is to have in its place."""
@@ -188,3 +188,10 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         """Leave, because a signal says so; a second one takes the time away that the first one left."""
         self._signals += 1
         self.stop(grace=None if self._signals == 1 else 0.0)
+
+
+def _name_of(function: Callable[..., object]) -> str:
+    name: object = getattr(function, "__name__", None)
+    if not isinstance(name, str):
+        raise TypeError(f"{function!r} has no name of its own; give it one, like add_function(name, function)")
+    return name
