@@ -177,7 +177,7 @@ class TestManyInTheBackground:
             shell.client(server.address) as client,
             pytest.raises(NotAllSubmitted) as caught,
         ):
-            client.submit_background_many([JobRequest("f")] * 2, timeout=0.01)
+            client.submit_background_many([JobRequest("f")] * 2, timeout=0.5)
         assert all(isinstance(outcome, ReplyTimeout) for outcome in caught.value.outcomes)
 
 

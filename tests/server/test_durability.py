@@ -199,7 +199,8 @@ class TestTheCommand:
                 numbers.append(int(str(client.submit_background("f")).rpartition(":")[2]))
                 server.stop(how)
 
-        assert numbers == [1, 2, 1_000_002]
+        assert numbers[:2] == [1, 2]
+        assert numbers[2] > 1_000_000, "what was reserved may have been used"
 
     def test_the_default_is_a_file_for_each_port(self, tmp_path: Path) -> None:
         from geartrain.server.places import default_store_file
