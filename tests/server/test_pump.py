@@ -2,9 +2,11 @@
 """The pump, with peers that are not there."""
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 import pytest
+import uvloop
 
 from geartrain.core import JobServer, JobServerOptions
 from geartrain.protocol import REQUEST, Command, Parser, request
@@ -61,3 +63,21 @@ def test_a_peer_that_cannot_be_sent_to_harms_nobody_else(caplog: pytest.LogCaptu
     assert len(sound.fake.written) == 1
     assert broken.dropped
     assert "this transport is broken" in caplog.text
+
+
+@pytest.mark.parametrize("new_event_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_something_that_is_due_at_once_may_be_waited_for_again(
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JobServer, "tick", lambda _: 0.0001)
+
+    async def scenario() -> int:
+        turns: list[None] = []
+        pump = Pump(JobServer(JobServerOptions(), FakeClock()), 1000, lambda: turns.append(None))
+        pump.run()
+        pump.run()
+        pump.stop()
+        return len(turns)
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        assert runner.run(scenario()) == 2

@@ -56,6 +56,7 @@ class Pump:
         self._after_turn = after_turn
         self._outlets: dict[Peer, Outlet] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
         self.is_empty = asyncio.Event()
         self.is_empty.set()
 
@@ -117,10 +118,11 @@ class Pump:
         """Have the timer go off soon enough. Too soon does no harm, and moving it back would cost each turn."""
         due = self.loop.time() + wait
         if self._timer is not None:
-            if self._timer.when() <= due:
+            if self._timer_due <= due:
                 return
             self._timer.cancel()
         self._timer = self.loop.call_at(due, self._on_timer)
+        self._timer_due = due  # which the timers of uvloop for less than half a millisecond do not tell
 
     def _on_timer(self) -> None:
         self._timer = None
