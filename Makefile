@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # that three runs side by side suit two cores.
 DECIDES := tests/core tests/protocol
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test docs crash bench bench-queues clean
+.PHONY: help demo examples check format test docs crash bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ bench: $(VENV)/developer  ## Measure against Debian's gearmand in one run
 
 bench-queues: $(VENV)/developer  ## Measure beside Celery, RQ, Dramatiq, arq, gear and gearman3 in one run
 	$(BIN)/python -m benchmarks.queues $(ARGS)
+
+bench-durable: $(VENV)/developer  ## Measure every store beside gearmand's SQLite queue, and the replay of a million jobs
+	$(BIN)/python -m benchmarks.durable $(ARGS)
 
 clean:           ## Remove what these commands made
 	rm -rf .venv* build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

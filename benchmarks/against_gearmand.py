@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -135,19 +135,19 @@ class Comparison:
 
 
 class MeasuredServer:
-    """A server process with a port of its own. Made by `running`, which also ends it."""
+    """A server process with a port of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+    def __init__(self, pid: int, port: int) -> None:
         self.port = port
-        self._process = process
+        self._pid = pid
 
     def cpu_seconds(self) -> float:
         """The CPU that it has used."""
-        return sum(_cpu_ticks(pid) for pid in _family(self._process.pid)) / os.sysconf("SC_CLK_TCK")
+        return sum(_cpu_ticks(pid) for pid in _family(self._pid)) / os.sysconf("SC_CLK_TCK")
 
     def rss_mib(self) -> float:
         """The memory that it holds."""
-        return sum(_rss_kib(pid) for pid in _family(self._process.pid)) / 1024
+        return sum(_rss_kib(pid) for pid in _family(self._pid)) / 1024
 
 
 @contextlib.contextmanager
@@ -166,7 +166,7 @@ def running(command: str) -> Iterator[MeasuredServer]:
             if not _listens(process, port):
                 log.seek(0)
                 raise BenchmarkError(f"this did not start to listen: {command}\n{log.read().decode(errors='replace')}")
-            yield MeasuredServer(process, port)
+            yield MeasuredServer(process.pid, port)
         finally:
             _end(process)
 
@@ -236,16 +236,21 @@ def compile_load(folder: Path) -> Path:
 
 
 def measure(load: Path, server: MeasuredServer, name: str, most_jobs: int) -> Run:
-    """Give a server a workload, and return what it made of it."""
+    """Give a server one of the workloads, and return what it made of it."""
     workload = WORKLOADS[name]
     jobs = min(workload.jobs, most_jobs)
+    return give(load, server, replace(workload, jobs=jobs), workload.queue or name)  # none meets jobs of another
+
+
+def give(load: Path, server: MeasuredServer, workload: Workload, function: str) -> Run:
+    """Give a server work for a function, and return what it made of it."""
     options = {
         "port": server.port,
-        "function": workload.queue or name,  # no workload meets jobs of another
+        "function": function,
         "clients": workload.clients,
         "workers": workload.workers,
         "depth": workload.depth,
-        "jobs": jobs,
+        "jobs": workload.jobs,
         "bytes": workload.size,
         "background": int(workload.background),
         "unique": int(workload.unique),
@@ -269,8 +274,8 @@ def measure(load: Path, server: MeasuredServer, name: str, most_jobs: int) -> Ru
         raise BenchmarkError(error.strip() or f"the load generator ended with status {process.returncode}")
     result = json.loads(line)
     return Run(
-        rate=jobs / result["seconds"],
-        cpu_us=cpu / jobs * 1e6,
+        rate=workload.jobs / result["seconds"],
+        cpu_us=cpu / workload.jobs * 1e6,
         rss_mib=server.rss_mib(),
         p50_us=result.get("p50_us"),
         p99_us=result.get("p99_us"),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.crashes import STORES, Crashes
+from tests.crash.crashes import Crashes
+from tests.storage.places import STORES
 
 
 def main() -> None:

@@ -5,18 +5,16 @@ import asyncio
 import contextlib
 import enum
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Coroutine
 
 from geartrain import AdminClient
 from geartrain.testing import ServerProcess
 from tests.crash.books import Books
 from tests.crash.peers import PATIENCE, Peer, recover, submit, work
-from tests.storage import engines
 from tests.storage.engines import Engine
+from tests.storage.places import Place
 
-__all__ = ["STORES", "Crashes", "Place", "Victim"]
+__all__ = ["Crashes", "Victim"]
 
 _LONGEST = 400  # answers to submissions in a life
 _SOON = 0.01  # seconds after an answer in which the next one may be under way
@@ -29,19 +27,6 @@ class Victim(enum.Enum):
     SERVER_FIRST = "the server, then the database"
     DATABASE_FIRST = "the database, then the server"
     DATABASE_ALONE = "the database, and the server when it had gone on"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where jobs are kept.
-
-    Attributes:
-        url: The store.
-        engine: Its server, if it has one that survives being killed.
-    """
-
-    url: str
-    engine: Engine | None = None
 
 
 class Crashes:
@@ -150,35 +135,3 @@ async def _until_the_end(activity: Coroutine[None, None, None]) -> None:
     """Do something until the server ends."""
     with contextlib.suppress(ConnectionError):
         await activity
-
-
-@contextlib.contextmanager
-def _sqlite(folder: Path) -> Iterator[Place]:
-    yield Place(f"sqlite://{folder}/jobs.db")
-
-
-@contextlib.contextmanager
-def _postgres(folder: Path) -> Iterator[Place]:
-    with engines.postgres(folder).running() as engine:
-        yield Place(f"postgresql://postgres@127.0.0.1:{engine.port}/postgres", engine)
-
-
-@contextlib.contextmanager
-def _mysql(folder: Path) -> Iterator[Place]:
-    with engines.mariadb(folder).running() as engine:
-        yield Place(f"mysql://geartrain@127.0.0.1:{engine.port}/test", engine)
-
-
-@contextlib.contextmanager
-def _redis(folder: Path) -> Iterator[Place]:
-    with engines.redis(folder).running() as engine:
-        yield Place(f"redis://127.0.0.1:{engine.port}", engine)
-
-
-@contextlib.contextmanager
-def _memcached(folder: Path) -> Iterator[Place]:
-    with engines.memcached(folder).running() as engine:
-        yield Place(f"memcached://127.0.0.1:{engine.port}")  # which keeps nothing when it is killed
-
-
-STORES = {"sqlite": _sqlite, "postgres": _postgres, "mysql": _mysql, "redis": _redis, "memcached": _memcached}

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.crash.books import Books
-from tests.crash.crashes import STORES, Crashes
+from tests.crash.crashes import Crashes
+from tests.storage.places import STORES
 
 ROUNDS = 4
 

@@ -13,6 +13,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, unquote
@@ -49,7 +50,13 @@ _COLUMNS = len(JobRecord._fields)
 # it; so there are few sizes, all of which stay in the cache of the connection.
 _SIZES = (512, 64, 8, 1)
 _ROW = f"({','.join('?' * _COLUMNS)})"
-_INSERT = {size: "INSERT OR REPLACE INTO jobs VALUES " + ",".join([_ROW] * size) for size in _SIZES}  # noqa: S608  # of constants
+_PLAIN_ROW = "(?,?,?,?,?,?,0,0,x'',x'','')"  # of most jobs: what they do not say costs a quarter of the time to bind
+_PLAIN = JobRecord(0, b"", b"", b"", 0, b"")[6:]
+_plain_values = itemgetter(*range(6))
+_INSERT, _INSERT_PLAIN = (
+    {size: "INSERT OR REPLACE INTO jobs VALUES " + ",".join([row] * size) for size in _SIZES}  # noqa: S608  # of constants
+    for row in (_ROW, _PLAIN_ROW)
+)
 _DELETE = {size: "DELETE FROM jobs WHERE number IN (" + ",".join("?" * size) + ")" for size in _SIZES}  # noqa: S608
 
 
@@ -120,8 +127,10 @@ class SQLiteStore(ThreadedStore):
     def _commit(self, batch: Batch) -> None:
         connection = self._opened()
         with _transaction(connection):
-            for rows in _portions(batch.stored):
-                connection.execute(_INSERT[len(rows)], list(chain.from_iterable(rows)))
+            for jobs in _portions([job for job in batch.stored if job[6:] == _PLAIN]):
+                connection.execute(_INSERT_PLAIN[len(jobs)], list(chain.from_iterable(map(_plain_values, jobs))))
+            for jobs in _portions([job for job in batch.stored if job[6:] != _PLAIN]):
+                connection.execute(_INSERT[len(jobs)], list(chain.from_iterable(jobs)))
             for numbers in _portions(batch.finished):
                 connection.execute(_DELETE[len(numbers)], numbers)
             if batch.reserve or not (batch.stored or batch.finished):

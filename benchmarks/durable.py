@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: MIT
+"""Measure what it costs that background jobs survive, on every store and beside Debian's gearmand, in one run.
+
+Contestants take turns within each round, each with a fresh server and a fresh place for its jobs on the same disk.
+Ratios are taken within a round; what stands in the table are medians. Then a million jobs are left behind by a server
+that is killed, and the next one is asked how it is while it reads them.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from benchmarks.against_gearmand import (
+    OURS,
+    THEIRS,
+    BenchmarkError,
+    MeasuredServer,
+    Workload,
+    compile_load,
+    give,
+    running,
+)
+from benchmarks.queues.environments import ROOT
+from benchmarks.queues.machine import describe
+from benchmarks.queues.page import fill
+from geartrain import Client
+from geartrain.testing import ServerProcess
+from tests.storage.places import STORES
+
+PAGE = ROOT / "docs" / "benchmarks-durability.md"
+
+CLIENTS = 64
+DEPTH = 64  # submissions that each of them has in flight
+_ALONE = 300  # submissions that are measured one by one
+_LONGEST = 120.0  # seconds until jobs are back
+_BLOCK = 4096  # bytes that are written before a sync, as much as a small commit takes
+
+_OURS = OURS.removesuffix(" --store=none")
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A server and where it keeps its jobs.
+
+    Attributes:
+        title: Its name in the table.
+        promise: What a job that was taken survives.
+        jobs: How many it is given: some seconds' worth.
+        place: Gives it a place for its jobs in a folder, and returns its command.
+    """
+
+    title: str
+    promise: str
+    jobs: int
+    place: Callable[[Path], contextlib.AbstractContextManager[str]]
+
+
+@contextlib.contextmanager
+def _stored(store: str, words: str, folder: Path) -> Iterator[str]:
+    with STORES[store](folder) as place:
+        yield f"{_OURS} --store={place.url} {words}"
+
+
+@contextlib.contextmanager
+def _plain(command: str, folder: Path) -> Iterator[str]:
+    yield f"{command} {folder}/jobs.db" if command.endswith("-db") else command
+
+
+_POWER = "loss of power"
+_ALMOST = "loss of power, but for 1 s"
+CONTESTANTS = {
+    "none": Contestant("ours, no store", "nothing", 200_000, partial(_plain, OURS)),
+    "sqlite": Contestant("ours, SQLite (default)", _POWER, 100_000, partial(_stored, "sqlite", "")),
+    "relaxed": Contestant(
+        "ours, SQLite, relaxed", _ALMOST, 100_000, partial(_stored, "sqlite", "--durability=relaxed")
+    ),
+    "postgres": Contestant("ours, PostgreSQL", _POWER, 50_000, partial(_stored, "postgres", "")),
+    "mysql": Contestant("ours, MariaDB", _POWER, 50_000, partial(_stored, "mysql", "")),
+    "redis": Contestant("ours, Redis (appendfsync always)", _POWER, 50_000, partial(_stored, "redis", "")),
+    "memcached": Contestant("ours, memcached", "end of the server", 20_000, partial(_stored, "memcached", "")),
+    "gearmand": Contestant("gearmand, no queue", "nothing", 200_000, partial(_plain, THEIRS)),
+    "gearmand-sqlite": Contestant(
+        "gearmand, libsqlite3", _POWER, 2_000, partial(_plain, f"{THEIRS} --queue-type=libsqlite3 --libsqlite3-db")
+    ),
+}
+
+
+@dataclass(slots=True)
+class Figures:
+    """What one contestant did, round by round.
+
+    Attributes:
+        rates: Jobs per second, with many submissions in flight.
+        alone_us: Microseconds that a submission takes on its own, the median of a round.
+        alone_99_us: And what one in a hundred exceeds.
+    """
+
+    rates: list[float] = field(default_factory=list)
+    alone_us: list[float] = field(default_factory=list)
+    alone_99_us: list[float] = field(default_factory=list)
+
+
+def measure(contestant: Contestant, load: Path, most_jobs: int, figures: Figures) -> None:
+    """Give a fresh server jobs, many at once and then one by one."""
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmark-") as folder,
+        contestant.place(Path(folder)) as command,
+        running(command) as server,
+    ):
+        many = give(load, server, _many(min(contestant.jobs, most_jobs)), "many")
+        one = give(load, server, Workload(jobs=_ALONE, clients=1, workers=0, background=True), "one")
+    assert one.p50_us is not None, "one at a time is timed"
+    assert one.p99_us is not None, "one at a time is timed"
+    figures.rates.append(many.rate)
+    figures.alone_us.append(one.p50_us)
+    figures.alone_99_us.append(one.p99_us)
+
+
+def _many(jobs: int) -> Workload:
+    return Workload(jobs=jobs, clients=CLIENTS, workers=0, depth=DEPTH, background=True)
+
+
+def sync_us(folder: Path) -> float:
+    """Return how many microseconds the disk takes to have some bytes for good, in the median."""
+    times = []
+    with (folder / "sync").open("wb", buffering=0) as file:
+        for _ in range(_ALONE):
+            file.write(bytes(_BLOCK))
+            begun = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - begun)
+    return median(times) * 1e6
+
+
+# A million jobs.
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How a server took back what its predecessor left.
+
+    Attributes:
+        jobs: How many jobs.
+        seconds: From the start of the process until a submission is answered, and thus all jobs are back.
+        first_echo: Seconds from its start until it answered an echo for the first time.
+        slowest_echo: The most seconds that an echo took while jobs came back.
+        rss_mib: Its memory then.
+    """
+
+    jobs: int
+    seconds: float
+    first_echo: float
+    slowest_echo: float
+    rss_mib: float
+
+
+def replay(load: Path, jobs: int) -> Replay:
+    """Fill a store, kill its server, and watch the next one."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        words = f"--store=sqlite://{folder}/jobs.db"
+        with ServerProcess(words) as server:
+            give(load, MeasuredServer(server.process.pid, server.port), _many(jobs), "many")
+            server.stop(signal.SIGKILL)
+        begun = time.monotonic()
+        with ServerProcess(words) as server, Client(server.address) as client, ThreadPoolExecutor(1) as other:
+            client.ping()
+            first = time.monotonic() - begun
+            slowest = 0.0
+            back = other.submit(_submit, server.address)
+            while not back.done():
+                asked = time.monotonic()
+                client.ping()
+                slowest = max(slowest, time.monotonic() - asked)
+                time.sleep(0.01)
+            restored = re.search(r"Restored (\d+) jobs", server.wait_for_line("Restored"))
+            if restored is None or int(restored[1]) != jobs:
+                raise BenchmarkError(f"of {jobs} jobs that were left, it has {restored and restored[1]}")
+            rss = MeasuredServer(server.process.pid, server.port).rss_mib()
+            return Replay(jobs, back.result() - begun, first, slowest, rss)
+
+
+def _submit(address: str) -> float:
+    """Submit a job, which waits until all others are back, and return when it was taken."""
+    with Client(address) as client:
+        client.submit_background("another", timeout=_LONGEST)
+    return time.monotonic()
+
+
+# Telling how it went.
+
+
+_HEAD = (
+    "| server | a job that was taken survives | jobs/s | of ours without a store | times gearmand with SQLite "
+    "| one submission, p50, ms | p99, ms |"
+)
+
+
+def table(figures: dict[str, Figures], disk_us: float) -> str:
+    """Lay the figures out for a reader."""
+    lines = [_HEAD, "| --- | --- | ---: | ---: | ---: | ---: | ---: |"]
+    for name, each in figures.items():
+        contestant = CONTESTANTS[name]
+        share = _ratio(each, figures.get("none"))
+        times = _ratio(each, figures.get("gearmand-sqlite"))
+        lines.append(
+            f"| {contestant.title} | {contestant.promise} | {median(each.rates):,.0f} | {share} | {times} "
+            f"| {median(each.alone_us) / 1000:.2f} | {median(each.alone_99_us) / 1000:.2f} |"
+        )
+    lines += ["", f"One `fdatasync` of the same disk: {disk_us / 1000:.2f} ms."]
+    return "\n".join(lines)
+
+
+def _ratio(one: Figures, other: Figures | None) -> str:
+    """The median of the ratios of the rounds, so that both sides of each were taken at about the same time."""
+    if other is None:
+        return "-"
+    return f"{median(rate / beside for rate, beside in zip(one.rates, other.rates, strict=True)):,.2f}"
+
+
+def told(replayed: Replay) -> str:
+    """Say how a server took back its jobs."""
+    return (
+        f"{replayed.jobs:,} jobs of a server that was killed were back {replayed.seconds:.1f} s after the next one was "
+        f"started. It answered for the first time after {replayed.first_echo:.2f} s, and while jobs came back an echo "
+        f"took {replayed.slowest_echo * 1000:.0f} ms at most. It then had {replayed.rss_mib:,.0f} MiB of memory, "
+        f"{replayed.rss_mib * 2**20 / replayed.jobs:,.0f} bytes a job."
+    )
+
+
+def main() -> int:
+    """Measure, and print what came out; 2 if nothing could be measured."""
+    parser = argparse.ArgumentParser(prog="make bench-durable", description="Measure what it costs to keep jobs.")
+    parser.add_argument("contestant", nargs="*", help=f"some of {', '.join(CONTESTANTS)}; all without")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often to measure each (3)")
+    parser.add_argument("--jobs", type=int, default=sys.maxsize, metavar="N", help="at most so many for each")
+    parser.add_argument("--left", type=int, default=1_000_000, metavar="N", help="jobs of the killed server (1000000)")
+    parser.add_argument("--write", action="store_true", help=f"write the figures to {PAGE.relative_to(ROOT)}")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the servers are ended
+    before = os.getloadavg()[0]
+    try:
+        text = _measure_all(options.contestant or list(CONTESTANTS), options.rounds, options.jobs, options.left)
+    except BenchmarkError as error:
+        print(f"durable: {error}", file=sys.stderr)
+        return 2
+    text += f"\n\nMeasured on {describe(before)}; {options.rounds} rounds, {CLIENTS} connections x {DEPTH} submissions."
+    print(text)
+    if options.write:
+        fill(PAGE, "figures", f"\n{text}")
+    return 0
+
+
+def _measure_all(names: Sequence[str], rounds: int, most_jobs: int, left: int) -> str:
+    unknown = set(names) - set(CONTESTANTS)
+    if unknown:
+        raise BenchmarkError(f"there are {', '.join(CONTESTANTS)}; not {', '.join(sorted(unknown))}")
+    figures = {name: Figures() for name in names}
+    disk: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        load = compile_load(Path(folder))
+        for number in range(1, rounds + 1):
+            disk.append(sync_us(Path(folder)))
+            for name in list(figures):
+                print(f"round {number} of {rounds}: {name}", file=sys.stderr, flush=True)
+                try:
+                    measure(CONTESTANTS[name], load, most_jobs, figures[name])
+                except pytest.skip.Exception as missing:
+                    print(f"{name} is left out: {missing}", file=sys.stderr)
+                    del figures[name]
+        print(f"{left} jobs are left behind", file=sys.stderr, flush=True)
+        return f"{table(figures, median(disk))}\n\n{told(replay(load, left))}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""The benchmark of the stores measures what it says. How fast anything is, is not for tests to say."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.durable import Figures, table
+from benchmarks.queues.environments import ROOT
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="the load generator needs a C compiler")
+def test_stores_are_measured_and_jobs_replayed() -> None:
+    words = ["--rounds=1", "--jobs=200", "--left=3000", "none", "sqlite"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.durable", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ours")]
+    assert [row.split(" | ")[0] for row in rows] == ["| ours, no store", "| ours, SQLite (default)"]
+    assert "3,000 jobs of a server that was killed were back" in done.stdout
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    ours = Figures(rates=[50.0, 400.0, 90.0], alone_us=[1000.0] * 3, alone_99_us=[2000.0] * 3)
+    none = Figures(rates=[100.0, 400.0, 100.0], alone_us=[100.0] * 3, alone_99_us=[100.0] * 3)
+
+    rows = table({"none": none, "sqlite": ours}, 400.0)
+
+    assert "| ours, SQLite (default) | loss of power | 90 | 0.90 | - | 1.00 | 2.00 |" in rows
+    assert "One `fdatasync` of the same disk: 0.40 ms." in rows
