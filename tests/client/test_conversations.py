@@ -266,7 +266,7 @@ class TestTimeouts:
 
         with ScriptedServer(script) as server, shell.client(server.address) as client:
             with pytest.raises(JobTimeout) as caught:
-                client.do("f", timeout=0.01)
+                client.do("f", timeout=0.3)
             late.set()
 
             assert isinstance(caught.value, TimeoutError)
@@ -302,7 +302,7 @@ class TestTimeouts:
         with (
             ScriptedServer(ignore) as silent,
             ScriptedServer(serve) as server,
-            shell.client([silent.address, server.address], reply_timeout=0.05) as client,
+            shell.client([silent.address, server.address], reply_timeout=0.5) as client,
         ):
             assert client.do("reverse", "ab", timeout=PATIENCE) == b"ba"
             assert client.submit_background("f").server == server.address
@@ -315,10 +315,10 @@ class TestTimeouts:
             assert answer.wait(PATIENCE)
             peer.send(Command.WORK_COMPLETE, b"H:1", b"late")
 
-        with ScriptedServer(script) as server, shell.client(server.address, reply_timeout=0.01) as client:
+        with ScriptedServer(script) as server, shell.client(server.address, reply_timeout=0.5) as client:
             job = client.submit("f")
             with pytest.raises(JobTimeout):
-                job.result(0.1)
+                job.result(1.0)
             answer.set()
 
             assert job.result(PATIENCE) == b"late"

@@ -140,7 +140,7 @@ def test_an_echo_takes_some_time(client: Client) -> None:
 
 def test_a_job_that_nobody_does_times_out(client: Client) -> None:
     with pytest.raises(JobTimeout):
-        client.do("nobody", timeout=0.01)
+        client.do("nobody", timeout=0.3)
     assert client.do("reverse", "ab") == b"ba"
 
 
