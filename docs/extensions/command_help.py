@@ -11,16 +11,17 @@ from sphinx.application import Sphinx
 
 
 class CommandHelp(Directive):
-    """Shows the help of the command whose name is the argument."""
+    """Shows the help of the command whose name, and perhaps a word more, is the argument."""
 
     required_arguments = 1
+    optional_arguments = 2
     has_content: ClassVar[bool] = False
 
     def run(self) -> list[nodes.Node]:
         """Ask the command."""
-        [command] = self.arguments
+        command = " ".join(self.arguments)
         done = subprocess.run(
-            [sys.executable, "-m", "geartrain", command, "--help"], capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "geartrain", *self.arguments, "--help"], capture_output=True, text=True, timeout=60
         )
         if done.returncode:
             raise self.error(f"{command} --help ended with {done.returncode}: {done.stderr}")

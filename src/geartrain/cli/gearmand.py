@@ -24,6 +24,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from geartrain._version import __version__
+from geartrain.cli import store
 from geartrain.errors import GeartrainError
 from geartrain.server import Server
 from geartrain.server.config.options import GearmandOptions
@@ -45,8 +46,11 @@ log = logging.getLogger("geartrain.server")
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; ``words`` are those behind its name."""
     program = sys.argv[0]
+    words = sys.argv[1:] if words is None else words
+    if words[:1] == ["store"]:
+        return store.main(words[1:])
     try:
-        invocation = read(sys.argv[1:] if words is None else words, os.environ)
+        invocation = read(words, os.environ)
         if invocation.command == "help":
             print(usage(), end="")
         elif invocation.command == "version":

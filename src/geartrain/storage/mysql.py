@@ -63,6 +63,7 @@ class MySQLStore(ThreadedStore):
         password: And what proves it.
         database: The database, which has to be there.
         unix_socket: A socket in the file system, instead of host and port.
+        only_reads: Whether it is only looked at.
     """
 
     failures = (pymysql.MySQLError, OSError)
@@ -75,13 +76,15 @@ class MySQLStore(ThreadedStore):
         password: str = "",
         database: str = "gearman",
         unix_socket: str | None = None,
+        *,
+        only_reads: bool = False,
     ) -> None:
-        super().__init__(f"mysql database {database} on {unix_socket or f'{host}:{port}'}")
+        super().__init__(f"mysql database {database} on {unix_socket or f'{host}:{port}'}", only_reads=only_reads)
         self._where = (host, port, user, password, database, unix_socket)
         self._connection: pymysql.Connection[pymysql.cursors.Cursor] | None = None
 
     @classmethod
-    def from_url(cls, parts: SplitResult) -> "MySQLStore":
+    def from_url(cls, parts: SplitResult, *, only_reads: bool = False) -> "MySQLStore":
         """Return the store behind ``mysql://user:password@host:port/database?unix_socket=/path``."""
         try:
             port = parts.port or 3306
@@ -94,15 +97,20 @@ class MySQLStore(ThreadedStore):
             unquote(parts.password or ""),
             unquote(parts.path.strip("/")) or "gearman",
             parse_qs(parts.query).get("unix_socket", [None])[0],
+            only_reads=only_reads,
         )
 
     def _open(self) -> Opened:
         connection = self._connected()
         with connection.cursor() as cursor:
             cursor.execute("SHOW TABLES LIKE 'geartrain_facts'")
-            if not cursor.fetchall():
-                cursor.execute(_FACTS)
-            self._migrate(cursor)
+            is_new = not cursor.fetchall()
+            if self._only_reads:
+                self._check_schema(0 if is_new else self._version(cursor), _SCHEMA_VERSION)
+            else:
+                if is_new:
+                    cursor.execute(_FACTS)
+                self._migrate(cursor)
             cursor.execute("SELECT count(*), coalesce(max(number), 0) FROM geartrain_jobs")
             ((jobs, highest),) = cursor.fetchall()
             cursor.execute("SELECT value FROM geartrain_facts WHERE name = 'reserved'")
@@ -110,13 +118,15 @@ class MySQLStore(ThreadedStore):
         connection.commit()
         return Opened(max(highest, reserved[0] if reserved else 0), jobs)
 
-    def _migrate(self, cursor: pymysql.cursors.Cursor) -> None:
+    def _version(self, cursor: pymysql.cursors.Cursor) -> int:
         cursor.execute("SELECT value FROM geartrain_facts WHERE name = 'schema'")
         row = cursor.fetchone()
-        version = row[0] if row else 0
-        if version > _SCHEMA_VERSION:
-            raise StoreError(f"{self.name}: written by a later version (schema {version})")
-        for step in range(version + 1, _SCHEMA_VERSION + 1):
+        version = int(row[0]) if row else 0
+        self._check_schema(version, _SCHEMA_VERSION)
+        return version
+
+    def _migrate(self, cursor: pymysql.cursors.Cursor) -> None:
+        for step in range(self._version(cursor) + 1, _SCHEMA_VERSION + 1):
             for statement in _MIGRATIONS[step]:
                 cursor.execute(statement)
             cursor.execute(_SET_FACT, ("schema", step))
@@ -188,6 +198,9 @@ class MySQLStore(ThreadedStore):
                 write_timeout=PATIENCE,
             )
             with self._connection.cursor() as cursor:
+                if self._only_reads:
+                    cursor.execute("SET SESSION TRANSACTION READ ONLY")
+                    return self._connection
                 cursor.execute("SELECT get_lock(%s, %s)", (f"{_LOCK}.{database}", FAREWELL))
                 if cursor.fetchall() != ((1,),):
                     raise StoreError(f"{self.name}: another server uses it")

@@ -53,29 +53,34 @@ class PostgresStore(ThreadedStore):
 
     Args:
         conninfo: A URL or a connection string, as libpq has them.
+        only_reads: Whether it is only looked at.
     """
 
     failures = (psycopg.Error, OSError)
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, *, only_reads: bool = False) -> None:
         parameters = psycopg.conninfo.conninfo_to_dict(conninfo)
-        super().__init__(f"postgresql database {parameters.get('dbname', '')} on {parameters.get('host', 'localhost')}")
+        where = f"{parameters.get('dbname', '')} on {parameters.get('host', 'localhost')}"
+        super().__init__(f"postgresql database {where}", only_reads=only_reads)
         self._conninfo = conninfo
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
 
     @classmethod
-    def from_url(cls, parts: SplitResult) -> "PostgresStore":
+    def from_url(cls, parts: SplitResult, *, only_reads: bool = False) -> "PostgresStore":
         """Return the store behind ``postgresql://user:password@host:port/database``, or a string of libpq's."""
         try:
-            return cls(parts.geturl() if parts.netloc else unquote(parts.path))
+            return cls(parts.geturl() if parts.netloc else unquote(parts.path), only_reads=only_reads)
         except psycopg.ProgrammingError as error:
             raise StoreError(f"not a PostgreSQL address: {error}") from error
 
     def _open(self) -> Opened:
         connection = self._connected()
         with connection.transaction():
-            connection.execute(_FACTS)
-            self._migrate(connection)
+            if self._only_reads:
+                self._version(connection)
+            else:
+                connection.execute(_FACTS)
+                self._migrate(connection)
             row = connection.execute(
                 "SELECT count(*), coalesce(max(number), 0), "
                 "coalesce((SELECT value FROM geartrain_facts WHERE name = 'reserved'), 0) "
@@ -85,12 +90,16 @@ class PostgresStore(ThreadedStore):
         jobs, highest, reserved = map(int, map(str, row))
         return Opened(max(highest, reserved), jobs)
 
-    def _migrate(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
-        row = connection.execute("SELECT value FROM geartrain_facts WHERE name = 'schema'").fetchone()
+    def _version(self, connection: "psycopg.Connection[tuple[object, ...]]") -> int:
+        row = None
+        if connection.execute("SELECT to_regclass('geartrain_facts')").fetchone() != (None,):
+            row = connection.execute("SELECT value FROM geartrain_facts WHERE name = 'schema'").fetchone()
         version = int(str(row[0])) if row is not None else 0
-        if version > _SCHEMA_VERSION:
-            raise StoreError(f"{self.name}: written by a later version (schema {version})")
-        for step in range(version + 1, _SCHEMA_VERSION + 1):
+        self._check_schema(version, _SCHEMA_VERSION)
+        return version
+
+    def _migrate(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+        for step in range(self._version(connection) + 1, _SCHEMA_VERSION + 1):
             for statement in _MIGRATIONS[step]:
                 connection.execute(statement.encode())
         connection.execute(_SET_FACT, ("schema", _SCHEMA_VERSION))
@@ -122,6 +131,9 @@ class PostgresStore(ThreadedStore):
                 application_name="geartrain",
             )
             self._connection = connection
+            if self._only_reads:
+                connection.execute("SET default_transaction_read_only = on")
+                return connection
             connection.execute(f"SET lock_timeout = '{FAREWELL}s'".encode())
             try:
                 connection.execute("SELECT pg_advisory_lock(%b)", (_LOCK,))

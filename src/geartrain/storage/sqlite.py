@@ -65,24 +65,39 @@ class SQLiteStore(ThreadedStore):
 
     Args:
         path: The file; it and its folder are created if need be.
+        only_reads: Whether it is only looked at. SQLite lets others read while one writes.
     """
 
     failures = (sqlite3.Error, OSError)
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
+    def __init__(self, path: Path, *, only_reads: bool = False) -> None:
+        super().__init__(str(path), only_reads=only_reads)
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
 
     @classmethod
-    def from_url(cls, parts: SplitResult) -> "SQLiteStore":
+    def from_url(cls, parts: SplitResult, *, only_reads: bool = False) -> "SQLiteStore":
         """Return the store behind ``sqlite:///absolute/path`` or ``sqlite:relative/path``."""
         if parts.netloc or not parts.path:
             raise StoreError(f"{parts.geturl()!r} names no file; write it like sqlite:///var/lib/geartrain/jobs.db")
-        return cls(Path(unquote(parts.path)))
+        return cls(Path(unquote(parts.path)), only_reads=only_reads)
 
     def _open(self) -> Opened:
+        connection = self._look() if self._only_reads else self._take()
+        ((jobs, highest),) = connection.execute("SELECT count(*), coalesce(max(number), 0) FROM jobs")
+        reserved = connection.execute("SELECT value FROM facts WHERE name = 'reserved'").fetchone()
+        return Opened(max(highest, reserved[0] if reserved else 0), jobs)
+
+    def _look(self) -> sqlite3.Connection:
+        if not self._path.exists():
+            raise StoreError(f"{self._path}: there is no such file")
+        uri = f"{self._path.absolute().as_uri()}?mode=ro"
+        self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        self._version(self._connection)
+        return self._connection
+
+    def _take(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -91,9 +106,7 @@ class SQLiteStore(ThreadedStore):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         self._migrate(connection)
-        ((jobs, highest),) = connection.execute("SELECT count(*), coalesce(max(number), 0) FROM jobs")
-        reserved = connection.execute("SELECT value FROM facts WHERE name = 'reserved'").fetchone()
-        return Opened(max(highest, reserved[0] if reserved else 0), jobs)
+        return connection
 
     def _take_lock(self) -> None:
         """Keep others off. SQLite's own locks are let go between two transactions."""
@@ -108,13 +121,14 @@ class SQLiteStore(ThreadedStore):
         os.write(lock, b"%d\n" % os.getpid())
         self._lock = lock
 
-    def _migrate(self, connection: sqlite3.Connection) -> None:
+    def _version(self, connection: sqlite3.Connection) -> int:
+        version: int
         ((version,),) = connection.execute("PRAGMA user_version")
-        if version > _SCHEMA_VERSION:
-            raise StoreError(
-                f"{self._path}: written by a later version (schema {version}; this one knows {_SCHEMA_VERSION})"
-            )
-        for step in range(version + 1, _SCHEMA_VERSION + 1):
+        self._check_schema(version, _SCHEMA_VERSION)
+        return version
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        for step in range(self._version(connection) + 1, _SCHEMA_VERSION + 1):
             with _transaction(connection):
                 for statement in _MIGRATIONS[step]:
                     connection.execute(statement)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from geartrain.errors import GeartrainError
 from geartrain.jobrecord import Batch, JobRecord
@@ -88,11 +88,12 @@ _SCHEMES = {
 }
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, only_reads: bool = False) -> Store:
     """Return the store behind a URL, such as ``sqlite:///var/lib/geartrain/4730.db``. It has yet to be opened.
 
     Args:
         url: A scheme, and what its module makes of the rest.
+        only_reads: Whether it is only looked at. Then a server may be using it, and nothing is created or changed.
 
     Raises:
         StoreError: There is no such store, or what it needs is not installed.
@@ -102,5 +103,5 @@ def open_store(url: str) -> Store:
     if known is None:
         raise StoreError(f"{url!r} is no store: it has to begin with {', '.join(f'{name}://' for name in _SCHEMES)}")
     module, name = known
-    make: Callable[[SplitResult], Store] = getattr(import_module(module), name).from_url
-    return make(parts)
+    make: Callable[..., Store] = getattr(import_module(module), name).from_url
+    return make(parts, only_reads=only_reads)

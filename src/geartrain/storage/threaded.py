@@ -29,14 +29,19 @@ _BEFORE_ALL = -(2**63)
 class ThreadedStore(ABC):
     """A store whose methods with an underscore are called in one thread.
 
+    Args:
+        name: What errors call it.
+        only_reads: Whether it leaves everything as it is, and to whom it belongs. A server may be using it.
+
     Attributes:
         failures: The errors of its library, which become `StoreError`.
     """
 
     failures: ClassVar[tuple[type[Exception], ...]] = (OSError,)
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, only_reads: bool = False) -> None:
         self.name = name
+        self._only_reads = only_reads
         self._thread = ThreadPoolExecutor(1, "geartrain store")
         self._is_closed = False
 
@@ -60,6 +65,7 @@ class ThreadedStore(ABC):
 
     async def commit(self, batch: Batch) -> None:
         """Store a batch; see `Store.commit`."""
+        assert not self._only_reads, "it was opened to be looked at"
         await self._do(partial(self._commit, batch))
 
     async def close(self) -> None:
@@ -98,6 +104,17 @@ class ThreadedStore(ABC):
     @abstractmethod
     def _close(self) -> None:
         """Let go of everything."""
+
+    def _check_schema(self, version: int, newest: int) -> None:
+        """Refuse what a later version wrote, and to look at what has yet to be created or brought forward."""
+        if version > newest:
+            raise StoreError(f"{self.name}: written by a later version (schema {version}; this one knows {newest})")
+        if self._only_reads and not version:
+            raise StoreError(f"{self.name}: no server of ours has kept jobs there")
+        if self._only_reads and version < newest:
+            raise StoreError(
+                f"{self.name}: written by an earlier version; a server that starts on it brings it forward"
+            )
 
     def _reset(self) -> None:  # noqa: B027  # a file needs nothing
         """After a failure: begin anew with the next call."""

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+r"""Jobs as lines of JSON, one job each, for people and programs::
+
+    {"number": 17, "handle": "H:a:17", "function": "resize", "priority": "normal", "workload": "{\"id\": 7}"}
+    {"number": 18, "handle": "H:a:18", "function": "resize", "priority": "low", "workload": {"base64": "/9j/4AAQ"}}
+
+Names and workloads are bytes. Those that are UTF-8 are a string; any others are an object that has them in base64, so
+nothing is lost, and nothing has to be guessed. What a job does not have is left out. A line that is written by hand
+needs a function, and nothing else.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from geartrain.jobrecord import JobRecord
+from geartrain.records import Priority
+from geartrain.storage.store import StoreError
+
+__all__ = ["decode", "encode", "read_lines", "text_or_base64"]
+
+_BYTES = frozenset(("handle", "function", "unique", "workload", "reducer", "schedule"))
+_MAY_HAVE_ANY_BYTE = frozenset(("workload",))  # the others end with a zero byte when they travel
+_ALWAYS = frozenset(("number", "handle", "function", "priority", "workload"))
+_PRIORITIES = {priority.name.lower(): int(priority) for priority in Priority}
+_PRIORITY_NAMES = {value: name for name, value in _PRIORITIES.items()}
+_MOST = {"number": 2**62, "run_at": 2**62, "retries": 2**31 - 1}
+_ABSENT = JobRecord(0, b"", b"", b"", Priority.NORMAL, b"")
+
+
+def encode(record: JobRecord) -> bytes:
+    """Return a job as a line, with its end."""
+    fields: dict[str, object] = {}
+    for name, value, absent in zip(JobRecord._fields, record, _ABSENT, strict=True):
+        if value != absent or name in _ALWAYS:
+            fields[name] = _TO_JSON.get(name, _as_it_is)(value)
+    return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
+
+
+def decode(line: bytes) -> JobRecord:
+    """Return the job that a line describes; its number is 0 and its handle empty if it says nothing of them.
+
+    Raises:
+        StoreError: It describes none; the message says why.
+    """
+    try:
+        fields = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise StoreError(f"no JSON: {error.msg} at column {error.colno}") from None
+    except UnicodeDecodeError:
+        raise StoreError("no JSON: it is not UTF-8") from None
+    except ValueError as error:
+        raise StoreError(f"no JSON: {error}") from None
+    except RecursionError:
+        raise StoreError("no job: brackets in brackets in brackets") from None
+    if not isinstance(fields, dict):
+        raise StoreError("a job is a JSON object, in braces")
+    unknown = fields.keys() - set(JobRecord._fields)
+    if unknown:
+        raise StoreError(f"{min(unknown)!r} is no field of a job; there are {', '.join(JobRecord._fields)}")
+    if not fields.get("function"):
+        raise StoreError("a job has a 'function'")
+    values: dict[str, Any] = {name: _FROM_JSON[name](name, value) for name, value in fields.items()}
+    return _ABSENT._replace(**values)
+
+
+def read_lines(lines: Iterable[bytes]) -> Iterator[JobRecord]:
+    """Yield the jobs of a file; lines with nothing but white space are skipped.
+
+    Raises:
+        StoreError: A line describes no job; the message has its number.
+    """
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield decode(line)
+            except StoreError as error:
+                raise StoreError(f"line {number}: {error}") from None
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def text_or_base64(value: bytes) -> object:
+    """Return bytes as JSON has them."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}
+
+
+def _to_bytes(name: str, value: object) -> bytes:
+    match value:
+        case str():
+            found = _encoded(name, value)
+        case {"base64": str() as text, **rest} if not rest:
+            try:
+                found = base64.b64decode(text, validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise StoreError(f"{name!r} is no base64: {error}") from None
+        case _:
+            raise StoreError(f'{name!r} is a string or {{"base64": a string}}, not {_shortly(value)}')
+    if b"\0" in found and name not in _MAY_HAVE_ANY_BYTE:
+        raise StoreError(f"{name!r} cannot contain a zero byte")
+    return found
+
+
+def _encoded(name: str, value: str) -> bytes:
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise StoreError(f'{name!r} has half a character; bytes that are no text are written {{"base64": …}}') from None
+
+
+def _to_number(name: str, value: object) -> int:
+    most = _MOST[name]
+    if type(value) is not int or not 0 <= value <= most:
+        raise StoreError(f"{name!r} is a whole number from 0 to {most}, not {_shortly(value)}")
+    return value
+
+
+def _to_priority(name: str, value: object) -> int:
+    if not isinstance(value, str) or value not in _PRIORITIES:
+        raise StoreError(f"{name!r} is {', '.join(_PRIORITIES)}, not {_shortly(value)}")
+    return _PRIORITIES[value]
+
+
+def _to_text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise StoreError(f"{name!r} is a string, not {_shortly(value)}")
+    _encoded(name, value)
+    return value
+
+
+def _shortly(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+_TO_JSON: dict[str, Callable[[Any], object]] = dict.fromkeys(_BYTES, text_or_base64)
+_TO_JSON["priority"] = _PRIORITY_NAMES.__getitem__
+_FROM_JSON: dict[str, Callable[[str, Any], Any]] = dict.fromkeys(_BYTES, _to_bytes)
+_FROM_JSON |= dict.fromkeys(_MOST, _to_number)
+_FROM_JSON |= {"priority": _to_priority, "owner": _to_text}
