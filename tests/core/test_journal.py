@@ -392,6 +392,19 @@ class TestOtherDurability:
 
         assert [record.number for record in wire.server.journal.take().stored] == [1]
 
+    def test_relaxed_has_each_job_once_in_a_batch(self) -> None:
+        """A job that lost its worker while the batch that it was added with failed is added anew, and not changed."""
+        wire = Wire(JobServerOptions(durability=Durability.RELAXED))
+        client, worker = wire.connect(), wire.connect()
+        client.send(SUBMIT_BG, b"f", b"", b"w")
+        wire.server.journal.take()
+        worker.send(Command.CAN_DO, b"f")
+        grab(worker)
+        worker.close()
+        wire.server.store_failed()
+
+        assert [(record.number, record.retries) for record in wire.server.journal.take().stored] == [(1, 1)]
+
     def test_relaxed_keeps_what_could_not_be_stored(self) -> None:
         wire = Wire(JobServerOptions(durability=Durability.RELAXED))
         client, journal = wire.connect(), wire.server.journal

@@ -18,7 +18,7 @@ decided while one batch is on its way to the store collects in the next one::
 
 from typing import Protocol
 
-from geartrain.core.state import Peer, Promise
+from geartrain.core.state import Peer
 from geartrain.jobrecord import Batch, JobRecord
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response
@@ -55,33 +55,31 @@ class Recorded(Protocol):
 class _Filling:
     """A batch before it is taken, and who waits for it."""
 
-    __slots__ = ("added", "changed", "finished", "number", "peers", "promises", "reserve", "weight")
+    __slots__ = ("added", "changed", "finished", "number", "peers", "reserve", "weight")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.added: dict[int, Recorded] = {}
         self.changed: dict[int, Recorded] = {}
         self.finished: list[int] = []
-        self.promises: list[Promise] = []
         self.peers: dict[Peer, None] = {}
         self.reserve = 0
         self.weight = 0
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.finished or self.promises or self.reserve)
+        return bool(self.added or self.changed or self.finished or self.peers or self.reserve)
 
     def keep_promises(self) -> None:
         """Let the replies leave that waited for this batch."""
         for peer in self.peers:
             peer.send_stored(self.number)
         self.peers.clear()
-        self.promises.clear()
 
     def break_promises(self) -> None:
         """Let errors leave in their place."""
-        for promised in self.promises:
-            promised.packet = _STORE_FAILED
-        self.keep_promises()
+        for peer in self.peers:
+            peer.send_refused(self.number, _STORE_FAILED)
+        self.peers.clear()
 
 
 class Journal:
@@ -147,10 +145,8 @@ class Journal:
         if batch is None:
             peer.send(packet)
             return
-        promised = Promise(packet)
-        batch.promises.append(promised)
         batch.peers[peer] = None
-        peer.send_when_stored(batch.number, promised)
+        peer.send_when_stored(batch.number, packet)
 
     def _batch_of(self, job: Recorded) -> _Filling | None:
         if not self._holds:
@@ -202,8 +198,9 @@ class Journal:
         filling.finished = [*batch.finished, *filling.finished]
         filling.reserve = filling.reserve or batch.reserve
         if not self._holds:  # their clients have heard that they were taken
-            for job in batch.added.values():
+            for number, job in batch.added.items():
                 if not job.has_ended:
+                    filling.changed.pop(number, None)  # a batch has each number once
                     self.add(job)
             return []
         self.is_away = True

@@ -18,7 +18,7 @@ from geartrain.jobrecord import JobRecord
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response
 
-__all__ = ["Ability", "FunctionQueue", "Job", "JobState", "Peer", "Promise"]
+__all__ = ["Ability", "FunctionQueue", "Job", "JobState", "Peer"]
 
 _PRIORITIES = 3
 _NOOP = response(Command.NOOP)
@@ -262,23 +262,15 @@ class Ability:
         self.timeout = timeout
 
 
-class Promise:
-    """A reply that is true once something is stored, or that becomes an error."""
-
-    __slots__ = ("packet",)
-
-    def __init__(self, packet: bytes) -> None:
-        self.packet = packet
-
-
 class _Held:
-    """What a peer is sent once a batch is stored: a promise, and all that comes behind it."""
+    """What a peer is sent once a batch is stored: promises, and all that comes behind them."""
 
-    __slots__ = ("batch", "replies")
+    __slots__ = ("batch", "promises", "replies")
 
     def __init__(self, batch: int) -> None:
         self.batch = batch
-        self.replies: list[bytes | Promise] = []
+        self.replies: list[bytes] = []
+        self.promises: list[int] = []  # which of the replies are true only once the batch is stored
 
 
 class Peer:
@@ -353,18 +345,27 @@ class Peer:
         """Whether replies wait for something to be stored."""
         return bool(self._held)
 
-    def send_when_stored(self, batch: int, promise: Promise) -> None:
+    def send_when_stored(self, batch: int, promise: bytes) -> None:
         """Let a reply go out when a batch is stored, and whatever follows behind it."""
         if not self._held or self._held[-1].batch != batch:
             self._held.append(_Held(batch))
-        self._held[-1].replies.append(promise)
+        held = self._held[-1]
+        held.promises.append(len(held.replies))
+        held.replies.append(promise)
 
     def send_stored(self, batch: int) -> None:
         """Let go out what waited for a batch, or for one before it."""
         self._dirty.append(self)
         while self._held and self._held[0].batch <= batch:
-            for reply in self._held.popleft().replies:
-                self.outgoing.append(reply if isinstance(reply, bytes) else reply.packet)
+            self.outgoing += self._held.popleft().replies
+
+    def send_refused(self, batch: int, refusal: bytes) -> None:
+        """Let go out what waited for a batch, with a refusal in place of each promise."""
+        for held in self._held:
+            if held.batch == batch:
+                for place in held.promises:
+                    held.replies[place] = refusal
+        self.send_stored(batch)
 
     def take_outgoing(self) -> list[bytes]:
         """Return what is to be sent, in order, and forget it."""
