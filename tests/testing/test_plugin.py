@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from geartrain import AdminClient, Client, JobException, Worker
+from geartrain import AdminClient, AsyncAssignedJob, AsyncWorker, Client, JobException, Worker
 from geartrain.testing import RunningServer, run_worker
 from geartrain.testing.plugin import StartWorker
 
@@ -107,3 +107,25 @@ def test_fixtures_belong_together(
     with pytest.raises(JobException, match="ValueError: nobody"):
         gearman_client.do("greet", timeout=20)
     assert {row.functions for row in gearman_admin.workers()} == {(), ("greet",)}
+
+
+async def double(job: AsyncAssignedJob) -> bytes:
+    return job.workload * 2
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_workers_for_event_loops_are_run_too(
+    gearman_client: Client, gearman_worker: StartWorker, *, by_name: bool
+) -> None:
+    worker = AsyncWorker("elsewhere:1")
+    worker.add_function("double", double)
+
+    started = gearman_worker({"double": double} if by_name else worker)
+
+    assert isinstance(started, AsyncWorker)
+    assert gearman_client.do("double", "ab", timeout=20) == b"abab"
+
+
+def test_functions_without_names_are_none() -> None:
+    with pytest.raises(TypeError, match="by their names"), run_worker([double]):  # type: ignore[arg-type]  # that is the point
+        pass

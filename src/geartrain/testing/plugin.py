@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from geartrain import AdminClient, Client, Worker
+    from geartrain import AdminClient, AsyncWorker, Client, Worker
     from geartrain.testing import RunningServer
 
 __all__ = ["StartWorker", "gearman_admin", "gearman_client", "gearman_server", "gearman_worker"]
@@ -27,7 +27,9 @@ __all__ = ["StartWorker", "gearman_admin", "gearman_client", "gearman_server", "
 class StartWorker(Protocol):
     """Starts a worker for the rest of the test."""
 
-    def __call__(self, functions: "Worker | Mapping[str, Callable[..., object]]") -> "Worker": ...
+    def __call__(
+        self, functions: "Worker | AsyncWorker | Mapping[str, Callable[..., object]]"
+    ) -> "Worker | AsyncWorker": ...
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def gearman_admin(gearman_server: "RunningServer") -> "Iterator[AdminClient]":
 
 @pytest.fixture
 def gearman_worker(gearman_server: "RunningServer") -> Iterator[StartWorker]:
-    """A function that starts a worker of `gearman_server`, given as a `Worker` or as functions by name."""
+    """A function that starts a worker of `gearman_server`: a `Worker`, an `AsyncWorker`, or functions by name."""
     from geartrain.testing import run_worker
 
     with contextlib.ExitStack() as workers:

@@ -2,7 +2,6 @@
 """The asyncio client without a server. Its twin is `geartrain.testing.eager.sync`."""
 
 import asyncio
-import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic
 
@@ -14,7 +13,7 @@ from geartrain.codecs import RAW, Codec
 from geartrain.names import Text
 from geartrain.records import ResultT, ValueT
 from geartrain.testing.eager.desk import Desk, Task
-from geartrain.testing.worker import as_worker
+from geartrain.testing.worker import as_any_worker
 from geartrain.transport import ServerAddress
 from geartrain.worker import AssignedJob, Worker
 from geartrain.worker.aio import calls as aio_calls
@@ -58,7 +57,7 @@ class AsyncEagerClient(AsyncClient[ValueT, ResultT], Generic[ValueT, ResultT]):
     ) -> None:
         super().__init__("localhost", prefix=prefix, client_id=client_id, codec=codec)
         self.jobs: list[AsyncAssignedJob | AssignedJob] = []
-        self._worker = _as_worker(functions, prefix, codec or RAW)
+        self._worker = as_any_worker(functions, prefix=prefix, codec=codec or RAW)
         self._desk = Desk(self._worker)
 
     def __repr__(self) -> str:
@@ -110,20 +109,3 @@ class _EagerHub(Hub):
             self._placing.add(doing)
             doing.add_done_callback(self._placing.discard)
             await asyncio.shield(doing)
-
-
-def _as_worker(
-    functions: AsyncWorker | Worker | Mapping[str, Callable[..., object]], prefix: Text, codec: Codec[Any, Any]
-) -> AsyncWorker | Worker:
-    if isinstance(functions, AsyncWorker | Worker):
-        return functions
-    if not any(map(_is_async, functions.values())):
-        return as_worker(functions, prefix=prefix, codec=codec)
-    worker = AsyncWorker("localhost", prefix=prefix, codec=codec)
-    for name, function in functions.items():
-        worker.add_function(name, function)
-    return worker
-
-
-def _is_async(function: Callable[..., object]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
