@@ -3,7 +3,9 @@
 
 import asyncio
 import contextlib
+import os
 import signal
+import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -181,7 +183,51 @@ def test_a_server_on_any_free_port_keeps_nothing_unless_told_where() -> None:
         assert [job.stored for job in admin.jobs()] == [False]
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a file system")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False)
+    if mounted.returncode:
+        pytest.skip("a file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
 class TestTheCommand:
+    def test_a_full_disk_refuses_jobs_until_there_is_room(self, small_disk: Path) -> None:
+        ballast = small_disk / "ballast"
+        ballast.write_bytes(bytes(500_000))
+        words = (f"--store=sqlite://{small_disk}/jobs.db",)
+        taken: list[str] = []
+        with ServerProcess(*words) as server, Client(server.address) as client:
+
+            def submit() -> None:
+                taken.append(str(client.submit_background("f", bytes(10_000), timeout=PATIENCE)))
+
+            with contextlib.suppress(ServerError):
+                while True:
+                    submit()
+            waited_for = client.submit("g", "w")
+            client.ping()
+            assert waited_for.handle is not None, "what needs no store goes on"
+            with pytest.raises(ServerError, match="QUEUE_ERROR"):
+                submit()
+
+            ballast.unlink()
+            while True:
+                with contextlib.suppress(ServerError):
+                    submit()
+                    break
+            server.stop(signal.SIGKILL)
+
+        with ServerProcess(*words) as server, AdminClient(server.address) as admin:
+            server.wait_for_line(f"Restored {len(taken)} jobs")
+            assert {job.handle for job in admin.jobs()} == set(taken)
+
     def test_jobs_survive_a_kill(self, tmp_path: Path) -> None:
         words = (f"--store=sqlite://{tmp_path}/jobs.db", "--durability=commit")
         with ServerProcess(*words) as server, Client(server.address) as client:
