@@ -4,7 +4,10 @@
 import asyncio
 import errno
 import logging
+import os
 import socket
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -48,6 +51,7 @@ def test_without_descriptors_it_waits_instead_of_spinning_and_says_so_once(
             listener = Listener(
                 exhausted,  # type: ignore[arg-type]  # as much of a socket as it needs
                 lambda connection, address: accepted.set_result(connection),
+                lambda connection, address: accepted.set_result(connection),
             )
             with socket.create_connection(real.getsockname()):
                 (await accepted).close()
@@ -60,3 +64,32 @@ def test_without_descriptors_it_waits_instead_of_spinning_and_says_so_once(
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert len(lines) == 1
     assert "Too many open files" in lines[0]
+
+
+def test_those_who_wait_are_accepted_by_the_descriptor_in_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geartrain.server.listener._PAUSE", 0.001)
+    kept = [True, True, False, False, True]  # whether there is one to be kept, each time that one is wanted
+    monkeypatch.setattr("geartrain.server.listener._reserve", lambda: os.dup(0) if kept.pop(0) else None)
+
+    async def conversation() -> list[str]:
+        ways: asyncio.Queue[str] = asyncio.Queue()
+
+        def accept(way: str) -> Callable[[socket.socket, object], None]:
+            def note(connection: socket.socket, address: object) -> None:
+                connection.close()
+                ways.put_nowait(way)
+
+            return note
+
+        with socket.create_server(("127.0.0.1", 0)) as real, ExitStack() as peers:
+            for _ in range(3):
+                peers.enter_context(socket.create_connection(real.getsockname()))
+            exhausted = Exhausted(real, failures=1)
+            listener = Listener(exhausted, accept("plain"), accept("last"))  # type: ignore[arg-type]  # as above
+            found = [await asyncio.wait_for(ways.get(), 20) for _ in range(3)]
+            listener.stop()
+            return found
+
+    # Two are let in by a reserve; the third one waits until there is one again.
+    assert asyncio.run(conversation()) == ["last", "last", "plain"]
+    assert not kept

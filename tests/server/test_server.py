@@ -198,6 +198,21 @@ def test_a_peer_that_does_not_read_what_others_send_it_is_dropped(caplog: pytest
     assert "more than 1048576 bytes wait for it" in caplog.text
 
 
+def test_a_packet_that_a_peer_is_to_get_a_thousand_times_is_not_put_together(caplog: pytest.LogCaptureFixture) -> None:
+    """A thousand submissions of one job and a large result would be more than the machine has."""
+    times, size = 1000, 64 << 20
+    with run_server() as server, Wire(server) as client, Wire(server) as worker:
+        submission = request(Command.SUBMIT_JOB, b"f", b"u", b"")
+        created = client.ask(*[submission] * times)
+        assert created is not None
+        worker.ask(request(Command.CAN_DO, b"f"), request(Command.GRAB_JOB))
+        worker.send(request(Command.WORK_COMPLETE, created[1][0], bytes(size)))
+
+        assert worker.ask(request(Command.ECHO_REQ, b"")) == (Command.ECHO_RES, [b""])
+
+    assert "more than 1073741824 bytes wait for it" in caplog.text
+
+
 def test_a_lost_connection_gives_its_job_back(server: RunningServer) -> None:
     with Wire(server) as client, Wire(server) as second:
         client.ask(request(Command.SUBMIT_JOB_BG, b"f", b"", b"abc"))

@@ -210,6 +210,13 @@ class JobServer:
         self._error(peer, response(Command.ERROR, error.code.encode(), error.text.encode()))
         peer.closing = True
 
+    def turn_away(self, host: str, refusal: Refused) -> bytes:
+        """Take note that there was no room for a peer, and return what to tell it."""
+        self.refused[refusal.limit] += 1
+        now = self._clock.monotonic()
+        self._complaints.tell(host, refusal.code, str(refusal), host, now)
+        return response(Command.ERROR, refusal.code.encode(), str(refusal).encode())
+
     def disconnect(self, peer: Peer) -> None:
         """Forget a peer whose connection has ended."""
         del self._peers[peer]

@@ -40,6 +40,8 @@ class Connection(asyncio.Protocol):
         fd: The number of its socket, as `workers` shows it.
         address: The address of the peer.
         max_packet: The largest packet accepted.
+        max_line: The longest text line.
+        leave: Called at the end of the connection.
     """
 
     __slots__ = (
@@ -47,6 +49,7 @@ class Connection(asyncio.Protocol):
         "_address",
         "_fd",
         "_is_known",
+        "_leave",
         "_name",
         "_parser",
         "_pump",
@@ -56,12 +59,15 @@ class Connection(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, pump: Pump, fd: int, address: object, max_packet: int) -> None:
+    def __init__(
+        self, pump: Pump, fd: int, address: object, max_packet: int, max_line: int, leave: Callable[[], None]
+    ) -> None:
         self._pump = pump
         self._fd = fd
         self._address = address
         self._name = describe(address)
-        self._parser = Parser(REQUEST, max_packet)
+        self._parser = Parser(REQUEST, max_packet, max_line)
+        self._leave = leave
         self._receive = pump.job_server.receive
         self._is_known = False  # to the core
         self._acknowledge: Callable[[], None] | None = None
@@ -107,6 +113,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """End, whoever wanted it."""
         self._forget()
+        self._leave()
         self._pump.discard(self)
         log.info("Disconnected %s%s", self._name, f": {error}" if error is not None else "")
 

@@ -18,8 +18,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Endpoint", "bind", "describe", "host_of", "is_local"]
+__all__ = ["UNIX", "Endpoint", "bind", "describe", "host_of", "is_local"]
 
+UNIX = "unix"  # the host of peers that have none
 _UNIX = "unix:"
 # An address of this kind is not there on this machine; another address of the same name may be.
 _ABSENT = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
@@ -70,14 +71,14 @@ def _port(text: str) -> int | None:
 def describe(address: object) -> str:
     """Return a socket's address as people write it."""
     if not isinstance(address, tuple):
-        return f"{_UNIX}{address}" if address else "unix"
+        return f"{_UNIX}{address}" if address else UNIX
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def host_of(address: object) -> str:
     """Return the host in a peer's address."""
-    return str(address[0]) if isinstance(address, tuple) else "unix"
+    return str(address[0]) if isinstance(address, tuple) else UNIX
 
 
 def is_local(address: object) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from geartrain.core import JobServer, Peer
+from geartrain.core.limits import Limit
 
 __all__ = ["Outlet", "Pump"]
 
@@ -96,9 +97,13 @@ class Pump:
             try:
                 outgoing = peer.take_outgoing()
                 if outgoing:
+                    # A packet may be there a thousand times, as a reference: together they can be more than there is.
+                    if len(outgoing) > 1 and sum(map(len, outgoing)) > self._max_unsent:
+                        self._drop(outlet)
+                        continue
                     outlet.transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
                 if outlet.is_slow and outlet.transport.get_write_buffer_size() > self._max_unsent:
-                    outlet.drop(f"more than {self._max_unsent} bytes wait for it")
+                    self._drop(outlet)
                 elif peer.closing and not peer.is_held:
                     outlet.hang_up()
                     self.schedule()  # others may hear of what it leaves behind
@@ -108,6 +113,11 @@ class Pump:
         if wait is not None:
             self._run_within(wait)
         self._after_turn()
+
+    def _drop(self, outlet: Outlet) -> None:
+        self.job_server.refused[Limit.UNSENT] += 1
+        outlet.drop(f"more than {self._max_unsent} bytes wait for it")
+        self.schedule()  # others may hear of what it leaves behind
 
     def stop(self) -> None:
         """Let nothing run any more."""

@@ -21,12 +21,14 @@ from zoneinfo import ZoneInfo
 
 from geartrain._version import __version__
 from geartrain.core import Clock, Durability, JobServer, JobServerOptions, Shutdown
+from geartrain.core.limits import Refused
+from geartrain.server.admission import GUEST_TIME, Admission, Guest, Place, turn_away
 from geartrain.server.binding import listen, release
 from geartrain.server.committer import Committer
 from geartrain.server.config.options import ServerOptions
 from geartrain.server.config.values import NO_STORE
 from geartrain.server.connection import Connection
-from geartrain.server.endpoints import Endpoint, describe
+from geartrain.server.endpoints import Endpoint, describe, host_of
 from geartrain.server.listener import Listener
 from geartrain.server.logs import Level
 from geartrain.server.places import default_store_file
@@ -62,6 +64,7 @@ class Server:
         self._sockets: list[socket.socket] = []
         self._listeners: list[Listener] = []
         self._arrivals: set[asyncio.Task[None]] = set()
+        self._admission = Admission(self._options)
         self._shutdown: Shutdown | None = None
         self._stopped = asyncio.Event()
         self._is_closed = False
@@ -101,7 +104,7 @@ class Server:
         await self._open_store()
         verbosity = _verbosity(self._options)
         log.log(Level.NOTICE, "Starting up with pid %d, verbose is set to %s", os.getpid(), verbosity)
-        self._listeners = [Listener(listening, self._accept) for listening in self._sockets]
+        self._listeners = [Listener(listening, self._accept, self._accept_last) for listening in self._sockets]
         for listening in self._sockets:
             log.log(Level.NOTICE, "Listening on %s (%d)", _endpoint(listening), listening.fileno())
 
@@ -231,18 +234,38 @@ class Server:
         for outlet in self._pump.outlets:
             outlet.transport.abort()
 
-    def _accept(self, accepted: socket.socket, address: object) -> None:
-        arrival = asyncio.get_running_loop().create_task(self._welcome(accepted, address))
+    def _accept(self, accepted: socket.socket, address: object, *, is_short: bool = False) -> None:
+        try:
+            place = self._admission.enter(address, is_short=is_short)
+        except Refused as refusal:
+            message = self._job_server.turn_away(host_of(address), refusal)
+            turn_away(accepted, message if self._tls is None else b"")
+            self._pump.schedule()
+            return
+        arrival = asyncio.get_running_loop().create_task(self._welcome(accepted, address, place))
         self._arrivals.add(arrival)
         arrival.add_done_callback(self._arrivals.discard)
 
-    async def _welcome(self, accepted: socket.socket, address: object) -> None:
+    def _accept_last(self, accepted: socket.socket, address: object) -> None:
+        self._accept(accepted, address, is_short=True)
+
+    async def _welcome(self, accepted: socket.socket, address: object, place: Place) -> None:
         """Make a connection of an accepted socket. With TLS it takes as long as the peer does; nobody waits for it."""
         name = describe(address)
+        options = self._options
+        made = Guest if place.is_guest else Connection
+        loop = asyncio.get_running_loop()
         try:
             tune(accepted, self._options)
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Connection(self._pump, accepted.fileno(), address, self._options.max_packet_size),
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: made(
+                    self._pump,
+                    accepted.fileno(),
+                    address,
+                    options.max_packet_size,
+                    options.max_text_line,
+                    place.leave,
+                ),
                 accepted,
                 ssl=self._tls,
                 ssl_handshake_timeout=self._options.handshake_timeout if self._tls else None,
@@ -250,7 +273,11 @@ class Server:
             )
         except OSError as error:
             accepted.close()
+            place.leave()
             log.info("Lost %s before it was connected: %s", name, error)
+            return
+        if place.is_guest:
+            loop.call_later(GUEST_TIME, transport.abort)
 
 
 def tls_context(options: ServerOptions) -> ssl.SSLContext | None:

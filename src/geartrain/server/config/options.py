@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 
 from geartrain.core.options import Durability, PriorityScope
-from geartrain.protocol.parser import MAX_PACKET
+from geartrain.protocol.parser import MAX_LINE, MAX_PACKET
 from geartrain.server.config import values
 from geartrain.server.config.option import Option, option, options_of, several
 from geartrain.server.config.queues import QUEUE_GROUP, QueueOptions
@@ -82,6 +82,9 @@ class ServerOptions:
     max_memory: int = option(
         0, values.SIZE_OR_ANY, LIMITS, "most memory for jobs; what would be more is refused, and what is there stays"
     )
+    max_connections: int = option(0, number(0), LIMITS, "most connections; four more of this machine may ask in text")
+    max_connections_per_address: int = option(0, number(0), LIMITS, "most connections from one address")
+    max_text_line: int = option(MAX_LINE, SIZE, LIMITS, "longest line of a text command, in bytes")
     max_functions: int = option(0, number(0), LIMITS, "most functions; workers and clients of new ones are refused")
     max_jobs_per_connection: int = option(0, number(0), LIMITS, "most jobs that one connection may wait for")
 
