@@ -46,6 +46,7 @@ class JobServerOptions:
         job_timeout: Seconds that a job may run at a worker that named no time of its own, by CAN_DO; 0 for any time.
         max_memory: The most bytes that jobs may take, as far as it depends on their clients; 0 for any number.
         max_functions: The most functions there may be; 0 for any number.
+        function_expiry: Seconds without a worker or job after which a function is forgotten; 0 for never.
         max_jobs_per_connection: The most jobs that a connection may wait for; 0 for any number.
         stall_after: Seconds that jobs may wait while a worker is free before their queue stands still; 0 for any time.
         stall_busy_after: The same while all workers hold jobs.
@@ -67,6 +68,7 @@ class JobServerOptions:
     job_timeout: float = 0.0
     max_memory: int = 0
     max_functions: int = 0
+    function_expiry: float = 0.0
     max_jobs_per_connection: int = 0
     stall_after: float = 0.0
     stall_busy_after: float = 600.0

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from geartrain.core.clock import Clock
 from geartrain.core.deadlines import Deadlines
+from geartrain.core.expiry import Expiry
 from geartrain.core.jobtable import JobTable
 from geartrain.core.journal import Journal, Recorded
 from geartrain.core.limits import JOB_WEIGHT, MAX_FUNCTION_NAME, Limit, Refused
@@ -54,6 +55,7 @@ class Scheduler:
     __slots__ = (
         "_clock",
         "_delayed",
+        "_expiry",
         "_is_global",
         "_most_functions",
         "_most_memory",
@@ -73,6 +75,7 @@ class Scheduler:
         self._clock = clock
         self._retries = options.job_retries
         self._is_global = options.priority_scope is PriorityScope.GLOBAL
+        self._expiry = Expiry(options.function_expiry)
         self._rotates = self._is_global or options.round_robin
         self._most_functions = options.max_functions
         self._most_memory = options.max_memory
@@ -331,6 +334,9 @@ class Scheduler:
         stalls = self.stalls
         if stalls.due is not None and now >= stalls.due:
             stalls.look(self.queues.values(), self.wakeups.silent, now)
+        expiry = self._expiry
+        if expiry.due is not None and now >= expiry.due:
+            expiry.look(self.queues, {schedule.function for schedule in self.schedules}, now)
         soonest: float | None = None
         if len(self._delayed):
             soonest = min(self._release_delayed(), _LOOK_AT_WALL_CLOCK)
@@ -338,7 +344,8 @@ class Scheduler:
             until_next = self._run_schedules()
             soonest = until_next if soonest is None else min(soonest, until_next)
         next_look = stalls.due if len(self.jobs) else None
-        for due in (self._timeouts.next_due(), self.wakeups.next_due(), next_look):
+        next_expiry = expiry.due if self.queues else None
+        for due in (self._timeouts.next_due(), self.wakeups.next_due(), next_look, next_expiry):
             if due is not None and (soonest is None or due - now < soonest):
                 soonest = max(due - now, 0.0)
         return soonest

@@ -199,6 +199,11 @@ class FunctionQueue:
         waiting = self.waiting
         return 0 if waiting[0] else 1 if waiting[1] else 2
 
+    @property
+    def is_used(self) -> bool:
+        """Whether something would be lost with the function: a worker, a job or a limit."""
+        return bool(self.workers or self.total or any(self.limits))
+
     def is_full(self, priority: int) -> bool:
         """Tell whether a new job of that priority has to be refused (protocol 1.15)."""
         return 0 < self.limits[priority] <= self.total

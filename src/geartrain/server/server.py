@@ -333,6 +333,7 @@ def _core_options(options: ServerOptions) -> JobServerOptions:
         job_timeout=options.job_timeout,
         max_memory=options.max_memory,
         max_functions=options.max_functions,
+        function_expiry=options.function_expiry,
         max_jobs_per_connection=options.max_jobs_per_connection,
         stall_after=options.stall_after,
         stall_busy_after=options.stall_busy_after,

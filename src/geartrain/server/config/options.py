@@ -86,6 +86,10 @@ class ServerOptions:
     max_connections_per_address: int = option(0, number(0), LIMITS, "most connections from one address")
     max_text_line: int = option(MAX_LINE, SIZE, LIMITS, "longest line of a text command, in bytes")
     max_functions: int = option(0, number(0), LIMITS, "most functions; workers and clients of new ones are refused")
+    # A function that is used once a day is there all the time.
+    function_expiry: float = option(
+        2 * 86400.0, SECONDS, LIMITS, "seconds after which a function without workers, jobs and limits is forgotten"
+    )
     max_jobs_per_connection: int = option(0, number(0), LIMITS, "most jobs that one connection may wait for")
 
     ssl: bool = option(False, FLAG, TLS, "speak TLS on every port that is listened on")
