@@ -147,3 +147,10 @@ class TestASocketThat:
             for _ in range(2):
                 assert admin.version() == "1"
                 assert closed.acquire(timeout=20)
+
+
+@pytest.mark.parametrize("option", ["timeout", "connect_timeout"])
+@pytest.mark.parametrize("seconds", [0, -1.0, float("inf"), float("nan")])
+def test_times_are_above_0(connect: Connect, option: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match=f"{option} is a number of seconds above 0"):
+        connect("localhost", **{option: seconds})

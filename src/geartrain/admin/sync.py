@@ -14,7 +14,16 @@ from geartrain.admin.calls import Call
 from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.session import READ_SIZE, REPLY_TIMEOUT, AdminSession, Reply, Request
 from geartrain.errors import ConnectionLost
-from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, ServerAddress, client_context, connect, parse_servers
+from geartrain.transport import (
+    CONNECT_TIMEOUT,
+    KEEPALIVE,
+    TLS,
+    ServerAddress,
+    check_seconds,
+    client_context,
+    connect,
+    parse_servers,
+)
 from geartrain.transport.sockets import is_stale
 
 __all__ = ["AdminClient"]
@@ -42,7 +51,7 @@ class AdminClient:
         keepalive: Seconds after which a dead path is noticed; ``None`` leaves that to the system.
 
     Raises:
-        ValueError: The server is no address.
+        ValueError: The server is no address, or a time is out of range.
     """
 
     def __init__(
@@ -54,6 +63,7 @@ class AdminClient:
         connect_timeout: float = CONNECT_TIMEOUT,
         keepalive: float | None = KEEPALIVE,
     ) -> None:
+        check_seconds(timeout=timeout, connect_timeout=connect_timeout, keepalive=keepalive)
         self.address = parse_servers(server)[0]
         self._tls = client_context(tls)
         self._timeout = timeout

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What a client can be told, read once and for both shells."""
 
-import math
 import ssl
 from dataclasses import dataclass
 from typing import Any, Generic, cast, get_args
@@ -10,7 +9,16 @@ from geartrain.client.servers import Balance, Placement
 from geartrain.codecs import RAW, Codec, check_codec
 from geartrain.names import Text, client_id_bytes, encode
 from geartrain.records import ResultT, ValueT
-from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, ServerAddress, Servers, client_context, parse_servers
+from geartrain.transport import (
+    CONNECT_TIMEOUT,
+    KEEPALIVE,
+    TLS,
+    ServerAddress,
+    Servers,
+    check_seconds,
+    client_context,
+    parse_servers,
+)
 
 __all__ = ["REPLY_TIMEOUT", "Configured", "Options"]
 
@@ -34,10 +42,7 @@ class Options(Generic[ValueT, ResultT]):
 
     def __post_init__(self) -> None:
         check_codec(self.codec)
-        for name in ("connect_timeout", "reply_timeout", "keepalive"):
-            seconds = getattr(self, name)
-            if not (seconds is None and name == "keepalive") and not 0 < (seconds or 0) < math.inf:
-                raise ValueError(f"{name} is a number of seconds above 0, not {seconds!r}")
+        check_seconds(connect_timeout=self.connect_timeout, reply_timeout=self.reply_timeout, keepalive=self.keepalive)
         for name, allowed in (("balance", Balance), ("placement", Placement)):
             if (chosen := getattr(self, name)) not in get_args(allowed):
                 raise ValueError(f"{name} is {' or '.join(map(repr, get_args(allowed)))}, not {chosen!r}")

@@ -2,7 +2,6 @@
 """How a worker is to behave, written down once for all its shells."""
 
 import enum
-import math
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from geartrain.codecs import RAW, Codec, check_codec
 from geartrain.names import Text, client_id_bytes
-from geartrain.transport import TLS
-from geartrain.transport.sockets import CONNECT_TIMEOUT, KEEPALIVE
+from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, check_seconds
 
 __all__ = ["GRACE", "Executor", "Options", "Reason", "WorkerOptions"]
 
@@ -97,12 +95,8 @@ class WorkerOptions:
             raise ValueError(f"concurrency is how many jobs run at once, at least 1, not {self.concurrency!r}")
         if self.max_jobs is not None and self.max_jobs < 1:
             raise ValueError(f"max_jobs is at least 1, or None for any number, not {self.max_jobs}")
-        for name, seconds in {
-            "connect_timeout": self.connect_timeout,
-            "keepalive": self.keepalive,
-            "max_age": self.max_age,
-        }.items():
-            if seconds is not None and not 0 < seconds < math.inf:
-                raise ValueError(f"{name} is a number of seconds above 0, not {seconds!r}")
+        check_seconds(connect_timeout=self.connect_timeout, keepalive=self.keepalive)
+        if self.max_age is not None:
+            check_seconds(max_age=self.max_age)
         if not self.grace >= 0:
             raise ValueError(f"grace is a number of seconds, not {self.grace!r}")
