@@ -42,7 +42,7 @@ def test_a_job_is_a_line(record: JobRecord, line: bytes) -> None:
         run_at=st.integers(0, 2**62),
         retries=st.integers(0, 2**31 - 1),
         reducer=names,
-        schedule=names,
+        schedule=st.sampled_from([b"", b"*/5 * * * *", b"0 3 L * MON,TUE"]),
         owner=st.text(),
     )
 )
@@ -83,6 +83,10 @@ def test_empty_lines_are_skipped() -> None:
         (b'{"function": "f", "owner": 7}', "'owner' is a string, not 7"),
         (b'{"function": "f", "priority": 1}', "'priority' is high, normal, low, not 1"),
         (b'{"function": "f", "priority": "urgent"}', 'not "urgent"'),
+        (b'{"function": "f", "schedule": "now and then"}', "'schedule' is a cron line, unlike \"now"),
+        (b'{"function": "f", "schedule": "* * * * * *"}', "'schedule' has the five fields of a cron line"),
+        (b'{"function": "f", "schedule": "0 0 31 4 *"}', "'schedule' is a cron line"),
+        (b'{"function": "f", "schedule": {"base64": "/w=="}}', "'schedule' is a cron line"),
         (b'{"function": "f", "number": true}', "'number' is a whole number from 0 to 4611686018427387904, not true"),
         (b'{"function": "f", "number": -1}', "not -1"),
         (b'{"function": "f", "run_at": 1e3}', "'run_at' is a whole number"),

@@ -37,7 +37,7 @@ def as_json(tally: Tally, opened: Opened) -> str:
 
 def as_text(tally: Tally, opened: Opened) -> str:
     """Return it for people."""
-    between = f", numbers {tally.oldest} to {tally.newest}" if tally.jobs else ""
+    between = f", numbers {tally.oldest} to {tally.newest}" if tally.functions else ""
     until = f", the first until {_time(tally.next_at)}" if tally.next_at is not None else ""
     facts = {
         "jobs": f"{tally.jobs}{between}",
@@ -47,7 +47,7 @@ def as_text(tally: Tally, opened: Opened) -> str:
         "reserved": f"numbers up to {opened.created}",
     }
     lines = [f"{name:<11}{value}" for name, value in facts.items()]
-    if tally.jobs:
+    if tally.functions:
         rows = [[name.decode(errors="backslashreplace"), *map(str, numbers)] for name, numbers in _rows(tally)]
         lines += ["", *_table([_HEADINGS, *rows])]
     return "\n".join(lines)

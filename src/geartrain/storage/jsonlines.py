@@ -13,7 +13,10 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
+
+from cronsim import CronSim, CronSimError
 
 from geartrain.jobrecord import JobRecord
 from geartrain.records import Priority
@@ -27,6 +30,7 @@ _ALWAYS = frozenset(("number", "handle", "function", "priority", "workload"))
 _PRIORITIES = {priority.name.lower(): int(priority) for priority in Priority}
 _PRIORITY_NAMES = {value: name for name, value in _PRIORITIES.items()}
 _MOST = {"number": 2**62, "run_at": 2**62, "retries": 2**31 - 1}
+_ANY_MOMENT = datetime(2001, 1, 1, tzinfo=UTC)
 _ABSENT = JobRecord(0, b"", b"", b"", Priority.NORMAL, b"")
 
 
@@ -108,6 +112,21 @@ def _to_bytes(name: str, value: object) -> bytes:
     return found
 
 
+def _to_schedule(name: str, value: object) -> bytes:
+    """Return a cron line; the server that starts with one that is none would not get far."""
+    found = _to_bytes(name, value)
+    try:
+        line = found.decode()
+        if line:
+            next(CronSim(line, _ANY_MOMENT))
+    except (CronSimError, StopIteration, UnicodeDecodeError) as error:
+        reason = str(error) or "it is never due"
+        raise StoreError(f"{name!r} is a cron line, unlike {_shortly(value)} ({reason})") from None
+    if line and len(line.split()) != 5:
+        raise StoreError(f"{name!r} has the five fields of a cron line, unlike {_shortly(value)}")
+    return found
+
+
 def _encoded(name: str, value: str) -> bytes:
     try:
         return value.encode()
@@ -144,4 +163,4 @@ _TO_JSON: dict[str, Callable[[Any], object]] = dict.fromkeys(_BYTES, text_or_bas
 _TO_JSON["priority"] = _PRIORITY_NAMES.__getitem__
 _FROM_JSON: dict[str, Callable[[str, Any], Any]] = dict.fromkeys(_BYTES, _to_bytes)
 _FROM_JSON |= dict.fromkeys(_MOST, _to_number)
-_FROM_JSON |= {"priority": _to_priority, "owner": _to_text}
+_FROM_JSON |= {"priority": _to_priority, "owner": _to_text, "schedule": _to_schedule}

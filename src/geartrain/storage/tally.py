@@ -16,8 +16,8 @@ class FunctionTally:
     Attributes:
         priorities: How many there are of each priority.
         delayed: How many of them have a time that has yet to come.
-        schedules: How many of them repeat themselves.
-        size: Bytes of all their workloads.
+        schedules: How many schedules there are besides, which are no jobs.
+        size: Bytes of all workloads.
     """
 
     priorities: dict[Priority, int] = field(default_factory=lambda: dict.fromkeys(Priority, 0))
@@ -39,7 +39,7 @@ class Tally:
         now: Seconds since 1970, by which a job is delayed or due.
 
     Attributes:
-        oldest: The least number of a job, or None without any.
+        oldest: The least number that is there, or None without any.
         newest: The highest.
         next_at: When the first of the delayed jobs is due, or None without any.
         functions: The jobs of each function.
@@ -52,16 +52,18 @@ class Tally:
     functions: dict[bytes, FunctionTally] = field(default_factory=dict)
 
     def count(self, record: JobRecord) -> None:
-        """Take note of a job; they come in the order of their numbers."""
+        """Take note of a job, or a schedule of jobs; they come in the order of their numbers."""
         function = self.functions.get(record.function)
         if function is None:
             function = self.functions[record.function] = FunctionTally()
-        function.priorities[Priority(record.priority)] += 1
         function.size += len(record.workload)
-        function.schedules += bool(record.schedule)
-        if record.run_at > self.now:
-            function.delayed += 1
-            self.next_at = record.run_at if self.next_at is None else min(self.next_at, record.run_at)
+        if record.schedule:
+            function.schedules += 1
+        else:
+            function.priorities[Priority(record.priority)] += 1
+            if record.run_at > self.now:
+                function.delayed += 1
+                self.next_at = record.run_at if self.next_at is None else min(self.next_at, record.run_at)
         self.oldest = record.number if self.oldest is None else self.oldest
         self.newest = record.number
 
@@ -77,7 +79,7 @@ class Tally:
 
     @property
     def schedules(self) -> int:
-        """How many repeat themselves."""
+        """How many schedules there are."""
         return sum(function.schedules for function in self.functions.values())
 
     @property
