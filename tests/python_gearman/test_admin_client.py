@@ -20,6 +20,14 @@ def test_a_ping_takes_a_while(admin: gearman.GearmanAdminClient) -> None:
     assert 0 < admin.ping_server() < 20
 
 
+def test_the_answers_may_take_as_long_as_they_like(server: str) -> None:
+    patient = gearman.GearmanAdminClient([server], poll_timeout=None)
+
+    assert patient.poll_timeout is None
+    assert patient.get_version()
+    assert patient.ping_server() > 0
+
+
 def test_version_and_pid_are_text(admin: gearman.GearmanAdminClient) -> None:
     assert admin.get_version()[0].isdigit()
     assert admin.get_pid().isdigit()

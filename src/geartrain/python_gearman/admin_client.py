@@ -16,20 +16,22 @@ __all__ = ["GearmanAdminClient"]
 
 DEFAULT_ADMIN_CLIENT_TIMEOUT = 10.0
 
+_FOR_EVER = 1_000_000.0  # seconds, eleven days; sockets refuse to count much further
+
 
 class GearmanAdminClient(GearmanConnectionManager):
     """Asks one server how it is. Every call connects if it must, and waits for the answer.
 
     Args:
         host_list: A list with the one server; see `GearmanConnectionManager`.
-        poll_timeout: Seconds for each answer.
+        poll_timeout: Seconds for each answer; ``None`` has no end.
 
     Raises:
         GearmanError: There is not exactly one server.
     """
 
     def __init__(
-        self, host_list: Iterable[Host] | None = None, poll_timeout: float = DEFAULT_ADMIN_CLIENT_TIMEOUT
+        self, host_list: Iterable[Host] | None = None, poll_timeout: float | None = DEFAULT_ADMIN_CLIENT_TIMEOUT
     ) -> None:
         super().__init__(host_list=host_list)
         if len(self.connection_list) != 1:
@@ -37,7 +39,8 @@ class GearmanAdminClient(GearmanConnectionManager):
         self.poll_timeout = poll_timeout
         self.current_connection = self.connection_list[0]
         address, tls = self.current_connection.address, self.current_connection.context
-        self._admin = AdminClient(address, tls=tls, timeout=poll_timeout)
+        self._patience = _FOR_EVER if poll_timeout is None else poll_timeout
+        self._admin = AdminClient(address, tls=tls, timeout=self._patience)
 
     def __del__(self) -> None:
         if hasattr(self, "_admin"):
@@ -57,7 +60,7 @@ class GearmanAdminClient(GearmanConnectionManager):
         connection = self.current_connection
         with (
             _translated(),
-            Client([connection.address], tls=connection.context, reply_timeout=self.poll_timeout) as client,
+            Client([connection.address], tls=connection.context, reply_timeout=self._patience) as client,
         ):
             return client.ping()
 
