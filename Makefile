@@ -6,8 +6,11 @@ BIN := $(VENV)/bin
 # Their tests alone reach every branch of these two. The others wait for servers and processes rather than compute, so
 # that three runs side by side suit two cores.
 DECIDES := tests/core tests/protocol
+# Where the package is installed as users have it: built, with `protocol/` and `core/` compiled.
+COMPILED := $(VENV)-compiled
+SERVER_TESTS := $(DECIDES) tests/server tests/cli/test_gearmand.py tests/interop
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test docs crash bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-compiled docs crash bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -35,7 +38,11 @@ else
 	$(BIN)/coverage run -m pytest $(DECIDES)
 	$(BIN)/coverage report
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(DECIDES:%=--ignore %)
+	$(if $(CI)$(shell command -v $(CC)),@$(MAKE) --no-print-directory test-compiled)
 endif
+
+test-compiled: $(COMPILED)/developer  ## Run the tests of the server once more, compiled; `make test` does both
+	GEARTRAIN_COMPILE=1 $(COMPILED)/bin/python -m pytest $(or $(ARGS),--numprocesses 3 --dist loadfile $(SERVER_TESTS))
 
 crash: $(VENV)/developer  ## Kill servers and stores again and again, and see whether they keep their promises
 	$(BIN)/python -m tests.crash $(ARGS)
@@ -70,4 +77,11 @@ $(VENV)/examples: $(VENV)/installed
 
 $(VENV)/developer: $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(COMPILED)/developer: $(shell find src packaging/backend -name '*.py') setup.py pyproject.toml
+	@$(PYTHON) -m venv $(COMPILED)
+	@$(COMPILED)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(COMPILED)/bin/python -m pip install --quiet --group test
+	@GEARTRAIN_COMPILE=1 $(COMPILED)/bin/python -m pip install --quiet .
 	@touch $@

@@ -3,6 +3,7 @@
 
 import json
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from geartrain import __version__
+from geartrain.core import IS_COMPILED
 from geartrain.protocol import Command, request
 from geartrain.testing import ServerProcess
 
+HOW = "compiled" if IS_COMPILED else "interpreted"
 GEARMAND = (sys.executable, "-m", "geartrain.cli.gearmand")
 
 
@@ -34,6 +37,7 @@ def test_the_version_can_be_parsed() -> None:
 
     assert done.returncode == 0
     assert done.stdout.splitlines()[:2] == ["", f"gearmand {__version__} - Geartrain"]
+    assert done.stdout.splitlines()[2:] == [f"{HOW}, {platform.python_implementation()} {platform.python_version()}"]
 
 
 def test_the_help_names_every_option_on_lines_of_a_terminal() -> None:
@@ -85,7 +89,7 @@ def test_a_newcomer_sees_where_it_listens_and_nothing_else() -> None:
 
         assert server.stop() == 0
     texts = [line.partition("] ")[2] for line in server.lines]
-    assert texts[0] == f"Starting up with pid {server.process.pid}, verbose is set to ERROR"
+    assert texts[0] == f"Starting up with pid {server.process.pid}, verbose is set to ERROR, {HOW}"
     assert texts[1].startswith(f"Listening on 127.0.0.1:{server.port} (")
     assert texts[2:] == ["Shutdown complete"]
 

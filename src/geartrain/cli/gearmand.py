@@ -19,12 +19,14 @@ import functools
 import gc
 import logging
 import os
+import platform
 import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from geartrain._version import __version__
 from geartrain.cli import store
+from geartrain.core import IS_COMPILED
 from geartrain.errors import GeartrainError
 from geartrain.server import Server
 from geartrain.server.config.options import GearmandOptions
@@ -54,7 +56,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if invocation.command == "help":
             print(usage(), end="")
         elif invocation.command == "version":
-            print(f"\ngearmand {__version__} - Geartrain")
+            print(f"\ngearmand {__version__} - Geartrain\n{_build()}")
         else:
             _check(invocation.options)
             if invocation.command != "check-args":
@@ -63,6 +65,12 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"{program}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _build() -> str:
+    """Return what whoever asks for help would be asked first."""
+    how = "compiled" if IS_COMPILED else "interpreted"
+    return f"{how}, {platform.python_implementation()} {platform.python_version()}"
 
 
 def _check(options: GearmandOptions) -> None:

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The decisions of a job server, without I/O and without a clock of its own."""
 
+import types
+
 from geartrain.core.admin import Shutdown
 from geartrain.core.clock import Clock
 from geartrain.core.jobserver import JobServer
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope
 from geartrain.core.state import Peer
 
-__all__ = ["Clock", "Durability", "JobServer", "JobServerOptions", "Peer", "PriorityScope", "Shutdown"]
+__all__ = ["IS_COMPILED", "Clock", "Durability", "JobServer", "JobServerOptions", "Peer", "PriorityScope", "Shutdown"]
+
+# Whether the build has compiled this package and `geartrain.protocol`, which it does together.
+IS_COMPILED = not isinstance(JobServer.tick, types.FunctionType)

@@ -20,7 +20,7 @@ from types import TracebackType
 from zoneinfo import ZoneInfo
 
 from geartrain._version import __version__
-from geartrain.core import Clock, Durability, JobServer, JobServerOptions, Shutdown
+from geartrain.core import IS_COMPILED, Clock, Durability, JobServer, JobServerOptions, Shutdown
 from geartrain.core.limits import Refused
 from geartrain.server.admission import GUEST_TIME, Admission, Guest, Place, turn_away
 from geartrain.server.binding import listen, release
@@ -103,7 +103,8 @@ class Server:
             await self.bind()
         await self._open_store()
         verbosity = _verbosity(self._options)
-        log.log(Level.NOTICE, "Starting up with pid %d, verbose is set to %s", os.getpid(), verbosity)
+        how = "compiled" if IS_COMPILED else "interpreted"
+        log.log(Level.NOTICE, "Starting up with pid %d, verbose is set to %s, %s", os.getpid(), verbosity, how)
         self._listeners = [Listener(listening, self._accept, self._accept_last) for listening in self._sockets]
         for listening in self._sockets:
             log.log(Level.NOTICE, "Listening on %s (%d)", _endpoint(listening), listening.fileno())

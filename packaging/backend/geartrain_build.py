@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""The build: setuptools, which compiles `protocol/` and `core/` with mypyc where that can be done.
+
+The same files run either way, only slower where they are interpreted. ``GEARTRAIN_COMPILE`` decides:
+
+- ``1``: compile, or fail;
+- ``0``: do not compile;
+- not set: a wheel is compiled if there is a C compiler and compiling succeeds; what is installed with ``--editable`` is
+  not, as changes of the source would be without effect.
+
+mypyc is asked for only where it is going to be used, so that a machine without a compiler needs nothing but setuptools.
+All goes through here, `setup.py` only fetches `extensions`: whether a wheel is for one interpreter or for all has to be
+known before setuptools begins.
+"""
+
+import contextlib
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from setuptools import Extension, build_meta
+from setuptools.build_meta import (
+    build_sdist,
+    get_requires_for_build_sdist,
+    prepare_metadata_for_build_editable,
+    prepare_metadata_for_build_wheel,
+)
+
+__all__ = [
+    "build_editable",
+    "build_sdist",
+    "build_wheel",
+    "extensions",
+    "get_requires_for_build_editable",
+    "get_requires_for_build_sdist",
+    "get_requires_for_build_wheel",
+    "prepare_metadata_for_build_editable",
+    "prepare_metadata_for_build_wheel",
+]
+
+VARIABLE = "GEARTRAIN_COMPILE"
+MYPYC = "mypy>=1.14"  # which mypyc is a part of
+FOLDERS = ("src/geartrain/protocol", "src/geartrain/core")
+
+Settings: TypeAlias = Mapping[str, str | list[str] | None] | None
+
+extensions: list[Extension] = []  # what setup.py hands to setuptools; filled while a wheel is compiled
+
+
+def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
+    """Return what has to be there before `build_wheel`."""
+    return build_meta.get_requires_for_build_wheel(config_settings) + ([MYPYC] if _is_asked(can_compile()) else [])
+
+
+def get_requires_for_build_editable(config_settings: Settings = None) -> list[str]:
+    """Return what has to be there before `build_editable`."""
+    return build_meta.get_requires_for_build_editable(config_settings) + ([MYPYC] if _is_asked(False) else [])
+
+
+def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
+    """Build a wheel, compiled if that was asked for or can be done, and return its name."""
+    if _is_asked(can_compile()):
+        try:
+            with _compiling():
+                return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+        except (Exception, SystemExit) as error:
+            if _is_asked(False):
+                raise
+            print(f"warning: Geartrain is going to be interpreted, as it was not compiled: {error!r}", file=sys.stderr)
+    return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+
+
+def build_editable(
+    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
+) -> str:
+    """Build what leads to the source, which is compiled where it stands only if that was asked for."""
+    with _compiling() if _is_asked(False) else contextlib.nullcontext():
+        return build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
+
+
+def can_compile() -> bool:
+    """Tell whether there is what mypyc needs: CPython with its headers, and a C compiler."""
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "")
+    return (
+        sys.implementation.name == "cpython"
+        and not sysconfig.get_config_var("Py_GIL_DISABLED")
+        and bool(compiler)
+        and shutil.which(compiler[0]) is not None
+        and Path(sysconfig.get_path("include"), "Python.h").exists()
+    )
+
+
+def _is_asked(otherwise: bool) -> bool:
+    """Read what was asked for, if anything was."""
+    value = os.environ.get(VARIABLE, "")
+    if value not in ("", "0", "1"):
+        raise SystemExit(f"{VARIABLE} is 1, 0 or not set, not {value!r}")
+    return value == "1" if value else otherwise
+
+
+@contextlib.contextmanager
+def _compiling() -> Iterator[None]:
+    """Let setuptools find the extensions that mypyc makes."""
+    from mypyc.build import mypycify  # only there if it was asked for
+
+    modules = sorted(str(module) for folder in FOLDERS for module in Path(folder).glob("[!_]*.py"))
+    # Not with the settings of pyproject.toml: those are for whoever changes the code, with all that it imports.
+    made = mypycify(["--config-file=", "--ignore-missing-imports", *modules], group_name="geartrain")
+    extensions.extend(made)  # type: ignore[arg-type]  # with setuptools imported, they are all of its kind
+    try:
+        yield
+    finally:
+        extensions.clear()
