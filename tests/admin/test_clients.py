@@ -62,6 +62,15 @@ def test_queues_that_stand_still_are_listed(connect: Connect) -> None:
         ]
 
 
+def test_refusals_are_counted(connect: Connect) -> None:
+    with run_server(max_functions=1) as running, connect(running.address) as admin:
+        admin.create_function("f")
+        with pytest.raises(ServerError, match=r"takes\+no\+new\+one"):
+            admin.create_function("g")
+
+        assert {limit.name: limit.refused for limit in admin.limits()}["functions"] == 1
+
+
 def test_functions_are_made_and_dropped(admin: AdminClient) -> None:
     admin.create_function("f")
     assert [row.function for row in admin.status()] == ["f"]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
+from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.errors import RemoteProtocolError
 
 
@@ -52,3 +52,7 @@ def test_a_schedule_has_its_next_time() -> None:
 
 def test_a_stall_has_its_reason() -> None:
     assert StallRow.parse(b"a\tb\t3\t2\t15\tsilent") == StallRow("a\tb", 3, 2, 15, "silent")
+
+
+def test_a_limit_has_its_count() -> None:
+    assert LimitRow.parse(b"memory\t3") == LimitRow("memory", 3)

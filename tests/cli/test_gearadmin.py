@@ -112,9 +112,11 @@ class TestApart:
 
     def test_what_only_our_server_tells(self) -> None:
         with run_server() as running:
-            result = ours(f"127.0.0.1:{running.port}", "--stalls", "--show-schedules", "--json")
+            result = ours(f"127.0.0.1:{running.port}", "--stalls", "--limits", "--show-schedules", "--json")
 
-        assert json.loads(result.stdout) == {"show_schedules": [], "stalls": []}
+        answers = json.loads(result.stdout)
+        assert (answers["show_schedules"], answers["stalls"]) == ([], [])
+        assert {"name": "memory", "refused": 0} in answers["limits"]
 
     def test_json_is_one_object(self, filled: str) -> None:
         words = "--status --show-jobs --show-unique-jobs --getpid --cancel-job H:nowhere:1 --maxqueue f --json"

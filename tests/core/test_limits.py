@@ -4,9 +4,10 @@
 import pytest
 
 from geartrain.core import JobServerOptions
-from geartrain.core.limits import JOB_WEIGHT, MAX_WAITS, Limit
+from geartrain.core.limits import JOB_WEIGHT, MAX_WAITS, Limit, Refused
 from geartrain.jobrecord import JobRecord
 from geartrain.protocol import Command
+from geartrain.protocol.packets import response
 from geartrain.testing.wire import Wire, WirePeer
 
 CRON = (b"*", b"*", b"*", b"*", b"*")
@@ -156,6 +157,35 @@ class TestFunctions:
         reply = peer.ask(Command.CAN_DO, b"x" * 8001)
 
         assert reply == (Command.ERROR, b"ARGUMENT_TOO_LARGE", b"The name of a function may have 8000 bytes")
+
+
+def test_who_finds_no_room_is_told_and_counted(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    message = wire.server.turn_away("10.0.0.7", Refused(Limit.CONNECTIONS, "No room", "TOO_MANY_CONNECTIONS"))
+
+    assert message == response(Command.ERROR, b"TOO_MANY_CONNECTIONS", b"No room")
+    assert wire.server.refused[Limit.CONNECTIONS] == 1
+    assert "GEARMAN_TOO_MANY_CONNECTIONS:No room to 10.0.0.7" in caplog.text
+
+
+def test_refusals_are_counted() -> None:
+    wire = Wire(JobServerOptions(max_functions=1))
+    peer = wire.connect()
+    peer.submit(b"f")
+    for _ in range(3):
+        refusal(peer, Command.SUBMIT_JOB, b"g", b"", b"")
+    peer.say("maxqueue f 1")
+    refusal(peer, Command.SUBMIT_JOB, b"f", b"", b"")
+
+    assert peer.say("show limits").splitlines() == [
+        "queue\t1",
+        "memory\t0",
+        "functions\t3",
+        "jobs-per-connection\t0",
+        "connections\t0",
+        "connections-per-address\t0",
+        "unsent\t0",
+        ".",
+    ]
 
 
 class TestJobsOfAConnection:

@@ -9,7 +9,7 @@ from typing import Self, TypeAlias, TypeVar
 
 from geartrain.admin import calls
 from geartrain.admin.calls import Call
-from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
+from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.session import READ_SIZE, REPLY_TIMEOUT, AdminSession, Reply, Request
 from geartrain.errors import ConnectionLost
 from geartrain.transport import (
@@ -114,6 +114,10 @@ class AsyncAdminClient:
     async def stalls(self) -> list[StallRow]:
         """Return the functions whose jobs wait and are not taken; only our own server tells."""
         return await self._do(calls.stalls())
+
+    async def limits(self) -> list[LimitRow]:
+        """Return how often each limit has held something off; only our own server tells."""
+        return await self._do(calls.limits())
 
     async def version(self) -> str:
         """Return the server's version."""

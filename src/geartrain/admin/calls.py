@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
+from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.session import Reply, Request, to_text
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.text import TextCommand
@@ -16,6 +16,7 @@ __all__ = [
     "create_function",
     "drop_function",
     "jobs",
+    "limits",
     "pid",
     "priority_status",
     "schedules",
@@ -86,6 +87,11 @@ def schedules() -> Call[list[ScheduleRow]]:
 def stalls() -> Call[list[StallRow]]:
     """The functions whose jobs wait and are not taken."""
     return _listing(TextCommand.SHOW_STALLS, StallRow.parse)
+
+
+def limits() -> Call[list[LimitRow]]:
+    """How often each limit has held something off."""
+    return _listing(TextCommand.SHOW_LIMITS, LimitRow.parse)
 
 
 def version() -> Call[str]:

@@ -8,7 +8,7 @@ from typing import Self
 from geartrain.admin.session import to_text
 from geartrain.errors import RemoteProtocolError
 
-__all__ = ["FunctionStatus", "JobRow", "PriorityStatus", "ScheduleRow", "StallRow", "WorkerStatus"]
+__all__ = ["FunctionStatus", "JobRow", "LimitRow", "PriorityStatus", "ScheduleRow", "StallRow", "WorkerStatus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +152,25 @@ class StallRow:
         function, *numbers, reason = _columns(row, 5)
         waiting, workers, seconds = _numbers(numbers, row)
         return cls(to_text(function), waiting, workers, seconds, to_text(reason))
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """What `show limits` says of a limit of the server.
+
+    Attributes:
+        name: The option that sets it, without the ``max-`` in front; ``queue`` is that of `set_max_queue`.
+        refused: How often it has held something off since the server was started.
+    """
+
+    name: str
+    refused: int
+
+    @classmethod
+    def parse(cls, row: bytes) -> Self:
+        """Read a row ``name TAB refused``."""
+        name, *numbers = _columns(row, 2)
+        return cls(to_text(name), *_numbers(numbers, row))
 
 
 def _columns(row: bytes, count: int) -> list[bytes]:

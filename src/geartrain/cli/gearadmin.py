@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from functools import partial
 from typing import NoReturn
 
-from geartrain.admin.rows import FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
+from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.session import REPLY_TIMEOUT, Reply, to_text
 from geartrain.admin.sync import AdminClient
 from geartrain.cli.output import give_up_stdout, program_name
@@ -78,6 +78,7 @@ OPERATIONS = (
     Operation(
         "show-schedules", TextCommand.SHOW_SCHEDULES, "jobs that repeat: handle, function, cron line, next run, unique"
     ),
+    Operation("limits", TextCommand.SHOW_LIMITS, "limits of the server: name, how often it has refused something"),
     Operation("stalls", TextCommand.SHOW_STALLS, "queues that stand still: function, jobs, workers, seconds, reason"),
     Operation("cancel-job", TextCommand.CANCEL_JOB, "drop a job that waits, or one that repeats", "HANDLE"),
     Operation("server-verbose", TextCommand.VERBOSE, "how much the server logs"),
@@ -110,6 +111,7 @@ _ROWS: dict[TextCommand, Callable[[bytes], object]] = {
     TextCommand.SHOW_UNIQUE_JOBS: to_text,
     TextCommand.SHOW_SCHEDULES: ScheduleRow.parse,
     TextCommand.SHOW_STALLS: StallRow.parse,
+    TextCommand.SHOW_LIMITS: LimitRow.parse,
 }
 
 

@@ -4,7 +4,7 @@
 import enum
 import re
 
-from geartrain.core.limits import Refused
+from geartrain.core.limits import Limit, Refused
 from geartrain.core.options import JobServerOptions
 from geartrain.core.scheduler import Scheduler
 from geartrain.core.state import FunctionQueue, Peer
@@ -35,17 +35,20 @@ class Shutdown(enum.Enum):
 
 
 class Admin:
-    """Answers text commands from what the scheduler and the list of peers say.
+    """Answers text commands from what the scheduler, the list of peers and the count of refusals say.
 
     Attributes:
         shutdown_requested: Set once somebody who may has said ``shutdown``.
     """
 
-    __slots__ = ("_answers", "_options", "_peers", "_scheduler", "shutdown_requested")
+    __slots__ = ("_answers", "_options", "_peers", "_refused", "_scheduler", "shutdown_requested")
 
-    def __init__(self, scheduler: Scheduler, peers: dict[Peer, None], options: JobServerOptions) -> None:
+    def __init__(
+        self, scheduler: Scheduler, peers: dict[Peer, None], refused: dict[Limit, int], options: JobServerOptions
+    ) -> None:
         self._scheduler = scheduler
         self._peers = peers
+        self._refused = refused
         self._options = options
         self.shutdown_requested: Shutdown | None = None
         self._answers = {
@@ -56,6 +59,7 @@ class Admin:
             TextCommand.SHOW_UNIQUE_JOBS: self._show_unique_jobs,
             TextCommand.SHOW_SCHEDULES: self._show_schedules,
             TextCommand.SHOW_STALLS: self._show_stalls,
+            TextCommand.SHOW_LIMITS: self._show_limits,
             TextCommand.CANCEL_JOB: self._cancel_job,
             TextCommand.CREATE_FUNCTION: self._create_function,
             TextCommand.DROP_FUNCTION: self._drop_function,
@@ -76,6 +80,7 @@ class Admin:
         except TextError as error:
             return error.reply
         except Refused as refusal:
+            self._refused[refusal.limit] += 1
             return TextError(f"{refusal.code} {str(refusal).replace(' ', '+')}").reply
 
     def _status(self, request: TextRequest) -> bytes:
@@ -121,6 +126,9 @@ class Admin:
             % (printable(queue.name), queue.runnable, len(queue.workers), seconds, reason.value.encode())
             for queue, seconds, reason in self._scheduler.stalled()
         )
+
+    def _show_limits(self, request: TextRequest) -> bytes:
+        return listing(b"%b\t%d" % (limit.value.encode(), count) for limit, count in self._refused.items())
 
     def _cancel_job(self, request: TextRequest) -> bytes:
         handle = request.arguments[0]

@@ -129,7 +129,7 @@ class JobServer:
         self._parked: dict[Peer, list[Packet]] = {}  # what came behind a submission while jobs are restored
         self._stores = options.durability in (Durability.COMMIT, Durability.RELAXED)
         self._scheduler = Scheduler(options, clock)
-        self._admin = Admin(self._scheduler, self._peers, options)
+        self._admin = Admin(self._scheduler, self._peers, self.refused, options)
         self._logs_submissions = log.isEnabledFor(NOTICE)  # on the way of a job there is no time for that
         self._handlers: dict[int, Handler] = dict.fromkeys(map(int, Command), self._unexpected)
         self._handlers |= {

@@ -41,6 +41,7 @@ class TextCommand(enum.Enum):
     SHOW_UNIQUE_JOBS = "show unique jobs"
     SHOW_SCHEDULES = "show schedules"
     SHOW_STALLS = "show stalls"
+    SHOW_LIMITS = "show limits"
     CANCEL_JOB = "cancel job"
     CREATE_FUNCTION = "create function"
     DROP_FUNCTION = "drop function"
@@ -86,6 +87,7 @@ COMMANDS: dict[TextCommand, TextShape] = {
     TextCommand.SHOW_UNIQUE_JOBS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.SHOW_SCHEDULES: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.SHOW_STALLS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
+    TextCommand.SHOW_LIMITS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.CANCEL_JOB: TextShape(ReplyKind.LINE, 1, 1, UNKNOWN_ERROR),
     TextCommand.CREATE_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "create"),
     TextCommand.DROP_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "drop"),
