@@ -48,6 +48,17 @@ class TestSQLite(StoreContract):
 
         assert self.kept() == []
 
+    def test_large_jobs_come_back_a_few_at_a_time(self) -> None:
+        self.commit(*[Batch([job(number)._replace(workload=bytes(9_000_000))]) for number in range(1, 6)])
+        portions: list[int] = []
+
+        async def read(store: Store) -> None:
+            portions.extend([len(records) async for records in store.replay()])
+
+        self.use(read)
+
+        assert portions == [2, 2, 1]
+
     def test_nobody_else_may_read_it(self) -> None:
         self.use()
 

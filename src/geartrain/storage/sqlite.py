@@ -19,7 +19,7 @@ from typing import TypeVar
 from urllib.parse import SplitResult, unquote
 
 from geartrain.jobrecord import Batch, JobRecord
-from geartrain.storage.store import CHUNK, Opened, StoreError
+from geartrain.storage.store import CHUNK, CHUNK_WEIGHT, Opened, StoreError
 from geartrain.storage.threaded import ThreadedStore
 
 __all__ = ["SQLiteStore"]
@@ -136,7 +136,14 @@ class SQLiteStore(ThreadedStore):
 
     def _read(self, after: int) -> list[JobRecord]:
         rows = self._opened().execute("SELECT * FROM jobs WHERE number > ? ORDER BY number LIMIT ?", (after, CHUNK))
-        return [JobRecord._make(row) for row in rows]
+        jobs: list[JobRecord] = []
+        weight = 0
+        for job in map(JobRecord._make, rows):
+            jobs.append(job)
+            weight += len(job.workload)
+            if weight > CHUNK_WEIGHT:
+                break
+        return jobs
 
     def _commit(self, batch: Batch) -> None:
         connection = self._opened()

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 from geartrain.errors import GeartrainError
 from geartrain.jobrecord import Batch, JobRecord
 
-__all__ = ["CHUNK", "Opened", "Store", "StoreError", "needed", "open_store"]
+__all__ = ["CHUNK", "CHUNK_WEIGHT", "Opened", "Store", "StoreError", "needed", "open_store"]
 
 CHUNK = 1000  # records that a replay hands over at once: some milliseconds of the event loop
+CHUNK_WEIGHT = 16 * 1024 * 1024  # bytes of workloads after which the default store hands over fewer
 
 
 class StoreError(GeartrainError):
