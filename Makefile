@@ -83,5 +83,5 @@ $(COMPILED)/developer: $(shell find src packaging/backend -name '*.py') setup.py
 	@$(PYTHON) -m venv $(COMPILED)
 	@$(COMPILED)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@$(COMPILED)/bin/python -m pip install --quiet --group test
-	@GEARTRAIN_COMPILE=1 $(COMPILED)/bin/python -m pip install --quiet .
+	@GEARTRAIN_COMPILE=1 $(COMPILED)/bin/python -m pip install --quiet '.[memcached,mysql,postgres,redis]'
 	@touch $@

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""A server on real sockets leaves nothing to collect either, with the loop that the command uses."""
+
+import gc
+import socket
+
+import pytest
+
+from geartrain.protocol import Command, Packet, Parser, request
+from geartrain.protocol.packets import RESPONSE
+from geartrain.testing import run_server
+
+ROUNDS = 50
+
+
+def read(wire: socket.socket, parser: Parser, *expected: Command) -> list[Packet]:
+    """Return packets up to the last of those that have to come, in that order."""
+    packets: list[Packet] = []
+    while len(packets) < len(expected):
+        data = wire.recv(65535)
+        assert data, "the server went on talking"
+        packets += parser.receive(data)
+    assert [command for command, _ in packets] == list(expected)
+    return packets
+
+
+def work(address: tuple[str, int]) -> None:
+    """Have jobs done over connections that end."""
+    with socket.create_connection(address, 20) as client, socket.create_connection(address, 20) as worker:
+        to_client, to_worker = Parser(RESPONSE), Parser(RESPONSE)
+        worker.sendall(request(Command.CAN_DO, b"f") + request(Command.PRE_SLEEP) + request(Command.ECHO_REQ, b""))
+        read(worker, to_worker, Command.ECHO_RES)
+        client.sendall(request(Command.SUBMIT_JOB, b"f", b"u", b"w"))
+        read(client, to_client, Command.JOB_CREATED)
+        read(worker, to_worker, Command.NOOP)
+        worker.sendall(request(Command.GRAB_JOB))
+        ((_, arguments),) = read(worker, to_worker, Command.JOB_ASSIGN)
+        worker.sendall(request(Command.WORK_DATA, arguments[0], b"part"))
+        worker.sendall(request(Command.WORK_COMPLETE, arguments[0], b"whole"))
+        read(client, to_client, Command.WORK_DATA, Command.WORK_COMPLETE)
+        client.sendall(b"status\n")
+        assert client.recv(65535).startswith(b"f\t")
+
+
+def test_there_is_nothing_of_ours_to_collect() -> None:
+    pytest.importorskip("uvloop")  # the transports of the standard loop are cycles
+    with run_server() as server:
+        address = (server.host, server.port)
+        work(address)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(ROUNDS):
+                work(address)
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            found = [repr(type(each)) for each in gc.garbage]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+
+    assert found == []
