@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from geartrain import AdminClient
 from geartrain.testing import ServerProcess
 from tests.crash.books import Books
-from tests.crash.peers import PATIENCE, Peer, recover, submit, work
+from tests.crash.peers import PATIENCE, Peer, Refused, recover, submit, work
 from tests.storage.engines import Engine
 from tests.storage.places import Place
 
@@ -132,6 +132,6 @@ class Crashes:
 
 
 async def _until_the_end(activity: Coroutine[None, None, None]) -> None:
-    """Do something until the server ends."""
-    with contextlib.suppress(ConnectionError):
+    """Do something until the server or its store ends."""
+    with contextlib.suppress(ConnectionError, Refused):
         await activity

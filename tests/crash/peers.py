@@ -9,7 +9,7 @@ from geartrain import Priority
 from geartrain.protocol import RESPONSE, Command, Parser, request
 from tests.crash.books import RECEIPT, WORK, Books, Entry, number_of
 
-__all__ = ["Peer", "recover", "submit", "work"]
+__all__ = ["Peer", "Refused", "recover", "submit", "work"]
 
 _SUBMIT = {
     Priority.HIGH: Command.SUBMIT_JOB_HIGH_BG,
@@ -20,6 +20,10 @@ _NEVER = b"%d" % 2**40  # seconds since 1970
 _AT_ONCE = 50  # jobs that a recovering worker asks for together
 _BEFORE_ANOTHER_TRY = 0.02  # seconds
 PATIENCE = 60.0
+
+
+class Refused(Exception):
+    """The store does not take a job, which is wrong unless it has been killed."""
 
 
 class Peer:
@@ -148,8 +152,8 @@ async def recover(peer: Peer) -> list[tuple[bytes, Entry]]:
 async def _settle(peer: Peer, done: Sequence[Entry]) -> None:
     receipt = peer.books.ask_to_settle(done)
     peer.submit(receipt)
-    promised = await peer.is_promised(receipt)
-    assert promised, "nothing is wrong with the store, and it refuses a job"
+    if not await peer.is_promised(receipt):
+        raise Refused(f"{receipt} was refused")
 
 
 async def _grab(peer: Peer) -> list[tuple[bytes, Entry]]:
