@@ -14,9 +14,10 @@ from geartrain.core.admin import Admin, Shutdown
 from geartrain.core.clock import Clock
 from geartrain.core.complaints import Complaints
 from geartrain.core.journal import Journal
+from geartrain.core.levels import NOTICE
 from geartrain.core.limits import MAX_WAITS, Limit, Refused
 from geartrain.core.options import Durability, JobServerOptions
-from geartrain.core.scheduler import NOTICE, Scheduler
+from geartrain.core.scheduler import Scheduler
 from geartrain.core.schedules import cron_line
 from geartrain.core.state import Job, Peer
 from geartrain.errors import ProtocolError, RemoteProtocolError
@@ -207,7 +208,7 @@ class JobServer:
 
     def refuse(self, peer: Peer, error: ProtocolError) -> None:
         """Tell a peer why it cannot go on, and let it be closed when that has been sent."""
-        self._error(peer, response(Command.ERROR, error.code.encode(), error.text.encode()))
+        self._error(peer, _error_packet(error.code, error.text))
         peer.closing = True
 
     def turn_away(self, host: str, refusal: Refused) -> bytes:
@@ -215,7 +216,7 @@ class JobServer:
         self.refused[refusal.limit] += 1
         now = self._clock.monotonic()
         self._complaints.tell(host, refusal.code, str(refusal), host, now)
-        return response(Command.ERROR, refusal.code.encode(), str(refusal).encode())
+        return _error_packet(refusal.code, str(refusal))
 
     def disconnect(self, peer: Peer) -> None:
         """Forget a peer whose connection has ended."""
@@ -328,7 +329,7 @@ class JobServer:
         try:
             line = cron_line((minute, hour, day, month, weekday))
         except RemoteProtocolError as error:
-            self._error(peer, response(Command.ERROR, error.code.encode(), error.text.encode()))
+            self._error(peer, _error_packet(error.code, error.text))
             return
         journal = self._scheduler.journal
         if self._stores and journal.refuses:
@@ -565,7 +566,7 @@ class JobServer:
 
     def _refuse(self, peer: Peer, refusal: Refused) -> None:
         self.refused[refusal.limit] += 1
-        self._error(peer, response(Command.ERROR, refusal.code.encode(), str(refusal).encode()))
+        self._error(peer, _error_packet(refusal.code, str(refusal)))
 
     def _error(self, peer: Peer, packet: bytes) -> None:
         code, _, text = packet[12:].partition(b"\0")
@@ -578,6 +579,10 @@ def _check_waits(job: Job, peer: Peer) -> None:
     """See whether a connection may wait for a job once more; raises `Refused`."""
     if job.waiters is not None and job.waiters.get(peer, 0) >= MAX_WAITS:
         raise Refused(Limit.JOBS, f"The connection waits for this job {MAX_WAITS} times already")
+
+
+def _error_packet(code: str, text: str) -> bytes:
+    return response(Command.ERROR, code.encode(), text.encode())
 
 
 _LEADING_NUMBER = re.compile(rb"\s*[-+]?\d+")

@@ -179,17 +179,12 @@ class Journal:
 
     def committed(self) -> None:
         """Note that the batch is stored: what depended on it leaves."""
-        batch = self._on_its_way
-        assert batch is not None, "a batch was taken"
-        self._on_its_way = None
         self.is_away = False
-        batch.keep_promises()
+        self._arrived().keep_promises()
 
     def failed(self) -> list[Recorded]:
         """Note that the batch is not, or may not be, stored; return its jobs, which nobody is promised any more."""
-        batch = self._on_its_way
-        assert batch is not None, "a batch was taken"
-        self._on_its_way = None
+        batch = self._arrived()
         batch.break_promises()
         filling = self._filling
         for number, job in batch.changed.items():
@@ -213,3 +208,10 @@ class Journal:
         for job in refused:
             job.is_durable = False
         return refused
+
+    def _arrived(self) -> _Filling:
+        """Return the batch whose fate is known, and let the next one go."""
+        batch = self._on_its_way
+        assert batch is not None, "a batch was taken"
+        self._on_its_way = None
+        return batch

@@ -13,6 +13,7 @@ from geartrain.core.deadlines import Deadlines
 from geartrain.core.expiry import Expiry
 from geartrain.core.jobtable import JobTable
 from geartrain.core.journal import Journal, Recorded
+from geartrain.core.levels import NOTICE
 from geartrain.core.limits import JOB_WEIGHT, MAX_FUNCTION_NAME, Limit, Refused
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope
 from geartrain.core.schedules import Schedule, Schedules
@@ -28,7 +29,6 @@ from geartrain.records import Priority
 __all__ = ["Scheduler"]
 
 log = logging.getLogger("geartrain.jobs")
-NOTICE = 25
 
 _NORMAL = int(Priority.NORMAL)
 _RUNNING = JobState.RUNNING
@@ -95,14 +95,13 @@ class Scheduler:
         Raises:
             Refused: It would be new, and there are as many as there may be, or its name is too long.
         """
-        queue = self.queues.get(function)
-        if queue is not None:
-            return queue
-        if len(function) > MAX_FUNCTION_NAME:
-            text = f"The name of a function may have {MAX_FUNCTION_NAME} bytes"
-            raise Refused(Limit.FUNCTIONS, text, "ARGUMENT_TOO_LARGE")
-        if 0 < self._most_functions <= len(self.queues):
-            raise Refused(Limit.FUNCTIONS, f"The server has its {self._most_functions} functions, and takes no new one")
+        if function not in self.queues:
+            if len(function) > MAX_FUNCTION_NAME:
+                text = f"The name of a function may have {MAX_FUNCTION_NAME} bytes"
+                raise Refused(Limit.FUNCTIONS, text, "ARGUMENT_TOO_LARGE")
+            if 0 < self._most_functions <= len(self.queues):
+                text = f"The server has its {self._most_functions} functions, and takes no new one"
+                raise Refused(Limit.FUNCTIONS, text)
         return self._known_queue(function)
 
     def _known_queue(self, function: bytes) -> FunctionQueue:
@@ -143,12 +142,7 @@ class Scheduler:
         if self._most_memory:
             self.check_memory(len(workload))
         job = self.jobs.create(queue, unique, workload, priority, reducer)
-        if run_at and run_at > self._clock.time():
-            job.deadline = self._delayed.push(run_at, job)
-        else:
-            queue.append(job)
-            if queue.sleepers:
-                self.wakeups.settle(queue)
+        self._line_up(job, run_at)
         return job
 
     def restore(self, record: JobRecord) -> None:
@@ -157,13 +151,17 @@ class Scheduler:
             self._restore_schedule(record)
             return
         queue = self._known_queue(record.function)
-        job = self.jobs.restore(queue, record)
-        if record.run_at > self._clock.time():
-            job.deadline = self._delayed.push(record.run_at, job)
-        else:
-            queue.append(job)
-            if queue.sleepers:
-                self.wakeups.settle(queue)
+        self._line_up(self.jobs.restore(queue, record), record.run_at)
+
+    def _line_up(self, job: Job, run_at: int) -> None:
+        """Let a job wait for its time, or for a worker."""
+        if run_at and run_at > self._clock.time():
+            job.deadline = self._delayed.push(run_at, job)
+            return
+        queue = job.queue
+        queue.append(job)
+        if queue.sleepers:
+            self.wakeups.settle(queue)
 
     def revoke(self, jobs: Iterable[Recorded]) -> None:
         """Let go of background jobs that could not be stored; they only stay if somebody else wants them."""

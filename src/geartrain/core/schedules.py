@@ -17,6 +17,7 @@ from cronsim import CronSim, CronSimError
 from geartrain.core.deadlines import Deadline, Deadlines
 from geartrain.errors import RemoteProtocolError
 from geartrain.jobrecord import JobRecord
+from geartrain.records import Priority
 
 __all__ = ["CronFields", "Schedule", "Schedules", "cron_line"]
 
@@ -25,6 +26,7 @@ log = logging.getLogger("geartrain.jobs")
 # Minute, hour, day of the month, month, day of the week, as they come in the packet.
 CronFields: TypeAlias = tuple[bytes, bytes, bytes, bytes, bytes]
 
+_NORMAL = int(Priority.NORMAL)
 _MAX_FIELD = 200  # bytes; all sixty minutes one by one take less
 _MAY_STAND = re.compile(rb"[0-9A-Za-z*,/#-]+")
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")  # the packet counts from Monday, cron from Sunday
@@ -73,14 +75,14 @@ class Schedule:
     def __repr__(self) -> str:
         return f"<Schedule {self.handle.decode(errors='replace')} {self.cron}>"
 
-    def record(self, priority: int = 1) -> JobRecord:
+    def record(self) -> JobRecord:
         """Return what a store keeps of it."""
         return JobRecord(
             self.number,
             self.handle,
             self.function,
             self.unique,
-            priority,
+            _NORMAL,
             self.workload,
             self.due,
             schedule=self.cron.encode(),

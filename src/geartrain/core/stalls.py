@@ -10,13 +10,13 @@ import enum
 import logging
 from collections.abc import Iterable
 
+from geartrain.core.levels import NOTICE
 from geartrain.core.state import FunctionQueue, Peer
 from geartrain.protocol.text import printable
 
 __all__ = ["Stall", "StallReason", "Stalls"]
 
 log = logging.getLogger("geartrain.jobs")
-_NOTICE = 25
 
 _LOOKS = 2  # in the time that a queue may stand still
 
@@ -35,7 +35,7 @@ _WORDS = {
     StallReason.SILENT: (logging.ERROR, "workers that are free do not come for them"),
     StallReason.DECLINING: (logging.ERROR, "workers that are woken for them go back to sleep"),
     StallReason.BUSY: (logging.ERROR, "all workers hold on to others"),
-    StallReason.NO_WORKERS: (_NOTICE, "there is no worker for them"),
+    StallReason.NO_WORKERS: (NOTICE, "there is no worker for them"),
 }
 
 
@@ -73,7 +73,7 @@ class Stall:
         """Say that it is over, if the log had it."""
         if self._told:
             name = printable(self.queue.name).decode(errors="replace")
-            log.log(_NOTICE, "%s: jobs are taken again, or none waits any more", name)
+            log.log(NOTICE, "%s: jobs are taken again, or none waits any more", name)
 
 
 class Stalls:

@@ -18,6 +18,8 @@ import syslog
 from datetime import datetime
 from io import TextIOWrapper
 
+from geartrain.core import levels
+
 __all__ = ["Level", "LogFormat", "JsonFormatter", "LogSetup", "TextFormatter"]
 
 
@@ -29,7 +31,7 @@ class Level(enum.IntEnum):
     CRITICAL = 50
     ERROR = 40
     WARNING = 30
-    NOTICE = 25
+    NOTICE = levels.NOTICE
     INFO = 20
     DEBUG = 10
 

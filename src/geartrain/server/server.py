@@ -171,9 +171,9 @@ class Server:
             interval=self._options.store_within if self._options.durability is Durability.RELAXED else 0.0,
         )
         self._job_server.begin_restoring(opened.created)
-        self._restoring = asyncio.get_running_loop().create_task(self._restore(self._committer, opened.jobs))
+        self._restoring = asyncio.get_running_loop().create_task(self._restore(self._committer))
 
-    async def _restore(self, committer: Committer, jobs: int) -> None:
+    async def _restore(self, committer: Committer) -> None:
         begun = time.monotonic()
         try:
             restored = await committer.restore()

@@ -5,7 +5,6 @@ Our tables and keys are not gearmand's: jobs that a C server left behind are bro
 import``.
 """
 
-# option() returns dataclass fields
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
