@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 # other.
 STAIRCASE = [
     {"_version", "errors"},
-    {"records", "jobrecord", "names"},
+    {"records", "jobrecord", "names", "cron"},
     {"protocol", "transport", "codecs", "storage"},
     {"typed"},
     {"core", "client", "admin"},

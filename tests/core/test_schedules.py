@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from geartrain.core import Durability, JobServerOptions
-from geartrain.core.schedules import CronFields, Schedule, cron_line
+from geartrain.core.schedules import Schedule, cron_line
+from geartrain.cron import CronFields
 from geartrain.errors import RemoteProtocolError
 from geartrain.jobrecord import JobRecord
 from geartrain.protocol import Command

@@ -5,13 +5,9 @@ Cron counts the days of the week from Sunday, the packet from Monday, so ranges 
 say is judged by the server, which has to keep to it.
 """
 
-from collections.abc import Iterator
-from typing import TypeAlias
+from geartrain.cron import FROM_MONDAY, FROM_SUNDAY, CronFields, expand_days
 
-__all__ = ["CronFields", "cron_fields", "cron_of"]
-
-# Minute, hour, day of the month, month, day of the week.
-CronFields: TypeAlias = tuple[bytes, bytes, bytes, bytes, bytes]
+__all__ = ["cron_fields", "cron_of"]
 
 _NICKNAMES = {
     "@hourly": "0 * * * *",
@@ -22,7 +18,6 @@ _NICKNAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 
 def cron_fields(line: str) -> CronFields:
@@ -38,7 +33,12 @@ def cron_fields(line: str) -> CronFields:
             f"{', '.join(_NICKNAMES)}, not {line!r}"
         )
     *times, weekday = fields
-    days = weekday if weekday == "*" else ",".join(day for term in weekday.split(",") for day in _days(term, line))
+    try:
+        days = _weekdays(weekday)
+    except ValueError as error:
+        raise ValueError(
+            f"the last field of a cron line is the day of the week, unlike that of {line!r}: {error}"
+        ) from None
     minute, hour, day, month = (field.encode() for field in times)
     return minute, hour, day, month, days.encode()
 
@@ -56,33 +56,10 @@ def cron_of(line: str | None, at: object, delay: object) -> CronFields | None:
     return cron_fields(line)
 
 
-def _days(term: str, line: str) -> Iterator[str]:
-    """Yield the days that one term of the last field means, counted from Monday."""
-    if "#" in term:
-        day, _, nth = term.partition("#")
-        yield f"{_from_monday(_day(day, line))}#{nth}"
-    elif term.upper().endswith("L"):
-        yield f"{_from_monday(_day(term[:-1], line))}L"
-    else:
-        span, slash, step = term.partition("/")
-        first, dash, last = ("0", "-", "6") if span == "*" else span.partition("-")
-        start = _day(first, line)
-        end = _day(last, line) if dash else 6 if slash else start
-        if end < start and last.upper() in ("SUN", "0"):
-            end = 7
-        if end < start or (slash and not (step.isdigit() and int(step))):
-            raise ValueError(f"the last field of a cron line is the day of the week, not {term!r} as in {line!r}")
-        for each in range(start, end + 1, int(step or 1)):
-            yield str(_from_monday(each))
-
-
-def _day(text: str, line: str) -> int:
-    if text.upper() in _DAYS:
-        return _DAYS.index(text.upper())
-    if text.isdigit() and int(text) <= 7:
-        return int(text)
-    raise ValueError(f"a day of the week is 0 to 7 or SUN to SAT, not {text!r} as in {line!r}")
-
-
-def _from_monday(day: int) -> int:
-    return (day - 1) % 7
+def _weekdays(field: str) -> str:
+    if field == "*":
+        return field
+    if any(term.endswith("/") and "#" not in term for term in field.split(",")):
+        raise ValueError("a step needs a number")
+    days = expand_days(field.upper(), FROM_SUNDAY)
+    return ",".join(f"{FROM_MONDAY.index(day)}{which}" for day, which in days)

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeAlias
 
-from geartrain.client.cron import CronFields
 from geartrain.codecs import RAW, Codec
+from geartrain.cron import CronFields
 from geartrain.errors import LocalProtocolError
 from geartrain.names import Text, encode, function_bytes
 from geartrain.protocol import Command, request

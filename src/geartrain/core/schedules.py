@@ -8,28 +8,24 @@ clock was set forward, collapse into one. If the clock is set back, all times ar
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, tzinfo
-from typing import TypeAlias
 
 from cronsim import CronSim, CronSimError
 
 from geartrain.core.deadlines import Deadline, Deadlines
+from geartrain.cron import FROM_MONDAY, FROM_SUNDAY, CronFields, expand_days
 from geartrain.errors import RemoteProtocolError
 from geartrain.jobrecord import JobRecord
 from geartrain.records import Priority
 
-__all__ = ["CronFields", "Schedule", "Schedules", "cron_line"]
+__all__ = ["Schedule", "Schedules", "cron_line"]
 
 log = logging.getLogger("geartrain.jobs")
-
-# Minute, hour, day of the month, month, day of the week, as they come in the packet.
-CronFields: TypeAlias = tuple[bytes, bytes, bytes, bytes, bytes]
 
 _NORMAL = int(Priority.NORMAL)
 _MAX_FIELD = 200  # bytes; all sixty minutes one by one take less
 _MAY_STAND = re.compile(rb"[0-9A-Za-z*,/#-]+")
-_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")  # the packet counts from Monday, cron from Sunday
 
 # Seconds that a clock may go back before that means that it was set.
 _SET_BACK = 1.0
@@ -191,7 +187,7 @@ def cron_line(fields: CronFields) -> str:
     try:
         line = " ".join([*times, _weekdays(weekday)])
         next(CronSim(line, datetime(2001, 1, 1)))  # noqa: DTZ001  # any moment of any zone does
-    except (CronSimError, StopIteration) as error:
+    except (CronSimError, StopIteration, ValueError) as error:
         reason = str(error) or "it is never due"
         raise RemoteProtocolError(
             f"not minute (0-59), hour (0-23), day (1-31), month (1-12), day of the week (0-6, 0 is Monday): "
@@ -201,31 +197,9 @@ def cron_line(fields: CronFields) -> str:
 
 
 def _weekdays(field: str) -> str:
-    """Return the days of the week one by one and by name, as ranges of numbers begin on different days."""
+    """Return the days of the week one by one and by name; cron has numbers only for the last of a month."""
     if field == "*":
         return field
-    return ",".join(name for term in field.split(",") for name in _weekday_term(term))
-
-
-def _weekday_term(term: str) -> Sequence[str]:
-    """Return the days that one term means: a day, the n-th or the last of a month, or a range, perhaps with steps."""
-    day, hash_, nth = term.partition("#")
-    if hash_:
-        return [f"{_weekday(day)}#{nth}"]
-    if term.endswith("L"):
-        return [f"{(_WEEKDAYS.index(_weekday(term[:-1])) + 1) % 7}L"]  # which cron has for numbers only
-    span, _, step = term.partition("/")
-    first, dash, last = ("0", "-", "6") if span == "*" else span.partition("-")
-    start = _WEEKDAYS.index(_weekday(first))
-    end = _WEEKDAYS.index(_weekday(last)) if dash else 6 if step else start
-    if end < start or not (step or "1").isdigit() or int(step or 1) == 0:
-        raise CronSimError("Bad day-of-week")
-    return _WEEKDAYS[start : end + 1 : int(step or 1)]
-
-
-def _weekday(day: str) -> str:
-    if day in _WEEKDAYS:
-        return day
-    if not day.isdigit() or int(day) >= len(_WEEKDAYS):
-        raise CronSimError("Bad day-of-week")
-    return _WEEKDAYS[int(day)]
+    return ",".join(
+        f"{FROM_SUNDAY.index(day)}L" if which == "L" else day + which for day, which in expand_days(field, FROM_MONDAY)
+    )

@@ -17,7 +17,7 @@ from geartrain.client.aio.hub import Hub
 from geartrain.client.aio.job import AsyncSubmittedJob, BackgroundSubmission, Question
 from geartrain.client.aio.source import feed
 from geartrain.client.bulk import Batch
-from geartrain.client.cron import CronFields, cron_of
+from geartrain.client.cron import cron_of
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import Configured
 from geartrain.client.remote import ParametersT, Remote, ReturnT, signature_of
@@ -25,6 +25,7 @@ from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, h
 from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
 from geartrain.codecs import Codec
+from geartrain.cron import CronFields
 from geartrain.errors import ConnectionLost
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT

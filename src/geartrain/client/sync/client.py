@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from geartrain.client.bulk import Batch
-from geartrain.client.cron import CronFields, cron_of
+from geartrain.client.cron import cron_of
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import Configured
 from geartrain.client.remote import ParametersT, Remote, ReturnT, signature_of
@@ -24,6 +24,7 @@ from geartrain.client.sync.hub import Hub
 from geartrain.client.sync.job import BackgroundSubmission, Question, SubmittedJob
 from geartrain.client.ticket import Ticket
 from geartrain.codecs import Codec
+from geartrain.cron import CronFields
 from geartrain.errors import ConnectionLost
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
