@@ -3,10 +3,12 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 
 import pytest
 
 from geartrain.core import Durability, JobServerOptions
+from geartrain.core.access import SUBMIT, WORK, AccessRules, Rule, digest_of
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
 
@@ -108,8 +110,25 @@ def mistakes(wire: Wire) -> None:
     peer.close()
 
 
+def rules(wire: Wire) -> None:
+    token = b"n" * 32
+    mine = Rule(rights=SUBMIT | WORK, functions=(b"f*",), certificates=(b"a*",), tokens=(digest_of(token),), local=True)
+    far = Rule(rights=SUBMIT, networks=(ip_network("192.0.2.0/24"),))
+    wire.server.change_options(JobServerOptions(access=AccessRules((mine, far))))
+    peer, stranger = wire.connect(certificate=[b"abc"]), wire.connect("192.0.2.7", local=False)
+    for each in (peer, stranger):
+        each.send(Command.CAN_DO, b"f")
+        each.send(Command.OPTION_REQ, b"token=" + token)
+        each.send(Command.OPTION_REQ, b"token=wrong")
+        each.send(Command.SUBMIT_JOB, b"g", b"", b"")
+        each.say("create function f")
+    wire.server.change_options(JobServerOptions())
+    peer.close()
+    stranger.close()
+
+
 @pytest.mark.parametrize(
-    "conversation", [foreground, lost_workers_and_clients, time_outs, later, administration, mistakes]
+    "conversation", [foreground, lost_workers_and_clients, time_outs, later, administration, mistakes, rules]
 )
 def test_there_is_nothing_to_collect(
     wire: Wire, conversation: Callable[[Wire], None], found: Callable[[], list[str]]

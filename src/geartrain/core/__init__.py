@@ -6,10 +6,20 @@ import types
 from geartrain.core.admin import Shutdown
 from geartrain.core.clock import Clock
 from geartrain.core.jobserver import JobServer
-from geartrain.core.options import Durability, JobServerOptions, PriorityScope
+from geartrain.core.options import Durability, JobServerOptions, PriorityScope, Who
 from geartrain.core.state import Peer
 
-__all__ = ["IS_COMPILED", "Clock", "Durability", "JobServer", "JobServerOptions", "Peer", "PriorityScope", "Shutdown"]
+__all__ = [
+    "IS_COMPILED",
+    "Clock",
+    "Durability",
+    "JobServer",
+    "JobServerOptions",
+    "Peer",
+    "PriorityScope",
+    "Shutdown",
+    "Who",
+]
 
 # Whether the build has compiled this package and `geartrain.protocol`, which it does together.
 IS_COMPILED = not isinstance(JobServer.tick, types.FunctionType)

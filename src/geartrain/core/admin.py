@@ -4,6 +4,7 @@
 import enum
 import re
 
+from geartrain.core.gate import Gate
 from geartrain.core.limits import Limit, Refused
 from geartrain.core.options import JobServerOptions
 from geartrain.core.scheduler import Scheduler
@@ -37,16 +38,25 @@ class Shutdown(enum.Enum):
 class Admin:
     """Answers text commands from what the scheduler, the list of peers and the count of refusals say.
 
+    Args:
+        gate: Says who may use which.
+
     Attributes:
         shutdown_requested: Set once somebody who may has said ``shutdown``.
     """
 
-    __slots__ = ("_answers", "_options", "_peers", "_refused", "_scheduler", "shutdown_requested")
+    __slots__ = ("_answers", "_gate", "_options", "_peers", "_refused", "_scheduler", "shutdown_requested")
 
     def __init__(
-        self, scheduler: Scheduler, peers: dict[Peer, None], refused: dict[Limit, int], options: JobServerOptions
+        self,
+        scheduler: Scheduler,
+        peers: dict[Peer, None],
+        refused: dict[Limit, int],
+        gate: Gate,
+        options: JobServerOptions,
     ) -> None:
         self._scheduler = scheduler
+        self._gate = gate
         self._peers = peers
         self._refused = refused
         self._options = options
@@ -71,17 +81,55 @@ class Admin:
         }
 
     def answer(self, peer: Peer, line: bytes) -> bytes:
-        """Return the reply to a line."""
+        """Return the reply to a line.
+
+        Raises:
+            NotAllowed: The peer may not ask that.
+        """
         try:
             if line[:8].lower() == b"shutdown":
                 self._check_shutdown(peer, line)
             request = parse_line(line)
+            if request.command is TextCommand.TOKEN:
+                self._gate.take_token(peer, request.arguments[0])
+                return OK
+            self._check(peer, request)
             return self._answers[request.command](request)
         except TextError as error:
             return error.reply
         except Refused as refusal:
             self._refused[refusal.limit] += 1
             return TextError(f"{refusal.code} {str(refusal).replace(' ', '+')}").reply
+
+    def change_options(self, options: JobServerOptions) -> None:
+        """Answer for these options from now on."""
+        self._options = options
+
+    def _check(self, peer: Peer, request: TextRequest) -> None:
+        """See whether a peer may ask that."""
+        command = request.command
+        if COMMANDS[command].changes:
+            self._gate.check_change(peer, command.value)
+            self._gate.check_function(peer, command.value, self._concerned(request))
+        elif command is not TextCommand.VERSION:  # a sign of life, which everybody may ask for
+            self._gate.check_read(peer, command.value)
+
+    def _concerned(self, request: TextRequest) -> bytes | None:
+        """Return the function that a command changes something of; None stands for the whole server."""
+        if request.command is TextCommand.SHUTDOWN:
+            return None
+        if request.command is not TextCommand.CANCEL_JOB:
+            return request.arguments[0]
+        return self._function_of(request.arguments[0])
+
+    def _function_of(self, handle: bytes) -> bytes:
+        job = self._scheduler.jobs.get(handle)
+        if job is not None:
+            return job.queue.name
+        schedule = self._scheduler.schedules.get(handle)
+        if schedule is None:
+            raise TextError("UNKNOWN_JOB")
+        return schedule.function
 
     def _status(self, request: TextRequest) -> bytes:
         return listing(
@@ -137,8 +185,7 @@ class Admin:
             self._scheduler.cancel(job)
             return OK
         schedule = self._scheduler.schedules.get(handle)
-        if schedule is None:
-            raise TextError("UNKNOWN_JOB")
+        assert schedule is not None, "it was found when its function was looked at"
         self._scheduler.cancel_schedule(schedule)
         return OK
 

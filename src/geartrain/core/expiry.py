@@ -30,10 +30,17 @@ class Expiry:
     __slots__ = ("_after", "_idle", "_period", "due")
 
     def __init__(self, after: float) -> None:
+        self._after = 0.0
+        self._period = 0.0
+        self._idle: dict[FunctionQueue, tuple[float, int]] = {}  # since when, and the jobs that had been taken then
+        self.due: float | None = None
+        self.change(after)
+
+    def change(self, after: float) -> None:
+        """Go by another time from now on; who has been idle stays so."""
         self._after = after
         self._period = after / _LOOKS
-        self._idle: dict[FunctionQueue, tuple[float, int]] = {}  # since when, and the jobs that had been taken then
-        self.due: float | None = 0.0 if after else None
+        self.due = 0.0 if after else None
 
     def look(self, queues: dict[bytes, FunctionQueue], kept: set[bytes], now: float) -> None:
         """Forget what has been idle for long enough, but for the names that are to be kept."""

@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
+from geartrain.core.access import ADMIN, SUBMIT, WORK
 from geartrain.core.admin import Admin, Shutdown
 from geartrain.core.clock import Clock
 from geartrain.core.complaints import Complaints
+from geartrain.core.gate import Gate, NotAllowed, shown
 from geartrain.core.journal import Journal
 from geartrain.core.levels import NOTICE
 from geartrain.core.limits import MAX_WAITS, Limit, Refused
@@ -24,7 +26,7 @@ from geartrain.errors import ProtocolError, RemoteProtocolError
 from geartrain.jobrecord import JobRecord
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import HEADER, RESPONSE, Packet, response
-from geartrain.protocol.text import printable
+from geartrain.protocol.text import TextError, printable
 from geartrain.records import Priority
 
 __all__ = ["JobServer"]
@@ -34,6 +36,7 @@ log = logging.getLogger("geartrain.jobs")
 Handler: TypeAlias = Callable[[Peer, int, list[bytes]], None]
 
 MAX_UNIQUE = 64  # bytes, also of a reducer's name (protocol 1.2)
+_TOKEN = b"token="  # the option by which a peer shows that it knows one
 MAX_CLIENT_ID = 127  # bytes that are kept
 _INT64_MAX = 2**63 - 1
 _NORMAL = int(Priority.NORMAL)
@@ -50,6 +53,7 @@ _UNIQUE_TOO_LARGE = response(Command.ERROR, b"ARGUMENT_TOO_LARGE", b"Unique valu
 _STORE_REFUSES = response(Command.ERROR, b"QUEUE_ERROR", b"The store does not take jobs at present")
 _NOT_EXPECTED = response(Command.ERROR, b"INVALID_COMMAND", b"Command not expected")
 _WRONG_MAGIC = response(Command.ERROR, b"INVALID_MAGIC", b"Request magic expected")
+_TOKEN_TAKEN = response(Command.OPTION_RES, b"token")
 _UNKNOWN_OPTION = response(Command.ERROR, b"UNKNOWN_OPTION", b"Server does not recognize given option")
 
 # How each plain submission is queued: priority, and whether nobody waits for it.
@@ -69,6 +73,10 @@ _SUBMIT_COMMANDS = [
     Command.SUBMIT_REDUCE_JOB,
     Command.SUBMIT_REDUCE_JOB_BACKGROUND,
 ]
+
+_REDUCE_COMMANDS = frozenset({int(Command.SUBMIT_REDUCE_JOB), int(Command.SUBMIT_REDUCE_JOB_BACKGROUND)})
+
+_ANY_RIGHT = SUBMIT | WORK | ADMIN
 
 # What is said of a result for a job that its sender does not run.
 _RESULT = b"Job given in work result not found"
@@ -105,6 +113,7 @@ class JobServer:
         "_clock",
         "_complaints",
         "_dirty",
+        "_gate",
         "_handlers",
         "_logs_submissions",
         "_most_awaited",
@@ -130,7 +139,8 @@ class JobServer:
         self._parked: dict[Peer, list[Packet]] = {}  # what came behind a submission while jobs are restored
         self._stores = options.durability in (Durability.COMMIT, Durability.RELAXED)
         self._scheduler = Scheduler(options, clock)
-        self._admin = Admin(self._scheduler, self._peers, self.refused, options)
+        self._gate = Gate(self._scheduler, self._peers, options)
+        self._admin = Admin(self._scheduler, self._peers, self.refused, self._gate, options)
         self._logs_submissions = log.isEnabledFor(NOTICE)  # on the way of a job there is no time for that
         self._handlers: dict[int, Handler] = dict.fromkeys(map(int, Command), self._unexpected)
         self._handlers |= {
@@ -166,6 +176,7 @@ class JobServer:
         }
 
         self._submissions = {int(command): self._handlers[command] for command in _SUBMIT_COMMANDS}
+        self._choose_submissions()
 
     # For the shell.
 
@@ -184,9 +195,33 @@ class JobServer:
         """How many times a worker was woken and did not grab in time."""
         return self._scheduler.wakeups.unanswered
 
-    def connect(self, host: str, fd: int, *, local: bool) -> Peer:
-        """Return a new peer."""
+    def change_options(self, options: JobServerOptions) -> None:
+        """Go by these limits and rules from now on. Whatever was accepted stays, and so does everybody.
+
+        Other options are taken up at the start only.
+        """
+        self._options = options
+        self._most_awaited = options.max_jobs_per_connection
+        self._logs_submissions = log.isEnabledFor(NOTICE)
+        self._scheduler.change_limits(options)
+        self._admin.change_options(options)
+        self._gate.change(options)
+        self._choose_submissions()
+
+    def _choose_submissions(self) -> None:
+        """Have submissions wait, or looked at by the rules, or neither: where there are no rules they cost nothing."""
+        if self.is_restoring:
+            self._handlers |= dict.fromkeys(self._submissions, self._park)
+        elif self._gate.rules is not None:
+            self._handlers |= dict.fromkeys(self._submissions, self._submit_if_allowed)
+        else:
+            self._handlers |= self._submissions
+
+    def connect(self, host: str, fd: int, *, local: bool, certificate: Iterable[bytes] = ()) -> Peer:
+        """Return a new peer; ``certificate`` has the names in its certificate, if it has shown one that is trusted."""
         peer = Peer(host, fd, local, self._options.exceptions, self._dirty)
+        peer.standing.certificate = tuple(certificate)
+        self._gate.admit(peer)
         self._peers[peer] = None
         return peer
 
@@ -243,7 +278,7 @@ class JobServer:
         """
         self.is_restoring = self._scheduler.is_restoring = True
         self._scheduler.jobs.created = created
-        self._handlers |= dict.fromkeys(self._submissions, self._park)
+        self._choose_submissions()
 
     def restore(self, records: Iterable[JobRecord]) -> None:
         """Take back jobs, in the order of their numbers."""
@@ -253,7 +288,7 @@ class JobServer:
     def end_restoring(self) -> None:
         """Go on with those who had to wait."""
         self.is_restoring = self._scheduler.is_restoring = False
-        self._handlers |= self._submissions
+        self._choose_submissions()
         parked, self._parked = self._parked, {}
         for peer, packets in parked.items():
             self.receive(peer, packets)
@@ -307,6 +342,16 @@ class JobServer:
         return dirty
 
     # From clients.
+
+    def _submit_if_allowed(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        functions = [arguments[0]]
+        if command in _REDUCE_COMMANDS:  # its parts come from the worker, who may do more than whoever asks for them
+            functions.append(arguments[2])
+        for function in functions:
+            if not self._gate.may(peer, SUBMIT, function):
+                self._refuse_right(peer, "submit jobs of", function)
+                return
+        self._submissions[command](peer, command, arguments)
 
     def _submit(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         function, unique, workload = arguments
@@ -416,15 +461,20 @@ class JobServer:
 
     def _get_status(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         handle = arguments[0].removesuffix(b"\0")
-        job = self._scheduler.jobs.get(handle)
-        known = _KNOWN if job is None and self._scheduler.schedules.get(handle) is not None else _status(job)
-        peer.send(response(Command.STATUS_RES, handle, *known))
+        job = self._visible(peer, self._scheduler.jobs.get(handle))
+        schedule = self._scheduler.schedules.get(handle) if job is None else None
+        is_schedule = schedule is not None and self._gate.may(peer, _ANY_RIGHT, schedule.function)
+        peer.send(response(Command.STATUS_RES, handle, *(_KNOWN if is_schedule else _status(job))))
 
     def _get_status_unique(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         unique = arguments[0].removesuffix(b"\0")
-        job = self._scheduler.jobs.find_unique(unique)
+        job = self._visible(peer, self._scheduler.jobs.find_unique(unique))
         waiting = job.waiting_clients() if job is not None else 0
         peer.send(response(Command.STATUS_RES_UNIQUE, unique, *_status(job), b"%d" % waiting))
+
+    def _visible(self, peer: Peer, job: Job | None) -> Job | None:
+        """Return a job if its peer may know of it: whoever has any right to its function may."""
+        return job if job is not None and self._gate.may(peer, _ANY_RIGHT, job.queue.name) else None
 
     # From workers.
 
@@ -441,6 +491,10 @@ class JobServer:
         self._enable(peer, function, timeout)
 
     def _enable(self, peer: Peer, function: bytes, timeout: float) -> None:
+        if not self._gate.may(peer, WORK, function):
+            self._gate.bar(peer, function, timeout)
+            self._refuse_right(peer, "work on", function)
+            return
         try:
             self._scheduler.enable(peer, function, timeout)
         except Refused as refusal:
@@ -448,9 +502,11 @@ class JobServer:
 
     def _cant_do(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         self._scheduler.disable(peer, arguments[0])
+        peer.standing.barred.pop(arguments[0], None)
 
     def _reset_abilities(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         self._scheduler.disable_all(peer)
+        peer.standing.barred.clear()
 
     def _set_client_id(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         peer.client_id = arguments[0][:MAX_CLIENT_ID]
@@ -549,14 +605,30 @@ class JobServer:
 
     def _option(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         option = arguments[0]
-        if option.removesuffix(b"\0").lower() == b"exceptions":
+        if option.startswith(_TOKEN):
+            self._take_token(peer, option)
+        elif option.removesuffix(b"\0").lower() == b"exceptions":
             peer.exceptions = True
             peer.send(response(Command.OPTION_RES, option))
         else:
             self._error(peer, _UNKNOWN_OPTION)
 
+    def _take_token(self, peer: Peer, option: bytes) -> None:
+        """Answer with the name of the option alone: what came with it is nobody's business."""
+        try:
+            self._gate.take_token(peer, option.removeprefix(_TOKEN).removesuffix(b"\0"))
+        except NotAllowed as error:
+            self._error(peer, _error_packet(error.code, str(error)))
+        else:
+            peer.send(_TOKEN_TAKEN)
+
     def _text(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
-        peer.send(self._admin.answer(peer, arguments[0]))
+        try:
+            reply = self._admin.answer(peer, arguments[0])
+        except NotAllowed as error:
+            self._complain(peer, error.code, str(error))
+            reply = TextError(f"{error.code} {str(error).replace(' ', '+')}").reply
+        peer.send(reply)
 
     def _unexpected(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         self._error(peer, _NOT_EXPECTED)
@@ -568,11 +640,16 @@ class JobServer:
         self.refused[refusal.limit] += 1
         self._error(peer, _error_packet(refusal.code, str(refusal)))
 
+    def _refuse_right(self, peer: Peer, what: str, function: bytes) -> None:
+        self._error(peer, _error_packet("NOT_ALLOWED", f"This connection may not {what} {shown(function)}"))
+
     def _error(self, peer: Peer, packet: bytes) -> None:
         code, _, text = packet[12:].partition(b"\0")
-        now = self._clock.monotonic()
-        self._complaints.tell(peer.host, code.decode(), text.decode(errors="replace"), repr(peer), now)
+        self._complain(peer, code.decode(), text.decode(errors="replace"))
         peer.send(packet)
+
+    def _complain(self, peer: Peer, code: str, text: str) -> None:
+        self._complaints.tell(peer.host, code, text, repr(peer), self._clock.monotonic())
 
 
 def _check_waits(job: Job, peer: Peer) -> None:

@@ -5,7 +5,9 @@ import enum
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
-__all__ = ["Durability", "JobServerOptions", "PriorityScope"]
+from geartrain.core.access import AccessRules
+
+__all__ = ["Durability", "JobServerOptions", "PriorityScope", "Who"]
 
 
 class PriorityScope(enum.Enum):
@@ -22,6 +24,14 @@ class Durability(enum.Enum):
     RELAXED = "relaxed"  # soon after
     SHUTDOWN = "shutdown"  # when the server is stopped in good form; it is lost with a server that is killed
     NONE = "none"  # never
+
+
+class Who(enum.Enum):
+    """Who may use text commands."""
+
+    ALL = "all"
+    LOCAL = "local"  # whoever connects from this machine
+    ADMIN = "admin"  # whom a rule gives the right; all, as long as there are no rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +60,9 @@ class JobServerOptions:
         max_jobs_per_connection: The most jobs that a connection may wait for; 0 for any number.
         stall_after: Seconds that jobs may wait while a worker is free before their queue stands still; 0 for any time.
         stall_busy_after: The same while all workers hold jobs.
+        access: Who may do what with which functions; None for everybody everything.
+        text_reads: Who may use text commands that only tell something.
+        text_changes: Who may use those that change something.
     """
 
     handle_prefix: bytes = b"H:localhost"
@@ -72,3 +85,6 @@ class JobServerOptions:
     max_jobs_per_connection: int = 0
     stall_after: float = 0.0
     stall_busy_after: float = 600.0
+    access: AccessRules | None = None
+    text_reads: Who = Who.ALL
+    text_changes: Who = Who.ADMIN

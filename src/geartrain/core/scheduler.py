@@ -89,6 +89,12 @@ class Scheduler:
         self._timeouts: Deadlines[Job] = Deadlines()  # in monotonic time
         self._delayed: Deadlines[Job] = Deadlines()  # in seconds since the epoch
 
+    def change_limits(self, options: JobServerOptions) -> None:
+        """Go by these limits from now on. What there is beyond them stays."""
+        self._most_functions = options.max_functions
+        self._most_memory = options.max_memory
+        self._expiry.change(options.function_expiry)
+
     def queue(self, function: bytes) -> FunctionQueue:
         """Return the queue of a function, which exists from its first use.
 

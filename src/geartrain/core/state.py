@@ -13,6 +13,7 @@ A peer is a connection; it can be client and worker at once. These hold between 
 import enum
 from collections import OrderedDict, deque
 
+from geartrain.core.access import Standing
 from geartrain.core.deadlines import Deadline
 from geartrain.jobrecord import JobRecord
 from geartrain.protocol.commands import Command
@@ -291,6 +292,7 @@ class Peer:
         running: The jobs that it runs, by handle.
         woken_for: The queue for whose job it was woken and has not answered yet.
         declined: How often in a row it was woken and went back to sleep.
+        standing: Who it is in the eyes of the rules.
     """
 
     __slots__ = (
@@ -312,6 +314,7 @@ class Peer:
         "is_local",
         "outgoing",
         "running",
+        "standing",
         "woken_for",
     )
 
@@ -319,6 +322,7 @@ class Peer:
         self.host = host
         self.fd = fd
         self.is_local = is_local
+        self.standing = Standing(host, is_local)
         self.client_id = b"-"
         self.exceptions = exceptions
         self.closing = False

@@ -50,6 +50,7 @@ class TextCommand(enum.Enum):
     GETPID = "getpid"
     VERBOSE = "verbose"
     SHUTDOWN = "shutdown"
+    TOKEN = "token"  # noqa: S105  # the word, no secret
 
 
 class ReplyKind(enum.Enum):
@@ -66,12 +67,14 @@ class TextShape:
     Attributes:
         most: The most arguments there can be, or None where further words have always been ignored.
         surplus: The error for another number of arguments.
+        changes: Whether it changes something, rather than only tell.
     """
 
     reply: ReplyKind
     least: int = 0
     most: int | None = None
     surplus: str = ""
+    changes: bool = False
 
 
 INVALID_ARGUMENTS = "INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+"
@@ -88,14 +91,15 @@ COMMANDS: dict[TextCommand, TextShape] = {
     TextCommand.SHOW_SCHEDULES: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.SHOW_STALLS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.SHOW_LIMITS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
-    TextCommand.CANCEL_JOB: TextShape(ReplyKind.LINE, 1, 1, UNKNOWN_ERROR),
-    TextCommand.CREATE_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "create"),
-    TextCommand.DROP_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "drop"),
-    TextCommand.MAXQUEUE: TextShape(ReplyKind.LINE, 1, 4, INVALID_ARGUMENTS + "maxqueue"),
+    TextCommand.CANCEL_JOB: TextShape(ReplyKind.LINE, 1, 1, UNKNOWN_ERROR, True),
+    TextCommand.CREATE_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "create", True),
+    TextCommand.DROP_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "drop", True),
+    TextCommand.MAXQUEUE: TextShape(ReplyKind.LINE, 1, 4, INVALID_ARGUMENTS + "maxqueue", True),
     TextCommand.VERSION: TextShape(ReplyKind.LINE),
     TextCommand.GETPID: TextShape(ReplyKind.LINE),
     TextCommand.VERBOSE: TextShape(ReplyKind.LINE),
-    TextCommand.SHUTDOWN: TextShape(ReplyKind.LINE, 0, 1, INVALID_ARGUMENTS + "shutdown"),
+    TextCommand.SHUTDOWN: TextShape(ReplyKind.LINE, 0, 1, INVALID_ARGUMENTS + "shutdown", True),
+    TextCommand.TOKEN: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "token"),
 }
 
 _BY_WORDS = {tuple(command.value.encode().split()): command for command in TextCommand}

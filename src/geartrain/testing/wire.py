@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A job server and its peers in memory: whole conversations without sockets, threads or waiting."""
 
+from collections.abc import Sequence
+
 from geartrain.core import JobServer, JobServerOptions
 from geartrain.protocol import REQUEST, RESPONSE, Command, Parser, request
 from geartrain.testing.clock import FakeClock
@@ -26,9 +28,9 @@ class Wire:
         self.server = JobServer(options or JobServerOptions(), self.clock)
         self.peers: list[WirePeer] = []
 
-    def connect(self, host: str = "127.0.0.1", *, local: bool = True) -> "WirePeer":
-        """Return a new connection."""
-        peer = WirePeer(self, host, len(self.peers), local)
+    def connect(self, host: str = "127.0.0.1", *, local: bool = True, certificate: Sequence[bytes] = ()) -> "WirePeer":
+        """Return a new connection; ``certificate`` has the names in that of the peer."""
+        peer = WirePeer(self, host, len(self.peers), local, certificate)
         self.peers.append(peer)
         return peer
 
@@ -41,11 +43,11 @@ class Wire:
 class WirePeer:
     """One connection to the server of a `Wire`."""
 
-    def __init__(self, wire: Wire, host: str, fd: int, local: bool) -> None:
+    def __init__(self, wire: Wire, host: str, fd: int, local: bool, certificate: Sequence[bytes] = ()) -> None:
         self._server = wire.server
         self._parser = Parser(REQUEST)
         self._replies = Parser(RESPONSE)
-        self.peer = wire.server.connect(host, fd, local=local)
+        self.peer = wire.server.connect(host, fd, local=local, certificate=certificate)
 
     def send(self, command: Command, *arguments: bytes) -> None:
         """Send a packet."""

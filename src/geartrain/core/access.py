@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""Rules of who may do what with which functions, and who a peer is in their eyes.
+
+A rule allows, and nothing forbids: a peer may do what the rules that apply to it allow together. Without any rule
+everybody may do everything, and nobody looks in here.
+
+Tokens are kept as digests. What is not there cannot be shown by mistake, and digests are all of one length, so that
+comparing them takes the same time whatever they are.
+"""
+
+import enum
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+__all__ = [
+    "ADMIN",
+    "ANY_FUNCTION",
+    "SUBMIT",
+    "WORK",
+    "AccessRules",
+    "Network",
+    "Right",
+    "Rule",
+    "Standing",
+    "digest_of",
+    "matches",
+]
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+ANY_FUNCTION = b"*"
+
+# Functions whose rights are remembered for a peer: nobody submits to more of them in turn.
+_MAX_REMEMBERED = 1024
+
+
+class Right(enum.IntFlag):
+    """What may be done with a function."""
+
+    SUBMIT = 1
+    WORK = 2
+    ADMIN = 4
+
+
+# Module names: looking up a member of an enumeration costs 100 ns, as much as a call.
+SUBMIT = int(Right.SUBMIT)
+WORK = int(Right.WORK)
+ADMIN = int(Right.ADMIN)
+
+
+def digest_of(token: bytes) -> bytes:
+    """Return what is kept of a token."""
+    return hashlib.sha256(token).digest()
+
+
+def matches(pattern: bytes, name: bytes) -> bool:
+    """Tell whether a name is of a pattern, in which each ``*`` stands for any letters or none.
+
+    Parts are taken at their first place from the left, and never tried elsewhere: the time grows with the length of the
+    name alone, which a stranger may choose.
+    """
+    first, *middle = pattern.split(b"*")
+    if not middle:
+        return name == pattern
+    last = middle.pop()
+    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
+        return False
+    place = len(first)
+    end = len(name) - len(last)
+    for part in middle:
+        found = name.find(part, place, end)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule: to whom it applies, and what it allows.
+
+    Attributes:
+        rights: What is allowed, as the sum of `Right`.
+        functions: Patterns of the functions with which it is.
+        certificates: Patterns, one of which a name in the peer's certificate has to match.
+        tokens: Digests, one of which has to be that of the peer's token.
+        networks: One of them has the peer's address.
+        local: The peer may be on this machine instead.
+    """
+
+    rights: int
+    functions: tuple[bytes, ...] = (ANY_FUNCTION,)
+    certificates: tuple[bytes, ...] = ()
+    tokens: tuple[bytes, ...] = field(default=(), repr=False)
+    networks: tuple[Network, ...] = ()
+    local: bool = False
+
+    def applies_to(self, standing: "Standing") -> bool:
+        """Tell whether a peer meets all conditions that the rule has."""
+        return (
+            (not self.certificates or self._names(standing))
+            and (not self.tokens or _is_among(standing.token, self.tokens))
+            and (not (self.networks or self.local) or self._reaches(standing))
+        )
+
+    def covers(self, function: bytes) -> bool:
+        """Tell whether the rule is about a function."""
+        return any(matches(pattern, function) for pattern in self.functions)
+
+    def _names(self, standing: "Standing") -> bool:
+        return any(matches(pattern, name) for pattern in self.certificates for name in standing.certificate)
+
+    def _reaches(self, standing: "Standing") -> bool:
+        if self.local and standing.is_local:
+            return True
+        address = standing.address()
+        return address is not None and any(address in network for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """All rules that are in force together. They never change; others may take their place."""
+
+    rules: tuple[Rule, ...]
+
+    @property
+    def tokens(self) -> list[bytes]:
+        """The digests of all tokens."""
+        return [digest for rule in self.rules for digest in rule.tokens]
+
+    def knows(self, digest: bytes) -> bool:
+        """Tell whether a token is one of those in the rules."""
+        return _is_among(digest, self.tokens)
+
+
+def _is_among(digest: bytes, digests: Sequence[bytes]) -> bool:
+    """Compare with all of them, found or not, each in the same time: how long it takes tells nothing of any."""
+    found = False
+    for each in digests:
+        found |= hmac.compare_digest(each, digest)
+    return found
+
+
+class Standing:
+    """Who a peer is, as far as rules ask, and what it may do by those in force.
+
+    Attributes:
+        host: Its address.
+        is_local: Whether it connects from this machine.
+        certificate: The names in its certificate, if it has shown one that is trusted.
+        token: The digest of the token that it has shown last, or empty.
+        wrong_tokens: How many it has shown that nobody knows.
+        barred: The functions that it wants to work on and may not, with the time that their jobs may take.
+    """
+
+    __slots__ = ("_rights", "_rules", "barred", "certificate", "host", "is_local", "token", "wrong_tokens")
+
+    def __init__(self, host: str, is_local: bool) -> None:
+        self.host = host
+        self.is_local = is_local
+        self.certificate: tuple[bytes, ...] = ()
+        self.token = b""
+        self.wrong_tokens = 0
+        self.barred: dict[bytes, float] = {}
+        self._rules: list[Rule] = []
+        self._rights: dict[bytes, int] = {}
+
+    def judge(self, rules: AccessRules) -> None:
+        """Go by these rules from now on."""
+        self._rules = [rule for rule in rules.rules if rule.applies_to(self)]
+        self._rights = {}
+
+    def rights(self, function: bytes) -> int:
+        """Return what the peer may do with a function."""
+        rights = self._rights.get(function)
+        return self._look_up(function) if rights is None else rights
+
+    def may_everywhere(self, right: int) -> bool:
+        """Tell whether one rule gives a right for all functions."""
+        return any(rule.rights & right and ANY_FUNCTION in rule.functions for rule in self._rules)
+
+    def may_somewhere(self, right: int) -> bool:
+        """Tell whether there is a right for any function at all."""
+        return any(rule.rights & right for rule in self._rules)
+
+    def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        """Return the address as a number, without a zone; one of IPv4 that came over a socket for IPv6 as what it is.
+
+        A socket in the file system has none.
+        """
+        try:
+            address = ipaddress.ip_address(self.host.partition("%")[0])
+        except ValueError:
+            return None
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return address if mapped is None else mapped
+
+    def _look_up(self, function: bytes) -> int:
+        rights = 0
+        for rule in self._rules:
+            if rule.covers(function):
+                rights |= rule.rights
+        if rights:  # names that a stranger makes up are not kept
+            if len(self._rights) >= _MAX_REMEMBERED:
+                self._rights.clear()
+            self._rights[function] = rights
+        return rights

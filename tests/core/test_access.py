@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""Rules: to whom one applies, what it is about, and what takes no longer for whoever comes close to a token."""
+
+import hmac
+import ipaddress
+
+import pytest
+
+from geartrain.core.access import ADMIN, SUBMIT, WORK, AccessRules, Right, Rule, Standing, digest_of, matches
+
+TOKEN = b"tlhIngan-Hol-vIjatlh"
+STANDING = Standing("192.0.2.7", False)
+
+
+def standing(host: str = "192.0.2.7", *, local: bool = False, certificate: tuple[bytes, ...] = ()) -> Standing:
+    made = Standing(host, local)
+    made.certificate = certificate
+    return made
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        (b"email", b"email", True),
+        (b"email", b"email2", False),
+        (b"email", b"Email", False),
+        (b"*", b"", True),
+        (b"*", b"any\nthing \xff", True),
+        (b"email:*", b"email:send", True),
+        (b"email:*", b"email:", True),
+        (b"email:*", b"email", False),
+        (b"email:*", b"my-email:send", False),
+        (b"*:send", b"email:send", True),
+        (b"*:send", b"email:sent", False),
+        (b"a*a", b"a", False),
+        (b"a*a", b"aa", True),
+        (b"a*b*c", b"abc", True),
+        (b"a*b*c", b"a-b-b-c", True),
+        (b"a*b*c", b"acb", False),
+        (b"a*bc*c", b"abc", False),
+        (b"**", b"x", True),
+        (b"[ab].?", b"a.x", False),
+        (b"[ab].?", b"[ab].?", True),
+    ],
+)
+def test_a_star_stands_for_any_letters_and_nothing_else_is_special(pattern: bytes, name: bytes, expected: bool) -> None:
+    assert matches(pattern, name) is expected
+
+
+def test_a_long_name_does_not_take_long() -> None:
+    """Trying all places for all parts would take longer than anybody lives."""
+    assert not matches(b"*a" * 50 + b"*b", b"a" * 8000)
+
+
+class TestWhom:
+    def test_a_rule_without_conditions_is_for_everybody(self) -> None:
+        assert Rule(rights=SUBMIT).applies_to(standing())
+
+    @pytest.mark.parametrize(
+        ("names", "expected"), [((b"web-1", b"web-1.example.org"), True), ((b"worker",), False), ((), False)]
+    )
+    def test_by_the_names_in_a_certificate(self, names: tuple[bytes, ...], expected: bool) -> None:
+        rule = Rule(rights=SUBMIT, certificates=(b"db", b"*.example.org"))
+
+        assert rule.applies_to(standing(certificate=names)) is expected
+
+    @pytest.mark.parametrize(
+        ("host", "expected"),
+        [
+            ("192.0.2.7", True),
+            ("192.0.3.7", False),
+            ("::ffff:192.0.2.7", True),
+            ("2001:db8::1", True),
+            ("2001:db8::1%eth0", True),
+            ("2001:db9::1", False),
+            ("unix", False),
+        ],
+    )
+    def test_by_address(self, host: str, expected: bool) -> None:
+        networks = (ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("2001:db8::/32"))
+
+        assert Rule(rights=SUBMIT, networks=networks).applies_to(standing(host)) is expected
+
+    def test_by_being_on_this_machine(self) -> None:
+        rule = Rule(rights=SUBMIT, local=True)
+
+        assert rule.applies_to(standing("unix", local=True))
+        assert not rule.applies_to(standing())
+
+    def test_by_token(self) -> None:
+        rule = Rule(rights=SUBMIT, tokens=(digest_of(b"another"), digest_of(TOKEN)))
+        knowing = standing()
+        knowing.token = digest_of(TOKEN)
+
+        assert rule.applies_to(knowing)
+        assert not rule.applies_to(standing())
+
+    def test_all_conditions_have_to_be_met(self) -> None:
+        rule = Rule(rights=SUBMIT, certificates=(b"web",), tokens=(digest_of(TOKEN),), local=True)
+        peer = standing(local=True, certificate=(b"web",))
+
+        assert not rule.applies_to(peer)
+        peer.token = digest_of(TOKEN)
+        assert rule.applies_to(peer)
+
+
+class TestRights:
+    def test_those_of_all_rules_add_up(self) -> None:
+        peer = standing()
+        peer.judge(
+            AccessRules(
+                (
+                    Rule(rights=SUBMIT, functions=(b"a", b"b")),
+                    Rule(rights=WORK | ADMIN, functions=(b"b*",)),
+                    Rule(rights=ADMIN, local=True),
+                )
+            )
+        )
+
+        assert [Right(peer.rights(name)) for name in (b"a", b"b", b"c")] == [
+            Right.SUBMIT,
+            Right.SUBMIT | Right.WORK | Right.ADMIN,
+            Right(0),
+        ]
+        assert peer.may_somewhere(ADMIN)
+        assert not peer.may_everywhere(ADMIN)
+
+    def test_other_rules_change_what_has_been_looked_up(self) -> None:
+        peer = standing()
+        peer.judge(AccessRules((Rule(rights=SUBMIT),)))
+        assert peer.rights(b"f") == SUBMIT
+
+        peer.judge(AccessRules((Rule(rights=WORK),)))
+
+        assert peer.rights(b"f") == WORK
+
+    def test_what_is_remembered_has_a_bound_and_no_room_for_strangers(self) -> None:
+        peer = standing()
+        peer.judge(AccessRules((Rule(rights=SUBMIT, functions=(b"f*",)),)))
+
+        for number in range(3000):
+            assert peer.rights(b"f%d" % number) == SUBMIT
+            assert peer.rights(b"g%d" % number) == 0
+
+        assert 0 < len(peer._rights) <= 1024
+        assert all(name.startswith(b"f") for name in peer._rights)
+
+
+class TestTokens:
+    def test_all_are_compared_however_early_one_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        compared: list[bytes] = []
+        compare = hmac.compare_digest
+
+        def counted(ours: bytes, theirs: bytes) -> bool:
+            compared.append(ours)
+            return compare(ours, theirs)
+
+        monkeypatch.setattr(hmac, "compare_digest", counted)
+        digests = tuple(digest_of(b"%d" % number) for number in range(5))
+        rules = AccessRules((Rule(rights=SUBMIT, tokens=digests[:2]), Rule(rights=SUBMIT, tokens=digests[2:])))
+
+        assert rules.knows(digests[0])
+        assert not rules.knows(digest_of(b"x"))
+        assert compared == list(digests) * 2
+
+    def test_all_that_is_compared_is_of_one_length(self) -> None:
+        assert {len(digest_of(token)) for token in (b"", b"x", TOKEN, TOKEN * 100)} == {32}
+
+    def test_nothing_shows_them(self) -> None:
+        rules = AccessRules((Rule(rights=SUBMIT, tokens=(digest_of(TOKEN),)),))
+
+        shown = repr(rules) + str(rules)
+
+        assert TOKEN.decode() not in shown
+        assert repr(digest_of(TOKEN)) not in shown
+        assert "tokens" not in shown
