@@ -468,6 +468,20 @@ class TestRestoring:
         worker.send(Command.WORK_COMPLETE, b"H:other:5", b"")
         assert journal.take().finished == [5]
 
+    @pytest.mark.parametrize("handle", [b"H:elsewhere:21", b"H:elsewhere:08", b"H:elsewhere:208", b"of any kind"])
+    def test_a_job_from_elsewhere_keeps_its_handle_and_its_number(
+        self, wire: Wire, worker: WirePeer, journal: Journal, handle: bytes
+    ) -> None:
+        """The number of all others is the one in their handle."""
+        wire.server.begin_restoring(9)
+        wire.server.restore([JobRecord(8, handle, b"f", b"", 1, b"")])
+        wire.server.end_restoring()
+
+        assert grab(worker) == handle
+        worker.send(Command.WORK_COMPLETE, handle, b"")
+
+        assert journal.take().finished == [8]
+
     def test_handles_go_on_behind_all_that_were_ever_used(self, wire: Wire, client: WirePeer) -> None:
         wire.server.begin_restoring(9)
         wire.server.end_restoring()

@@ -554,8 +554,7 @@ class JobServer:
         if job is None:
             self._not_running(peer, command, handle)
             return
-        job.numerator = _digits(numerator)
-        job.denominator = _digits(denominator)
+        job.progress = (_digits(numerator), _digits(denominator))
         if job.waiters:
             job.send_to_waiters(response(command, *arguments))
 
@@ -684,4 +683,4 @@ def _status(job: Job | None) -> tuple[bytes, bytes, bytes, bytes]:
     """Return known, running, numerator and denominator."""
     if job is None:
         return b"0", b"0", b"0", b"0"
-    return b"1", b"1" if job.worker is not None else b"0", job.numerator, job.denominator
+    return b"1", b"1" if job.worker is not None else b"0", *job.progress

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from geartrain.core.state import FunctionQueue, Job
+from geartrain.core.state import FunctionQueue, Job, UncommonJob
 from geartrain.jobrecord import JobRecord
 
 __all__ = ["BY_WORKLOAD", "JobTable"]
@@ -51,7 +51,11 @@ class JobTable:
 
     def create(self, queue: FunctionQueue, unique: bytes, workload: bytes, priority: int, reducer: bytes) -> Job:
         """Return a new job with the next handle."""
-        job = Job(*self.name(), queue, unique, workload, priority, reducer)
+        number, handle = self.name()
+        if reducer:
+            job: Job = UncommonJob(number, handle, queue, unique, workload, priority, reducer)
+        else:
+            job = Job(handle, queue, unique, workload, priority)
         self._enter(job)
         return job
 
@@ -62,7 +66,11 @@ class JobTable:
 
     def restore(self, queue: FunctionQueue, record: JobRecord) -> Job:
         """Return a job that was there before the server was."""
-        job = Job(record.number, record.handle, queue, record.unique, record.workload, record.priority, record.reducer)
+        number, handle, _, unique, priority, workload, _, _, reducer, *_ = record
+        if reducer or not handle.endswith(b":%d" % number):
+            job: Job = UncommonJob(number, handle, queue, unique, workload, priority, reducer)
+        else:
+            job = Job(handle, queue, unique, workload, priority)
         job.is_durable = True
         job.background = True
         job.retries = record.retries

@@ -59,8 +59,8 @@ class _Filling:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.added: dict[int, Recorded] = {}
-        self.changed: dict[int, Recorded] = {}
+        self.added: dict[Recorded, None] = {}
+        self.changed: dict[Recorded, None] = {}
         self.finished: list[int] = []
         self.peers: dict[Peer, None] = {}
         self.reserve = 0
@@ -122,21 +122,22 @@ class Journal:
         """Have a job stored."""
         job.is_durable = True
         filling = self._filling
-        filling.added[job.number] = job
+        filling.added[job] = None
         filling.weight += len(job.workload) + _WEIGHT
 
     def change(self, job: Recorded) -> None:
         """Have a job stored anew: it has lost a worker."""
-        if job.number not in self._filling.added:
-            self._filling.changed[job.number] = job
+        if job not in self._filling.added:
+            self._filling.changed[job] = None
 
     def finish(self, job: Recorded) -> None:
         """Have a job forgotten."""
         filling = self._filling
-        if filling.added.pop(job.number, None) is not None:
+        if job in filling.added:
+            del filling.added[job]
             filling.weight -= len(job.workload) + _WEIGHT
         else:
-            filling.changed.pop(job.number, None)
+            filling.changed.pop(job, None)
             filling.finished.append(job.number)
 
     def promise(self, peer: Peer, job: Recorded, packet: bytes) -> None:
@@ -151,10 +152,10 @@ class Journal:
     def _batch_of(self, job: Recorded) -> _Filling | None:
         if not self._holds:
             return None
-        if job.number in self._filling.added:
+        if job in self._filling.added:
             return self._filling
         on_its_way = self._on_its_way
-        return on_its_way if on_its_way is not None and job.number in on_its_way.added else None
+        return on_its_way if on_its_way is not None and job in on_its_way.added else None
 
     def release(self, created: int) -> None:
         """Have the numbers given back that were reserved and will not be used, as the server stops."""
@@ -174,7 +175,7 @@ class Journal:
         filling = self._filling
         self._on_its_way = filling
         self._filling = _Filling(filling.number + 1)
-        stored = [job.record() for job in (*filling.added.values(), *filling.changed.values())]
+        stored = [job.record() for job in (*filling.added, *filling.changed)]
         return Batch(stored, filling.finished, filling.reserve)
 
     def committed(self) -> None:
@@ -187,21 +188,21 @@ class Journal:
         batch = self._arrived()
         batch.break_promises()
         filling = self._filling
-        for number, job in batch.changed.items():
+        for job in batch.changed:
             if not job.has_ended:
-                filling.changed.setdefault(number, job)
+                filling.changed[job] = None
         filling.finished = [*batch.finished, *filling.finished]
         filling.reserve = filling.reserve or batch.reserve
         if not self._holds:  # their clients have heard that they were taken
-            for number, job in batch.added.items():
+            for job in batch.added:
                 if not job.has_ended:
-                    filling.changed.pop(number, None)  # a batch has each number once
+                    filling.changed.pop(job, None)  # a batch has each number once
                     self.add(job)
             return []
         self.is_away = True
-        filling.finished += batch.added
-        refused = [job for job in batch.added.values() if not job.has_ended]
-        refused += filling.added.values()
+        filling.finished += [job.number for job in batch.added]
+        refused = [job for job in batch.added if not job.has_ended]
+        refused += filling.added
         filling.added = {}
         filling.weight = 0
         filling.break_promises()  # it would fail as well, and its clients should hear of it now

@@ -18,7 +18,7 @@ from geartrain.core.limits import JOB_WEIGHT, MAX_FUNCTION_NAME, Limit, Refused
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope
 from geartrain.core.schedules import Schedule, Schedules
 from geartrain.core.stalls import StallReason, Stalls
-from geartrain.core.state import Ability, FunctionQueue, Job, JobState, Peer
+from geartrain.core.state import NO_PROGRESS, Ability, FunctionQueue, Job, JobState, Peer
 from geartrain.core.wakeups import Wakeups
 from geartrain.jobrecord import JobRecord
 from geartrain.protocol.commands import Command
@@ -398,7 +398,7 @@ class Scheduler:
             self._leave_worker(job)
             if job.is_durable:
                 self.journal.change(job)
-            job.numerator = job.denominator = b"0"
+            job.progress = NO_PROGRESS
             job.queue.append_first(job)
             self.wakeups.settle(job.queue)
 

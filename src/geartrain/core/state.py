@@ -19,7 +19,9 @@ from geartrain.jobrecord import JobRecord
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response
 
-__all__ = ["Ability", "FunctionQueue", "Job", "JobState", "Peer"]
+__all__ = ["NO_PROGRESS", "Ability", "FunctionQueue", "Job", "JobState", "Peer", "UncommonJob"]
+
+NO_PROGRESS = (b"0", b"0")
 
 _PRIORITIES = 3
 _NOOP = response(Command.NOOP)
@@ -46,19 +48,26 @@ _ENDED = JobState.ENDED
 
 
 class Job:
-    """One piece of work, from its first submission to its end (protocol 1.6)."""
+    """One piece of work, from its first submission to its end (protocol 1.6).
+
+    A million of them may wait, and each field is 8 MB then. What hardly any job has is left to `UncommonJob`.
+
+    Attributes:
+        background: Somebody submitted it in the background: it has to run, whoever leaves.
+        is_durable: A store has it, or is about to be told.
+        waiters: How many foreground submissions wait for it, by peer.
+        deadline: The end of the delay, or of the running time.
+        progress: Numerator and denominator: text, as the worker sent it, which is only ever passed on.
+    """
 
     __slots__ = (
         "background",
         "deadline",
-        "denominator",
         "handle",
         "is_durable",
-        "number",
-        "numerator",
         "priority",
+        "progress",
         "queue",
-        "reducer",
         "retries",
         "state",
         "unique",
@@ -67,33 +76,30 @@ class Job:
         "workload",
     )
 
-    def __init__(
-        self,
-        number: int,
-        handle: bytes,
-        queue: "FunctionQueue",
-        unique: bytes,
-        workload: bytes,
-        priority: int,
-        reducer: bytes,
-    ) -> None:
-        self.number = number
+    def __init__(self, handle: bytes, queue: "FunctionQueue", unique: bytes, workload: bytes, priority: int) -> None:
         self.handle = handle
         self.queue = queue
         self.unique = unique
         self.workload = workload
         self.priority = priority
-        self.reducer = reducer
         self.state = _DELAYED
-        self.background = False  # somebody submitted it in the background: it has to run, whoever leaves
-        self.is_durable = False  # a store has it, or is about to be told
-        self.waiters: dict[Peer, int] | None = None  # foreground submissions by peer; None saves a dict a job
+        self.background = False
+        self.is_durable = False
+        self.waiters: dict[Peer, int] | None = None  # None saves a dict a job
         self.worker: Peer | None = None
-        self.deadline: Deadline[Job] | None = None  # of the delay, or of the running time
+        self.deadline: Deadline[Job] | None = None
         self.retries = 0
-        # Text, as the worker sent it: it is only ever passed on.
-        self.numerator = b"0"
-        self.denominator = b"0"
+        self.progress = NO_PROGRESS
+
+    @property
+    def number(self) -> int:
+        """What tells it apart in a store. It is in the handle: an int of its own would be 40 bytes a job."""
+        return int(self.handle[self.handle.rindex(b":") + 1 :])
+
+    @property
+    def reducer(self) -> bytes:
+        """Who puts the results of its parts together; empty if there are none."""
+        return b""
 
     @property
     def is_wanted(self) -> bool:
@@ -149,6 +155,36 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job {self.handle.decode(errors='replace')} {self.state.value}>"
+
+
+class UncommonJob(Job):
+    """A job that has a reducer, or another number than the one in its handle, as it came from elsewhere."""
+
+    __slots__ = ("_number", "_reducer")
+
+    def __init__(
+        self,
+        number: int,
+        handle: bytes,
+        queue: "FunctionQueue",
+        unique: bytes,
+        workload: bytes,
+        priority: int,
+        reducer: bytes,
+    ) -> None:
+        super().__init__(handle, queue, unique, workload, priority)
+        self._number = number
+        self._reducer = reducer
+
+    @property
+    def number(self) -> int:
+        """What tells it apart in a store."""
+        return self._number
+
+    @property
+    def reducer(self) -> bytes:
+        """Who puts the results of its parts together; empty if there are none."""
+        return self._reducer
 
 
 class FunctionQueue:
