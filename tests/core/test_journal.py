@@ -494,8 +494,8 @@ class TestRestoring:
         client.send(Command.ECHO_REQ, b"behind")
         wire.server.restore(self.RECORDS)
         assert client.packets() == []
-        assert wire.server.has_to_wait(client.peer)
-        assert not wire.server.has_to_wait(worker.peer)
+        assert client.peer in wire.server.parked
+        assert worker.peer not in wire.server.parked
         assert worker.ask(Command.ECHO_REQ, b"x") == (Command.ECHO_RES, b"x")
         assert grab(worker) == b"H:other:6"
 

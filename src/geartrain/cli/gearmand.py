@@ -98,11 +98,13 @@ def _run(invocation: Invocation, program: str) -> None:
             if pid_file is not None:
                 stack.enter_context(PidFile(pid_file))
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                runner.run(_serve(options, log_setup, serves))
+                is_stuck = runner.run(_serve(options, log_setup, serves))
         except GeartrainError as error:
             if log_setup.is_file:  # on standard error output it would be said twice
                 log.log(Level.FATAL, "%s", error)
             raise
+    if is_stuck:
+        os._exit(1)  # an exit in good form would wait for the thread that waits for the store
 
 
 def _start_log(options: GearmandOptions, owner: tuple[int, int] | None, program: str) -> LogSetup:
@@ -130,28 +132,31 @@ def _pid_file(options: GearmandOptions, owner: tuple[int, int] | None) -> str | 
     return options.pid_file
 
 
-async def _serve(options: GearmandOptions, log_setup: LogSetup, serves: Callable[[], None]) -> None:
+async def _serve(options: GearmandOptions, log_setup: LogSetup, serves: Callable[[], None]) -> bool:
+    """Serve to the end. Return whether a thread is left that waits for the store."""
     server = Server(options)
     loop = asyncio.get_running_loop()
     start = loop.create_task(_start(server, options))
 
-    def stop(*, graceful: bool) -> None:
+    def leave(how: Callable[[], None]) -> None:
         if start.done():
-            server.stop(graceful=graceful)
+            how()
         else:
             start.cancel()
 
-    for number, graceful in ((signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGUSR1, True)):
-        loop.add_signal_handler(number, functools.partial(stop, graceful=graceful))
+    finish = functools.partial(server.stop, graceful=True)
+    for number, how in ((signal.SIGTERM, server.drain), (signal.SIGINT, server.drain), (signal.SIGUSR1, finish)):
+        loop.add_signal_handler(number, leave, how)
     loop.add_signal_handler(signal.SIGHUP, _reopen, log_setup)
     try:
         await start
     except asyncio.CancelledError:
         log.log(Level.NOTICE, "Stopped before the start was complete")
-        return
+        return False
     _calm_collector()
     serves()
     await server.serve_until_stopped()
+    return server.is_stuck
 
 
 async def _start(server: Server, options: GearmandOptions) -> None:

@@ -32,6 +32,7 @@ class Shutdown(enum.Enum):
     """How the server was asked to stop."""
 
     NOW = "now"
+    DRAIN = "drain"  # when the jobs that run have ended
     GRACEFUL = "graceful"  # when no job is left
 
 

@@ -105,6 +105,8 @@ class JobServer:
 
     Attributes:
         is_restoring: Whether jobs come back from a store, so that peers that submit wait.
+        is_draining: Whether no job is handed out or taken any more.
+        parked: The peers whose packets have to wait, and these packets; they should not be read from.
         refused: How often each limit has held something off.
     """
 
@@ -118,12 +120,13 @@ class JobServer:
         "_logs_submissions",
         "_most_awaited",
         "_options",
-        "_parked",
         "_peers",
         "_scheduler",
         "_stores",
         "_submissions",
+        "is_draining",
         "is_restoring",
+        "parked",
         "refused",
     )
 
@@ -135,8 +138,9 @@ class JobServer:
         self.refused = dict.fromkeys(Limit, 0)
         self._peers: dict[Peer, None] = {}
         self._dirty: list[Peer] = []
+        self.is_draining = False
         self.is_restoring = False
-        self._parked: dict[Peer, list[Packet]] = {}  # what came behind a submission while jobs are restored
+        self.parked: dict[Peer, list[Packet]] = {}  # what came behind a submission while jobs are restored
         self._stores = options.durability in (Durability.COMMIT, Durability.RELAXED)
         self._scheduler = Scheduler(options, clock)
         self._gate = Gate(self._scheduler, self._peers, options)
@@ -209,8 +213,10 @@ class JobServer:
         self._choose_submissions()
 
     def _choose_submissions(self) -> None:
-        """Have submissions wait, or looked at by the rules, or neither: where there are no rules they cost nothing."""
-        if self.is_restoring:
+        """Have submissions turned down, or wait, or looked at by the rules; where there are none they cost nothing."""
+        if self.is_draining:
+            self._handlers |= dict.fromkeys(self._submissions, self._turn_down)
+        elif self.is_restoring:
             self._handlers |= dict.fromkeys(self._submissions, self._park)
         elif self._gate.rules is not None:
             self._handlers |= dict.fromkeys(self._submissions, self._submit_if_allowed)
@@ -228,7 +234,7 @@ class JobServer:
     def receive(self, peer: Peer, packets: Iterable[Packet]) -> None:
         """Take the packets and lines that the parser finds; what is not Gearman ends the conversation."""
         handlers = self._handlers
-        if self._parked and peer in self._parked:
+        if self.parked and peer in self.parked:
             self._park_rest(peer, packets)
             return
         try:
@@ -256,7 +262,7 @@ class JobServer:
     def disconnect(self, peer: Peer) -> None:
         """Forget a peer whose connection has ended."""
         del self._peers[peer]
-        self._parked.pop(peer, None)
+        self.parked.pop(peer, None)
         self._scheduler.disconnect(peer)
 
     # For whoever has a store.
@@ -265,10 +271,6 @@ class JobServer:
     def journal(self) -> Journal:
         """What the store has to be told."""
         return self._scheduler.journal
-
-    def has_to_wait(self, peer: Peer) -> bool:
-        """Tell whether what a peer sends is not looked at until all jobs are restored."""
-        return peer in self._parked
 
     def begin_restoring(self, created: int) -> None:
         """Expect jobs from a store; whoever submits has to wait, as it may be the same job that comes back.
@@ -289,7 +291,7 @@ class JobServer:
         """Go on with those who had to wait."""
         self.is_restoring = self._scheduler.is_restoring = False
         self._choose_submissions()
-        parked, self._parked = self._parked, {}
+        parked, self.parked = self.parked, {}
         for peer, packets in parked.items():
             self.receive(peer, packets)
 
@@ -308,14 +310,14 @@ class JobServer:
                     journal.add(each)
 
     def _park(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
-        self._parked[peer] = [(command, arguments)]
+        self.parked[peer] = [(command, arguments)]
         raise _Parked
 
     def _park_rest(self, peer: Peer, packets: Iterable[Packet]) -> None:
         try:
-            self._parked[peer].extend(packets)
+            self.parked[peer].extend(packets)
         except RemoteProtocolError as error:
-            del self._parked[peer]
+            del self.parked[peer]
             self.refuse(peer, error)
 
     def tick(self) -> float | None:
@@ -338,8 +340,54 @@ class JobServer:
     def take_dirty(self) -> list[Peer]:
         """Return the peers that have something to send, or are to be closed, since the last call."""
         dirty = self._dirty[:]
+        if self.is_draining:
+            for peer in dirty:
+                self._dismiss(peer)
         self._dirty.clear()
         return dirty
+
+    # For whoever stops it.
+
+    def drain(self) -> None:
+        """Hand out no job any more, and take none: only those that run are to end. Who has none of them is sent away.
+
+        A client that submits now is not answered: the end of its connection tells it to go elsewhere, and that nothing
+        has been taken.
+        """
+        self.is_draining = True
+        self._choose_submissions()
+        self._handlers |= dict.fromkeys((int(Command.CAN_DO), int(Command.CAN_DO_TIMEOUT)), self._ignore)
+        for peer in self._peers:
+            self._scheduler.retire(peer)
+            self._dirty.append(peer)  # may have to leave
+
+    def running(self) -> dict[bytes, int]:
+        """Return how many jobs run, by function."""
+        return {queue.name: queue.running for queue in self._scheduler.queues.values() if queue.running}
+
+    def backlog(self) -> tuple[int, int]:
+        """Return how many background jobs and schedules there are that a store has, and that it does not have."""
+        stored = [each.is_durable for each in self._scheduler.schedules]
+        stored += [job.is_durable for job in self._scheduler.jobs if job.background]
+        return sum(stored), len(stored) - sum(stored)
+
+    def _dismiss(self, peer: Peer) -> None:
+        """Send a peer away that has nothing to do with a job that runs."""
+        if not peer.running and not peer.awaited:
+            peer.closing = True
+
+    def _turn_down(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        """Leave a submission without an answer, unless that would keep its sender from ending a job that it runs."""
+        if peer.running:
+            self._submit_if_allowed(peer, command, arguments)
+        elif peer.awaited:
+            self._park(peer, command, arguments)
+        else:
+            peer.closing = True
+            self._dirty.append(peer)
+
+    def _ignore(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        """Do nothing; such a packet has no answer."""
 
     # From clients.
 

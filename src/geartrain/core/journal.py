@@ -112,6 +112,12 @@ class Journal:
         return self.is_away or self._filling.weight > MAX_FILLING
 
     @property
+    def pending(self) -> int:
+        """How many records are not in the store yet."""
+        batches = [self._filling] if self._on_its_way is None else [self._filling, self._on_its_way]
+        return sum([len(batch.added) + len(batch.changed) + len(batch.finished) for batch in batches])
+
+    @property
     def has_records(self) -> bool:
         """Whether there is something to be stored and nothing on its way."""
         return self._on_its_way is None and bool(self._filling)

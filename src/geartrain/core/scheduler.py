@@ -318,6 +318,13 @@ class Scheduler:
             job.worker.release(job.handle)
         self.fail(job)
 
+    def retire(self, peer: Peer) -> None:
+        """Give a peer no further job, and let it wait for none but those that run."""
+        self.disable_all(peer)
+        for job in list(peer.awaited):
+            if job.state is not _RUNNING:
+                self._stop_waiting(peer, job)
+
     def disconnect(self, peer: Peer) -> None:
         """Forget a peer: its jobs go back to the queue, and those that only it waited for are dropped (1.12)."""
         came_for = self.wakeups.rouse(peer)

@@ -92,8 +92,8 @@ class Connection(asyncio.Protocol):
         if peer.closing:
             return
         self._receive(peer, self._parser.receive(data))
-        job_server = self._pump.job_server
-        if job_server.is_restoring and job_server.has_to_wait(peer):
+        parked = self._pump.job_server.parked
+        if parked and peer in parked:
             self.transport.pause_reading()
         if len(data) >= BULK and not peer.outgoing and self._acknowledge is not None:
             self._acknowledge()  # a reply would have done it on its way

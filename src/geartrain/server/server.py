@@ -28,6 +28,7 @@ from geartrain.server.committer import Committer
 from geartrain.server.config.options import ServerOptions
 from geartrain.server.config.values import NO_STORE
 from geartrain.server.connection import Connection
+from geartrain.server.departure import Departure
 from geartrain.server.endpoints import Endpoint, describe, host_of
 from geartrain.server.listener import Listener
 from geartrain.server.logs import Level
@@ -41,8 +42,6 @@ __all__ = ["Server", "tls_context"]
 
 log = logging.getLogger("geartrain.server")
 
-# Seconds that peers have to take what was written to them when the server stops.
-_FAREWELL = 1.0
 # Seconds that letting a peer in takes at most, unless it has yet to begin with TLS.
 _ARRIVAL = 0.2
 # Seconds that a peer has to end TLS in good form.
@@ -55,6 +54,9 @@ class Server:
     Args:
         options: What can be chosen.
         clock: Where the time comes from.
+
+    Attributes:
+        is_stuck: Whether it has ended although its store has not; a thread still waits for that.
     """
 
     def __init__(self, options: ServerOptions | None = None, *, clock: Clock = time) -> None:
@@ -65,15 +67,16 @@ class Server:
         self._listeners: list[Listener] = []
         self._arrivals: set[asyncio.Task[None]] = set()
         self._admission = Admission(self._options)
-        self._shutdown: Shutdown | None = None
         self._stopped = asyncio.Event()
         self._is_closed = False
+        self.is_stuck = False
         self._store: Store | None = None
         self._committer: Committer | None = None
         self._restoring: asyncio.Task[None] | None = None
         self._failure: StoreError | None = None
         self._job_server: JobServer
         self._pump: Pump
+        self._departure: Departure
 
     @property
     def addresses(self) -> list[Endpoint]:
@@ -92,6 +95,7 @@ class Server:
         self._store = _store(self._options, self._sockets)
         self._job_server = JobServer(_core_options(self._options), self._clock)
         self._pump = Pump(self._job_server, self._options.max_unsent, self._after_turn)
+        self._departure = Departure(self._job_server, self._pump, self._options)
 
     async def start(self) -> None:
         """Serve from now on. Takes the ports first, unless `bind` has done so; raises what that raises.
@@ -112,13 +116,17 @@ class Server:
     def stop(self, *, graceful: bool = False) -> None:
         """Stop: at once, or when no job is left. Connections stay until then, and may even submit more.
 
-        Who asks twice to stop at once does not want to wait for peers that do not read.
+        Who asks twice to stop at once does not want to wait for peers that do not read, nor for a slow store.
         """
-        if self._shutdown is Shutdown.NOW:
-            self._abort()
-        else:
-            self._shutdown = Shutdown.GRACEFUL if graceful else Shutdown.NOW
-            self._pump.schedule()
+        self._leave(Shutdown.GRACEFUL if graceful else Shutdown.NOW)
+
+    def drain(self) -> None:
+        """Stop when the jobs that run have ended, or ``drain_timeout`` is over; no other is handed out or taken.
+
+        Peers that have nothing to do with these jobs are sent away at once, so that they can go to other servers. Who
+        asks a second time, in whatever way, does not want to wait.
+        """
+        self._leave(Shutdown.DRAIN)
 
     async def serve_until_stopped(self) -> None:
         """Return when the server has stopped and all connections are closed.
@@ -136,18 +144,23 @@ class Server:
         if self._is_closed:
             return
         self._is_closed = True
+        departure = self._departure
         self._stop_listening()
         await self._turn_away()
         self._pump.run()
         await self._close_store()
+        running, unstored = self._job_server.running(), self._job_server.journal.pending
         for outlet in self._pump.outlets:
             outlet.transport.close()
+        unsent, peers = 0, 0
         try:
-            await asyncio.wait_for(self._pump.is_empty.wait(), _FAREWELL)
+            await asyncio.wait_for(self._pump.is_empty.wait(), departure.farewell)
         except TimeoutError:
+            unsent, peers = departure.unsent()
             self._abort()
             await self._pump.is_empty.wait()
         self._pump.stop()
+        departure.tell_end(running, unstored, unsent, peers)
         log.log(Level.NOTICE, "Shutdown complete")
 
     async def __aenter__(self) -> "Server":
@@ -158,6 +171,12 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _leave(self, how: Shutdown) -> None:
+        self._departure.ask(how)
+        if self._is_closed and self._departure.hurry.is_set():
+            self._abort()
+        self._pump.schedule()
 
     async def _open_store(self) -> None:
         """Open the store, and let its jobs come back while peers are served already."""
@@ -202,7 +221,7 @@ class Server:
             await asyncio.wait([self._restoring])
         elif self._failure is None:
             self._job_server.store_last()
-        await committer.stop()
+        self.is_stuck = not await self._departure.is_over(committer.stop())
         self._committer = None
         self._pump.run()
 
@@ -210,11 +229,12 @@ class Server:
         """Let the store know, and look whether it is time to stop, each time that everything has been sent."""
         if self._committer is not None:
             self._committer.look()
-        asked = (self._shutdown, self._job_server.shutdown_requested)  # by the program, by a peer
-        if asked == (None, None):
+        departure = self._departure
+        wish = self._job_server.shutdown_requested  # of a peer
+        if departure.how is None and wish is None:
             return
         self._stop_listening()
-        if Shutdown.NOW in asked or not self._job_server.has_work:
+        if departure.is_due(wish):
             self._stopped.set()
 
     def _stop_listening(self) -> None:

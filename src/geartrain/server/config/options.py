@@ -73,6 +73,10 @@ class ServerOptions:
     user_timeout: float = option(
         120.0, SECONDS, NETWORK, "seconds until a peer that does not acknowledge what was sent is lost; 0: the system's"
     )
+    # As long as a worker has, by default, to end its jobs when it is told to stop.
+    drain_timeout: float = option(
+        30.0, SECONDS, NETWORK, "seconds that running jobs have to end when the server is told to stop; 0: none"
+    )
     max_packet_size: int = option(MAX_PACKET, SIZE, NETWORK, "largest packet accepted; K, M and G are understood")
     # What a peer does not read has to wait somewhere. A thousand times the usual large result is a peer that is stuck.
     max_unsent: int = option(

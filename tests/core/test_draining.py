@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""A server that is to stop lets jobs end that run, and sends everybody else away."""
+
+import pytest
+
+from geartrain.core import Durability, JobServerOptions
+from geartrain.jobrecord import JobRecord
+from geartrain.protocol import Command
+from geartrain.testing.wire import Wire, WirePeer
+
+DURABLE = JobServerOptions(durability=Durability.COMMIT)
+
+
+@pytest.fixture
+def client(wire: Wire) -> WirePeer:
+    return wire.connect()
+
+
+@pytest.fixture
+def worker(wire: Wire) -> WirePeer:
+    return worker_of(wire)
+
+
+def worker_of(wire: Wire) -> WirePeer:
+    worker = wire.connect()
+    worker.send(Command.CAN_DO, b"f")
+    return worker
+
+
+def drain(wire: Wire) -> None:
+    """Have the server drain, and do what it does at the end of a turn."""
+    wire.server.drain()
+    wire.server.take_dirty()
+
+
+def run_one(client: WirePeer, worker: WirePeer) -> bytes:
+    """Have a worker run a job of a client, and return its handle."""
+    handle = client.submit(b"f")
+    worker.send(Command.GRAB_JOB)
+    assert (Command.JOB_ASSIGN, handle, b"f", b"") in worker.packets()
+    return handle
+
+
+def test_a_job_that_runs_ends_as_ever_and_then_its_peers_leave(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+    handle = run_one(client, worker)
+    drain(wire)
+    assert wire.server.running() == {b"f": 1}
+    assert not client.is_closed
+    assert not worker.is_closed
+
+    worker.send(Command.WORK_COMPLETE, handle, b"result")
+    worker.send(Command.GRAB_JOB)
+    wire.server.take_dirty()
+
+    assert client.packets() == [(Command.WORK_COMPLETE, handle, b"result")]
+    assert worker.packets() == [(Command.NO_JOB,)]
+    assert client.is_closed
+    assert worker.is_closed
+    assert wire.server.running() == {}
+
+
+def test_who_has_nothing_to_do_with_it_is_sent_away_at_once(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+    waiting = wire.connect()
+    waiting.submit(b"nobody")
+    worker.send(Command.PRE_SLEEP)
+
+    drain(wire)
+
+    assert all(peer.is_closed for peer in (client, worker, waiting))
+    assert not wire.server.has_work, "the job had nobody but a client who can take it elsewhere"
+
+
+def test_no_job_is_handed_out_any_more(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+    """Not to a worker that goes on to ask, nor to one that registers anew, and nobody is woken in vain."""
+    run_one(client, worker)
+    client.submit(b"f", how=Command.SUBMIT_JOB_BG)
+    drain(wire)
+
+    for command in (Command.CAN_DO, Command.CAN_DO_TIMEOUT, Command.GRAB_JOB, Command.PRE_SLEEP):
+        worker.send(command, *{Command.CAN_DO: [b"f"], Command.CAN_DO_TIMEOUT: [b"f", b"1"]}.get(command, []))
+
+    assert worker.packets() == [(Command.NO_JOB,)]
+
+
+def test_a_submission_is_not_answered_so_that_it_can_go_elsewhere(
+    wire: Wire, client: WirePeer, worker: WirePeer
+) -> None:
+    handle = run_one(client, worker)
+    late = wire.connect()
+    drain(wire)
+    also_late = wire.connect()
+
+    client.send(Command.SUBMIT_JOB, b"f", b"", b"")
+    client.send(Command.ECHO_REQ, b"behind it")
+    also_late.send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
+    wire.server.take_dirty()
+    assert late.is_closed
+    assert also_late.is_closed
+    assert client.peer in wire.server.parked
+    worker.send(Command.WORK_COMPLETE, handle, b"")
+    wire.server.take_dirty()
+
+    assert client.packets() == [(Command.WORK_COMPLETE, handle, b"")]
+    assert client.is_closed
+    assert also_late.packets() == []
+
+
+def test_a_peer_that_runs_a_job_may_submit_or_it_could_never_end_it(
+    wire: Wire, client: WirePeer, worker: WirePeer
+) -> None:
+    handle = run_one(client, worker)
+    drain(wire)
+
+    worker.submit(b"g")
+    worker.send(Command.WORK_COMPLETE, handle, b"")
+
+    assert client.packets() == [(Command.WORK_COMPLETE, handle, b"")]
+
+
+def test_the_job_of_a_worker_that_is_lost_is_not_waited_for(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+    run_one(client, worker)
+    other = worker_of(wire)
+    other.send(Command.PRE_SLEEP)
+    drain(wire)
+
+    worker.close()
+
+    assert wire.server.running() == {}
+    assert other.packets() == []
+
+
+def test_the_backlog_is_what_a_store_has_and_what_it_has_not() -> None:
+    wire = Wire(DURABLE)
+    client = wire.connect()
+    for _ in range(3):
+        client.send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
+    client.send(Command.SUBMIT_JOB_SCHED, b"f", b"", b"0", b"*", b"*", b"*", b"*", b"")
+    client.send(Command.SUBMIT_JOB, b"f", b"", b"")
+    assert wire.server.journal.pending == 4
+    wire.server.journal.take()
+    client.send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
+    assert wire.server.journal.pending == 5
+    wire.server.journal.committed()
+    assert wire.server.journal.pending == 1
+
+    assert wire.server.backlog() == (5, 0)
+    in_memory = Wire()
+    in_memory.connect().submit(b"f", how=Command.SUBMIT_JOB_BG)
+    assert in_memory.server.backlog() == (0, 1)
+
+
+def test_jobs_that_come_back_meanwhile_are_not_handed_out_either() -> None:
+    wire = Wire(DURABLE)
+    wire.server.begin_restoring(10)
+    client, worker = wire.connect(), worker_of(wire)
+    client.send(Command.SUBMIT_JOB, b"f", b"", b"")
+    worker.send(Command.PRE_SLEEP)
+    drain(wire)
+
+    wire.server.restore([JobRecord(1, b"H:localhost:1", b"f", b"", 1, b"")])
+    wire.server.end_restoring()
+
+    assert worker.packets() == []
+    assert client.packets() == []
+    assert client.is_closed
+    assert wire.server.backlog() == (1, 0)
