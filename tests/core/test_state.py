@@ -54,3 +54,25 @@ def test_objects_print_their_state(wire: Wire) -> None:
         "<Job H:localhost:1 running>",
         "<Job H:localhost:2 waiting>",
     ]
+
+
+def test_packets_that_are_too_much_together_are_not_joined(wire: Wire) -> None:
+    peer = wire.connect().peer
+    packet = bytes(100)
+
+    peer.send(packet)
+    peer.send(packet)
+    assert peer.take_outgoing(199) is None
+    assert peer.take_outgoing(199) == b"", "they are gone"
+
+    peer.send(packet)
+    peer.send(packet)
+    assert peer.take_outgoing(200) == bytes(200)
+
+
+def test_one_packet_is_never_too_much(wire: Wire) -> None:
+    peer = wire.connect().peer
+
+    peer.send(bytes(100))
+
+    assert peer.take_outgoing(99) == bytes(100)

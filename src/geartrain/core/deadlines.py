@@ -2,13 +2,13 @@
 """What waits for a time, soonest first."""
 
 import heapq
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 __all__ = ["Deadline", "Deadlines"]
 
 T = TypeVar("T")
 
-_FEW = 64  # cancelled entries that are not worth a clean-up
+_FEW: Final = 64  # cancelled entries that are not worth a clean-up
 
 
 class Deadline(Generic[T]):

@@ -8,7 +8,7 @@ collects what is to be sent; between two calls nothing is half done.
 import logging
 import re
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from geartrain.core.access import ADMIN, SUBMIT, WORK
 from geartrain.core.admin import Admin, Shutdown
@@ -25,7 +25,7 @@ from geartrain.core.state import Job, Peer
 from geartrain.errors import ProtocolError, RemoteProtocolError
 from geartrain.jobrecord import JobRecord
 from geartrain.protocol.commands import Command
-from geartrain.protocol.packets import HEADER, RESPONSE, Packet, response
+from geartrain.protocol.packets import Packet, response, response_with
 from geartrain.protocol.text import TextError, printable
 from geartrain.records import Priority
 
@@ -35,20 +35,19 @@ log = logging.getLogger("geartrain.jobs")
 
 Handler: TypeAlias = Callable[[Peer, int, list[bytes]], None]
 
-MAX_UNIQUE = 64  # bytes, also of a reducer's name (protocol 1.2)
+MAX_UNIQUE: Final = 64  # bytes, also of a reducer's name (protocol 1.2)
 _TOKEN = b"token="  # the option by which a peer shows that it knows one
 MAX_CLIENT_ID = 127  # bytes that are kept
 _INT64_MAX = 2**63 - 1
-_NORMAL = int(Priority.NORMAL)
+_NORMAL: Final = int(Priority.NORMAL)
 _LEAST_TIMEOUT_MS = 1000  # shorter running times are raised to this (protocol 1.13)
 
 # Module names: looking up a member of an enumeration costs 100 ns, as much as a call.
-_JOB_CREATED = int(Command.JOB_CREATED)
-_JOB_ASSIGN = int(Command.JOB_ASSIGN)
-_JOB_ASSIGN_UNIQ = int(Command.JOB_ASSIGN_UNIQ)
-_pack_header = HEADER.pack
+_JOB_CREATED: Final = int(Command.JOB_CREATED)
+_JOB_ASSIGN: Final = int(Command.JOB_ASSIGN)
+_JOB_ASSIGN_UNIQ: Final = int(Command.JOB_ASSIGN_UNIQ)
 
-_NO_JOB = response(Command.NO_JOB)
+_NO_JOB: Final = response(Command.NO_JOB)
 _UNIQUE_TOO_LARGE = response(Command.ERROR, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
 _STORE_REFUSES = response(Command.ERROR, b"QUEUE_ERROR", b"The store does not take jobs at present")
 _NOT_EXPECTED = response(Command.ERROR, b"INVALID_COMMAND", b"Command not expected")
@@ -79,7 +78,7 @@ _REDUCE_COMMANDS = frozenset({int(Command.SUBMIT_REDUCE_JOB), int(Command.SUBMIT
 _ANY_RIGHT = SUBMIT | WORK | ADMIN
 
 # What is said of a result for a job that its sender does not run.
-_RESULT = b"Job given in work result not found"
+_RESULT: Final = b"Job given in work result not found"
 _NOT_RUNNING: dict[int, bytes] = {
     int(Command.WORK_STATUS): _RESULT,
     int(Command.WORK_COMPLETE): _RESULT,
@@ -470,8 +469,7 @@ class JobServer:
         except Refused as refusal:
             self._refuse(peer, refusal)
             return
-        handle = job.handle
-        created = _pack_header(RESPONSE, _JOB_CREATED, len(handle)) + handle
+        created = response_with(_JOB_CREATED, job.handle)
         if not background:
             job.add_waiter(peer)
             peer.send(created)
@@ -564,7 +562,7 @@ class JobServer:
         if job is None:
             peer.send(_NO_JOB)
         else:
-            peer.send(response(_JOB_ASSIGN, job.handle, job.queue.name, job.workload))
+            peer.send(response_with(_JOB_ASSIGN, b"\0".join((job.handle, job.queue.name, job.workload))))
 
     def _grab_job_uniq(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         job = self._scheduler.grab(peer)
@@ -584,7 +582,8 @@ class JobServer:
             self._assign_uniq(peer, job)
 
     def _assign_uniq(self, peer: Peer, job: Job) -> None:
-        peer.send(response(_JOB_ASSIGN_UNIQ, job.handle, job.queue.name, job.unique, job.workload))
+        body = b"\0".join((job.handle, job.queue.name, job.unique, job.workload))
+        peer.send(response_with(_JOB_ASSIGN_UNIQ, body))
 
     def _pre_sleep(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         self._scheduler.sleep(peer)
@@ -594,7 +593,7 @@ class JobServer:
         if job is None:
             self._not_running(peer, command, arguments[0])
         elif job.waiters:
-            job.send_to_waiters(response(command, *arguments))
+            job.send_to_waiters(response_with(command, b"\0".join(arguments)))
 
     def _work_status(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         handle, numerator, denominator = arguments
@@ -604,7 +603,7 @@ class JobServer:
             return
         job.progress = (_digits(numerator), _digits(denominator))
         if job.waiters:
-            job.send_to_waiters(response(command, *arguments))
+            job.send_to_waiters(response_with(command, b"\0".join(arguments)))
 
     def _work_complete(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         job = peer.running.get(arguments[0])
@@ -612,7 +611,7 @@ class JobServer:
             self._not_running(peer, command, arguments[0])
             return
         if job.waiters:
-            job.send_to_waiters(response(command, *arguments))
+            job.send_to_waiters(response_with(command, b"\0".join(arguments)))
         self._scheduler.end(job)
 
     def _work_fail(self, peer: Peer, command: int, arguments: list[bytes]) -> None:

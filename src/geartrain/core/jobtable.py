@@ -2,13 +2,14 @@
 """All jobs, by handle and by what makes two submissions the same job (protocol 1.8)."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from geartrain.core.state import FunctionQueue, Job, UncommonJob
 from geartrain.jobrecord import JobRecord
 
 __all__ = ["BY_WORKLOAD", "JobTable"]
 
-BY_WORKLOAD = b"-"  # a unique that says: the workload is the unique
+BY_WORKLOAD: Final = b"-"  # a unique that says: the workload is the unique
 
 
 class JobTable:

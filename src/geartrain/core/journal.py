@@ -16,7 +16,7 @@ decided while one batch is on its way to the store collects in the next one::
 - While the store is away new background jobs are refused at once; what ends is remembered by its number alone.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from geartrain.core.state import Peer
 from geartrain.jobrecord import Batch, JobRecord
@@ -29,12 +29,12 @@ _STORE_FAILED = response(Command.ERROR, b"QUEUE_ERROR", b"The job could not be s
 
 # Bytes of workloads that may collect while a batch is on its way, a hundred times what is usual. Then new background
 # jobs are refused until the store has caught up: it is slower than its clients, and memory is not its overflow.
-MAX_FILLING = 256 * 1024 * 1024
-_WEIGHT = 256  # bytes that a job takes besides its workload
+MAX_FILLING: Final = 256 * 1024 * 1024
+_WEIGHT: Final = 256  # bytes that a job takes besides its workload
 
 # Numbers are reserved in the store this many at a time, so that no job after a restart gets the handle of an earlier
 # one, and again when half of them are used.
-_RESERVED = 1_000_000
+_RESERVED: Final = 1_000_000
 
 
 class Recorded(Protocol):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The one level of the log that ``logging`` has no name for."""
 
+from typing import Final
+
 __all__ = ["NOTICE"]
 
-NOTICE = 25
+NOTICE: Final = 25

@@ -5,6 +5,7 @@ What was accepted is never lost for a limit: each holds off what is new, and say
 """
 
 import enum
+from typing import Final
 
 from geartrain.errors import GeartrainError
 
@@ -12,14 +13,14 @@ __all__ = ["JOB_WEIGHT", "MAX_FUNCTION_NAME", "MAX_WAITS", "Limit", "Refused"]
 
 # Bytes that a job takes besides its workload: 740 were measured with a unique and a waiting client, and there is more
 # when the tables grow. A million jobs without a workload are no small thing either.
-JOB_WEIGHT = 1000
+JOB_WEIGHT: Final = 1000
 
 # Bytes of a function's name. Nobody's is that long, the C server's buffer ends there too, and each is kept, listed and
 # logged.
 MAX_FUNCTION_NAME = 8000
 
 # How often one connection may wait for the same job, as it gets each packet of the worker as many times.
-MAX_WAITS = 1024
+MAX_WAITS: Final = 1024
 
 
 class Limit(enum.Enum):

@@ -7,6 +7,7 @@ for a job that is given up.
 
 import logging
 from collections.abc import Iterable
+from typing import Final
 
 from geartrain.core.clock import Clock
 from geartrain.core.deadlines import Deadlines
@@ -30,10 +31,10 @@ __all__ = ["Scheduler"]
 
 log = logging.getLogger("geartrain.jobs")
 
-_NORMAL = int(Priority.NORMAL)
-_RUNNING = JobState.RUNNING
-_WAITING = JobState.WAITING
-_ENDED = JobState.ENDED
+_NORMAL: Final = int(Priority.NORMAL)
+_RUNNING: Final = JobState.RUNNING
+_WAITING: Final = JobState.WAITING
+_ENDED: Final = JobState.ENDED
 
 # A wall clock may be set while jobs wait for a time of day; looking that often, in seconds, notices it soon enough.
 _LOOK_AT_WALL_CLOCK = 1.0

@@ -12,6 +12,7 @@ A peer is a connection; it can be client and worker at once. These hold between 
 
 import enum
 from collections import OrderedDict, deque
+from typing import Final
 
 from geartrain.core.access import Standing
 from geartrain.core.deadlines import Deadline
@@ -23,13 +24,13 @@ __all__ = ["NO_PROGRESS", "Ability", "FunctionQueue", "Job", "JobState", "Peer",
 
 NO_PROGRESS = (b"0", b"0")
 
-_PRIORITIES = 3
-_NOOP = response(Command.NOOP)
-_FEW_ENDED = 64  # ended jobs in a line that are not worth a clean-up
+_PRIORITIES: Final = 3
+_NOOP: Final = response(Command.NOOP)
+_FEW_ENDED: Final = 64  # ended jobs in a line that are not worth a clean-up
 
 # Results that a worker may still send for jobs that were taken from it. A worker that answers for them forgets one at
 # a time; the bound is for workers that never do.
-_MAX_RELEASED = 1024
+_MAX_RELEASED: Final = 1024
 
 
 class JobState(enum.Enum):
@@ -42,9 +43,9 @@ class JobState(enum.Enum):
 
 
 # Module names: looking up a member of an enumeration costs 100 ns, as much as a call.
-_DELAYED = JobState.DELAYED
-_WAITING = JobState.WAITING
-_ENDED = JobState.ENDED
+_DELAYED: Final = JobState.DELAYED
+_WAITING: Final = JobState.WAITING
+_ENDED: Final = JobState.ENDED
 
 
 class Job:
@@ -412,11 +413,21 @@ class Peer:
                     held.replies[place] = refusal
         self.send_stored(batch)
 
-    def take_outgoing(self) -> list[bytes]:
-        """Return what is to be sent, in order, and forget it."""
+    def take_outgoing(self, most: int) -> bytes | None:
+        """Return what is to be sent, in order, and forget it; or None if that is more than ``most`` bytes.
+
+        One packet alone is never too much. But one may be there a thousand times, and joined they would be real.
+        """
         outgoing = self.outgoing
+        if not outgoing:
+            return b""
         self.outgoing = []
-        return outgoing
+        if len(outgoing) == 1:
+            return outgoing[0]
+        size = 0
+        for packet in outgoing:
+            size += len(packet)
+        return b"".join(outgoing) if size <= most else None
 
     def send_noop(self) -> None:
         """Wake the worker."""

@@ -15,13 +15,14 @@ libraries do this while another server's job keeps them occupied.
 """
 
 from collections import OrderedDict
+from typing import Final
 
 from geartrain.core.clock import Clock
 from geartrain.core.state import FunctionQueue, Peer
 
 __all__ = ["Wakeups"]
 
-_PATIENCE = 1  # how often in a row a worker may decline before it has to rest
+_PATIENCE: Final = 1  # how often in a row a worker may decline before it has to rest
 
 
 class Wakeups:

@@ -9,21 +9,24 @@
 
 import struct
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from geartrain.errors import LocalProtocolError
 from geartrain.protocol.commands import ARGUMENTS, Command
 
-__all__ = ["HEADER", "REQUEST", "RESPONSE", "Packet", "request", "response"]
+__all__ = ["HEADER", "REQUEST", "RESPONSE", "Packet", "request", "response", "response_with"]
 
-REQUEST = int.from_bytes(b"\0REQ", "big")  # the magic of packets to the server
-RESPONSE = int.from_bytes(b"\0RES", "big")  # and of those from it
-HEADER = struct.Struct(">III")  # the magic as a number: reading it as bytes costs 50 ns a packet
+REQUEST: Final = int.from_bytes(b"\0REQ", "big")  # the magic of packets to the server
+RESPONSE: Final = int.from_bytes(b"\0RES", "big")  # and of those from it
+HEADER: Final = struct.Struct(">III")  # the magic as a number: reading it as bytes costs 50 ns a packet
 
 # A packet type, as a number so that it can index a table, and its arguments as the table ARGUMENTS names them.
 Packet: TypeAlias = tuple[int, list[bytes]]
 
-_pack_header = HEADER.pack
+_pack_header: Final = HEADER.pack
+
+# By packet type. With the length behind it this is a header; compiled, it takes a third of the time of ``struct``.
+_HEADS: Final = [b"\0RES" + number.to_bytes(4, "big") for number in range(len(ARGUMENTS) + 1)]
 
 
 def request(command: Command, *arguments: bytes) -> bytes:
@@ -49,5 +52,9 @@ def _refuse_nul(command: Command, names: Sequence[str], arguments: Sequence[byte
 
 def response(command: int, *arguments: bytes) -> bytes:
     """Return a packet from a server. What a server sends it has received in a packet, so nothing is checked."""
-    body = b"\0".join(arguments)
-    return _pack_header(RESPONSE, command, len(body)) + body
+    return response_with(command, b"\0".join(arguments))
+
+
+def response_with(command: int, body: bytes) -> bytes:
+    """Return a packet from a server. The arguments are joined already, which on the way of a job saves a tuple."""
+    return _HEADS[command] + len(body).to_bytes(4, "big") + body

@@ -7,6 +7,7 @@ is judged strictly inside its declared length.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.commands import ARGUMENTS, Command
@@ -17,15 +18,18 @@ __all__ = ["MAX_LINE", "MAX_PACKET", "Parser"]
 MAX_PACKET = 256 * 1024 * 1024  # bytes after the header: far above any known use, far below what exhausts a machine
 MAX_LINE = 8192  # bytes of a text line with its end, as in the C server
 
-_HEADER_SIZE = HEADER.size
-_MAGICS = (REQUEST, RESPONSE)
-_unpack_header = HEADER.unpack_from
+# Compiled, a constant that is said to be one is found at once, where another name is looked up (40 ns).
+_HEADER_SIZE: Final = 12
+_MAGICS: Final = (REQUEST, RESPONSE)
+_unpack_header: Final = HEADER.unpack_from
 # Indexed by packet type; a list is the quickest table there is.
-_COUNTS = [-1] + [len(ARGUMENTS[Command(number)]) for number in range(1, len(ARGUMENTS) + 1)]
+_COUNTS: Final = [-1] + [len(ARGUMENTS[Command(number)]) for number in range(1, len(ARGUMENTS) + 1)]
 
 # Perl's workers send a bare handle when the data is empty or "0". gearmand makes sense of the bytes behind it, and the
 # job is run again and again.
-_DATA_MAY_LACK = frozenset((Command.WORK_DATA, Command.WORK_WARNING, Command.WORK_COMPLETE, Command.WORK_EXCEPTION))
+_DATA_MAY_LACK: Final = frozenset(
+    (Command.WORK_DATA, Command.WORK_WARNING, Command.WORK_COMPLETE, Command.WORK_EXCEPTION)
+)
 
 
 class Parser:
@@ -71,6 +75,9 @@ class Parser:
         magic = self._magic
         position = 0
         size = len(data)
+        found: int  # said, as ``struct`` does not: compiled, whole numbers take a tenth of the time of objects
+        command: int
+        length: int
         while position < size:
             if data[position]:
                 end = data.find(b"\n", position, position + self._max_line)

@@ -95,13 +95,12 @@ class Pump:
             if outlet is None:
                 continue
             try:
-                outgoing = peer.take_outgoing()
+                outgoing = peer.take_outgoing(self._max_unsent)
+                if outgoing is None:
+                    self._drop(outlet)
+                    continue
                 if outgoing:
-                    # A packet may be there a thousand times, as a reference: together they can be more than there is.
-                    if len(outgoing) > 1 and sum(map(len, outgoing)) > self._max_unsent:
-                        self._drop(outlet)
-                        continue
-                    outlet.transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
+                    outlet.transport.write(outgoing)
                 if outlet.is_slow and outlet.transport.get_write_buffer_size() > self._max_unsent:
                     self._drop(outlet)
                 elif peer.closing and not peer.is_held:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A job server and its peers in memory: whole conversations without sockets, threads or waiting."""
 
+import sys
 from collections.abc import Sequence
 
 from geartrain.core import JobServer, JobServerOptions
@@ -59,7 +60,9 @@ class WirePeer:
 
     def take_bytes(self) -> bytes:
         """Return what the server has sent since the last time."""
-        return b"".join(self.peer.take_outgoing())
+        outgoing = self.peer.take_outgoing(sys.maxsize)
+        assert outgoing is not None, "there is no such limit"
+        return outgoing
 
     def packets(self) -> list[tuple[Command | bytes, ...]]:
         """Return the packets that the server has sent since the last time, each as its command and arguments."""
