@@ -108,6 +108,25 @@ class TestQueueLimits:
 
         assert client.submit(b"f")
 
+    @pytest.mark.parametrize("number", ["9" * 5000, "0" * 5000 + "2147483648"])
+    def test_a_limit_of_thousands_of_digits_is_a_high_one(self, wire: Wire, number: str) -> None:
+        """Python reads no number of that many."""
+        client = wire.connect()
+        client.say("create function f")
+
+        assert client.say(f"maxqueue f {number}") == "OK\r\n"
+
+        assert client.submit(b"f")
+
+    @pytest.mark.parametrize("number", ["1", "0001", "0" * 5000 + "1", "1.5", "1x"])
+    def test_what_follows_the_digits_of_a_limit_is_ignored(self, wire: Wire, number: str) -> None:
+        client = wire.connect()
+        client.say("create function f")
+        client.say(f"maxqueue f {number}")
+        client.submit(b"f")
+
+        assert client.ask(Command.SUBMIT_JOB, b"f", b"", b"") == FULL
+
     def test_running_jobs_count(self, wire: Wire) -> None:
         client, worker = wire.connect(), wire.connect()
         worker.send(Command.CAN_DO, b"f")

@@ -24,8 +24,9 @@ from geartrain.protocol.text import (
 
 __all__ = ["Admin", "Shutdown"]
 
-_NUMBER = re.compile(rb"\d+")
 _MAX_LIMIT = 2**31 - 1
+# As many digits as it takes to be more than that: Python reads no number of thousands of them.
+_NUMBER = re.compile(rb"0*(\d{0,11})")
 
 
 class Shutdown(enum.Enum):
@@ -244,5 +245,5 @@ class Admin:
 
 def _limit(number: bytes) -> int:
     """Read a limit as it always was read: what does not begin with a digit is none."""
-    digits = _NUMBER.match(number)
-    return min(int(digits[0]), _MAX_LIMIT) if digits else 0
+    found = _NUMBER.match(number)
+    return min(int(found[1]), _MAX_LIMIT) if found and found[1] else 0
