@@ -10,7 +10,7 @@ DECIDES := tests/core tests/protocol
 COMPILED := $(VENV)-compiled
 SERVER_TESTS := $(DECIDES) tests/server tests/cli/test_gearmand.py tests/interop
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-compiled docs crash bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-compiled docs crash fuzz bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ test-compiled: $(COMPILED)/developer  ## Run the tests of the server once more, 
 
 crash: $(VENV)/developer  ## Kill servers and stores again and again, and see whether they keep their promises
 	$(BIN)/python -m tests.crash $(ARGS)
+
+fuzz: $(VENV)/developer  ## Say to live servers what no server wants to hear, and see whether they bear it
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 docs: $(VENV)/developer  ## Make the documentation, in build/docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
