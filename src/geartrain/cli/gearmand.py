@@ -15,7 +15,6 @@ fails before the end fails for the caller to see: a line on its standard error o
 import asyncio
 import contextlib
 import dataclasses
-import functools
 import gc
 import logging
 import os
@@ -39,10 +38,14 @@ from geartrain.server.pidfile import PidFile
 from geartrain.server.places import default_log_file, default_pid_file, default_store_file, make_room
 from geartrain.server.process import ProcessError, allow_descriptors, become, check_may_become, ids_of
 from geartrain.server.server import tls_context
+from geartrain.server.supervision import Supervisor, inherited_sockets
 
 __all__ = ["main"]
 
 log = logging.getLogger("geartrain.server")
+
+# Seconds that stopping takes at most when draining is over: for the store, and for what is on its way to peers.
+_LAST_STEPS = 35.0
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -84,6 +87,8 @@ def _run(invocation: Invocation, program: str) -> None:
     """Serve until a signal or a text command ends it."""
     options = invocation.options
     owner = ids_of(options.user) if options.user is not None else None
+    supervisor = Supervisor(os.environ)
+    sockets = inherited_sockets(os.environ)
     allow_descriptors(options.file_descriptors)
     serves = detach() if options.daemon else _do_nothing
     with contextlib.ExitStack() as stack:
@@ -98,7 +103,7 @@ def _run(invocation: Invocation, program: str) -> None:
             if pid_file is not None:
                 stack.enter_context(PidFile(pid_file))
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                is_stuck = runner.run(_serve(options, log_setup, serves))
+                is_stuck = runner.run(_serve(Server(options, sockets=sockets), options, log_setup, supervisor, serves))
         except GeartrainError as error:
             if log_setup.is_file:  # on standard error output it would be said twice
                 log.log(Level.FATAL, "%s", error)
@@ -132,22 +137,39 @@ def _pid_file(options: GearmandOptions, owner: tuple[int, int] | None) -> str | 
     return options.pid_file
 
 
-async def _serve(options: GearmandOptions, log_setup: LogSetup, serves: Callable[[], None]) -> bool:
+async def _serve(
+    server: Server, options: GearmandOptions, log_setup: LogSetup, supervisor: Supervisor, serves: Callable[[], None]
+) -> bool:
     """Serve to the end. Return whether a thread is left that waits for the store."""
-    server = Server(options)
     loop = asyncio.get_running_loop()
     start = loop.create_task(_start(server, options))
 
-    def leave(how: Callable[[], None]) -> None:
+    def drain() -> None:
         if start.done():
-            how()
+            supervisor.stopping("Waiting for jobs that run", options.drain_timeout + _LAST_STEPS)
+            server.drain()
         else:
             start.cancel()
 
-    finish = functools.partial(server.stop, graceful=True)
-    for number, how in ((signal.SIGTERM, server.drain), (signal.SIGINT, server.drain), (signal.SIGUSR1, finish)):
-        loop.add_signal_handler(number, leave, how)
-    loop.add_signal_handler(signal.SIGHUP, _reopen, log_setup)
+    def finish() -> None:
+        if start.done():
+            server.stop(graceful=True)
+        else:
+            start.cancel()
+
+    def reload() -> None:
+        supervisor.reloading()
+        _reopen(log_setup)
+        if start.done():
+            supervisor.ready(_status(server))
+
+    for number, act in (
+        (signal.SIGTERM, drain),
+        (signal.SIGINT, drain),
+        (signal.SIGUSR1, finish),
+        (signal.SIGHUP, reload),
+    ):
+        loop.add_signal_handler(number, act)
     try:
         await start
     except asyncio.CancelledError:
@@ -155,8 +177,14 @@ async def _serve(options: GearmandOptions, log_setup: LogSetup, serves: Callable
         return False
     _calm_collector()
     serves()
+    supervisor.ready(_status(server))
+    supervisor.watch()
     await server.serve_until_stopped()
     return server.is_stuck
+
+
+def _status(server: Server) -> str:
+    return f"Listening on {', '.join(map(str, server.addresses))}"
 
 
 async def _start(server: Server, options: GearmandOptions) -> None:

@@ -16,6 +16,7 @@ import os
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from zoneinfo import ZoneInfo
 
@@ -54,13 +55,17 @@ class Server:
     Args:
         options: What can be chosen.
         clock: Where the time comes from.
+        sockets: Sockets that listen already, which the server uses instead of those that the options name.
 
     Attributes:
         is_stuck: Whether it has ended although its store has not; a thread still waits for that.
     """
 
-    def __init__(self, options: ServerOptions | None = None, *, clock: Clock = time) -> None:
+    def __init__(
+        self, options: ServerOptions | None = None, *, clock: Clock = time, sockets: Sequence[socket.socket] = ()
+    ) -> None:
         self._options = options or ServerOptions()
+        self._given = list(sockets)
         self._clock = clock
         self._tls: ssl.SSLContext | None = None
         self._sockets: list[socket.socket] = []
@@ -91,7 +96,7 @@ class Server:
             BindError: An address is not to be had.
         """
         self._tls = tls_context(self._options)
-        self._sockets = await listen(self._options)
+        self._sockets = self._given or await listen(self._options)
         self._store = _store(self._options, self._sockets)
         self._job_server = JobServer(_core_options(self._options), self._clock)
         self._pump = Pump(self._job_server, self._options.max_unsent, self._after_turn)
@@ -240,7 +245,11 @@ class Server:
     def _stop_listening(self) -> None:
         for listener in self._listeners:
             listener.stop()
-        release(self._sockets)
+        if self._given:  # whoever made them also removes what is in the file system
+            for listening in self._sockets:
+                listening.close()
+        else:
+            release(self._sockets)
         self._listeners = []
         self._sockets = []
 
