@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Both administrators against real servers, and against sockets that misbehave."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -103,6 +104,10 @@ def test_several_commands_leave_in_one_write(admin: AdminClient) -> None:
     assert replies[2].lines == (b"f\t0\t0\t0",)
 
 
+def test_a_ping_is_a_time(admin: AdminClient) -> None:
+    assert 0 < admin.ping() < 20
+
+
 def test_a_negative_limit_is_no_limit(admin: AdminClient) -> None:
     with pytest.raises(ValueError, match="not -1"):
         admin.set_max_queue("f", -1)
@@ -129,6 +134,25 @@ class TestASocketThat:
     def test_says_nothing_is_not_waited_for_for_ever(self, admin: AdminClient) -> None:
         with pytest.raises(ReplyTimeout, match=r"0\.05 seconds"):
             admin.status()
+
+    def test_never_ends_what_it_says_is_not_listened_to_for_ever(
+        self, admin: AdminClient, listener: socket.socket
+    ) -> None:
+        """There is something to read all the time, so that no single wait is too long."""
+
+        def talk() -> None:
+            accepted, _ = listener.accept()
+            with accepted, contextlib.suppress(OSError):
+                while True:
+                    accepted.sendall(b"f\t0\t0\t0\n" * 1000)
+
+        talking = threading.Thread(target=talk)
+        talking.start()
+        with pytest.raises(ReplyTimeout, match=r"0\.05 seconds"):
+            admin.status()
+        admin.close()
+        talking.join(20)
+        assert not talking.is_alive()
 
     def test_is_closed_is_lost(self, admin: AdminClient, listener: socket.socket) -> None:
         listener.close()

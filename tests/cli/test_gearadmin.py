@@ -2,6 +2,9 @@
 """gearadmin beside its namesake, and where they part."""
 
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
 
@@ -9,7 +12,7 @@ import pytest
 
 from geartrain import Client
 from geartrain.cli.gearadmin import main
-from geartrain.testing import run_server
+from geartrain.testing import ServerProcess, run_server
 from tests.job_servers import free_port, needs
 
 THEIRS = "/usr/bin/gearadmin"
@@ -117,6 +120,31 @@ class TestApart:
         answers = json.loads(result.stdout)
         assert (answers["show_schedules"], answers["stalls"]) == ([], [])
         assert {"name": "memory", "refused": 0} in answers["limits"]
+
+    def test_a_ping_is_answered_by_any_server(self, server: str) -> None:
+        result = ours(server, "--ping", "--status")
+
+        assert re.fullmatch(rb"127\.0\.0\.1:\d+ answers after \d+\.\d ms\n\.\n", result.stdout)
+        assert result.returncode == 0
+        assert 0 < json.loads(ours(server, "--ping", "--json").stdout)["ping"] < 20
+
+    def test_a_ping_finds_room_in_a_full_server(self) -> None:
+        with run_server(max_connections=1) as running, Client(running.address) as client:
+            client.ping()
+
+            assert ours(running.address, "--ping").returncode == 0
+
+    def test_a_ping_of_a_server_that_is_wedged_fails_in_time(self) -> None:
+        """Its system accepts connections for it."""
+        with ServerProcess() as wedged:
+            wedged.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, wedged.process.pid, os.WSTOPPED)
+            result = ours(wedged.address, "--ping", "--timeout=0.2")
+            wedged.process.send_signal(signal.SIGCONT)
+
+            assert (result.returncode, result.stdout) == (1, b"")
+            assert b"did not answer within 0.2 seconds" in result.stderr
+            assert ours(wedged.address, "--ping").returncode == 0
 
     def test_json_is_one_object(self, filled: str) -> None:
         words = "--status --show-jobs --show-unique-jobs --getpid --cancel-job H:nowhere:1 --maxqueue f --json"

@@ -3,6 +3,7 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
@@ -118,6 +119,15 @@ class AsyncAdminClient:
     async def limits(self) -> list[LimitRow]:
         """Return how often each limit has held something off; only our own server tells."""
         return await self._do(calls.limits())
+
+    async def ping(self) -> float:
+        """Return the seconds that the server took to answer, and before that to be connected to, if that had to be.
+
+        It asks in text, for the version: a server that is full, or has no descriptors left, answers that as well.
+        """
+        began = time.monotonic()
+        await self.version()
+        return time.monotonic() - began
 
     async def version(self) -> str:
         """Return the server's version."""

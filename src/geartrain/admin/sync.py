@@ -120,6 +120,15 @@ class AdminClient:
         """Return how often each limit has held something off; only our own server tells."""
         return self._do(calls.limits())
 
+    def ping(self) -> float:
+        """Return the seconds that the server took to answer, and before that to be connected to, if that had to be.
+
+        It asks in text, for the version: a server that is full, or has no descriptors left, answers that as well.
+        """
+        began = time.monotonic()
+        self.version()
+        return time.monotonic() - began
+
     def version(self) -> str:
         """Return the server's version."""
         return self._do(calls.version())
@@ -211,7 +220,10 @@ class AdminClient:
             sock.settimeout(self._timeout)
             sock.sendall(session.take_outgoing())
             while session.awaited:
-                sock.settimeout(max(deadline - time.monotonic(), 0.001))
+                left = deadline - time.monotonic()
+                if left <= 0:  # also when there is always something to read
+                    raise session.late(self._timeout)
+                sock.settimeout(left)
                 data = sock.recv(READ_SIZE)
                 replies += session.receive(data)
         except TimeoutError as error:

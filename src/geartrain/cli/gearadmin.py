@@ -28,7 +28,7 @@ from geartrain.cli.output import give_up_stdout, program_name
 from geartrain.cli.servers import START_HINT, TLS_VARIABLES, client_tls, server_address
 from geartrain.errors import GeartrainError, NoServerAvailable
 from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand, listing
-from geartrain.transport import DEFAULT_PORT, ServerAddress
+from geartrain.transport import CONNECT_TIMEOUT, DEFAULT_PORT, ServerAddress
 
 __all__ = ["main"]
 
@@ -41,6 +41,7 @@ Options may be shortened as long as they stay unambiguous: --stat is --status. O
 and in the order of the list above.
 
 Examples:
+  gearadmin --ping                     does the server answer? The exit status tells
   gearadmin --status                   functions: jobs (waiting and running), running jobs, workers
   gearadmin -h queue1 --workers        who is connected to another machine's server, and what they can do
   gearadmin --status --json            the same for programs
@@ -50,7 +51,8 @@ Examples:
 Environment, for -S:
 {TLS_VARIABLES}
 
-Exit status: 0 if all went well, 1 for wrong usage or if the server cannot be reached, 2 if it refused something."""
+Exit status: 0 if all went well, 1 for wrong usage or if the server cannot be reached or does not answer in time, 2 if
+it refused something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,9 @@ class Operation:
         """Its name in JSON."""
         return self.option.replace("-", "_")
 
+
+# Seconds that a server has to be reached, and to answer; one that has to make a long list has more.
+_PING_TIMEOUT = 5.0
 
 # In the order of the C tool, whatever the order on the command line; ours follow, and a shutdown comes last.
 OPERATIONS = (
@@ -144,7 +149,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         print(parser.format_help())
         return 0
     requests = list(_requests(options))
-    if not requests:
+    if not requests and not options.ping:
         print(f"No option execution operation given.\n\n{parser.format_help()}")
         return EXIT_FAILURE
     try:
@@ -178,9 +183,12 @@ def _option_parser() -> _Parser:
     general.add_argument("-p", "--port", default=str(DEFAULT_PORT), help=f"its port or service ({DEFAULT_PORT})")
     general.add_argument("--server", metavar="ADDRESS", help="instead: host:port, [::1]:port, tls://host or unix:/path")
     general.add_argument("-S", "--ssl", action="store_true", help="speak TLS, see below")
-    general.add_argument("--timeout", type=_seconds, default=REPLY_TIMEOUT, metavar="SECONDS", help="patience (30)")
+    general.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="patience with the answer (30; 5 if only --ping is asked)"
+    )
     general.add_argument("--json", action="store_true", help="print one JSON object, with a key for each operation")
     operations = parser.add_argument_group("Operations")
+    operations.add_argument("--ping", action="store_true", help="whether the server answers, and after how long")
     for operation in OPERATIONS:
         _add_operation(operations, operation)
     return parser
@@ -214,17 +222,20 @@ def _requests(options: argparse.Namespace) -> Iterator[tuple[Operation, Sequence
 def _run(options: argparse.Namespace, requests: Sequence[tuple[Operation, Sequence[str]]]) -> int:
     address = ServerAddress.parse(options.server) if options.server else server_address(options.host, options.port)
     tls = client_tls(os.environ) if options.ssl else None
-    with AdminClient(address, tls=tls, timeout=options.timeout) as admin:
+    timeout = options.timeout or (REPLY_TIMEOUT if requests else _PING_TIMEOUT)
+    with AdminClient(address, tls=tls, timeout=timeout, connect_timeout=min(timeout, CONNECT_TIMEOUT)) as admin:
+        seconds = admin.ping() if options.ping else None
         replies = admin.exchange([(operation.command, arguments) for operation, arguments in requests])
     if options.json:
-        _print_json(requests, replies)
+        _print_json(requests, replies, seconds)
     else:
-        _print_plain(replies)
+        _print_plain(replies, f"{address} answers after {seconds * 1000:.1f} ms\n" if seconds is not None else "")
     return EXIT_REFUSED if any(reply.is_error for reply in replies) else 0
 
 
-def _print_plain(replies: Sequence[Reply]) -> None:
+def _print_plain(replies: Sequence[Reply], heading: str) -> None:
     out = sys.stdout.buffer
+    out.write(heading.encode())
     for reply in replies:
         if reply.is_error:
             out.flush()
@@ -236,8 +247,10 @@ def _print_plain(replies: Sequence[Reply]) -> None:
     out.flush()
 
 
-def _print_json(requests: Sequence[tuple[Operation, Sequence[str]]], replies: Sequence[Reply]) -> None:
-    answers: dict[str, object] = {}
+def _print_json(
+    requests: Sequence[tuple[Operation, Sequence[str]]], replies: Sequence[Reply], seconds: float | None
+) -> None:
+    answers: dict[str, object] = {} if seconds is None else {"ping": seconds}
     for (operation, arguments), reply in zip(requests, replies, strict=True):
         value = _json_value(reply)
         if arguments and operation.command is not TextCommand.SHUTDOWN:
