@@ -5,12 +5,24 @@ from typing import TypeAlias
 
 from geartrain.errors import LocalProtocolError
 
-__all__ = ["MAX_CLIENT_ID", "MAX_FUNCTION", "Text", "client_id_bytes", "encode", "function_bytes"]
+__all__ = [
+    "MAX_CLIENT_ID",
+    "MAX_FUNCTION",
+    "MAX_TOKEN",
+    "MIN_TOKEN",
+    "Text",
+    "client_id_bytes",
+    "encode",
+    "function_bytes",
+    "token_bytes",
+]
 
 Text: TypeAlias = str | bytes
 
 MAX_FUNCTION = 512  # bytes, as libgearman has it; the C server drops a connection at some 8,000
 MAX_CLIENT_ID = 127  # bytes; the C server cuts what is longer
+MIN_TOKEN = 16  # letters; nobody guesses as many that chance has chosen
+MAX_TOKEN = 512
 
 
 def encode(text: str | bytes | bytearray | memoryview, what: str) -> bytes:
@@ -54,3 +66,18 @@ def client_id_bytes(client_id: str) -> bytes:
             f"a client id is up to {MAX_CLIENT_ID} printable ASCII letters without spaces, not {client_id[:200]!r}"
         )
     return client_id.encode()
+
+
+def token_bytes(token: str) -> bytes:
+    """Return the token that a server asks for.
+
+    Raises:
+        LocalProtocolError: It cannot travel, or could be guessed. It is not in the message.
+    """
+    if not isinstance(token, str):
+        raise TypeError(f"a token is str, not {type(token).__name__}")
+    if not (token.isascii() and token.isprintable()) or " " in token or not MIN_TOKEN <= len(token) <= MAX_TOKEN:
+        raise LocalProtocolError(
+            f"a token is {MIN_TOKEN} to {MAX_TOKEN} printable ASCII letters without spaces; this one has {len(token)}"
+        )
+    return token.encode()

@@ -331,6 +331,18 @@ class TestChanges:
 
         assert len(worker.peer.standing.barred) == 256
 
+    def test_it_gets_nothing_back_from_a_server_that_is_about_to_end(self) -> None:
+        wire = guarded(Rule(rights=SUBMIT))
+        client, worker = wire.connect(), wire.connect()
+        worker.send(Command.CAN_DO, b"f")
+        client.submit(b"f", how=Command.SUBMIT_JOB_BG)
+        worker.packets()
+
+        wire.server.drain()
+        change(wire)
+
+        assert worker.ask(Command.GRAB_JOB) == (Command.NO_JOB,)
+
     def test_a_limit_may_keep_a_worker_from_its_function_for_longer(self, caplog: pytest.LogCaptureFixture) -> None:
         wire = guarded(Rule(rights=SUBMIT), max_functions=1)
         worker = wire.connect()

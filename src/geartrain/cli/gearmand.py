@@ -15,6 +15,7 @@ fails before the end fails for the caller to see: a line on its standard error o
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import gc
 import logging
 import os
@@ -37,6 +38,7 @@ from geartrain.server.loop import new_event_loop
 from geartrain.server.pidfile import PidFile
 from geartrain.server.places import default_log_file, default_pid_file, default_store_file, make_room
 from geartrain.server.process import ProcessError, allow_descriptors, become, check_may_become, ids_of
+from geartrain.server.reloader import Reloader
 from geartrain.server.server import tls_context
 from geartrain.server.supervision import Supervisor, inherited_sockets
 
@@ -54,16 +56,20 @@ def main(words: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     if words[:1] == ["store"]:
         return store.main(words[1:])
+    read_again = functools.partial(read, words, os.environ)
     try:
-        invocation = read(words, os.environ)
+        invocation = read_again()
         if invocation.command == "help":
             print(usage(), end="")
         elif invocation.command == "version":
             print(f"\ngearmand {__version__} - Geartrain\n{_build()}")
         else:
             _check(invocation.options)
-            if invocation.command != "check-args":
-                _run(invocation, program)
+            if invocation.command == "check-args":
+                for warning in invocation.warnings:
+                    print(f"{program}: {warning}", file=sys.stderr)
+            else:
+                _run(invocation, program, read_again)
     except GeartrainError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 1
@@ -83,7 +89,7 @@ def _check(options: GearmandOptions) -> None:
     tls_context(options)
 
 
-def _run(invocation: Invocation, program: str) -> None:
+def _run(invocation: Invocation, program: str, read_again: Callable[[], Invocation]) -> None:
     """Serve until a signal or a text command ends it."""
     options = invocation.options
     owner = ids_of(options.user) if options.user is not None else None
@@ -103,7 +109,9 @@ def _run(invocation: Invocation, program: str) -> None:
             if pid_file is not None:
                 stack.enter_context(PidFile(pid_file))
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                is_stuck = runner.run(_serve(Server(options, sockets=sockets), options, log_setup, supervisor, serves))
+                server = Server(options, sockets=sockets)
+                reloader = Reloader(server, log_setup, options, read_again)
+                is_stuck = runner.run(_serve(server, options, reloader, supervisor, serves))
         except GeartrainError as error:
             if log_setup.is_file:  # on standard error output it would be said twice
                 log.log(Level.FATAL, "%s", error)
@@ -138,7 +146,7 @@ def _pid_file(options: GearmandOptions, owner: tuple[int, int] | None) -> str | 
 
 
 async def _serve(
-    server: Server, options: GearmandOptions, log_setup: LogSetup, supervisor: Supervisor, serves: Callable[[], None]
+    server: Server, options: GearmandOptions, reloader: Reloader, supervisor: Supervisor, serves: Callable[[], None]
 ) -> bool:
     """Serve to the end. Return whether a thread is left that waits for the store."""
     loop = asyncio.get_running_loop()
@@ -159,7 +167,7 @@ async def _serve(
 
     def reload() -> None:
         supervisor.reloading()
-        _reopen(log_setup)
+        reloader.reload()
         if start.done():
             supervisor.ready(_status(server))
 
@@ -175,6 +183,7 @@ async def _serve(
     except asyncio.CancelledError:
         log.log(Level.NOTICE, "Stopped before the start was complete")
         return False
+    reloader.begin()
     _calm_collector()
     serves()
     supervisor.ready(_status(server))
@@ -196,14 +205,6 @@ async def _start(server: Server, options: GearmandOptions) -> None:
     except BaseException:
         await server.close()
         raise
-
-
-def _reopen(log_setup: LogSetup) -> None:
-    log.log(Level.NOTICE, "SIGHUP, reopening log file")
-    try:
-        log_setup.reopen()
-    except OSError as error:
-        log.error("Could not reopen the log file: %s", error)  # noqa: TRY400  # the traceback would say no more
 
 
 def _calm_collector() -> None:

@@ -132,6 +132,11 @@ class AccessRules:
         """The digests of all tokens."""
         return [digest for rule in self.rules for digest in rule.tokens]
 
+    @property
+    def certificates(self) -> list[bytes]:
+        """The patterns of all certificates."""
+        return [pattern for rule in self.rules for pattern in rule.certificates]
+
     def knows(self, digest: bytes) -> bool:
         """Tell whether a token is one of those in the rules."""
         return _is_among(digest, self.tokens)

@@ -358,6 +358,7 @@ class JobServer:
         self._handlers |= dict.fromkeys((int(Command.CAN_DO), int(Command.CAN_DO_TIMEOUT)), self._ignore)
         for peer in self._peers:
             self._scheduler.retire(peer)
+            peer.standing.barred.clear()  # no rule gives it anything back
             self._dirty.append(peer)  # may have to leave
 
     def running(self) -> dict[bytes, int]:

@@ -50,11 +50,15 @@ class Admission:
     """
 
     def __init__(self, options: ServerOptions) -> None:
-        self._most = options.max_connections
-        self._most_per_address = options.max_connections_per_address
         self._connections = 0
         self._guests = 0
         self._by_host: dict[str, int] = {}
+        self.change_limits(options)
+
+    def change_limits(self, options: ServerOptions) -> None:
+        """Go by these limits from now on. Whoever is in may stay."""
+        self._most = options.max_connections
+        self._most_per_address = options.max_connections_per_address
 
     def enter(self, address: object, *, is_short: bool = False) -> Place:
         """Return a place for a peer.

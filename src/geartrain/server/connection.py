@@ -14,6 +14,7 @@ from geartrain.protocol.packets import REQUEST
 from geartrain.protocol.parser import Parser
 from geartrain.server.endpoints import describe, host_of, is_local
 from geartrain.server.pump import Pump
+from geartrain.server.tls import certificate_names
 from geartrain.server.tuning import acknowledger
 
 __all__ = ["Connection"]
@@ -81,7 +82,8 @@ class Connection(asyncio.Protocol):
         self.transport.set_write_buffer_limits(MOST_UNREAD)
         self._acknowledge = acknowledger(transport)
         host = host_of(self._address)
-        self.peer = self._pump.job_server.connect(host, self._fd, local=is_local(self._address))
+        local, certificate = is_local(self._address), certificate_names(transport)
+        self.peer = self._pump.job_server.connect(host, self._fd, local=local, certificate=certificate)
         self._is_known = True
         self._pump.add(self)
         log.info("Accepted connection from %s", self._name)

@@ -54,10 +54,23 @@ class Endpoint:
             raise ValueError("host, host:port, [address]:port or unix:/path")
         return cls("" if host == "*" else host, _port(port))
 
+    @property
+    def is_local(self) -> bool:
+        """Whether nobody but this machine can connect there. What a name stands for is not looked up."""
+        return bool(self.path) or self.host == "localhost" or (_is_number(self.host) and is_local((self.host, 0)))
+
     def __str__(self) -> str:
         if self.path:
             return _UNIX + self.path
         return describe((self.host or "*", self.port)) if self.port is not None else self.host or "*"
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _port(text: str) -> int | None:

@@ -132,6 +132,15 @@ class _SyslogHandler(logging.Handler):
         syslog.syslog(_SYSLOG_PRIORITY[_level(record)], f"[{_area(record)}] {_message(record)}")
 
 
+def _levels(level: Level | None) -> dict[str, Level]:
+    """Return the least level of each logger."""
+    return {
+        "geartrain": Level.ERROR if level is None else level,
+        "geartrain.server": Level.NOTICE if level is None else level,
+        "asyncio": max(Level.WARNING, level or Level.ERROR),  # its debugging is not ours
+    }
+
+
 class LogSetup:
     """Where the log of a process goes, from `start` to `stop`.
 
@@ -154,11 +163,7 @@ class LogSetup:
         owner: tuple[int, int] | None = None,
     ) -> None:
         self._destination = destination
-        self._levels = {
-            "geartrain": Level.ERROR if level is None else level,
-            "geartrain.server": Level.NOTICE if level is None else level,
-            "asyncio": max(Level.WARNING, level or Level.ERROR),  # its debugging is not ours
-        }
+        self._levels = _levels(level)
         self._formatter = JsonFormatter() if format is LogFormat.JSON else TextFormatter()
         self._to_syslog = to_syslog
         self._owner = owner
@@ -189,6 +194,12 @@ class LogSetup:
         for logger in self._loggers():
             logger.propagate = False
             logger.handlers = self._handlers or [logging.NullHandler()]
+
+    def change_level(self, level: Level | None) -> None:
+        """Log so much from now on; see ``level`` above."""
+        self._levels = _levels(level)
+        for name, least in self._levels.items():
+            logging.getLogger(name).setLevel(least)
 
     def reopen(self) -> None:
         """Go on in new files where the old ones were moved away.

@@ -61,6 +61,10 @@ class Pump:
         self.is_empty = asyncio.Event()
         self.is_empty.set()
 
+    def change_limit(self, max_unsent: int) -> None:
+        """Let so many bytes wait for a peer from now on."""
+        self._max_unsent = max_unsent
+
     @property
     def outlets(self) -> list[Outlet]:
         """The ways to all peers, also to those that only wait for the end of their connection."""

@@ -27,6 +27,7 @@ from geartrain.server.admission import GUEST_TIME, Admission, Guest, Place, turn
 from geartrain.server.binding import listen, release
 from geartrain.server.committer import Committer
 from geartrain.server.config.options import ServerOptions
+from geartrain.server.config.reload import reloaded
 from geartrain.server.config.values import NO_STORE
 from geartrain.server.connection import Connection
 from geartrain.server.departure import Departure
@@ -132,6 +133,24 @@ class Server:
         asks a second time, in whatever way, does not want to wait.
         """
         self._leave(Shutdown.DRAIN)
+
+    def reload(self, options: ServerOptions) -> None:
+        """Go by the limits and rules of these options from now on, and read the files of TLS anew.
+
+        Nobody is dropped: rules are for all, certificates and what concerns sockets and packets for those who come.
+        Options that cannot change while the server runs are left alone.
+
+        Raises:
+            TLSError: A file is not what it should be. Everything stays as it was.
+        """
+        options = reloaded(self._options, options)
+        tls = tls_context(options)
+        self._options = options
+        self._tls = tls
+        self._admission.change_limits(options)
+        self._pump.change_limit(options.max_unsent)
+        self._job_server.change_options(_core_options(options))
+        self._pump.schedule()
 
     async def serve_until_stopped(self) -> None:
         """Return when the server has stopped and all connections are closed.
@@ -312,6 +331,8 @@ class Server:
 
 def tls_context(options: ServerOptions) -> ssl.SSLContext | None:
     """Return what the options say of TLS, or None without ``--ssl``; raises `TLSError`."""
+    if options.ssl_verify is Verify.NONE and options.access is not None and options.access.certificates:
+        raise TLSError("rules of access by certificate need --ssl-verify=optional or required")
     if not options.ssl:
         if options.ssl_verify is not Verify.NONE:
             raise TLSError(
@@ -367,5 +388,8 @@ def _core_options(options: ServerOptions) -> JobServerOptions:
         max_jobs_per_connection=options.max_jobs_per_connection,
         stall_after=options.stall_after,
         stall_busy_after=options.stall_busy_after,
+        access=options.access,
+        text_reads=options.text_reads,
+        text_changes=options.text_changes,
         durability=options.durability if _is_durable(options) else Durability.NONE,
     )

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """TLS for the server. Whatever is wrong with it is an error at the start: nothing falls back to clear text."""
 
+import asyncio
 import enum
 import ssl
 from pathlib import Path
 
 from geartrain.errors import GeartrainError
 
-__all__ = ["TLSError", "Verify", "server_context"]
+__all__ = ["TLSError", "Verify", "certificate_names", "server_context"]
 
 
 class TLSError(GeartrainError):
@@ -21,6 +22,9 @@ class Verify(enum.Enum):
     OPTIONAL = "optional"  # a client may come without one, but not with a wrong one
     REQUIRED = "required"
 
+
+# The kinds of alternative names that are text.
+_NAMES = frozenset({"DNS", "email", "URI", "IP Address"})
 
 _MODES = {
     Verify.NONE: ssl.CERT_NONE,
@@ -65,6 +69,17 @@ def server_context(
             raise TLSError(f"Could not load the TLS authority from {authority}: {_reason(error)}") from error
     context.verify_mode = _MODES[verify]
     return context
+
+
+def certificate_names(transport: asyncio.BaseTransport) -> list[bytes]:
+    """Return who a peer is: the common names in the certificate that it has shown, and its alternative names.
+
+    Without a certificate of our authority there are none: the TLS library gives us no other.
+    """
+    certificate = transport.get_extra_info("peercert") or {}
+    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    names += [value for key, value in certificate.get("subjectAltName", ()) if key in _NAMES]
+    return [name.encode() for name in names]
 
 
 def _check_readable(file: str) -> None:

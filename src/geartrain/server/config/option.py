@@ -80,7 +80,8 @@ def several(kind: Kind[T], group: str, text: str, *, short: str = "") -> tuple[T
 
 
 def options_of(owner: type) -> Iterator[Option]:
-    """Yield the options of a dataclass in the order of its fields."""
+    """Yield the options of a dataclass in the order of its fields, without the fields that are none."""
     for found in fields(owner):
-        made: Option = found.metadata["option"]
-        yield replace(made, name=found.name.replace("_", "-"), default=found.default)
+        made: Option | None = found.metadata.get("option")
+        if made is not None:
+            yield replace(made, name=found.name.replace("_", "-"), default=found.default)

@@ -9,7 +9,8 @@ import difflib
 import os
 from dataclasses import dataclass
 
-from geartrain.core.options import Durability, PriorityScope
+from geartrain.core.access import AccessRules
+from geartrain.core.options import Durability, PriorityScope, Who
 from geartrain.protocol.parser import MAX_LINE, MAX_PACKET
 from geartrain.server.config import values
 from geartrain.server.config.option import Option, option, options_of, several
@@ -25,12 +26,13 @@ GENERAL = "General"
 NETWORK = "Network"
 LIMITS = "Limits (0: none)"
 TLS = "TLS"
+ACCESS = "Access (its rules are in the TOML file)"
 JOBS = "Jobs"
 STORE = "Store"
 LOG = "Log"
 PROCESS = "Process"
 COMPATIBLE = "Accepted for compatibility"
-GROUPS = (GENERAL, NETWORK, LIMITS, TLS, JOBS, STORE, QUEUE_GROUP, LOG, PROCESS, COMPATIBLE)
+GROUPS = (GENERAL, NETWORK, LIMITS, TLS, ACCESS, JOBS, STORE, QUEUE_GROUP, LOG, PROCESS, COMPATIBLE)
 
 
 def _handle_prefix() -> str:
@@ -110,6 +112,19 @@ class ServerOptions:
         Verify.NONE, values.VERIFY, TLS, "whether clients must show a certificate: none, optional or required"
     )
     handshake_timeout: float = option(10.0, SECONDS, TLS, "seconds that a client has for the TLS handshake")
+
+    text_reads: Who = option(
+        Who.ALL,
+        values.WHO,
+        ACCESS,
+        "who may use text commands that only tell something: all, local (from this machine) or admin (whom a rule "
+        "gives that right)",
+    )
+    text_changes: Who = option(
+        Who.ADMIN, values.WHO, ACCESS, "who may use those that change something; without rules, admin is everybody"
+    )
+    # The rules have a form for which words and variables have no place: they are in the TOML file.
+    access: AccessRules | None = None
 
     job_retries: int = option(
         -1, number(-1, 255), JOBS, "lost workers that a job survives; -1: any number, 0: none", short="j"

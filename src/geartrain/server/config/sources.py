@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from geartrain.core.options import Durability
+from geartrain.server.config.access import access_rules, exposed_tokens
 from geartrain.server.config.option import Option
 from geartrain.server.config.options import COMMANDS, OPTIONS, GearmandOptions, unknown_option
 from geartrain.server.config.queues import store_of
@@ -67,7 +68,14 @@ def read(
         options = replace(options, store=store_of(options))
     if options.store_queue_on_shutdown and "durability" not in values:
         options = replace(options, durability=Durability.SHUTDOWN)
+    if options.access is not None and options.access.tokens and not options.ssl and _listens_beyond(options):
+        warnings.append("TLS is off: tokens travel in clear text, and whoever reads them on their way may use them")
     return Invocation(options, command, warnings)
+
+
+def _listens_beyond(options: GearmandOptions) -> bool:
+    """Tell whether other machines can connect."""
+    return not options.listen or not all(endpoint.is_local for endpoint in options.listen)
 
 
 # The environment: GEARMAND_ and the name of the option. A list is separated by commas.
@@ -103,7 +111,7 @@ def _read_file(path: str, warnings: list[str]) -> dict[str, object]:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise OptionError(f"Could not open configuration file. {path}: {reason}") from None
     try:
-        return _read_toml(text) if path.endswith(".toml") else _read_lines(text, path, warnings)
+        return _read_toml(text, path, warnings) if path.endswith(".toml") else _read_lines(text, path, warnings)
     except OptionError as error:
         raise OptionError(f"{path}: {error}") from None
 
@@ -126,13 +134,20 @@ def _read_lines(text: str, path: str, warnings: list[str]) -> dict[str, object]:
     return values
 
 
-def _read_toml(text: str) -> dict[str, object]:
-    """Read TOML: the long options are the keys, with dashes or underscores."""
+def _read_toml(text: str, path: str, warnings: list[str]) -> dict[str, object]:
+    """Read TOML: the long options are the keys, with dashes or underscores, and there may be rules of access."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise OptionError(str(error)) from None
     values: dict[str, object] = {}
+    if "access" in table:
+        tables = table.pop("access")
+        values["access"] = access_rules(tables)
+        warnings += [
+            f"{file} holds tokens, and every user of this machine may read or change it; chmod o-rw {file}"
+            for file in exposed_tokens(tables, path)
+        ]
     for key, value in table.items():
         name = key.replace("_", "-")
         option = OPTIONS.get(name)

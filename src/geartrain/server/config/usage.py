@@ -26,7 +26,8 @@ Every option can also be set by a variable, GEARMAND_PORT=4731 for --port, and i
 --config-file, or else the first of {" and ".join(DEFAULT_FILES)} that exists.
 The command line wins over variables, they win over the file.
 
-TERM and INT stop the server, USR1 stops it when no job is left, HUP reopens its log.
+TERM and INT stop the server, USR1 stops it when no job is left, HUP reopens its log and
+reads limits, rules of access and the certificates of TLS anew.
 
 gearmand store --help tells how to look into the jobs that a server has stored, and to move them.
 """

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
-from geartrain.core.options import Durability, PriorityScope
+from geartrain.core.options import Durability, PriorityScope, Who
 from geartrain.errors import GeartrainError
 from geartrain.server.endpoints import Endpoint
 from geartrain.server.logs import Level, LogFormat
@@ -44,6 +44,7 @@ __all__ = [
     "TEXT",
     "USER",
     "VERIFY",
+    "WHO",
     "ZONE",
     "Kind",
     "number",
@@ -217,4 +218,5 @@ ZONE = Kind("ZONE", _zone)
 STORE = Kind("URL", _store)
 DURABILITY = _choice(Durability, "WHEN")
 VERIFY = _choice(Verify, "WHEN")
+WHO = _choice(Who, "WHO")
 FORMAT = _choice(LogFormat, "FORMAT")
