@@ -17,7 +17,9 @@ __all__ = ["Connect", "connect", "server"]
 class Connect(Protocol):
     """Makes an administrator of either kind."""
 
-    def __call__(self, server: str, *, timeout: float = 20.0, connect_timeout: float = 20.0) -> AdminClient: ...
+    def __call__(
+        self, server: str, *, timeout: float = 20.0, connect_timeout: float = 20.0, token: str | None = None
+    ) -> AdminClient: ...
 
 
 @pytest.fixture(params=["blocking", *LOOPS])

@@ -12,6 +12,7 @@ import pytest
 from geartrain import AdminClient, Client
 from geartrain.errors import ConnectionLost, LocalProtocolError, NoServerAvailable, ReplyTimeout, ServerError
 from geartrain.protocol.text import TextCommand
+from geartrain.server.config.access import access_rules
 from geartrain.testing import run_server
 from tests.admin.conftest import Connect
 from tests.job_servers import free_port
@@ -186,4 +187,47 @@ class TestASocketThat:
 @pytest.mark.parametrize("seconds", [0, -1.0, float("inf"), float("nan")])
 def test_times_are_above_0(connect: Connect, option: str, seconds: float) -> None:
     with pytest.raises(ValueError, match=f"{option} is a number of seconds above 0"):
-        connect("localhost", **{option: seconds})
+        connect("localhost", **{option: seconds})  # type: ignore[arg-type]  # tests know the names
+
+
+class TestToken:
+    KNOWN = "tlhIngan-Hol-vIjatlh"
+
+    @pytest.fixture
+    def guarded(self) -> Iterator[str]:
+        with run_server(access=access_rules([{"token": self.KNOWN, "may": "admin"}])) as running:
+            yield running.address
+
+    def test_it_is_shown_on_each_connection(self, connect: Connect, guarded: str) -> None:
+        with connect(guarded, token=self.KNOWN) as admin:
+            admin.create_function("f")
+            admin.close()
+            admin.create_function("g")
+            assert [row.function for row in admin.status()] == ["f", "g"]
+        with (
+            connect(guarded) as stranger,
+            pytest.raises(ServerError, match="create\\+function\\+is\\+for\\+administrators"),
+        ):
+            stranger.create_function("h")
+
+    def test_a_wrong_one_is_an_error_each_time(self, connect: Connect, guarded: str) -> None:
+        with connect(guarded, token="x" * 16) as admin:
+            for _ in range(5):
+                with pytest.raises(ServerError, match="WRONG_TOKEN") as caught:
+                    admin.version()
+                assert "x" * 16 not in str(caught.value)
+
+    def test_a_server_that_knows_of_no_tokens_does_not_need_it(self, connect: Connect, server: str) -> None:
+        with connect(server, token=self.KNOWN) as admin:
+            assert admin.version()
+
+    @pytest.mark.parametrize("token", ["short", "with a space inside", "line\nbreak-line-break"])
+    def test_one_that_cannot_travel_is_refused_without_being_shown(self, connect: Connect, token: str) -> None:
+        with pytest.raises(LocalProtocolError, match="a token is 16 to 512") as caught:
+            connect("localhost", token=token)
+
+        assert token not in str(caught.value)
+
+    def test_nothing_shows_it(self, connect: Connect, guarded: str) -> None:
+        with connect(guarded, token=self.KNOWN) as admin:
+            assert self.KNOWN not in repr(admin)

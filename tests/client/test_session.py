@@ -53,11 +53,51 @@ class TestWhatIsSent:
 
         assert packets == [(Command.SET_CLIENT_ID, [b"me-1"]), (Command.OPTION_REQ, [b"exceptions"])]
 
+    def test_a_greeting_shows_a_token_before_all_else(self, talk: Talk) -> None:
+        packets = list(Parser(REQUEST).receive(talk.session.greet(b"me-1", b"n" * 16)))
+
+        assert packets == [
+            (Command.OPTION_REQ, [b"token=nnnnnnnnnnnnnnnn"]),
+            (Command.SET_CLIENT_ID, [b"me-1"]),
+            (Command.OPTION_REQ, [b"exceptions"]),
+        ]
+
     def test_questions_are_packets(self, talk: Talk) -> None:
         assert talk.session.submit(JOB, "a") == JOB.packet
         assert talk.session.ask_status(b"H:1", "b") == request(Command.GET_STATUS, b"H:1")
         assert talk.session.ask_unique(b"u", "c") == request(Command.GET_STATUS_UNIQUE, b"u")
         assert talk.session.echo(b"x\0", "d") == request(Command.ECHO_REQ, b"x\0")
+
+
+class TestToken:
+    @pytest.fixture(autouse=True)
+    def _greeted(self, talk: Talk) -> None:
+        talk.session.greet(token=b"n" * 16)
+        talk.submit("a")
+
+    def created(self, talk: Talk) -> None:
+        """See that the answers that follow find their questions."""
+        talk.hear(Command.OPTION_RES, b"exceptions")
+        assert talk.hear(Command.JOB_CREATED, b"H:1") == [("a", Created(H1))]
+
+    def test_one_that_is_accepted_is_no_news(self, talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+        assert talk.hear(Command.OPTION_RES, b"token") == []
+        self.created(talk)
+        assert caplog.text == ""
+
+    def test_a_server_that_does_not_accept_it_is_warned_of(self, talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+        assert talk.hear(Command.ERROR, b"WRONG_TOKEN", b"no") == []
+        self.created(talk)
+        assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+            ("WARNING", "a:4730 does not accept our token: WRONG_TOKEN: no")
+        ]
+
+    def test_a_server_that_knows_of_no_tokens_does_not_need_it(
+        self, talk: Talk, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert talk.hear(Command.ERROR, b"UNKNOWN_OPTION", b"Server does not recognize given option") == []
+        self.created(talk)
+        assert caplog.text == ""
 
 
 class TestOrder:

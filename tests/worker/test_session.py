@@ -14,9 +14,9 @@ PacketList = list[tuple[Command, list[bytes]]]
 class Talk:
     """A session, a clock, and the other end of the wire."""
 
-    def __init__(self, *functions: tuple[bytes, int | None], client_id: bytes = b"") -> None:
+    def __init__(self, *functions: tuple[bytes, int | None], client_id: bytes = b"", token: bytes = b"") -> None:
         self.now = 100.0
-        self.session = WorkerSession(functions or [(b"f", None)], client_id, self.now)
+        self.session = WorkerSession(functions or [(b"f", None)], client_id, self.now, token=token)
         self._server = Parser(REQUEST)
 
     @classmethod
@@ -61,6 +61,20 @@ class TestTheBeginning:
             (Command.ECHO_REQ, [b"ready?"]),
         ]
         assert not talk.session.wants_job
+
+    def test_shows_a_token_before_all_else_and_is_not_surprised_by_the_answer(self) -> None:
+        talk = Talk(client_id=b"me", token=b"n" * 16)
+
+        assert [packet[0] for packet in talk.said()] == [
+            Command.OPTION_REQ,
+            Command.SET_CLIENT_ID,
+            Command.CAN_DO,
+            Command.ECHO_REQ,
+        ]
+        assert talk.hear(Command.OPTION_RES, b"token") == []
+        assert talk.hear(Command.ERROR, b"NOT_ALLOWED", b"no") == [Refusal("NOT_ALLOWED", "no")]
+        assert talk.hear(Command.ECHO_RES, b"ready?") == []
+        assert talk.session.wants_job
 
     def test_ends_with_the_answer(self) -> None:
         talk = Talk()

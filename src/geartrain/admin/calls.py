@@ -13,6 +13,7 @@ from geartrain.protocol.text import TextCommand
 __all__ = [
     "Call",
     "cancel",
+    "check_token",
     "create_function",
     "drop_function",
     "jobs",
@@ -21,6 +22,7 @@ __all__ = [
     "priority_status",
     "schedules",
     "set_max_queue",
+    "show_token",
     "shutdown",
     "stalls",
     "status",
@@ -31,6 +33,8 @@ __all__ = [
 ]
 
 Value = TypeVar("Value")
+
+_WRONG_TOKEN = b"WRONG_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,21 @@ def set_max_queue(function: str, limit: int, high: int | None, normal: int | Non
 def shutdown(*, graceful: bool) -> Call[None]:
     """Have the server stop."""
     return _order(TextCommand.SHUTDOWN, *(["graceful"] if graceful else []))
+
+
+def show_token(token: str) -> Request:
+    """Show the server a token."""
+    return (TextCommand.TOKEN, (token,))
+
+
+def check_token(reply: Reply) -> None:
+    """See whether the server has accepted the token. One that has no such command does not need it.
+
+    Raises:
+        ServerError: It has not.
+    """
+    if reply.value.startswith(_WRONG_TOKEN):
+        reply.checked()
 
 
 def _listing(command: TextCommand, parse: Callable[[bytes], Value]) -> Call[list[Value]]:

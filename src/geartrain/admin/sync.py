@@ -14,6 +14,7 @@ from geartrain.admin.calls import Call
 from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.session import READ_SIZE, REPLY_TIMEOUT, AdminSession, Reply, Request
 from geartrain.errors import ConnectionLost
+from geartrain.names import token_bytes
 from geartrain.transport import (
     CONNECT_TIMEOUT,
     KEEPALIVE,
@@ -46,12 +47,14 @@ class AdminClient:
     Args:
         server: An address; see `geartrain.transport.parse_servers`, of whose list it is the first.
         tls: Encrypts the connection.
+        token: A secret by which a server with rules of access knows who may do what.
         timeout: Seconds for the replies to one call.
         connect_timeout: Seconds for connecting.
         keepalive: Seconds after which a dead path is noticed; ``None`` leaves that to the system.
 
     Raises:
         ValueError: The server is no address, or a time is out of range.
+        LocalProtocolError: The token cannot travel.
     """
 
     def __init__(
@@ -59,13 +62,17 @@ class AdminClient:
         server: str | ServerAddress | None = None,
         *,
         tls: ssl.SSLContext | TLS | None = None,
+        token: str | None = None,
         timeout: float = REPLY_TIMEOUT,
         connect_timeout: float = CONNECT_TIMEOUT,
         keepalive: float | None = KEEPALIVE,
     ) -> None:
         check_seconds(timeout=timeout, connect_timeout=connect_timeout, keepalive=keepalive)
+        if token is not None:
+            token_bytes(token)
         self.address = parse_servers(server)[0]
         self._tls = client_context(tls)
+        self._token = token
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._keepalive = keepalive
@@ -197,12 +204,13 @@ class AdminClient:
             ConnectionLost: The server went away. Those of the commands that change something may have been done.
             ReplyTimeout: It did not answer in time.
             RemoteProtocolError: It does not speak the text protocol.
+            ServerError: It does not accept the token.
         """
         session = AdminSession(str(self.address))
         session.ask_all(requests)
         with self._turn:
             try:
-                return self._converse(session)
+                return self._converse(session, self._connected())
             except BaseException:
                 # What is yet to come would be taken for the answer to the next question.
                 self._hang_up()
@@ -212,8 +220,7 @@ class AdminClient:
         [reply] = self.exchange([call.request])
         return call.value_of(reply)
 
-    def _converse(self, session: AdminSession) -> list[Reply]:
-        sock = self._connected()
+    def _converse(self, session: AdminSession, sock: socket.socket) -> list[Reply]:
         deadline = time.monotonic() + self._timeout
         replies: list[Reply] = []
         try:
@@ -239,7 +246,15 @@ class AdminClient:
             self._hang_up()
         if self._sock is None:
             self._sock = connect(self.address, tls=self._tls, timeout=self._connect_timeout, keepalive=self._keepalive)
+            if self._token is not None:
+                self._show_token(self._token, self._sock)
         return self._sock
+
+    def _show_token(self, token: str, sock: socket.socket) -> None:
+        session = AdminSession(str(self.address))
+        session.ask_all([calls.show_token(token)])
+        [reply] = self._converse(session, sock)
+        calls.check_token(reply)
 
     def _hang_up(self) -> None:
         if self._sock is not None:

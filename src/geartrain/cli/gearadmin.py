@@ -25,7 +25,7 @@ from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatu
 from geartrain.admin.session import REPLY_TIMEOUT, Reply, to_text
 from geartrain.admin.sync import AdminClient
 from geartrain.cli.output import give_up_stdout, program_name
-from geartrain.cli.servers import START_HINT, TLS_VARIABLES, client_tls, server_address
+from geartrain.cli.servers import ACCESS_VARIABLE, START_HINT, TLS_VARIABLES, client_tls, client_token, server_address
 from geartrain.errors import GeartrainError, NoServerAvailable
 from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand, listing
 from geartrain.transport import CONNECT_TIMEOUT, DEFAULT_PORT, ServerAddress
@@ -50,6 +50,8 @@ Examples:
 
 Environment, for -S:
 {TLS_VARIABLES}
+and always:
+{ACCESS_VARIABLE}
 
 Exit status: 0 if all went well, 1 for wrong usage or if the server cannot be reached or does not answer in time, 2 if
 it refused something."""
@@ -186,6 +188,7 @@ def _option_parser() -> _Parser:
     general.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="patience with the answer (30; 5 if only --ping is asked)"
     )
+    general.add_argument("--token-file", metavar="FILE", help="file with a token, for servers with rules of access")
     general.add_argument("--json", action="store_true", help="print one JSON object, with a key for each operation")
     operations = parser.add_argument_group("Operations")
     operations.add_argument("--ping", action="store_true", help="whether the server answers, and after how long")
@@ -222,8 +225,10 @@ def _requests(options: argparse.Namespace) -> Iterator[tuple[Operation, Sequence
 def _run(options: argparse.Namespace, requests: Sequence[tuple[Operation, Sequence[str]]]) -> int:
     address = ServerAddress.parse(options.server) if options.server else server_address(options.host, options.port)
     tls = client_tls(os.environ) if options.ssl else None
+    token = client_token(options.token_file, os.environ)
     timeout = options.timeout or (REPLY_TIMEOUT if requests else _PING_TIMEOUT)
-    with AdminClient(address, tls=tls, timeout=timeout, connect_timeout=min(timeout, CONNECT_TIMEOUT)) as admin:
+    patience = min(timeout, CONNECT_TIMEOUT)
+    with AdminClient(address, tls=tls, token=token, timeout=timeout, connect_timeout=patience) as admin:
         seconds = admin.ping() if options.ping else None
         replies = admin.exchange([(operation.command, arguments) for operation, arguments in requests])
     if options.json:

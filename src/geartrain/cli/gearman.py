@@ -21,7 +21,7 @@ from geartrain.cli.gearman_output import JobOutput, JsonOutput, PlainOutput
 from geartrain.cli.gearman_worker import CommandWorker
 from geartrain.cli.output import complain, give_up_stdout, program_name
 from geartrain.cli.process import PidFileError, detach, pid_file
-from geartrain.cli.servers import START_HINT, UnknownServer, client_tls
+from geartrain.cli.servers import START_HINT, UnknownServer, client_tls, client_token
 from geartrain.errors import GeartrainError, LocalProtocolError, NoServerAvailable, ReplyTimeout
 from geartrain.transport import ServerAddress
 
@@ -56,6 +56,7 @@ def _start(options: GearmanOptions) -> int:
     try:
         servers = servers_of(options, os.environ)
         tls = client_tls(os.environ).context() if options.tls else None
+        token = client_token(options.token_file, os.environ)
     except (ValueError, OSError, GeartrainError) as error:
         complain(str(error))
         return EXIT_USAGE
@@ -63,17 +64,19 @@ def _start(options: GearmanOptions) -> int:
         return 0
     try:
         with pid_file(options.pid_file):
-            return _work(options, servers, tls) if options.worker else _submit(options, servers, tls)
+            return (_work if options.worker else _submit)(options, servers, tls, token)
     except PidFileError as error:
         complain(str(error))
         return EXIT_USAGE
 
 
-def _submit(options: GearmanOptions, servers: Sequence[ServerAddress], tls: SSLContext | None) -> int:
+def _submit(
+    options: GearmanOptions, servers: Sequence[ServerAddress], tls: SSLContext | None, token: str | None
+) -> int:
     plain = PlainOutput(prefix=options.prefix, verbose=options.verbose)
     output: JobOutput = JsonOutput() if options.json else plain
     try:
-        return JobRunner(options, servers, tls, output).run()
+        return JobRunner(options, servers, tls, token, output).run()
     except NoServerAvailable as error:
         complain(f"cannot reach {error}\n{START_HINT}")
     except ReplyTimeout as error:
@@ -87,12 +90,12 @@ def _submit(options: GearmanOptions, servers: Sequence[ServerAddress], tls: SSLC
     return EXIT_NO_ANSWER
 
 
-def _work(options: GearmanOptions, servers: Sequence[ServerAddress], tls: SSLContext | None) -> int:
+def _work(options: GearmanOptions, servers: Sequence[ServerAddress], tls: SSLContext | None, token: str | None) -> int:
     level = logging.INFO if options.verbose else logging.WARNING
     logging.basicConfig(format=f"{program_name()}: %(message)s", level=level)
     try:
         _check_names(servers)
-        return CommandWorker(options, servers, tls).run()
+        return CommandWorker(options, servers, tls, token).run()
     except GeartrainError as error:
         complain(str(error))
         return EXIT_USAGE

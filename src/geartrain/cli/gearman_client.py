@@ -62,11 +62,17 @@ class JobRunner:
     """
 
     def __init__(
-        self, options: GearmanOptions, servers: Sequence[ServerAddress], tls: SSLContext | None, output: JobOutput
+        self,
+        options: GearmanOptions,
+        servers: Sequence[ServerAddress],
+        tls: SSLContext | None,
+        token: str | None,
+        output: JobOutput,
     ) -> None:
         self._options = options
         self._servers = servers
         self._tls = tls
+        self._token = (token or "").encode()
         self._output = output
         self._deadline = None if options.total_timeout is None else time.monotonic() + options.total_timeout
         self._sock: socket | None = None
@@ -136,7 +142,7 @@ class JobRunner:
             self._sock = self._connect()
             self._sock.setblocking(False)
             self._session = Session(str(self._address), time.monotonic)
-            greeting = self._session.greet()
+            greeting = self._session.greet(token=self._token)
         packets = [self._session.submit(task.submission, task) for task in tasks]
         self._unsent = memoryview(greeting + b"".join(packets))
 

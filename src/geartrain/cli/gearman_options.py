@@ -5,14 +5,14 @@ import getopt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from geartrain.cli.servers import TLS_VARIABLES, server_address
+from geartrain.cli.servers import ACCESS_VARIABLE, TLS_VARIABLES, server_address
 from geartrain.records import Priority
 from geartrain.transport import DEFAULT_PORT, ServerAddress, parse_servers
 
 __all__ = ["GearmanOptions", "UsageError", "help_text", "read_options", "servers_of", "usage_text"]
 
 _SHORT = "f:h:p:t:i:dSvHbILnNPsu:wc:"
-_LONG = ["help", "server=", "timeout=", "json"]
+_LONG = ["help", "server=", "timeout=", "token-file=", "json"]
 
 _MOST = 2**31 - 1  # what the C tool can count to, too
 
@@ -28,6 +28,7 @@ Common options to both client and worker modes.
 \t-d            - Run in the background, without a terminal
 \t-S            - Enable SSL connections
 \t--server <address>   - Job server: host:port, [::1]:port, tls://host or unix:/path (can give many)
+\t--token-file <file>  - File with a token, for servers with rules of access
 \t--timeout <seconds>  - Client: give up after so long in all. Worker: the same as -t
 \t--help               - Print an introduction and all options
 
@@ -76,6 +77,7 @@ Environment:
   GEARMAN_SERVER            servers in place of -h and -p: host:port,host:port
   GEARMAN_SERVERS           servers besides these
 {TLS_VARIABLES}
+{ACCESS_VARIABLE}
 
 Exit status of a client: 0 if all jobs were done, or accepted with -b; 1 if one failed, or for wrong usage; 2 if no
 server could be reached or one refused a job or was lost; 3 if -t or --timeout ran out. Of a worker: 0, or 1 for wrong
@@ -107,6 +109,7 @@ class GearmanOptions:
     pid_file: str | None = None
     detach: bool = False
     tls: bool = False
+    token_file: str | None = None
     verbose: bool = False
     help: str = ""
     background: bool = False
@@ -188,6 +191,8 @@ def _take(options: GearmanOptions, option: str, value: str) -> None:
             options.help = "introduction"
         case "--server":
             options.servers.append(value)
+        case "--token-file":
+            options.token_file = value
         case "--timeout":
             options.total_timeout = _seconds(option, value)
         case "--json":

@@ -35,10 +35,13 @@ __all__ = ["CommandWorker"]
 class CommandWorker:
     """Runs a command for each job, or prints the workload if there is none."""
 
-    def __init__(self, options: GearmanOptions, servers: Sequence[ServerAddress], tls: SSLContext | None) -> None:
+    def __init__(
+        self, options: GearmanOptions, servers: Sequence[ServerAddress], tls: SSLContext | None, token: str | None
+    ) -> None:
         self._options = options
         self._servers = servers
         self._tls = tls
+        self._token = token or ""
         self._rounds = 0  # jobs and timeouts
         self._process: subprocess.Popen[bytes] | None = None
         self._status = 0
@@ -59,7 +62,7 @@ class CommandWorker:
             self._kill()
 
     def _worker(self, max_jobs: int | None) -> Worker:
-        worker = Worker(self._servers, tls=self._tls, max_jobs=max_jobs)
+        worker = Worker(self._servers, tls=self._tls, token=self._token, max_jobs=max_jobs)
         for function in self._options.functions:
             worker.add_function(os.fsencode(function), partial(self._do, worker))
         return worker

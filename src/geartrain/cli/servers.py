@@ -5,15 +5,28 @@ import socket
 from collections.abc import Mapping
 
 from geartrain.errors import NoServerAvailable
+from geartrain.names import token_bytes
 from geartrain.transport import TLS, ServerAddress
+from geartrain.transport.tokens import read_tokens
 
-__all__ = ["START_HINT", "TLS_VARIABLES", "UnknownServer", "client_tls", "server_address"]
+__all__ = [
+    "START_HINT",
+    "TLS_VARIABLES",
+    "ACCESS_VARIABLE",
+    "UnknownServer",
+    "client_tls",
+    "client_token",
+    "server_address",
+]
 
 TLS_VARIABLES = """\
   GEARMAND_CA_CERTIFICATE   certificates of the authorities that vouch for servers (else the system's)
   GEARMAN_CLIENT_PEM        our own certificate, for servers that ask for one
   GEARMAN_CLIENT_KEY        its private key"""
 
+# On a command line, every user of the machine could read it.
+ACCESS_VARIABLE = """\
+  GEARMAN_TOKEN             a token, for servers with rules of access; --token-file wins over it"""
 
 START_HINT = "Is a job server running there? The command gearmand starts one."
 
@@ -49,3 +62,19 @@ def client_tls(environment: Mapping[str, str]) -> TLS:
         key=environment.get("GEARMAN_CLIENT_KEY") or None,
         check_name=False,
     )
+
+
+def client_token(file: str | None, environment: Mapping[str, str]) -> str | None:
+    """Return the token for servers that ask for one: the first in a file, or else that of the environment, if any.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: There is no token in it.
+        LocalProtocolError: That of the environment cannot be a token.
+    """
+    if file is not None:
+        return read_tokens(file)[0]
+    token = environment.get("GEARMAN_TOKEN")
+    if token:
+        token_bytes(token)
+    return token or None

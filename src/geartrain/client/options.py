@@ -2,12 +2,12 @@
 """What a client can be told, read once and for both shells."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, cast, get_args
 
 from geartrain.client.servers import Balance, Placement
 from geartrain.codecs import RAW, Codec, check_codec
-from geartrain.names import Text, client_id_bytes, encode
+from geartrain.names import Text, client_id_bytes, encode, token_bytes
 from geartrain.records import ResultT, ValueT
 from geartrain.transport import (
     CONNECT_TIMEOUT,
@@ -33,6 +33,7 @@ class Options(Generic[ValueT, ResultT]):
     tls: ssl.SSLContext | None
     prefix: bytes
     client_id: bytes
+    token: bytes = field(repr=False)
     connect_timeout: float
     reply_timeout: float
     keepalive: float | None
@@ -58,6 +59,7 @@ class Configured(Generic[ValueT, ResultT]):
         tls: ssl.SSLContext | TLS | None = None,
         prefix: Text = b"",
         client_id: str | None = None,
+        token: str | None = None,
         connect_timeout: float = CONNECT_TIMEOUT,
         reply_timeout: float = REPLY_TIMEOUT,
         keepalive: float | None = KEEPALIVE,
@@ -73,6 +75,8 @@ class Configured(Generic[ValueT, ResultT]):
             tls: Encrypts all TCP connections: an ``ssl.SSLContext``, or a `TLS` that names files.
             prefix: Put before the name of every function.
             client_id: What ``gearadmin --workers`` shows for our connections.
+            token: A secret by which servers with rules of access know who may do what. A server that does not accept it
+                is warned of in the log, and answers to what we may not do with a `ServerError`, ``NOT_ALLOWED``.
             connect_timeout: Seconds for connecting to one server.
             reply_timeout: Seconds that a server may owe us an answer without a byte moving either way; its connection
                 is then given up. Jobs that it has answered for may take as long as they like.
@@ -89,7 +93,7 @@ class Configured(Generic[ValueT, ResultT]):
         Raises:
             ValueError: An option makes no sense.
             TypeError: An option is of another kind altogether.
-            LocalProtocolError: The client's id or the prefix cannot travel.
+            LocalProtocolError: The client's id, the token or the prefix cannot travel.
             OSError: A file for TLS cannot be read.
         """
         self._options = Options(
@@ -97,6 +101,7 @@ class Configured(Generic[ValueT, ResultT]):
             tls=client_context(tls),
             prefix=encode(prefix, "a prefix"),
             client_id=client_id_bytes(client_id) if client_id is not None else b"",
+            token=token_bytes(token) if token is not None else b"",
             connect_timeout=connect_timeout,
             reply_timeout=reply_timeout,
             keepalive=keepalive,

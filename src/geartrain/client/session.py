@@ -13,6 +13,7 @@ The session knows whoever asks by a ticket, which is whatever its shell wants ba
 inside. It speaks of time only to tell whether the server has fallen silent.
 """
 
+import logging
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, Warn
 
 __all__ = ["Session"]
 
+logger = logging.getLogger("geartrain.client")
+
 Ticket = TypeVar("Ticket")
 
 
@@ -36,12 +39,13 @@ Happened: TypeAlias = list[tuple[Ticket, SessionEvent]]
 class _Question(Generic[Ticket]):
     """Something asked and not answered yet. A ticket of ``None`` means that nobody wants the answer."""
 
-    __slots__ = ("awaited", "background", "ticket")
+    __slots__ = ("awaited", "background", "is_token", "ticket")
 
     def __init__(self, awaited: Command, ticket: Ticket | None, background: bool = False) -> None:
         self.awaited = awaited
         self.ticket = ticket
         self.background = background
+        self.is_token = False
 
 
 class _Followers(Generic[Ticket]):
@@ -93,11 +97,22 @@ class Session(Generic[Ticket]):
 
     # What to send
 
-    def greet(self, client_id: bytes = b"") -> bytes:
-        """Return what a new connection begins with: who we are, and that we want workers' exceptions."""
+    def greet(self, client_id: bytes = b"", token: bytes = b"") -> bytes:
+        """Return what a new connection begins with: what lets us in, who we are, and that we want workers' exceptions.
+
+        A server that does not accept the token is warned of, and one that knows of no tokens does not need it: what it
+        refuses is told by the answers to what follows.
+        """
+        packets = []
+        if token:
+            self._ask(Command.OPTION_RES, None)
+            self._asked[-1].is_token = True
+            packets.append(request(Command.OPTION_REQ, b"token=" + token))
+        if client_id:
+            packets.append(request(Command.SET_CLIENT_ID, client_id))
         self._ask(Command.OPTION_RES, None)
-        name = request(Command.SET_CLIENT_ID, client_id) if client_id else b""
-        return name + request(Command.OPTION_REQ, b"exceptions")
+        packets.append(request(Command.OPTION_REQ, b"exceptions"))
+        return b"".join(packets)
 
     def submit(self, submission: Submission, ticket: Ticket) -> bytes:
         """Submit a job. Its ticket gets `Created`, then events if it is a foreground job, and one end."""
@@ -207,7 +222,11 @@ class Session(Generic[Ticket]):
         code, text = (argument.decode("utf-8", "replace") for argument in arguments)
         if not self._asked:
             raise RemoteProtocolError(f"{self._server} sent an error that nobody asked for: {code}: {text}")
-        return _for(self._asked.popleft().ticket, Refused(ServerError(code, text)))
+        question = self._asked.popleft()
+        if question.is_token:
+            level = logging.DEBUG if code == "UNKNOWN_OPTION" else logging.WARNING
+            logger.log(level, "%s does not accept our token: %s: %s", self._server, code, text)
+        return _for(question.ticket, Refused(ServerError(code, text)))
 
     def _on_option(self, arguments: list[bytes]) -> Happened[Ticket]:
         self._answered(Command.OPTION_RES)

@@ -4,11 +4,11 @@
 import enum
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from geartrain.codecs import RAW, Codec, check_codec
-from geartrain.names import Text, client_id_bytes
+from geartrain.names import Text, client_id_bytes, token_bytes
 from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, check_seconds
 
 __all__ = ["GRACE", "Executor", "Options", "Reason", "WorkerOptions"]
@@ -36,6 +36,7 @@ class Options(TypedDict, total=False):
     codec: Codec[Any, Any]
     prefix: Text
     client_id: str
+    token: str
     tls: ssl.SSLContext | TLS | None
     connect_timeout: float
     keepalive: float | None
@@ -56,6 +57,8 @@ class WorkerOptions:
         codec: Makes bytes of results, and values of workloads.
         prefix: A name-space put before every function's name.
         client_id: What ``gearadmin --workers`` shows.
+        token: A secret by which servers with rules of access know who may do what. What one of them does not allow is
+            a line in the log.
         tls: Encrypts the connections.
         connect_timeout: Seconds for one attempt to reach a server.
         keepalive: Seconds after which a dead path is noticed; None leaves that to the system.
@@ -67,7 +70,7 @@ class WorkerOptions:
             not ask for exceptions and use gearmand 1.1: they would wait for ever.
 
     Raises:
-        LocalProtocolError: The client's id cannot travel.
+        LocalProtocolError: The client's id or the token cannot travel.
         ValueError: A number is out of range, or the executor is none.
         TypeError: The codec is none.
     """
@@ -77,6 +80,7 @@ class WorkerOptions:
     codec: Codec[Any, Any] = RAW
     prefix: Text = ""
     client_id: str = ""
+    token: str = field(default="", repr=False)
     tls: ssl.SSLContext | TLS | None = None
     connect_timeout: float = CONNECT_TIMEOUT
     keepalive: float | None = KEEPALIVE
@@ -88,6 +92,8 @@ class WorkerOptions:
 
     def __post_init__(self) -> None:
         client_id_bytes(self.client_id)
+        if self.token:
+            token_bytes(self.token)
         check_codec(self.codec)
         if self.executor not in get_args(Executor):
             raise ValueError(f'executor is "thread" or "process", not {self.executor!r}')

@@ -148,6 +148,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             "servers": self._addresses,
             "tls": options.tls,
             "client_id": options.client_id or None,
+            "token": options.token or None,
             "connect_timeout": options.connect_timeout,
             "keepalive": options.keepalive,
         }

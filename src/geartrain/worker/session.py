@@ -95,9 +95,12 @@ class WorkerSession:
         functions: Wire name and timeout in milliseconds, or None, of everything that the worker can do.
         client_id: What `workers` shows, or empty.
         now: The time, from any clock that only goes forward.
+        token: What the server is to know us by, or empty.
     """
 
-    def __init__(self, functions: Iterable[tuple[bytes, int | None]], client_id: bytes, now: float) -> None:
+    def __init__(
+        self, functions: Iterable[tuple[bytes, int | None]], client_id: bytes, now: float, *, token: bytes = b""
+    ) -> None:
         self.state = State.GREETING
         self.deadline = now + ANSWER_TIMEOUT
         self.asked = 0
@@ -109,6 +112,8 @@ class WorkerSession:
         self._leaving: set[bytes] = set()  # functions whose CANT_DO waits
         self._timed = b""  # the job that gearmand's clock runs for: it has one, for the last job with a timeout
         self._clock_runs = False  # although that job has ended
+        if token:
+            self._send(Command.OPTION_REQ, b"token=" + token)
         if client_id:
             self._send(Command.SET_CLIENT_ID, client_id)
         # gearmand 1.1 serves the newest registration first; backwards, the function that was added first leads.
@@ -237,6 +242,8 @@ class WorkerSession:
         elif command is Command.ECHO_RES:
             self._expect(State.GREETING, command)
             self._enter(State.AWAKE)
+        elif command is Command.OPTION_RES:
+            pass  # it has accepted our token
         elif command is Command.TEXT:
             raise RemoteProtocolError(f"it does not speak Gearman, but says {arguments[0][:80]!r}")
         else:

@@ -32,6 +32,10 @@ CallT = TypeVar("CallT", bound=Callable[..., object])
 
 _logger = logging.getLogger("geartrain.worker")
 
+# gearmand says the first of the WORK_FAIL behind a WORK_EXCEPTION, and of results that it no longer wants; the second
+# of a token, which it does not ask for.
+_HARMLESS = frozenset({"JOB_NOT_FOUND", "UNKNOWN_OPTION"})
+
 
 class Shift(Generic[CallT]):
     """Decides for a worker from the beginning of a run to its end.
@@ -67,6 +71,7 @@ class Shift(Generic[CallT]):
         self._table = functions
         self._dress = dress
         self._client_id = options.client_id.encode()
+        self._token = options.token.encode()
         self._dispatcher = Dispatcher(options.concurrency, options.max_jobs)
         self._reason = Reason.MAX_JOBS  # unless something else has the worker leave
         self._burst = burst
@@ -89,7 +94,8 @@ class Shift(Generic[CallT]):
         """Return the conversation for a new connection; none if nobody wants it any more."""
         if self._dispatcher.stopping:
             return None
-        session = WorkerSession([(each.wire_name, each.timeout_ms) for each in self._table], self._client_id, now)
+        functions = [(each.wire_name, each.timeout_ms) for each in self._table]
+        session = WorkerSession(functions, self._client_id, now, token=self._token)
         contact.session = session
         self._dispatcher.admit(session)
         return session
@@ -216,6 +222,5 @@ class Shift(Generic[CallT]):
 
 
 def _log_refusal(contact: Contact, refusal: Refusal) -> None:
-    # gearmand says so of the WORK_FAIL behind a WORK_EXCEPTION, and of results that it no longer wants.
-    level = logging.DEBUG if refusal.code == "JOB_NOT_FOUND" else logging.WARNING
+    level = logging.DEBUG if refusal.code in _HARMLESS else logging.WARNING
     _logger.log(level, "%s: ERROR %s: %s", contact.address, refusal.code, refusal.text)

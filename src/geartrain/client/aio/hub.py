@@ -138,7 +138,7 @@ class Hub:
         finally:
             del self._connecting[address]
         if connection.loss is None:
-            connection.say(lambda session: session.greet(options.client_id))
+            connection.say(lambda session: session.greet(options.client_id, options.token))
             self._connections[address] = connection
             self._roster.reached(address)
         return connection

@@ -177,7 +177,7 @@ class Hub:
                 reader.start()  # first: without its thread nobody would ever be answered
                 self._reader = reader
             connection = Connection(address, sock, self._reader.attend, self._roster.answered)
-            connection.ask(lambda session: session.greet(options.client_id), may_wait=False)
+            connection.ask(lambda session: session.greet(options.client_id, options.token), may_wait=False)
             self._connections[address] = connection
             self._roster.reached(address)
             self._reader.attend(connection)
