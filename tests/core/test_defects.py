@@ -76,6 +76,17 @@ class TestCrashes:
         assert worker.ask(Command.GRAB_JOB_ALL) == NO_JOB
 
 
+    def test_an_http_request_is_some_unknown_commands(self, wire: Wire) -> None:
+        """There is no HTTP, and so nothing in it that a worker could bring down."""
+        peer = wire.connect()
+
+        peer.send_bytes(b"POST /reverse HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc\n")
+
+        assert peer.take_bytes().count(b"ERR UNKNOWN_COMMAND") == 4
+        assert not peer.is_closed
+        assert_alive(wire)
+
+
 class TestLostJobs:
     """7.2: jobs that the C server loses around coalescing."""
 
@@ -377,6 +388,20 @@ class TestTimers:
         wire.advance(10)
 
         assert worker.packets() == [NOOP]
+
+    def test_an_epoch_job_neither_holds_up_others_nor_keeps_workers_awake(self, wire: Wire) -> None:
+        client, worker = wire.connect(), worker_for(wire)
+        client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"%d" % (wire.clock.time() + 10), b"")
+        client.packets()
+        low = client.submit(b"f", how=Command.SUBMIT_JOB_LOW)
+
+        assert worker.ask(Command.GRAB_JOB)[1] == low
+        worker.send(Command.WORK_COMPLETE, low, b"")
+        assert worker.ask(Command.GRAB_JOB) == NO_JOB
+        worker.send(Command.PRE_SLEEP)
+        wire.advance(9)
+
+        assert worker.packets() == []
 
     def test_a_requeued_job_goes_to_the_front_and_keeps_its_retries(self, wire: Wire) -> None:
         client, lost = wire.connect(), worker_for(wire)
