@@ -7,33 +7,16 @@ Dots instead of bars, as the rates span powers of ten and a bar on such a scale 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
 from benchmarks.queues.figures import Figures, Result
 from benchmarks.queues.goals import OURS
+from benchmarks.sheet import ACCENT, MUTED, PAPER, prepare, save, style
 
 __all__ = ["draw"]
-
-# A sheet of its own colour, as a picture cannot know whether the page around it is light or dark.
-_PAPER, _INK, _PALE = "#fbfaf7", "#2b2b2b", "#dcd9d0"
-_OURS, _OTHERS = "#00796b", "#5d636b"
-
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "queues",  # the same figures make the same file
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
-    "font.size": 9.5,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +58,8 @@ _FAR = 3.0  # times as much: two dots so far apart have room for a label each
 
 def draw(results: Sequence[Result], file: Path) -> None:
     """Write the picture, in the format that the file's name asks for."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(7.6, 2.0 + 0.56 * len(results)), facecolor=_PAPER, layout="constrained")
+    with style("queues"):
+        figure = Figure(figsize=(7.6, 2.0 + 0.56 * len(results)), facecolor=PAPER, layout="constrained")
         panels = figure.subplots(2, 2, sharey=True)
         for axes, panel in zip(panels.flat, _PANELS, strict=True):
             _prepare(axes, panel, len(results))
@@ -85,23 +68,16 @@ def draw(results: Sequence[Result], file: Path) -> None:
             _widen(axes, panel)
         for axes in panels[:, 0]:
             _name_rows(axes, results)
-        figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None, facecolor=_PAPER)
+        save(figure, file)
 
 
 def _prepare(axes: Axes, panel: _Panel, rows: int) -> None:
-    axes.set_facecolor(_PAPER)
-    axes.set_title(panel.title, loc="left", fontsize=10, fontweight="bold")
-    axes.set_xlabel(panel.better, fontsize=8.5)
     axes.set_xscale(panel.scale)
+    prepare(axes, panel.title)
+    axes.set_xlabel(panel.better, fontsize=8.5)
     axes.set_ylim(rows - 0.4, -0.8)  # the first one on top, and room above it for a label
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.grid(axis="both", color=_PALE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=8.5)
     axes.tick_params(axis="y", labelsize=9.5)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
 
 
 def _name_rows(axes: Axes, results: Sequence[Result]) -> None:
@@ -120,7 +96,7 @@ def _dots(axes: Axes, panel: _Panel, row: int, result: Result) -> None:
         return
     if second is not None:
         axes.plot([value, second], [row, row], color=colour, linewidth=1.2)
-        axes.plot(second, row, "o", color=colour, markersize=6, markerfacecolor=_PAPER)
+        axes.plot(second, row, "o", color=colour, markersize=6, markerfacecolor=PAPER)
         if second > _FAR * value and panel.better == _MORE:
             _label(axes, panel, row, second, result)
     axes.plot(value, row, "o", color=colour, markersize=7)
@@ -155,4 +131,4 @@ def _is_ours(result: Result) -> bool:
 
 
 def _colour(result: Result) -> str:
-    return _OURS if _is_ours(result) else _OTHERS
+    return ACCENT if _is_ours(result) else MUTED
