@@ -10,7 +10,7 @@ DECIDES := tests/core tests/protocol
 COMPILED := $(VENV)-compiled
 SERVER_TESTS := $(DECIDES) tests/server tests/cli/test_gearmand.py tests/interop
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-compiled docs crash fuzz bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-compiled docs crash fuzz soak bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ crash: $(VENV)/developer  ## Kill servers and stores again and again, and see wh
 
 fuzz: $(VENV)/developer  ## Say to live servers what no server wants to hear, and see whether they bear it
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+soak: $(VENV)/developer  ## Let a server live among peers that are killed all the time, MINUTES=15, and balance the books
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),1) $(ARGS)
 
 docs: $(VENV)/developer  ## Make the documentation, in build/docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs

@@ -1,0 +1,21 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# A worker in Perl: enters each job into the ledger and says that it is done.
+#
+# Usage: perl worker.pl SERVER LEDGER NAME
+use strict;
+use warnings;
+use Gearman::Worker;
+use Time::HiRes 'time';
+
+my ($server, $ledger, $name) = @ARGV;
+open my $file, '>>', $ledger or die "$ledger: $!\n";
+
+my $worker = Gearman::Worker->new(job_servers => [$server]);
+$worker->register_function(soak => sub {
+    my $workload = $_[0]->arg;
+    my ($job) = split / /, $workload;
+    syswrite $file, sprintf("%.3f did %s %s\n", time, $job, $name);
+    return "done $job " . length $workload;
+});
+$worker->work while 1;

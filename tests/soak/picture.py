@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""A soak as a picture: what was done, what waited, what it took, and who was hit when."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.sheet import ACCENT, INK, MUTED, PAPER, prepare, save, style
+from tests.soak.ledger import SERVER, Blow
+from tests.soak.watch import Sample
+
+__all__ = ["draw"]
+
+_HURT = "#b3402e"
+_ROWS = ("server", "workers", "clients")
+_MARKS = {"killed": ("x", _HURT, "killed"), "ended": (".", INK, "SIGTERM"), "stopped": ("|", ACCENT, "SIGSTOP")}
+_HEIGHTS = (3, 2, 2, 2, 1.6)
+
+
+def draw(samples: Sequence[Sample], blows: Sequence[Blow], file: Path) -> None:
+    """Write the picture, in the format that the file's name asks for."""
+    begun = min(blow.at for blow in blows)
+    shown = [blow for blow in blows if blow.at < begun + samples[-1].seconds]
+    with style("soak"):
+        figure = Figure(figsize=(7.6, 7.4), facecolor=PAPER, layout="constrained")
+        panels = figure.subplots(5, 1, sharex=True, gridspec_kw={"height_ratios": _HEIGHTS})
+        rate, queue, memory, descriptors, hits = panels
+        _panel(rate, "jobs done, a second", samples, lambda each: each.rate)
+        _panel(queue, "jobs in the server", samples, lambda each: each.queued)
+        _panel(memory, "memory of the server, and of two peers that nobody hits, MiB", samples, _memory)
+        for name in samples[-1].others_mib:
+            _line(memory, samples, _memory_of(name), MUTED)
+        _panel(descriptors, "descriptors of the server", samples, lambda each: each.descriptors)
+        for axes in panels[:-1]:
+            _mark_restarts(axes, shown, begun)
+        _strip(hits, shown, begun)
+        hits.set_xlim(0, samples[-1].seconds / 60)
+        hits.set_xlabel("minutes", fontsize=8.5)
+        save(figure, file)
+
+
+def _memory(sample: Sample) -> float | None:
+    return sample.memory_mib
+
+
+def _memory_of(name: str) -> Callable[[Sample], float | None]:
+    return lambda sample: sample.others_mib.get(name)
+
+
+def _panel(axes: Axes, title: str, samples: Sequence[Sample], figure: Callable[[Sample], float | None]) -> None:
+    prepare(axes, title)
+    _line(axes, samples, figure, ACCENT)
+    axes.set_ylim(bottom=0)
+
+
+def _line(axes: Axes, samples: Sequence[Sample], figure: Callable[[Sample], float | None], colour: str) -> None:
+    """Draw a figure over time, with a gap where there is none."""
+    values = [math.nan if (value := figure(sample)) is None else value for sample in samples]
+    axes.plot([sample.seconds / 60 for sample in samples], values, color=colour, linewidth=1.1)
+
+
+def _mark_restarts(axes: Axes, blows: Sequence[Blow], begun: float) -> None:
+    for blow in blows:
+        if blow.name == SERVER and blow.what != "started":
+            axes.axvline((blow.at - begun) / 60, color=_HURT, linewidth=0.9, linestyle=(0, (4, 3)))
+
+
+def _strip(axes: Axes, blows: Sequence[Blow], begun: float) -> None:
+    """Draw who was hit, and how."""
+    prepare(axes, "hits")
+    for what, (mark, colour, label) in _MARKS.items():
+        hits = [blow for blow in blows if blow.what == what]
+        minutes = [(blow.at - begun) / 60 for blow in hits]
+        axes.plot(minutes, [_row(blow) for blow in hits], mark, color=colour, markersize=5, label=label)
+    axes.set_ylim(len(_ROWS) - 0.5, -0.5)
+    axes.set_yticks(range(len(_ROWS)), _ROWS)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=8.5, borderaxespad=0.2)
+
+
+def _row(blow: Blow) -> int:
+    return 0 if blow.name == SERVER else 1 if "worker" in blow.name else 2
