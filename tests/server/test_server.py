@@ -91,6 +91,20 @@ def test_pipelined_lines_are_answered_in_one_write(server: RunningServer) -> Non
         assert wire.socket.recv(65535) == b"OK\r\nf\t0\t0\t0\n.\nOK 0.1.0\nf\t0\t0\t0\n.\n"
 
 
+def test_many_long_lists_in_one_breath_hold_up_nobody(server: RunningServer) -> None:
+    """A thousand lists of a thousand functions took a second and more, in which nobody else was heard."""
+    with Wire(server) as wire, Wire(server) as other:
+        wire.send(b"".join(b"create function %d\n" % number for number in range(1000)))
+        wire.send(b"status\n" * 1000)
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert wire.socket.recv(4) == b"OK\r\n"
+        assert other.ask(request(Command.ECHO_REQ, b"a")) == (Command.ECHO_RES, [b"a"])
+        assert wire.socket.recv(1, socket.MSG_PEEK)
+        listed = wire.socket.makefile("rb").read()
+
+    assert listed.count(b"\n.\n") == 1000
+
+
 def test_a_peer_that_says_no_more_is_answered_first(server: RunningServer) -> None:
     with Wire(server) as wire:
         wire.send(b"version\n")

@@ -18,6 +18,7 @@ from geartrain.core.gate import Gate, NotAllowed, shown
 from geartrain.core.journal import Journal
 from geartrain.core.levels import NOTICE
 from geartrain.core.limits import MAX_WAITS, Limit, Refused
+from geartrain.core.listings import Listings
 from geartrain.core.options import Durability, JobServerOptions
 from geartrain.core.scheduler import Scheduler
 from geartrain.core.schedules import cron_line
@@ -106,6 +107,7 @@ class JobServer:
         is_restoring: Whether jobs come back from a store, so that peers that submit wait.
         is_draining: Whether no job is handed out or taken any more.
         parked: The peers whose packets have to wait, and these packets; they should not be read from.
+        resumed: The peers whose packets do not have to wait any more, since the shell has last looked; it forgets them.
         refused: How often each limit has held something off.
     """
 
@@ -116,6 +118,7 @@ class JobServer:
         "_dirty",
         "_gate",
         "_handlers",
+        "_listings",
         "_logs_submissions",
         "_most_awaited",
         "_options",
@@ -127,6 +130,7 @@ class JobServer:
         "is_restoring",
         "parked",
         "refused",
+        "resumed",
     )
 
     def __init__(self, options: JobServerOptions, clock: Clock) -> None:
@@ -139,7 +143,9 @@ class JobServer:
         self._dirty: list[Peer] = []
         self.is_draining = False
         self.is_restoring = False
-        self.parked: dict[Peer, list[Packet]] = {}  # what came behind a submission while jobs are restored
+        self.parked: dict[Peer, list[Packet]] = {}
+        self.resumed: list[Peer] = []
+        self._listings = Listings()
         self._stores = options.durability in (Durability.COMMIT, Durability.RELAXED)
         self._scheduler = Scheduler(options, clock)
         self._gate = Gate(self._scheduler, self._peers, options)
@@ -262,6 +268,7 @@ class JobServer:
         """Forget a peer whose connection has ended."""
         del self._peers[peer]
         self.parked.pop(peer, None)
+        self._listings.deferred.pop(peer, None)
         self._scheduler.disconnect(peer)
 
     # For whoever has a store.
@@ -290,9 +297,8 @@ class JobServer:
         """Go on with those who had to wait."""
         self.is_restoring = self._scheduler.is_restoring = False
         self._choose_submissions()
-        parked, self.parked = self.parked, {}
-        for peer, packets in parked.items():
-            self.receive(peer, packets)
+        for peer in list(self.parked):
+            self._resume(peer)
 
     def store_failed(self) -> None:
         """Refuse what could not be stored."""
@@ -312,6 +318,14 @@ class JobServer:
         self.parked[peer] = [(command, arguments)]
         raise _Parked
 
+    def _resume(self, peer: Peer) -> None:
+        """Look at what a peer has sent while it had to wait."""
+        packets = self.parked.pop(peer)
+        if not peer.closing:
+            self.receive(peer, iter(packets))
+        if peer not in self.parked:
+            self.resumed.append(peer)
+
     def _park_rest(self, peer: Peer, packets: Iterable[Packet]) -> None:
         try:
             self.parked[peer].extend(packets)
@@ -323,7 +337,12 @@ class JobServer:
         """Do what is due. Return the seconds until there may be something again, or None for never."""
         if self._stores:
             self._scheduler.journal.reserve(self._scheduler.jobs.created)
+        self._listings.begin_turn()
+        if self._listings.deferred:
+            self._answer_deferred()
         wait = self._scheduler.tick()
+        if self._listings.deferred:
+            return 0.0
         if self._complaints.due is not None:
             return self._tell_complaints(self._complaints.due, wait)
         return wait
@@ -670,12 +689,24 @@ class JobServer:
             peer.send(_TOKEN_TAKEN)
 
     def _text(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        listings = self._listings
+        if not listings.has_time(peer):
+            listings.deferred[peer] = None
+            self._park(peer, command, arguments)
         try:
             reply = self._admin.answer(peer, arguments[0])
         except NotAllowed as error:
             self._complain(peer, error.code, str(error))
             reply = TextError(f"{error.code} {str(error).replace(' ', '+')}").reply
+        listings.note(len(reply))
         peer.send(reply)
+
+    def _answer_deferred(self) -> None:
+        """Go on with those who asked for more than one turn has time for, the one that has waited longest first."""
+        deferred = list(self._listings.deferred)
+        self._listings.deferred.clear()
+        for peer in deferred:
+            self._resume(peer)
 
     def _unexpected(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         self._error(peer, _NOT_EXPECTED)

@@ -94,6 +94,8 @@ class Pump:
         job_server = self.job_server
         wait = job_server.tick()
         outlets = self._outlets
+        if job_server.resumed:
+            self._resume()
         for peer in job_server.take_dirty():
             outlet = outlets.get(peer)
             if outlet is None:
@@ -116,6 +118,13 @@ class Pump:
         if wait is not None:
             self._run_within(wait)
         self._after_turn()
+
+    def _resume(self) -> None:
+        """Read again from those who had to wait."""
+        for peer in self.job_server.resumed:
+            if (outlet := self._outlets.get(peer)) is not None:
+                outlet.resume()
+        self.job_server.resumed.clear()
 
     def _drop(self, outlet: Outlet) -> None:
         self.job_server.refused[Limit.UNSENT] += 1

@@ -226,8 +226,6 @@ class Server:
             self.stop()
             return
         self._job_server.end_restoring()
-        for outlet in self._pump.outlets:
-            outlet.resume()
         if restored:
             log.log(Level.NOTICE, "Restored %d jobs in %.1f seconds", restored, time.monotonic() - begun)
         committer.start()
