@@ -75,7 +75,6 @@ class TestCrashes:
         assert reply == (Command.ERROR, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
         assert worker.ask(Command.GRAB_JOB_ALL) == NO_JOB
 
-
     def test_an_http_request_is_some_unknown_commands(self, wire: Wire) -> None:
         """There is no HTTP, and so nothing in it that a worker could bring down."""
         peer = wire.connect()
