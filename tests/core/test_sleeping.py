@@ -290,3 +290,24 @@ class TestBed:
         busy.close()
 
         assert woken(workers) == [1]
+
+    def test_a_sleeper_of_many_functions_is_woken_for_each_in_turn(self, wire: Wire) -> None:
+        client, (worker,) = wire.connect(), sleepers(wire, 1, b"f", b"g", b"h")
+
+        for function in (b"f", b"g", b"h", b"h", b"f"):
+            handle = client.submit(function)
+            assert worker.packets() == [NOOP]
+            assert worker.ask(Command.GRAB_JOB)[1] == handle
+            worker.send(Command.WORK_COMPLETE, handle, b"")
+            worker.send(Command.PRE_SLEEP)
+
+    def test_who_has_woken_up_is_passed_over_for_another_function(self, wire: Wire) -> None:
+        client, (busy, spare) = wire.connect(), sleepers(wire, 2, b"f", b"g")
+        first = client.submit(b"f")
+        assert busy.packets() == [NOOP]
+        assert busy.ask(Command.GRAB_JOB)[1] == first
+
+        client.submit(b"g")
+
+        assert busy.packets() == []
+        assert spare.packets() == [NOOP]

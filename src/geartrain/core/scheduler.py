@@ -57,6 +57,7 @@ class Scheduler:
         "_clock",
         "_delayed",
         "_expiry",
+        "_filled",
         "_is_global",
         "_most_functions",
         "_most_memory",
@@ -85,6 +86,7 @@ class Scheduler:
         self.schedules = Schedules(options.timezone)
         self.is_restoring = False
         self.queues: dict[bytes, FunctionQueue] = {}
+        self._filled: dict[FunctionQueue, None] = {}  # those in which jobs wait
         self.wakeups = Wakeups(clock, options.worker_wakeup, options.rearm_after)
         self.stalls = Stalls(options.stall_after, options.stall_busy_after)
         self._timeouts: Deadlines[Job] = Deadlines()  # in monotonic time
@@ -115,7 +117,7 @@ class Scheduler:
         """Return the queue of a function that was there before the server was."""
         queue = self.queues.get(function)
         if queue is None:
-            queue = self.queues[function] = FunctionQueue(function)
+            queue = self.queues[function] = FunctionQueue(function, self._filled)
         return queue
 
     def check_memory(self, size: int) -> None:
@@ -432,11 +434,16 @@ class Scheduler:
         """Return the ability whose function is next to be served, if any of them has a job (protocol 1.10)."""
         best: Ability | None = None
         best_top = 0
-        for ability in peer.abilities.values():
-            queue = ability.queue
-            if queue.runnable:
-                top = queue.top if self._is_global else 0
-                if best is None or top < best_top or (top == best_top and ability.rank < best.rank):
-                    best = ability
-                    best_top = top
+        for ability in self._abilities_with_jobs(peer):
+            top = ability.queue.top if self._is_global else 0
+            if best is None or top < best_top or (top == best_top and ability.rank < best.rank):
+                best = ability
+                best_top = top
         return best
+
+    def _abilities_with_jobs(self, peer: Peer) -> list[Ability]:
+        """Look where there is less to look at: a worker may have hundreds of functions, and few of them jobs."""
+        abilities = peer.abilities
+        if len(self._filled) < len(abilities):
+            return [abilities[queue.name] for queue in self._filled if queue.name in abilities]
+        return [ability for ability in abilities.values() if ability.queue.runnable]

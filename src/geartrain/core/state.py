@@ -7,7 +7,8 @@ A peer is a connection; it can be client and worker at once. These hold between 
 
 - a job is in the queue of its function, or delayed, or in ``running`` of one peer, or ended;
 - ``job.waiters`` and ``peer.awaited`` say the same thing from both ends;
-- a peer is in ``sleepers`` of each function it can do exactly while it is asleep.
+- a peer that is asleep is in ``sleepers`` of each function that it can do; one that has woken up leaves a list only when
+  it is met there. When it left and entered all of them, a worker of 100 functions cost a round trip 22 us instead of 6.
 """
 
 import enum
@@ -197,7 +198,8 @@ class FunctionQueue:
         total: How many jobs there are: delayed, waiting and running.
         limits: By priority, the total at which a new job of that priority is refused; 0 for none.
         workers: The peers that can do the function.
-        sleepers: Those of them that are asleep, the longest asleep first.
+        sleepers: Those of them that are asleep, and perhaps some that were; see `next_sleeper`.
+        filled: The functions with jobs that wait, of which this is one while it has any.
         coming: How many peers were woken for a job of this function and have not answered yet.
         taken: How many jobs were handed out.
     """
@@ -206,6 +208,7 @@ class FunctionQueue:
         "_ended",
         "_lines",
         "coming",
+        "filled",
         "limits",
         "name",
         "runnable",
@@ -217,8 +220,9 @@ class FunctionQueue:
         "workers",
     )
 
-    def __init__(self, name: bytes) -> None:
+    def __init__(self, name: bytes, filled: "dict[FunctionQueue, None]") -> None:
         self.name = name
+        self.filled = filled
         self._lines: list[deque[Job]] = [deque() for _ in range(_PRIORITIES)]
         self._ended = [0] * _PRIORITIES  # jobs that ended while they waited and are still in their line
         self.waiting = [0] * _PRIORITIES
@@ -252,6 +256,8 @@ class FunctionQueue:
         job.state = _WAITING
         self._lines[priority].append(job)
         self.waiting[priority] += 1
+        if not self.runnable:
+            self.filled[self] = None
         self.runnable += 1
 
     def append_first(self, job: Job) -> None:
@@ -270,7 +276,7 @@ class FunctionQueue:
             self._ended[priority] -= 1
             job = line.popleft()
         waiting[priority] -= 1
-        self.runnable -= 1
+        self._has_one_less()
         self.taken += 1
         return job
 
@@ -278,11 +284,30 @@ class FunctionQueue:
         """Forget a waiting job that has ended. Its place in the line is skipped, or swept out with others."""
         priority = job.priority
         self.waiting[priority] -= 1
-        self.runnable -= 1
+        self._has_one_less()
         self._ended[priority] += 1
         if self._ended[priority] > _FEW_ENDED and self._ended[priority] > self.waiting[priority]:
             self._lines[priority] = deque([left for left in self._lines[priority] if left.state is not _ENDED])
             self._ended[priority] = 0
+
+    def _has_one_less(self) -> None:
+        self.runnable -= 1
+        if not self.runnable:
+            del self.filled[self]
+
+    def next_sleeper(self) -> "Peer | None":
+        """Return who is asleep and has waited longest for a job of this function to wake it."""
+        while self.sleepers:
+            peer = next(iter(self.sleepers))
+            if peer.asleep:
+                return peer
+            self.unlist(peer)
+        return None
+
+    def unlist(self, peer: "Peer") -> None:
+        """Take a peer from the list of sleepers until it falls asleep again."""
+        del self.sleepers[peer]
+        peer.unlisted[self] = None
 
     def __repr__(self) -> str:
         name = self.name.decode(errors="replace")
@@ -327,6 +352,7 @@ class Peer:
         closing: It is to be closed once everything has been sent.
         awaited: The jobs whose foreground results it waits for.
         running: The jobs that it runs, by handle.
+        unlisted: Of the functions that it can do, those whose list of sleepers it is to enter when it falls asleep.
         woken_for: The queue for whose job it was woken and has not answered yet.
         declined: How often in a row it was woken and went back to sleep.
         standing: Who it is in the eyes of the rules.
@@ -352,6 +378,7 @@ class Peer:
         "outgoing",
         "running",
         "standing",
+        "unlisted",
         "woken_for",
     )
 
@@ -374,6 +401,7 @@ class Peer:
         self._released: dict[bytes, None] = {}
         self.awake = True
         self.asleep = False
+        self.unlisted: dict[FunctionQueue, None] = {}
         self.woken_for: FunctionQueue | None = None
         self.declined = 0
 
@@ -442,11 +470,25 @@ class Peer:
         self._first_rank -= 1
         self.abilities[queue.name] = Ability(queue, self._first_rank, timeout)
         queue.workers[self] = None
+        if self.asleep:
+            queue.sleepers[self] = None
+        else:
+            self.unlisted[queue] = None
 
     def disable(self, ability: Ability) -> None:
         """Take a function from the list."""
-        del self.abilities[ability.queue.name]
-        del ability.queue.workers[self]
+        queue = ability.queue
+        del self.abilities[queue.name]
+        del queue.workers[self]
+        queue.sleepers.pop(self, None)
+        self.unlisted.pop(queue, None)
+
+    def fall_asleep(self) -> None:
+        """Be asleep, in the lists of all functions that it can do."""
+        self.asleep = True
+        for queue in self.unlisted:
+            queue.sleepers[self] = None
+        self.unlisted.clear()
 
     def move_last(self, ability: Ability) -> None:
         """Let a function that was served be the last in the list (round robin)."""

@@ -56,13 +56,17 @@ class Wakeups:
         """Wake sleepers until enough are coming for the jobs that wait."""
         if queue.runnable and queue.sleepers:
             enough = queue.runnable * self._per_job
-            while queue.sleepers and (queue.coming < enough or not self._per_job):
-                self.wake(next(iter(queue.sleepers)), queue)
+            while queue.coming < enough or not self._per_job:
+                peer = queue.next_sleeper()
+                if peer is None:
+                    break
+                self.wake(peer, queue)
 
     def wake(self, peer: Peer, queue: FunctionQueue) -> None:
         """Wake a peer, asleep or not, for a job of that function."""
         if peer.asleep:
-            self._leave_bed(peer)
+            peer.asleep = False
+            queue.unlist(peer)
         peer.awake = False
         peer.woken_for = queue
         queue.coming += 1
@@ -72,10 +76,8 @@ class Wakeups:
     def fall_asleep(self, peer: Peer) -> None:
         """Let a peer for which there is no job sleep until there is one."""
         peer.awake = False
-        peer.asleep = True
         peer.declined = 0
-        for ability in peer.abilities.values():
-            ability.queue.sleepers[peer] = None
+        peer.fall_asleep()
 
     def decline(self, peer: Peer, queue: FunctionQueue) -> None:
         """Answer a peer that was woken and goes back to sleep, though there is a job of that function for it."""
@@ -92,7 +94,7 @@ class Wakeups:
             return None
         peer.awake = True
         if peer.asleep:
-            self._leave_bed(peer)
+            peer.asleep = False
             return None
         if self._until.pop(peer, None) is None:
             self.silent.discard(peer)
@@ -115,18 +117,15 @@ class Wakeups:
                 self.unanswered += 1
                 peer.awake = False
                 self.silent.add(peer)
-                while queue.runnable and queue.sleepers:
-                    self.wake(next(iter(queue.sleepers)), queue)
+                self._wake_all(queue)
 
     def enable(self, peer: Peer, queue: FunctionQueue) -> None:
         """Take note that a peer, asleep or not, can do a further function."""
         if peer.asleep:
-            queue.sleepers[peer] = None
             self.settle(queue)
 
     def disable(self, peer: Peer, queue: FunctionQueue) -> None:
         """Take note that a peer cannot do a function any more."""
-        queue.sleepers.pop(peer, None)
         if peer.woken_for is queue:
             # It was woken all the same and will grab something else, or nothing.
             self.rouse(peer)
@@ -139,7 +138,9 @@ class Wakeups:
                 return
         self.fall_asleep(peer)
 
-    def _leave_bed(self, peer: Peer) -> None:
-        peer.asleep = False
-        for ability in peer.abilities.values():
-            del ability.queue.sleepers[peer]
+    def _wake_all(self, queue: FunctionQueue) -> None:
+        while queue.runnable:
+            peer = queue.next_sleeper()
+            if peer is None:
+                break
+            self.wake(peer, queue)
