@@ -94,3 +94,15 @@ def test_who_is_to_leave_is_told_nothing_more(wire: Wire, admin: WirePeer) -> No
 
     assert admin.is_closed
     assert admin.take_bytes() == b""
+
+
+def test_who_is_refused_meanwhile_does_not_hold_up_the_others(wire: Wire, admin: WirePeer) -> None:
+    other = wire.connect()
+    admin.send_bytes(b"status\n" * 100)
+    other.send_bytes(b"version\n")
+
+    admin.send_bytes(b"\0not Gearman")
+    wire.advance(0)
+
+    assert admin.is_closed
+    assert other.take_bytes().endswith(b"OK 0\n")

@@ -706,7 +706,8 @@ class JobServer:
         deferred = list(self._listings.deferred)
         self._listings.deferred.clear()
         for peer in deferred:
-            self._resume(peer)
+            if peer in self.parked:  # it may have been refused meanwhile
+                self._resume(peer)
 
     def _unexpected(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         self._error(peer, _NOT_EXPECTED)
