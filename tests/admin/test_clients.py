@@ -12,7 +12,7 @@ import pytest
 from geartrain import AdminClient, Client
 from geartrain.errors import ConnectionLost, LocalProtocolError, NoServerAvailable, ReplyTimeout, ServerError
 from geartrain.protocol.text import TextCommand
-from geartrain.server.config.access import access_rules
+from geartrain.server import access_rules
 from geartrain.testing import run_server
 from tests.admin.conftest import Connect
 from tests.job_servers import free_port

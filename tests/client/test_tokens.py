@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from geartrain import ServerError
-from geartrain.server.config.access import access_rules
+from geartrain.server import access_rules
 from geartrain.testing import run_server
 from tests.client.shells import Shell
 

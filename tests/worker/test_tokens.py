@@ -13,7 +13,7 @@ import pytest
 from geartrain import AsyncAssignedJob, Client, Worker
 from geartrain.cli.servers import client_token
 from geartrain.errors import LocalProtocolError
-from geartrain.server.config.access import access_rules
+from geartrain.server import access_rules
 from geartrain.testing import run_server
 from geartrain.worker import WorkerOptions
 from tests.worker.shells import PATIENCE, ShelledWorker, working

@@ -33,10 +33,11 @@ _KEYS = ("certificate", "token", "token-file", "address", "functions", "may")
 
 
 def access_rules(tables: object) -> AccessRules:
-    """Return the rules that the tables ``[[access]]`` say, in whatever form a program has them.
+    """Return rules for the option ``access`` of a server.
 
     Args:
-        tables: A list of mappings.
+        tables: What ``[[access]]`` says in a TOML file: a list of mappings with the same keys, such as
+            ``[{"address": "local", "may": ["submit", "work"]}]``.
 
     Raises:
         OptionError: One of them makes no sense. No token is in the message.
