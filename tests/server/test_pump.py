@@ -40,6 +40,12 @@ class FakeOutlet:
     def resume(self) -> None:
         raise AssertionError("nobody had to wait")
 
+    def hold(self) -> None:
+        raise AssertionError("nobody is slow")
+
+    def let_go(self) -> None:
+        raise AssertionError("nobody is slow")
+
     def hang_up(self) -> None:
         raise AssertionError("nobody is refused")
 

@@ -499,6 +499,10 @@ class Peer:
         """Return the names of the functions that it can do, in the order of its list."""
         return [ability.queue.name for ability in sorted(self.abilities.values(), key=lambda ability: ability.rank)]
 
+    def helpers(self) -> "set[Peer]":
+        """Return the peers that run what it waits for."""
+        return {job.worker for job in self.awaited if job.worker is not None}
+
     def release(self, handle: bytes) -> None:
         """Remember that a job was taken from this worker, or ended without it, before its last word."""
         self._released[handle] = None

@@ -29,6 +29,11 @@ LINGER = 2.0
 # jobs before they read a reply; theirs must fit, or both sides would wait for each other.
 MOST_UNREAD = 16 * 1024 * 1024
 
+# Why a peer is not read from.
+_SLOW = 1  # it does not read itself
+_PARKED = 2  # what it has sent has to wait
+_HELD = 4  # what it has caused waits for others
+
 # Bytes at once that are a part of something large, whose sender may wait to hear that they have come.
 BULK = 16 * 1024
 
@@ -53,6 +58,7 @@ class Connection(asyncio.Protocol):
         "_leave",
         "_name",
         "_parser",
+        "_pauses",
         "_pump",
         "_receive",
         "is_slow",
@@ -71,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._leave = leave
         self._receive = pump.job_server.receive
         self._is_known = False  # to the core
+        self._pauses = 0
         self._acknowledge: Callable[[], None] | None = None
         self.is_slow = False
         self.peer: Peer
@@ -96,7 +103,7 @@ class Connection(asyncio.Protocol):
         self._receive(peer, self._parser.receive(data))
         parked = self._pump.job_server.parked
         if parked and peer in parked:
-            self.transport.pause_reading()
+            self._pause(_PARKED)
         if len(data) >= BULK and not peer.outgoing and self._acknowledge is not None:
             self._acknowledge()  # a reply would have done it on its way
         pump = self._pump
@@ -119,22 +126,42 @@ class Connection(asyncio.Protocol):
         self._pump.discard(self)
         log.info("Disconnected %s%s", self._name, f": {error}" if error is not None else "")
 
-    # A peer that does not read is not read from: otherwise what waits for it would grow as fast as it can ask.
+    # A peer that does not read is not read from: otherwise what waits for it would grow as fast as it can ask. There
+    # are other reasons not to, and it is read from when none is left.
 
     def pause_writing(self) -> None:
         """Stop reading while too much waits to be sent."""
         self.is_slow = True
-        self.transport.pause_reading()
+        self._pause(_SLOW)
 
     def resume_writing(self) -> None:
         """Go on reading."""
         self.is_slow = False
-        self.transport.resume_reading()
+        self._pump.pressure.fall(self.peer)
+        self._read_on(_SLOW)
 
     def resume(self) -> None:
-        """Go on reading what had to wait until the jobs of an earlier run were back."""
-        if not self.is_slow:
-            self.transport.resume_reading()
+        """Go on reading; what has come already does not have to wait any more."""
+        self._read_on(_PARKED)
+
+    def hold(self) -> None:
+        """Stop reading for a while: what it has caused waits for others."""
+        self._pause(_HELD)
+
+    def let_go(self) -> None:
+        """Go on reading."""
+        self._read_on(_HELD)
+
+    def _pause(self, reason: int) -> None:
+        if not self._pauses:
+            self.transport.pause_reading()
+        self._pauses |= reason
+
+    def _read_on(self, reason: int) -> None:
+        if self._pauses & reason:
+            self._pauses &= ~reason
+            if not self._pauses:
+                self.transport.resume_reading()
 
     # From our side.
 

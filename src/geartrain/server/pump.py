@@ -13,6 +13,7 @@ from typing import Protocol
 
 from geartrain.core import JobServer, Peer
 from geartrain.core.limits import Limit
+from geartrain.server.pressure import Pressure
 
 __all__ = ["Outlet", "Pump"]
 
@@ -30,7 +31,13 @@ class Outlet(Protocol):
         """Close when what was written has left."""
 
     def resume(self) -> None:
-        """Read again."""
+        """Read again, if it had to wait."""
+
+    def hold(self) -> None:
+        """Do not read for a while."""
+
+    def let_go(self) -> None:
+        """Read again after that."""
 
     def drop(self, reason: str) -> None:
         """Close at once."""
@@ -46,6 +53,7 @@ class Pump:
 
     Attributes:
         is_scheduled: Whether it will run at the end of this turn.
+        pressure: What slows down those whose results nobody reads.
         is_empty: Set while there are no connections.
     """
 
@@ -56,6 +64,7 @@ class Pump:
         self._max_unsent = max_unsent
         self._after_turn = after_turn
         self._outlets: dict[Peer, Outlet] = {}
+        self.pressure = Pressure(self.loop, self._outlets.get)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self.is_empty = asyncio.Event()
@@ -78,6 +87,7 @@ class Pump:
     def discard(self, outlet: Outlet) -> None:
         """Forget a connection that has ended."""
         del self._outlets[outlet.peer]
+        self.pressure.fall(outlet.peer)
         if not self._outlets:
             self.is_empty.set()
         self.schedule()
@@ -107,7 +117,7 @@ class Pump:
                     continue
                 if outgoing:
                     outlet.transport.write(outgoing)
-                if outlet.is_slow and outlet.transport.get_write_buffer_size() > self._max_unsent:
+                if outlet.is_slow and self._is_too_slow(outlet):
                     self._drop(outlet)
                 elif peer.closing and not peer.is_held:
                     outlet.hang_up()
@@ -118,6 +128,12 @@ class Pump:
         if wait is not None:
             self._run_within(wait)
         self._after_turn()
+
+    def _is_too_slow(self, outlet: Outlet) -> bool:
+        """Tell whether more waits for a peer than may; before that, slow down who causes it."""
+        unsent = outlet.transport.get_write_buffer_size()
+        self.pressure.rise(outlet.peer, unsent)
+        return unsent > self._max_unsent
 
     def _resume(self) -> None:
         """Read again from those who had to wait."""
