@@ -66,7 +66,9 @@ class TestPlaces:
     def test_without_descriptors_all_are_guests_or_turned_away(self) -> None:
         admission = Admission(ServerOptions())
 
-        assert admission.enter(HERE, is_short=True).is_guest
+        place = admission.enter(HERE, is_short=True)
+        assert place.is_guest
+        assert place.is_last
         with pytest.raises(Refused, match="no descriptor left"):
             admission.enter(FAR, is_short=True)
 
@@ -109,6 +111,31 @@ def test_a_guest_has_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
         with connect(server) as guest, pytest.raises((ConnectionError, AssertionError)):
             next_packet(guest)
         assert ask(first, ECHO) == (Command.ECHO_RES, [b"x"])
+
+
+def test_who_has_the_last_descriptor_has_to_leave_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or an idle connection of this machine would keep the administrator out."""
+    monkeypatch.setattr("geartrain.server.server.GUEST_TIME", 3600.0)
+    monkeypatch.setattr("geartrain.server.server.LAST_GUEST_TIME", 0.01)
+    enter = Admission.enter
+    monkeypatch.setattr(Admission, "enter", lambda self, address, *, is_short: enter(self, address, is_short=True))
+    with run_server() as server, connect(server) as guest, pytest.raises((ConnectionError, AssertionError)):
+        next_packet(guest)
+
+
+def test_a_guest_that_is_no_administrator_is_gone_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It need not close its side of the connection for that: workers that come back in a storm are all guests."""
+    monkeypatch.setattr("geartrain.server.connection.LINGER", 3600.0)
+    with run_server(max_connections=1) as server, connect(server) as first, ExitStack() as peers:
+        assert ask(first, ECHO) == (Command.ECHO_RES, [b"x"])
+        for _ in range(MAX_GUESTS):
+            assert ask(peers.enter_context(connect(server)), ECHO)[1][0] == b"TOO_MANY_CONNECTIONS"
+
+        while True:
+            with connect(server) as later:
+                later.sendall(b"version\n")
+                if not later.recv(100).startswith(b"\0RES"):
+                    break
 
 
 def test_who_finds_no_room_is_told() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from geartrain.server import ServerOptions, TLSError, Verify
+from geartrain.server import ServerOptions, TLSError, Verify, refusals
+from geartrain.server.admission import MAX_GUESTS
 from geartrain.server.server import tls_context
 from geartrain.server.tls import server_context
 from geartrain.testing import RunningServer, run_server
@@ -54,6 +55,38 @@ class Files:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(tmp_path_factory.mktemp("tls"))
+
+
+def test_who_finds_no_room_is_told_in_tls_as_well(files: Files) -> None:
+    options = {"ssl": True, "ssl_certificate": files.certificate, "ssl_key": files.key}
+    with run_server(max_connections=1, **options) as server, contextlib.ExitStack() as peers:
+        for _ in range(1 + MAX_GUESTS):
+            peers.enter_context(files.connect(server))
+
+        with files.connect(server) as refused:
+            assert b"The server has the 1 connections that it may" in refused.recv(1000)
+            assert refused.recv(1000) == b""
+
+
+def test_who_is_to_be_told_in_tls_and_stays_silent_is_not_waited_for(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "MAX_REFUSALS", 1)
+    monkeypatch.setattr(refusals, "_PATIENCE", 0.2)
+    options = {"ssl": True, "ssl_certificate": files.certificate, "ssl_key": files.key}
+    with run_server(max_connections=1, **options) as server, contextlib.ExitStack() as peers:
+        for _ in range(1 + MAX_GUESTS):
+            peers.enter_context(files.connect(server))
+        silent = [socket.create_connection((server.host, server.port), 20) for _ in range(3)]
+        for peer in silent:
+            with peer:
+                assert peer.recv(100) == b""
+
+        told = b""
+        while not told:  # one that was told is gone a moment later
+            with contextlib.suppress(OSError), files.connect(server) as refused:
+                told = refused.recv(1000)
+        assert b"TOO_MANY_CONNECTIONS" in told
 
 
 def test_a_client_may_speak_tls(files: Files) -> None:

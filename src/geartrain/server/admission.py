@@ -18,6 +18,10 @@ __all__ = ["Admission", "Guest", "Place", "turn_away"]
 
 MAX_GUESTS = 4  # beyond the limit, at a time
 GUEST_TIME = 5.0  # seconds until a guest has to leave
+# The same for the one who has the descriptor that is kept in reserve. Nobody else can come in meanwhile, and it may be
+# a worker that comes back, rather than the administrator, who has asked by then.
+LAST_GUEST_TIME = 1.0
+_FAREWELL = 0.2  # seconds that a guest has to read why it must go
 _CODE = "TOO_MANY_CONNECTIONS"
 
 
@@ -26,14 +30,16 @@ class Place:
 
     Attributes:
         is_guest: Whether it is beyond the limit.
+        is_last: Whether there is no descriptor for anybody else.
     """
 
-    __slots__ = ("_admission", "_host", "is_guest")
+    __slots__ = ("_admission", "_host", "is_guest", "is_last")
 
-    def __init__(self, admission: "Admission", host: str, is_guest: bool) -> None:
+    def __init__(self, admission: "Admission", host: str, is_guest: bool, is_last: bool) -> None:
         self._admission: Admission | None = admission
         self._host = host
         self.is_guest = is_guest
+        self.is_last = is_last
 
     def leave(self) -> None:
         """Make room; a second time does no harm."""
@@ -73,7 +79,7 @@ class Admission:
         refusal = self._refusal(host, is_short=is_short)
         if refusal is not None and (not is_local(address) or self._guests >= MAX_GUESTS):
             raise refusal
-        place = Place(self, host, refusal is not None)
+        place = Place(self, host, refusal is not None, is_short)
         self._connections += 1
         self._guests += place.is_guest
         self._by_host[host] = self._by_host.get(host, 0) + 1
@@ -111,6 +117,11 @@ class Guest(Connection):
             self._pump.schedule()
         else:
             super().data_received(data)
+
+    def hang_up(self) -> None:
+        """Close, and be gone soon: there are others to be let in."""
+        super().hang_up()
+        self._pump.loop.call_later(_FAREWELL, self.transport.abort)
 
 
 def turn_away(accepted: socket.socket, message: bytes) -> None:

@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 from geartrain._version import __version__
 from geartrain.core import IS_COMPILED, Clock, Durability, JobServer, JobServerOptions, Shutdown
 from geartrain.core.limits import Refused
-from geartrain.server.admission import GUEST_TIME, Admission, Guest, Place, turn_away
+from geartrain.server.admission import GUEST_TIME, LAST_GUEST_TIME, Admission, Guest, Place, turn_away
 from geartrain.server.binding import listen, release
 from geartrain.server.committer import Committer
 from geartrain.server.config.options import ServerOptions
@@ -36,6 +36,7 @@ from geartrain.server.listener import Listener
 from geartrain.server.logs import Level
 from geartrain.server.places import default_store_file
 from geartrain.server.pump import Pump
+from geartrain.server.refusals import Refusals
 from geartrain.server.tls import TLSError, Verify, server_context
 from geartrain.server.tuning import tune
 from geartrain.storage import SQLiteStore, Store, StoreError, open_store
@@ -73,6 +74,7 @@ class Server:
         self._listeners: list[Listener] = []
         self._arrivals: set[asyncio.Task[None]] = set()
         self._admission = Admission(self._options)
+        self._refusals = Refusals()
         self._stopped = asyncio.Event()
         self._is_closed = False
         self.is_stuck = False
@@ -276,6 +278,7 @@ class Server:
             await asyncio.wait(self._arrivals, timeout=_ARRIVAL)
         for arrival in self._arrivals:
             arrival.cancel()
+        self._refusals.stop()
 
     def _abort(self) -> None:
         for outlet in self._pump.outlets:
@@ -286,7 +289,12 @@ class Server:
             place = self._admission.enter(address, is_short=is_short)
         except Refused as refusal:
             message = self._job_server.turn_away(host_of(address), refusal)
-            turn_away(accepted, message if self._tls is None else b"")
+            if self._tls is None:
+                turn_away(accepted, message)
+            elif is_short or not self._refusals.has_room:
+                turn_away(accepted, b"")
+            else:
+                self._refusals.tell(accepted, self._tls, message)
             self._pump.schedule()
             return
         arrival = asyncio.get_running_loop().create_task(self._welcome(accepted, address, place))
@@ -324,7 +332,7 @@ class Server:
             log.info("Lost %s before it was connected: %s", name, error)
             return
         if place.is_guest:
-            loop.call_later(GUEST_TIME, transport.abort)
+            loop.call_later(LAST_GUEST_TIME if place.is_last else GUEST_TIME, transport.abort)
 
 
 def tls_context(options: ServerOptions) -> ssl.SSLContext | None:
