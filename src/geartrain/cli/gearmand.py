@@ -110,7 +110,7 @@ def _run(invocation: Invocation, program: str, read_again: Callable[[], Invocati
                 stack.enter_context(PidFile(pid_file))
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 server = Server(options, sockets=sockets)
-                reloader = Reloader(server, log_setup, options, read_again)
+                reloader = Reloader(server, log_setup, invocation, read_again)
                 is_stuck = runner.run(_serve(server, options, reloader, supervisor, serves))
         except GeartrainError as error:
             if log_setup.is_file:  # on standard error output it would be said twice

@@ -7,11 +7,12 @@ everybody, by a slip in a file.
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from geartrain.errors import GeartrainError
-from geartrain.server.config.options import GearmandOptions
 from geartrain.server.config.reload import changed, needs_restart, reloaded
 from geartrain.server.config.sources import Invocation
+from geartrain.server.config.values import OptionError
 from geartrain.server.logs import Level, LogSetup
 from geartrain.server.server import Server
 
@@ -26,16 +27,17 @@ class Reloader:
     Args:
         server: The server.
         log_setup: Its log.
-        options: What it was started with.
+        invocation: What it was started with.
         read: Reads the options once more.
     """
 
     def __init__(
-        self, server: Server, log_setup: LogSetup, options: GearmandOptions, read: Callable[[], Invocation]
+        self, server: Server, log_setup: LogSetup, invocation: Invocation, read: Callable[[], Invocation]
     ) -> None:
         self._server = server
         self._log_setup = log_setup
-        self._options = options
+        self._options = invocation.options
+        self._file = invocation.file
         self._read = read
         self._has_begun = False
         self._is_asked = False  # before it had begun
@@ -64,6 +66,7 @@ class Reloader:
     def _change(self) -> None:
         try:
             invocation = self._read()
+            self._check_file(invocation.file)
             self._log_setup.change_level(invocation.options.verbose)
             self._server.reload(invocation.options)
         except GeartrainError as error:
@@ -72,12 +75,20 @@ class Reloader:
             return
         self._take_up(invocation)
 
+    def _check_file(self, file: str | None) -> None:
+        """See that the file of options is not just gone, and with it the rules that were in it."""
+        if self._file is not None and file != self._file and not Path(self._file).exists():
+            raise OptionError(f"Could not open configuration file. {self._file}: it is gone")
+
     def _take_up(self, invocation: Invocation) -> None:
         old, new = self._options, invocation.options
         self._options = reloaded(old, new)
+        self._file = invocation.file
         for warning in invocation.warnings:
             log.warning("%s", warning)
         log.log(Level.NOTICE, "Reloaded; changed: %s", ", ".join(changed(old, new)) or "nothing")
+        if old.access is not None and new.access is None:
+            log.warning("There are no rules of access any more: everybody may do everything")
         later = needs_restart(old, new)
         if later:
             log.warning("Only a restart changes %s", ", ".join(later))

@@ -33,11 +33,13 @@ class Invocation:
         options: The options of the server.
         command: ``help``, ``version`` or ``check-args`` if that is all that is wanted.
         warnings: What was ignored, and why.
+        file: The configuration file that was read.
     """
 
     options: GearmandOptions
     command: str = ""
     warnings: list[str] = field(default_factory=list)
+    file: str | None = None
 
 
 def read(
@@ -70,7 +72,7 @@ def read(
         options = replace(options, durability=Durability.SHUTDOWN)
     if options.access is not None and options.access.tokens and not options.ssl and _listens_beyond(options):
         warnings.append("TLS is off: tokens travel in clear text, and whoever reads them on their way may use them")
-    return Invocation(options, command, warnings)
+    return Invocation(options, command, warnings, path)
 
 
 def _listens_beyond(options: GearmandOptions) -> bool:
