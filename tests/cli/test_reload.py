@@ -4,6 +4,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+import trustme
 
 from geartrain.protocol import Command, request
 from geartrain.testing import ServerProcess
@@ -80,14 +82,14 @@ def test_rules_come_into_force_for_those_who_are_connected(config: Config) -> No
         assert unknown.say("create function f") == "OK"
 
         config.write("max-functions = 1\n" + RULES)
-        hup(server, "Reloaded; changed: max-functions, access")
+        hup(server, "Reloaded; changed options: max-functions, access")
 
         assert unknown.say("create function f") == "ERR NOT_ALLOWED create+function+is+for+administrators"
         assert known.say("create function f") == "OK"
         assert known.say("create function f2").startswith("ERR QUEUE_ERROR ")
 
         config.write("max-text-line = 1000" + RULES.replace(KNOWN, OTHER) + "\n[[access]]\nmay = 'submit'")
-        hup(server, "Reloaded; changed: max-text-line, max-functions, access")
+        hup(server, "Reloaded; changed options: max-text-line, max-functions, access")
         assert unknown.say(f"token {OTHER}") == "OK"
         assert unknown.say("create function f2") == "OK"
         assert known.say("create function f3") == "ERR NOT_ALLOWED create+function+is+for+administrators"
@@ -121,7 +123,7 @@ def test_what_only_a_restart_changes_is_named(config: Config) -> None:
     with start(config) as server, connected(server) as line:
         config.write("job-retries = 3\nallow-shutdown = true\nverbose = 'INFO'")
 
-        hup(server, "Reloaded; changed: verbose")
+        hup(server, "Reloaded; changed options: verbose")
 
         assert server.wait_for_line("Only a restart changes ").endswith("changes job-retries, allow-shutdown")
         assert line.say("verbose") == "OK INFO"
@@ -130,6 +132,34 @@ def test_what_only_a_restart_changes_is_named(config: Config) -> None:
         server.wait_for_line("accepted,f,")
         with connected(server):
             server.wait_for_line("Accepted connection from")
+
+
+def test_certificates_are_read_anew(config: Config, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    certificate = tmp_path / "certificate"
+
+    def shown() -> bytes | None:
+        with (
+            socket.create_connection(("127.0.0.1", server.port), 20) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as wire,
+        ):
+            return wire.getpeercert(binary_form=True)
+
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(certificate)
+    config.write(f'ssl = true\nssl-certificate = "{certificate}"')
+    with start(config) as server:
+        old = shown()
+        assert shown() == old
+        certificate.write_text("no certificate")
+        hup(server, "Could not load the TLS certificate and key from")
+        assert shown() == old
+
+        authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(certificate)
+        hup(server, "Reloaded; changed options: none")
+
+        assert shown() != old
 
 
 def test_nothing_secret_is_written(config: Config, tmp_path: Path) -> None:
@@ -142,7 +172,7 @@ def test_nothing_secret_is_written(config: Config, tmp_path: Path) -> None:
         config.write(RULES.replace(KNOWN, "too short"))
         hup(server, "Could not reload")
         config.write(RULES.replace("f*", "g*"))
-        hup(server, "Reloaded; changed: access")
+        hup(server, "Reloaded; changed options: access")
         server.stop()
         written = "\n".join([*server.lines, *said])
     checked = subprocess.run(

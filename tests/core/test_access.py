@@ -141,9 +141,10 @@ class TestRights:
         for number in range(3000):
             assert peer.rights(b"f%d" % number) == SUBMIT
             assert peer.rights(b"g%d" % number) == 0
+        assert peer.rights(b"f" * 8001) == SUBMIT
 
         assert 0 < len(peer._rights) <= 1024
-        assert all(name.startswith(b"f") for name in peer._rights)
+        assert all(name.startswith(b"f") and len(name) <= 8000 for name in peer._rights)
 
 
 class TestTokens:

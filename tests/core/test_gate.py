@@ -328,7 +328,10 @@ class TestChanges:
         for number in range(1000):
             worker.send(Command.CAN_DO, b"f%d" % number)
         worker.send(Command.CAN_DO, b"f0")
+        stranger = wire.connect()
+        stranger.send(Command.CAN_DO, b"f" * 8001)
 
+        assert not stranger.peer.standing.barred
         assert len(worker.peer.standing.barred) == 256
 
     def test_it_gets_nothing_back_from_a_server_that_is_about_to_end(self) -> None:

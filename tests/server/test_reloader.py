@@ -82,7 +82,7 @@ def test_a_file_that_goes_before_the_old_one_is_taken_up(
 
     run(scenario)
 
-    assert caplog.text.count("Reloaded; changed: nothing") == 2
+    assert caplog.text.count("Reloaded; changed options: none") == 2
 
 
 def test_an_end_of_rules_is_said_aloud(
@@ -112,4 +112,4 @@ def test_what_is_asked_before_the_start_is_over_is_done_then(tmp_path: Path, cap
 
     asyncio.run(main())
 
-    assert caplog.text.count("Reloaded; changed: access") == 1
+    assert caplog.text.count("Reloaded; changed options: access") == 1

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from geartrain.core.limits import MAX_FUNCTION_NAME
+
 __all__ = [
     "ADMIN",
     "ANY_FUNCTION",
@@ -30,6 +32,7 @@ __all__ = [
     "matches",
 ]
 
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ANY_FUNCTION = b"*"
@@ -162,7 +165,7 @@ class Standing:
         barred: The functions that it wants to work on and may not, with the time that their jobs may take.
     """
 
-    __slots__ = ("_rights", "_rules", "barred", "certificate", "host", "is_local", "token", "wrong_tokens")
+    __slots__ = ("_address", "_rights", "_rules", "barred", "certificate", "host", "is_local", "token", "wrong_tokens")
 
     def __init__(self, host: str, is_local: bool) -> None:
         self.host = host
@@ -171,6 +174,7 @@ class Standing:
         self.token = b""
         self.wrong_tokens = 0
         self.barred: dict[bytes, float] = {}
+        self._address: Address | None = None
         self._rules: list[Rule] = []
         self._rights: dict[bytes, int] = {}
 
@@ -192,11 +196,16 @@ class Standing:
         """Tell whether there is a right for any function at all."""
         return any(rule.rights & right for rule in self._rules)
 
-    def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    def address(self) -> Address | None:
         """Return the address as a number, without a zone; one of IPv4 that came over a socket for IPv6 as what it is.
 
         A socket in the file system has none.
         """
+        if self._address is None:
+            self._address = self._parse_address()
+        return self._address
+
+    def _parse_address(self) -> Address | None:
         try:
             address = ipaddress.ip_address(self.host.partition("%")[0])
         except ValueError:
@@ -209,7 +218,7 @@ class Standing:
         for rule in self._rules:
             if rule.covers(function):
                 rights |= rule.rights
-        if rights:  # names that a stranger makes up are not kept
+        if rights and len(function) <= MAX_FUNCTION_NAME:  # what a stranger makes up, or nobody can have, is not kept
             if len(self._rights) >= _MAX_REMEMBERED:
                 self._rights.clear()
             self._rights[function] = rights

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 
 from geartrain.core.access import ADMIN, WORK, Standing, digest_of
-from geartrain.core.limits import Refused
+from geartrain.core.limits import MAX_FUNCTION_NAME, Refused
 from geartrain.core.options import JobServerOptions, Who
 from geartrain.core.scheduler import Scheduler
 from geartrain.core.state import Peer
@@ -101,7 +101,7 @@ class Gate:
     def bar(self, peer: Peer, function: bytes, timeout: float) -> None:
         """Remember that a worker would work on a function if it might."""
         barred = peer.standing.barred
-        if len(barred) < _MAX_BARRED or function in barred:
+        if len(function) <= MAX_FUNCTION_NAME and (len(barred) < _MAX_BARRED or function in barred):
             barred[function] = timeout
 
     def _judge(self, peer: Peer) -> int:

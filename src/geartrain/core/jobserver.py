@@ -411,14 +411,13 @@ class JobServer:
     # From clients.
 
     def _submit_if_allowed(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
-        functions = [arguments[0]]
-        if command in _REDUCE_COMMANDS:  # its parts come from the worker, who may do more than whoever asks for them
-            functions.append(arguments[2])
-        for function in functions:
-            if not self._gate.may(peer, SUBMIT, function):
-                self._refuse_right(peer, "submit jobs of", function)
-                return
-        self._submissions[command](peer, command, arguments)
+        if not self._gate.may(peer, SUBMIT, arguments[0]):
+            self._refuse_right(peer, "submit jobs of", arguments[0])
+        # Its parts are submitted by the worker, which may do more than whoever asks for them.
+        elif command in _REDUCE_COMMANDS and not self._gate.may(peer, SUBMIT, arguments[2]):
+            self._refuse_right(peer, "submit jobs of", arguments[2])
+        else:
+            self._submissions[command](peer, command, arguments)
 
     def _submit(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         function, unique, workload = arguments

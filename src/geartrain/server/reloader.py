@@ -86,7 +86,7 @@ class Reloader:
         self._file = invocation.file
         for warning in invocation.warnings:
             log.warning("%s", warning)
-        log.log(Level.NOTICE, "Reloaded; changed: %s", ", ".join(changed(old, new)) or "nothing")
+        log.log(Level.NOTICE, "Reloaded; changed options: %s", ", ".join(changed(old, new)) or "none")
         if old.access is not None and new.access is None:
             log.warning("There are no rules of access any more: everybody may do everything")
         later = needs_restart(old, new)
