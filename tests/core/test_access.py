@@ -147,6 +147,15 @@ class TestRights:
         assert all(name.startswith(b"f") and len(name) <= 8000 for name in peer._rights)
 
 
+def test_all_rules_together_tell_what_they_ask_for() -> None:
+    rules = AccessRules(
+        (Rule(rights=SUBMIT, certificates=(b"a", b"b*")), Rule(rights=WORK, tokens=(digest_of(TOKEN),)))
+    )
+
+    assert rules.certificates == [b"a", b"b*"]
+    assert rules.tokens == [digest_of(TOKEN)]
+
+
 class TestTokens:
     def test_all_are_compared_however_early_one_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
         compared: list[bytes] = []
