@@ -76,3 +76,16 @@ def test_one_packet_is_never_too_much(wire: Wire) -> None:
     peer.send(bytes(100))
 
     assert peer.take_outgoing(99) == bytes(100)
+
+
+def test_the_helpers_of_a_client_are_the_workers_that_run_its_jobs(wire: Wire) -> None:
+    client, worker, idle = wire.connect(), wire.connect(), wire.connect()
+    for peer in (worker, idle):
+        peer.send(Command.CAN_DO, b"f")
+    client.submit(b"f")
+    client.submit(b"f")
+    assert client.peer.helpers() == set()
+
+    worker.send(Command.GRAB_JOB)
+
+    assert client.peer.helpers() == {worker.peer}

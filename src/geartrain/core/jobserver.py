@@ -20,6 +20,7 @@ from geartrain.core.levels import NOTICE
 from geartrain.core.limits import MAX_WAITS, Limit, Refused
 from geartrain.core.listings import Listings
 from geartrain.core.options import Durability, JobServerOptions
+from geartrain.core.probes import Probes
 from geartrain.core.scheduler import Scheduler
 from geartrain.core.schedules import cron_line
 from geartrain.core.state import Job, Peer
@@ -123,6 +124,7 @@ class JobServer:
         "_most_awaited",
         "_options",
         "_peers",
+        "_probes",
         "_scheduler",
         "_stores",
         "_submissions",
@@ -146,6 +148,7 @@ class JobServer:
         self.parked: dict[Peer, list[Packet]] = {}
         self.resumed: list[Peer] = []
         self._listings = Listings()
+        self._probes = Probes(options.probe_after)
         self._stores = options.durability in (Durability.COMMIT, Durability.RELAXED)
         self._scheduler = Scheduler(options, clock)
         self._gate = Gate(self._scheduler, self._peers, options)
@@ -341,11 +344,22 @@ class JobServer:
         if self._listings.deferred:
             self._answer_deferred()
         wait = self._scheduler.tick()
+        if self._probes.due is not None:
+            wait = self._probe(self._probes.due, wait)
         if self._listings.deferred:
             return 0.0
         if self._complaints.due is not None:
             return self._tell_complaints(self._complaints.due, wait)
         return wait
+
+    def _probe(self, due: float, wait: float | None) -> float:
+        """See whether workers that sleep are there, if it is time; return the seconds until something is due."""
+        now = self._clock.monotonic()
+        if now >= due:
+            self._probes.look(self._peers, self._scheduler.wakeups, now)
+            wait = self._scheduler.tick()
+            due = now + self._options.probe_after
+        return due - now if wait is None else min(due - now, wait)
 
     def _tell_complaints(self, due: float, wait: float | None) -> float | None:
         """Have counts of errors logged when it is time; return the seconds until there may be something again."""

@@ -58,6 +58,7 @@ class JobServerOptions:
         max_functions: The most functions there may be; 0 for any number.
         function_expiry: Seconds without a worker or job after which a function is forgotten; 0 for never.
         max_jobs_per_connection: The most jobs that a connection may wait for; 0 for any number.
+        probe_after: Seconds that a worker may sleep before it is asked whether it is there; 0 for any time.
         stall_after: Seconds that jobs may wait while a worker is free before their queue stands still; 0 for any time.
         stall_busy_after: The same while all workers hold jobs.
         access: Who may do what with which functions; None for everybody everything.
@@ -83,6 +84,7 @@ class JobServerOptions:
     max_functions: int = 0
     function_expiry: float = 0.0
     max_jobs_per_connection: int = 0
+    probe_after: float = 0.0
     stall_after: float = 0.0
     stall_busy_after: float = 600.0
     access: AccessRules | None = None

@@ -392,6 +392,7 @@ def _core_options(options: ServerOptions) -> JobServerOptions:
         max_functions=options.max_functions,
         function_expiry=options.function_expiry,
         max_jobs_per_connection=options.max_jobs_per_connection,
+        probe_after=options.probe_after,
         stall_after=options.stall_after,
         stall_busy_after=options.stall_busy_after,
         access=options.access,

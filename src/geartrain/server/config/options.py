@@ -143,6 +143,9 @@ class ServerOptions:
     job_timeout: float = option(
         0.0, SECONDS, JOBS, "seconds until another worker gets a job, unless its worker named a time; 0: never"
     )
+    probe_after: float = option(
+        0.0, SECONDS, JOBS, "seconds that a worker may sleep before it is woken to see whether it is there; 0: any time"
+    )
     stall_after: float = option(
         10.0, SECONDS, JOBS, "seconds that jobs may wait for a free worker before that is reported; 0: never"
     )
