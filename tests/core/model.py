@@ -5,6 +5,7 @@ It knows nothing of wake-ups; those have invariants of their own.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from geartrain.core import JobServerOptions, PriorityScope
@@ -20,6 +21,7 @@ class ModelPeer:
     abilities: dict[bytes, float] = field(default_factory=dict)
     order: list[bytes] = field(default_factory=list)
     released: set[bytes] = field(default_factory=set)
+    handed: "tuple[ModelJob, float] | None" = None  # what it got in its sleep, and when, until it says something
 
 
 @dataclass(eq=False)
@@ -151,13 +153,20 @@ class ModelServer:
         for job in sorted(lost, key=lambda job: job.grabbed, reverse=True):
             self.give_back(job)
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: float, peers: "Iterable[ModelPeer]" = ()) -> None:
+        """Let time pass; ``peers`` are all there are, those first that got a job first."""
         self.now += seconds
         late = [job for job in self.jobs if job.timeout_at is not None and job.timeout_at <= self.now]
         for job in sorted(late, key=lambda job: (job.timeout_at, job.grabbed)):
             assert job.worker is not None
             job.worker.released.add(job.handle)
             self.give_back(job)
+        for peer in peers:
+            if peer.handed is not None and peer.handed[1] + self.options.rearm_after <= self.now:
+                job, peer.handed = peer.handed[0], None
+                if job in self.jobs and job.worker is peer:
+                    peer.released.add(job.handle)
+                    self.requeue(job)
         due = [job for job in self.jobs if job.worker is None and job.waiting_since is None and job.run_at <= self.now]
         for job in sorted(due, key=lambda job: job.run_at):
             job.waiting_since = self.now
@@ -168,7 +177,11 @@ class ModelServer:
         job.retries += 1
         if 0 <= self.options.job_retries <= job.retries:
             self.give_up(job)
-        elif not job.is_wanted:
+        else:
+            self.requeue(job)
+
+    def requeue(self, job: ModelJob) -> None:
+        if not job.is_wanted:
             self.jobs.remove(job)
         else:
             job.worker = job.timeout_at = None

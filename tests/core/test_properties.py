@@ -3,7 +3,7 @@
 
 Invariants: no job is lost, duplicated or delivered to the wrong peer; every peer receives exactly what the model says,
 in that order; no sleeper is left asleep while a job that it can do waits longer than the re-arm time; nobody who is
-awake is woken.
+awake is woken; a grab that lasts is answered in time, and a job handed to somebody who says nothing comes back.
 """
 
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 
 from geartrain.core import JobServerOptions, PriorityScope
+from geartrain.core.wakeups import LASTS_FOR
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
 from tests.core.model import ModelJob, ModelPeer, ModelServer
@@ -51,6 +52,18 @@ class Connection:
     asleep_since: float | None = None
     able_since: dict[bytes, float] = field(default_factory=dict)
     may_be_woken: bool = False
+    asking_since: float | None = None
+    may_be_handed: bool = False
+
+    def send(self, command: Command, *arguments: bytes) -> None:
+        self.model.handed = None
+        self.wire.send(command, *arguments)
+
+    def stops_asking(self, model: ModelServer) -> None:
+        """Expect the answer to a grab, which whatever the connection says next brings about."""
+        if self.asking_since is not None:
+            self.asking_since = self.asleep_since = None
+            model.sent[self.model].append((Command.NO_JOB,))
 
 
 class Conversations(RuleBasedStateMachine):
@@ -81,6 +94,7 @@ class Conversations(RuleBasedStateMachine):
         self.wire = Wire(options)
         self.model = ModelServer(options)
         self.open: list[Connection] = []
+        self.last_declined = 0.0
         for functions, is_asleep in workers:
             worker = self.connect()
             for function in functions:
@@ -111,7 +125,7 @@ class Conversations(RuleBasedStateMachine):
         self.can_do(connection, function, timeout)
 
     def can_do(self, connection: Connection, function: bytes, timeout: int) -> None:
-        connection.wire.send(Command.CAN_DO_TIMEOUT, function, b"%d" % (timeout * 1000))
+        connection.send(Command.CAN_DO_TIMEOUT, function, b"%d" % (timeout * 1000))
         if function not in connection.model.abilities:
             connection.model.order.insert(0, function)
             connection.able_since[function] = self.model.now
@@ -119,15 +133,18 @@ class Conversations(RuleBasedStateMachine):
 
     @rule(connection=connections, function=FUNCTIONS)
     def cant_do(self, connection: Connection, function: bytes) -> None:
-        connection.wire.send(Command.CANT_DO, function)
+        connection.send(Command.CANT_DO, function)
         if connection.model.abilities.pop(function, None) is not None:
             connection.model.order.remove(function)
+            if not connection.model.abilities:
+                connection.stops_asking(self.model)
 
     @rule(connection=connections)
     def reset_abilities(self, connection: Connection) -> None:
-        connection.wire.send(Command.RESET_ABILITIES)
+        connection.send(Command.RESET_ABILITIES)
         connection.model.abilities.clear()
         connection.model.order.clear()
+        connection.stops_asking(self.model)
 
     @rule(
         connection=connections,
@@ -145,7 +162,7 @@ class Conversations(RuleBasedStateMachine):
     def submit(
         self, connection: Connection, function: bytes, unique: bytes, workload: bytes, priority: int, background: bool
     ) -> None:
-        connection.wire.send(SUBMISSIONS[priority, background], function, unique, workload)
+        connection.send(SUBMISSIONS[priority, background], function, unique, workload)
         self.model.submit(connection.model, function, unique, workload, priority, background, 0)
 
     @rule(connection=connections, function=FUNCTIONS, background=st.booleans())
@@ -155,7 +172,7 @@ class Conversations(RuleBasedStateMachine):
     @rule(connection=connections, function=FUNCTIONS, unique=UNIQUES, delay=st.integers(1, 5))
     def submit_epoch(self, connection: Connection, function: bytes, unique: bytes, delay: int) -> None:
         when = int(self.wire.clock.time()) + delay
-        connection.wire.send(Command.SUBMIT_JOB_EPOCH, function, unique, b"%d" % when, b"later")
+        connection.send(Command.SUBMIT_JOB_EPOCH, function, unique, b"%d" % when, b"later")
         delay_left = when - self.wire.clock.time()
         self.model.submit(connection.model, function, unique, b"later", 1, True, delay_left)
 
@@ -168,9 +185,29 @@ class Conversations(RuleBasedStateMachine):
         self.grab(connection)
 
     def grab(self, connection: Connection) -> None:
-        connection.wire.send(Command.GRAB_JOB_UNIQ)
+        connection.send(Command.GRAB_JOB_UNIQ)
+        connection.stops_asking(self.model)
         self.model.grab(connection.model)
         connection.asleep_since = None
+
+    @rule(connection=connections)
+    def keep_asking(self, connection: Connection) -> None:
+        """Grab, and wait for a job if there is none."""
+        connection.send(Command.OPTION_REQ, b"lasting-grabs")
+        self.model.sent[connection.model].append((Command.OPTION_RES, b"lasting-grabs"))
+        connection.send(Command.GRAB_JOB_ALL)
+        connection.stops_asking(self.model)
+        connection.asleep_since = None
+        if connection.model.abilities and self.model.next_job(connection.model) is None:
+            connection.asking_since = connection.asleep_since = self.model.now
+            connection.may_be_woken = True
+        else:
+            self.model.grab(connection.model)
+
+    @rule(connection=connections)
+    def reassure(self, connection: Connection) -> None:
+        connection.send(Command.ECHO_REQ, b"here")
+        self.model.sent[connection.model].append((Command.ECHO_RES, b"here"))
 
     @rule(connection=connections)
     def come_and_go(self, connection: Connection) -> None:
@@ -185,9 +222,12 @@ class Conversations(RuleBasedStateMachine):
 
     def pre_sleep(self, connection: Connection) -> None:
         self.check_received()
+        connection.stops_asking(self.model)
+        if self.model.next_job(connection.model) is not None:
+            self.last_declined = self.model.now  # whoever was woken and goes back to sleep is waited for once more
         connection.asleep_since = self.model.now
         connection.may_be_woken = True
-        connection.wire.send(Command.PRE_SLEEP)
+        connection.send(Command.PRE_SLEEP)
 
     @rule(connection=connections, command=st.sampled_from([*ENDINGS, *ENDINGS, Command.WORK_DATA]), data=st.data())
     def result(self, connection: Connection, command: Command, data: st.DataObject) -> None:
@@ -196,7 +236,7 @@ class Conversations(RuleBasedStateMachine):
         known = [b"H:localhost:%d" % number for number in range(1, self.model.created + 2)]
         handle = data.draw(st.sampled_from(own or known) if data.draw(st.integers(0, 4)) else st.sampled_from(known))
         rest = () if command is Command.WORK_FAIL else (b"data",)
-        connection.wire.send(command, handle, *rest)
+        connection.send(command, handle, *rest)
         self.model.result(connection.model, command, handle)
 
     @rule(connection=connections, data=st.data())
@@ -209,23 +249,51 @@ class Conversations(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.25, 1.0, 1.0, 3.0]))
     def advance(self, seconds: float) -> None:
+        self.pass_time(seconds)
+
+    def pass_time(self, seconds: float) -> None:
         self.wire.advance(seconds)
-        self.model.advance(seconds)
+        handed = [connection.model for connection in self.open if connection.model.handed is not None]
+        self.model.advance(seconds, sorted(handed, key=lambda peer: peer.handed[0].grabbed if peer.handed else 0))
 
     def check_received(self) -> None:
         """Every peer has received what the model says, and a NOOP only while it slept."""
-        for connection in self.open:
-            received = []
-            for packet in connection.wire.packets():
-                if packet[0] is Command.NOOP:
-                    assert connection.may_be_woken, "nobody who is awake is woken"
-                    connection.may_be_woken = False
-                    connection.asleep_since = None
-                else:
-                    received.append(packet[:2] if packet[0] is Command.ERROR else packet)
+        received = {connection: self.received(connection) for connection in self.open}
+        self.hand_over({connection: packets for connection, packets in received.items() if connection.may_be_handed})
+        for connection, packets in received.items():
             if connection.asleep_since is None:
                 connection.may_be_woken = False
-            assert received == self.model.sent.pop(connection.model, [])
+            assert packets == self.model.sent.pop(connection.model, [])
+
+    def received(self, connection: Connection) -> list[tuple[object, ...]]:
+        received: list[tuple[object, ...]] = []
+        for packet in connection.wire.packets():
+            if packet[0] is Command.NOOP:
+                assert connection.may_be_woken, "nobody who is awake is woken"
+                connection.may_be_woken = False
+                connection.may_be_handed = connection.asking_since is not None
+                connection.asleep_since = connection.asking_since = None
+            else:
+                received.append(packet[:2] if packet[0] is Command.ERROR else packet)
+        if connection.asking_since is not None and self.model.now - connection.asking_since >= LASTS_FOR:
+            received.remove((Command.NO_JOB,))  # a grab has lasted long enough
+            connection.asking_since = connection.asleep_since = None
+        return received
+
+    def hand_over(self, received: dict[Connection, list[tuple[object, ...]]]) -> None:
+        """Let those that were woken while they asked grab, in an order in which each gets what it has received."""
+        for connection in received:
+            connection.may_be_handed = False
+        while received:
+            for connection, packets in received.items():
+                job = self.model.next_job(connection.model)
+                if job is not None and job.handle == packets[-1][1]:
+                    break
+            else:
+                raise AssertionError(f"{received} are not the jobs whose turn it is")
+            del received[connection]
+            self.model.grab(connection.model)
+            connection.model.handed = job, self.model.now
 
     @invariant()
     def check_nobody_oversleeps(self) -> None:
@@ -234,12 +302,14 @@ class Conversations(RuleBasedStateMachine):
             if connection.asleep_since is not None:
                 for function in connection.model.abilities:
                     for job in self.model.waiting(function):
-                        since = max(connection.asleep_since, connection.able_since[function], waiting_since(job))
+                        waits_since = max(waiting_since(job), self.last_declined)
+                        since = max(connection.asleep_since, connection.able_since[function], waits_since)
                         assert self.model.now - since < self.rearm, f"{job.handle!r} waits for {connection}"
 
     @invariant()
     def check_books(self) -> None:
         """The server's own lists say the same as the model's."""
+        self.check_received()
         watcher = self.wire.connect()
         shown = {tuple(line.split("\t")) for line in watcher.say("show jobs").splitlines()[:-1]}
         assert shown == {
@@ -258,8 +328,8 @@ class Conversations(RuleBasedStateMachine):
         if not hasattr(self, "open"):
             return
         self.check_received()
-        self.wire.advance(10)
-        self.model.advance(10)
+        self.pass_time(10)
+        self.check_received()
         rescuer = self.connect()
         for function in NAMES:
             self.can_do(rescuer, function, 0)
@@ -271,7 +341,7 @@ class Conversations(RuleBasedStateMachine):
             self.grab(rescuer)
         self.check_received()
         for job in list(self.model.jobs):
-            rescuer.wire.send(Command.WORK_COMPLETE, job.handle, b"data")
+            rescuer.send(Command.WORK_COMPLETE, job.handle, b"data")
             self.model.result(rescuer.model, Command.WORK_COMPLETE, job.handle)
         assert self.model.jobs == []
         assert not self.wire.server.has_work

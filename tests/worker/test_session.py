@@ -14,9 +14,15 @@ PacketList = list[tuple[Command, list[bytes]]]
 class Talk:
     """A session, a clock, and the other end of the wire."""
 
-    def __init__(self, *functions: tuple[bytes, int | None], client_id: bytes = b"", token: bytes = b"") -> None:
+    def __init__(
+        self,
+        *functions: tuple[bytes, int | None],
+        client_id: bytes = b"",
+        token: bytes = b"",
+        lasting: bool = False,
+    ) -> None:
         self.now = 100.0
-        self.session = WorkerSession(functions or [(b"f", None)], client_id, self.now, token=token)
+        self.session = WorkerSession(functions or [(b"f", None)], client_id, self.now, token=token, lasting=lasting)
         self._server = Parser(REQUEST)
 
     @classmethod
@@ -297,6 +303,75 @@ class TestSleep:
 
         talk.session.finish(b"H:1")
         talk.session.rest(talk.now)
+
+        assert talk.said() == []
+
+
+class TestGrabsThatLast:
+    @pytest.fixture
+    def talk(self) -> Talk:
+        """A session that waits for the answer to a grab."""
+        talk = Talk((b"f", None), (b"g", None), lasting=True)
+        assert talk.said()[0] == (Command.OPTION_REQ, [b"lasting-grabs"])
+        talk.hear(Command.OPTION_RES, b"lasting-grabs")
+        talk.hear(Command.ECHO_RES, b"ready?")
+        talk.session.grab(talk.now)
+        talk.said()
+        return talk
+
+    def test_bring_jobs_that_are_confirmed(self, talk: Talk) -> None:
+        assert talk.hear(Command.NOOP) == []
+        assert talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"u", b"w\0w") == [JOB]
+
+        assert talk.said() == [(Command.ALL_YOURS, [])]
+        assert talk.session.wants_job
+
+    def test_need_no_confirmation_of_a_job_that_was_asked_for(self, talk: Talk) -> None:
+        talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"u", b"w\0w")
+
+        assert talk.said() == []
+
+    def test_end_in_sleep(self, talk: Talk) -> None:
+        talk.hear(Command.NO_JOB)
+        assert talk.said() == [(Command.PRE_SLEEP, [])]
+
+        talk.hear(Command.NOOP)
+        talk.session.grab(talk.now)
+        talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"u", b"w\0w")
+
+        assert talk.said() == [(Command.GRAB_JOB_ALL, [])]
+
+    def test_do_not_hold_up_a_removal(self, talk: Talk) -> None:
+        talk.session.remove_all()
+
+        assert sorted(talk.said()) == [(Command.CANT_DO, [b"f"]), (Command.CANT_DO, [b"g"])]
+
+    def test_may_bring_a_job_of_what_was_removed(self, talk: Talk) -> None:
+        talk.session.remove(b"f")
+        talk.said()
+
+        assert talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"u", b"w\0w") == [JOB]
+
+    def test_are_an_option_that_other_servers_refuse(self) -> None:
+        talk = Talk(lasting=True)
+
+        assert talk.hear(Command.ERROR, b"UNKNOWN_OPTION", b"Server does not recognize given option") == []
+        assert talk.hear(Command.ERROR, b"QUEUE_ERROR", b"no more") == [Refusal("QUEUE_ERROR", "no more")]
+
+    def test_are_an_option_of_which_some_servers_say_nothing(self) -> None:
+        talk = Talk(lasting=True)
+
+        talk.hear(Command.ECHO_RES, b"ready?")
+
+        assert talk.hear(Command.ERROR, b"JOB_NOT_FOUND", b"?") == [Refusal("JOB_NOT_FOUND", "?")]
+
+    def test_are_not_confirmed_to_servers_without_them(self) -> None:
+        talk = Talk.awake()
+        talk.session.grab(talk.now)
+        talk.said()
+
+        talk.hear(Command.NOOP)
+        talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"u", b"w\0w")
 
         assert talk.said() == []
 

@@ -26,7 +26,7 @@ from geartrain.core.schedules import cron_line
 from geartrain.core.state import Job, Peer
 from geartrain.errors import ProtocolError, RemoteProtocolError
 from geartrain.jobrecord import JobRecord
-from geartrain.protocol.commands import Command
+from geartrain.protocol.commands import EXCEPTIONS, LASTING_GRABS, Command
 from geartrain.protocol.packets import Packet, response, response_with
 from geartrain.protocol.text import TextError, printable
 from geartrain.records import Priority
@@ -49,7 +49,6 @@ _JOB_CREATED: Final = int(Command.JOB_CREATED)
 _JOB_ASSIGN: Final = int(Command.JOB_ASSIGN)
 _JOB_ASSIGN_UNIQ: Final = int(Command.JOB_ASSIGN_UNIQ)
 
-_NO_JOB: Final = response(Command.NO_JOB)
 _UNIQUE_TOO_LARGE = response(Command.ERROR, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
 _STORE_REFUSES = response(Command.ERROR, b"QUEUE_ERROR", b"The store does not take jobs at present")
 _NOT_EXPECTED = response(Command.ERROR, b"INVALID_COMMAND", b"Command not expected")
@@ -174,6 +173,7 @@ class JobServer:
                 (self._grab_job_uniq, (Command.GRAB_JOB_UNIQ,)),
                 (self._grab_job_all, (Command.GRAB_JOB_ALL,)),
                 (self._pre_sleep, (Command.PRE_SLEEP,)),
+                (self._all_yours, (Command.ALL_YOURS,)),
                 (self._work_goes_on, (Command.WORK_DATA, Command.WORK_WARNING)),
                 (self._work_status, (Command.WORK_STATUS,)),
                 (self._work_complete, (Command.WORK_COMPLETE,)),
@@ -245,6 +245,8 @@ class JobServer:
         if self.parked and peer in self.parked:
             self._park_rest(peer, packets)
             return
+        if peer.handed is not None:
+            self._scheduler.wakeups.rouse(peer)
         try:
             for command, arguments in packets:
                 handlers[command](peer, command, arguments)
@@ -254,6 +256,8 @@ class JobServer:
             self._park_rest(peer, packets)
         except RemoteProtocolError as error:
             self.refuse(peer, error)
+        if self._scheduler.wakeups.called:
+            self._answer_lasting_grabs()
 
     def refuse(self, peer: Peer, error: ProtocolError) -> None:
         """Tell a peer why it cannot go on, and let it be closed when that has been sent."""
@@ -273,6 +277,8 @@ class JobServer:
         self.parked.pop(peer, None)
         self._listings.deferred.pop(peer, None)
         self._scheduler.disconnect(peer)
+        if self._scheduler.wakeups.called:
+            self._answer_lasting_grabs()
 
     # For whoever has a store.
 
@@ -344,6 +350,9 @@ class JobServer:
         if self._listings.deferred:
             self._answer_deferred()
         wait = self._scheduler.tick()
+        while self._scheduler.wakeups.called:
+            self._answer_lasting_grabs()
+            wait = self._scheduler.tick()
         if self._probes.due is not None:
             wait = self._probe(self._probes.due, wait)
         if self._listings.deferred:
@@ -593,22 +602,38 @@ class JobServer:
     def _grab_job(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         job = self._scheduler.grab(peer)
         if job is None:
-            peer.send(_NO_JOB)
+            peer.send_no_job()
         else:
             peer.send(response_with(_JOB_ASSIGN, b"\0".join((job.handle, job.queue.name, job.workload))))
 
     def _grab_job_uniq(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         job = self._scheduler.grab(peer)
         if job is None:
-            peer.send(_NO_JOB)
+            peer.send_no_job()
         else:
             self._assign_uniq(peer, job)
 
     def _grab_job_all(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         job = self._scheduler.grab(peer)
-        if job is None:
-            peer.send(_NO_JOB)
-        elif job.reducer:
+        if job is not None:
+            self._assign_all(peer, job)
+        elif peer.lasting and peer.abilities:
+            self._scheduler.wakeups.keep_asking(peer)
+        else:
+            peer.send_no_job()
+
+    def _answer_lasting_grabs(self) -> None:
+        """Hand jobs to workers that need not come for them."""
+        called = self._scheduler.wakeups.called
+        while called:
+            peer = called.popleft()
+            job = self._scheduler.hand(peer)
+            if job is not None:
+                peer.send_noop()
+                self._assign_all(peer, job)
+
+    def _assign_all(self, peer: Peer, job: Job) -> None:
+        if job.reducer:
             function = job.queue.name
             peer.send(response(Command.JOB_ASSIGN_ALL, job.handle, function, job.unique, job.reducer, job.workload))
         else:
@@ -620,6 +645,11 @@ class JobServer:
 
     def _pre_sleep(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         self._scheduler.sleep(peer)
+
+    def _all_yours(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
+        """Hear that a worker is there: its packets are looked at for that already."""
+        if not peer.lasting:
+            self._unexpected(peer, command, arguments)
 
     def _work_goes_on(self, peer: Peer, command: int, arguments: list[bytes]) -> None:
         job = peer.running.get(arguments[0])
@@ -686,11 +716,16 @@ class JobServer:
         option = arguments[0]
         if option.startswith(_TOKEN):
             self._take_token(peer, option)
-        elif option.removesuffix(b"\0").lower() == b"exceptions":
+            return
+        name = option.removesuffix(b"\0").lower()
+        if name == EXCEPTIONS:
             peer.exceptions = True
-            peer.send(response(Command.OPTION_RES, option))
+        elif name == LASTING_GRABS:
+            peer.lasting = True
         else:
             self._error(peer, _UNKNOWN_OPTION)
+            return
+        peer.send(response(Command.OPTION_RES, option))
 
     def _take_token(self, peer: Peer, option: bytes) -> None:
         """Answer with the name of the option alone: what came with it is nobody's business."""

@@ -48,7 +48,7 @@ class Probes:
         if silent:
             named = ", ".join([*silent[:_MOST_NAMED], *["..."][: len(silent) - _MOST_NAMED]])
             log.warning("%d workers do not answer and are not counted on: %s", len(silent), named)
-        asleep = {peer for peer in peers if peer.asleep and peer.abilities}
+        asleep = {peer for peer in peers if peer.asleep and peer.abilities and not peer.is_asking}
         self._probed = [peer for peer in asleep if peer in self._asleep]
         self._asleep = asleep
         for peer in self._probed:

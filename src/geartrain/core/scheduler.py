@@ -255,6 +255,18 @@ class Scheduler:
             self.wakeups.settle(came_for)  # the job that it was woken for still waits
         return job
 
+    def hand(self, peer: Peer) -> Job | None:
+        """Grab for a worker that was woken while it was asking; without a job it goes on asking."""
+        if not peer.is_asking:
+            return None  # it has spoken meanwhile
+        self.wakeups.withdraw(peer)
+        job = self.grab(peer)
+        if job is None:
+            self.wakeups.keep_asking(peer)
+        else:
+            self.wakeups.hand(peer, job)
+        return job
+
     def sleep(self, peer: Peer) -> None:
         """Let a worker sleep, or wake it at once when there is a job for it (protocol 1.11)."""
         came_for = self.wakeups.rouse(peer)
@@ -330,6 +342,7 @@ class Scheduler:
 
     def disconnect(self, peer: Peer) -> None:
         """Forget a peer: its jobs go back to the queue, and those that only it waited for are dropped (1.12)."""
+        self.wakeups.withdraw(peer)
         came_for = self.wakeups.rouse(peer)
         self.disable_all(peer)
         if came_for is not None:
@@ -344,7 +357,8 @@ class Scheduler:
         now = self._clock.monotonic()
         while (job := self._timeouts.pop_due(now)) is not None:
             self._time_out(job)
-        self.wakeups.expire(now)
+        for peer, job in self.wakeups.expire(now):
+            self._take_back(peer, job)
         stalls = self.stalls
         if stalls.due is not None and now >= stalls.due:
             stalls.look(self.queues.values(), self.wakeups.silent, now)
@@ -391,6 +405,19 @@ class Scheduler:
         )
         self._give_back(job)
 
+    def _take_back(self, peer: Peer, job: Job) -> None:
+        """Let somebody else have a job that was handed to a worker which has not been heard of since."""
+        if job.worker is not peer:
+            return  # it was cancelled meanwhile, or took too long
+        peer.release(job.handle)
+        log.warning(
+            "Worker did not take the job that it was handed, requeueing: %s %s",
+            job.handle.decode(errors="replace"),
+            printable(job.unique).decode(errors="replace"),
+        )
+        self._requeue(job)
+        self.wakeups.wake_all(job.queue)
+
     def _give_back(self, job: Job) -> None:
         """Let a job that lost its worker wait again, or give it up when that happened too often."""
         job.retries += 1
@@ -402,7 +429,12 @@ class Scheduler:
                 printable(job.unique).decode(errors="replace"),
             )
             self.fail(job)
-        elif not job.is_wanted:
+        else:
+            self._requeue(job)
+
+    def _requeue(self, job: Job) -> None:
+        """Let a job that lost its worker wait again, if anybody still wants it."""
+        if not job.is_wanted:
             self.end(job)
         else:
             self._leave_worker(job)

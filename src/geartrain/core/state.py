@@ -27,6 +27,7 @@ NO_PROGRESS = (b"0", b"0")
 
 _PRIORITIES: Final = 3
 _NOOP: Final = response(Command.NOOP)
+_NO_JOB: Final = response(Command.NO_JOB)
 _FEW_ENDED: Final = 64  # ended jobs in a line that are not worth a clean-up
 
 # Results that a worker may still send for jobs that were taken from it. A worker that answers for them forgets one at
@@ -345,7 +346,8 @@ class Peer:
     """One connection: what it said it can do, what it runs, what it waits for, and what is to be sent to it.
 
     Attributes:
-        awake: It is neither asleep, nor coming, nor resting, nor silent: see `geartrain.core.wakeups`.
+        awake: It is neither asleep, nor coming, nor resting, nor silent, nor unheard of since it was handed a job: see
+            `geartrain.core.wakeups`.
         host: Its address, as ``workers`` shows it.
         fd: The number of its connection, likewise.
         is_local: Whether it connects from this machine.
@@ -356,6 +358,9 @@ class Peer:
         woken_for: The queue for whose job it was woken and has not answered yet.
         declined: How often in a row it was woken and went back to sleep.
         standing: Who it is in the eyes of the rules.
+        lasting: Whether its grabs last until there is a job.
+        is_asking: Whether one of them is unanswered.
+        handed: The job that it got in its sleep, until it is heard of.
     """
 
     __slots__ = (
@@ -373,8 +378,11 @@ class Peer:
         "declined",
         "exceptions",
         "fd",
+        "handed",
         "host",
+        "is_asking",
         "is_local",
+        "lasting",
         "outgoing",
         "running",
         "standing",
@@ -404,6 +412,9 @@ class Peer:
         self.unlisted: dict[FunctionQueue, None] = {}
         self.woken_for: FunctionQueue | None = None
         self.declined = 0
+        self.lasting = False
+        self.is_asking = False
+        self.handed: Job | None = None
 
     def send(self, data: bytes) -> None:
         """Let bytes go out with the others at the end of the turn, unless what is before them has to wait."""
@@ -461,6 +472,10 @@ class Peer:
         """Wake the worker."""
         self.send(_NOOP)
 
+    def send_no_job(self) -> None:
+        """Tell the worker that there is no job for it."""
+        self.send(_NO_JOB)
+
     def enable(self, queue: FunctionQueue, timeout: float) -> None:
         """Add a function at the front of the list, or give the one that is there another timeout."""
         ability = self.abilities.get(queue.name)
@@ -483,12 +498,19 @@ class Peer:
         queue.sleepers.pop(self, None)
         self.unlisted.pop(queue, None)
 
-    def fall_asleep(self) -> None:
-        """Be asleep, in the lists of all functions that it can do."""
+    def fall_asleep(self, *, first: bool = False) -> None:
+        """Be asleep, in the lists of all functions that it can do, and perhaps at the front of those it enters."""
         self.asleep = True
         for queue in self.unlisted:
             queue.sleepers[self] = None
+            if first:
+                queue.sleepers.move_to_end(self, last=False)
         self.unlisted.clear()
+
+    def leave_lists(self) -> None:
+        """Leave the lists of sleepers, all of which it is in, to enter them at their ends."""
+        for ability in self.abilities.values():
+            ability.queue.unlist(self)
 
     def move_last(self, ability: Ability) -> None:
         """Let a function that was served be the last in the list (round robin)."""

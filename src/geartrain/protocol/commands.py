@@ -3,7 +3,7 @@
 
 import enum
 
-__all__ = ["ARGUMENTS", "Command"]
+__all__ = ["ARGUMENTS", "EXCEPTIONS", "LASTING_GRABS", "Command"]
 
 
 class Command(enum.IntEnum):
@@ -101,3 +101,7 @@ ARGUMENTS: dict[Command, tuple[str, ...]] = {
     Command.GET_STATUS_UNIQUE: ("unique",),
     Command.STATUS_RES_UNIQUE: ("unique", "known", "running", "numerator", "denominator", "waiting_clients"),
 }
+
+# What OPTION_REQ may ask for.
+EXCEPTIONS = b"exceptions"  # to get WORK_EXCEPTION, and not WORK_FAIL in its place
+LASTING_GRABS = b"lasting-grabs"  # to have a GRAB_JOB_ALL that finds no job answered when there is one; ours only

@@ -15,10 +15,15 @@
 - Several grabs may be under way at once, which saves a worker with room for many jobs a round trip for each. They
   become more only as jobs come: one job that comes alone costs one grab and the NO_JOB behind it, not a hundred.
 - Every answer has a deadline. Its passing ends the session, as anything does that is not Gearman.
-- An ERROR answers nothing. gearmand sends one for a result that came too late or once too often, and it lands before
-  the answer to the next GRAB_JOB_ALL (protocol 7.3); it is handed on to be logged.
+- A server of ours may be asked to let grabs last: it does not answer NO_JOB before a second has passed, and hands over
+  a job that comes in this time without being asked again. It sends a NOOP in front of such a job, and wants to hear
+  that somebody is there to do it, before it gives it to another worker; ALL_YOURS says so. Other servers refuse the
+  option, and all is as ever.
+- Any other ERROR answers nothing. gearmand sends one for a result that came too late or once too often, and it lands
+  before the answer to the next GRAB_JOB_ALL (protocol 7.3); it is handed on to be logged.
 - CANT_DO for a function takes its running jobs away from a worker of gearmand (protocol 1.9), so it waits until the
-  last one of them has ended, and no new job is grabbed on the way.
+  last one of them has ended, and no new job is grabbed on the way. A server that lets grabs last is told at once, so
+  that it answers the last one; what comes all the same is done.
 """
 
 import enum
@@ -27,7 +32,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from geartrain.errors import ConnectionLost, RemoteProtocolError
-from geartrain.protocol import RESPONSE, Command, Packet, Parser, request
+from geartrain.protocol import LASTING_GRABS, RESPONSE, Command, Packet, Parser, request
 
 __all__ = ["ANSWER_TIMEOUT", "POLL_INTERVAL", "Assignment", "Refusal", "State", "WorkerSession"]
 
@@ -40,6 +45,7 @@ POLL_INTERVAL = 60.0
 _ECHO = b"ready?"
 _GRAB = request(Command.GRAB_JOB_ALL)
 _PRE_SLEEP = request(Command.PRE_SLEEP)
+_ALL_YOURS = request(Command.ALL_YOURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +102,18 @@ class WorkerSession:
         client_id: What `workers` shows, or empty.
         now: The time, from any clock that only goes forward.
         token: What the server is to know us by, or empty.
+        lasting: Ask the server to let grabs last. That is for workers with no other server to grab from meanwhile, and
+            none that leave when there is no job.
     """
 
     def __init__(
-        self, functions: Iterable[tuple[bytes, int | None]], client_id: bytes, now: float, *, token: bytes = b""
+        self,
+        functions: Iterable[tuple[bytes, int | None]],
+        client_id: bytes,
+        now: float,
+        *,
+        token: bytes = b"",
+        lasting: bool = False,
     ) -> None:
         self.state = State.GREETING
         self.deadline = now + ANSWER_TIMEOUT
@@ -112,6 +126,11 @@ class WorkerSession:
         self._leaving: set[bytes] = set()  # functions whose CANT_DO waits
         self._timed = b""  # the job that gearmand's clock runs for: it has one, for the last job with a timeout
         self._clock_runs = False  # although that job has ended
+        self._wants_lasting = lasting  # and has not been answered
+        self._lasting = False  # the server lets grabs last
+        self._handed = False  # the next job is one that the server hands over
+        if lasting:
+            self._send(Command.OPTION_REQ, LASTING_GRABS)
         if token:
             self._send(Command.OPTION_REQ, b"token=" + token)
         if client_id:
@@ -227,6 +246,9 @@ class WorkerSession:
             return self._assigned(_ASSIGNMENTS[command](*arguments), now)
         if command is Command.ERROR:
             code, text = arguments
+            if self._wants_lasting:
+                self._wants_lasting = False
+                return None
             return Refusal(code.decode("utf-8", "replace"), text.decode("utf-8", "replace"))
         if command is Command.NO_JOB:
             self._expect(State.GRABBING, command)
@@ -239,8 +261,13 @@ class WorkerSession:
             # A NOOP may cross our GRAB_JOB_ALL: only a sleeper is woken by it.
             if self.state is State.ASLEEP:
                 self._enter(State.AWAKE)
+            self._handed = self._lasting and self.state is State.GRABBING
+        elif command is Command.OPTION_RES and arguments[0] == LASTING_GRABS and self._wants_lasting:
+            self._wants_lasting = False
+            self._lasting = True
         elif command is Command.ECHO_RES:
             self._expect(State.GREETING, command)
+            self._wants_lasting = False  # there are servers that do not know about options
             self._enter(State.AWAKE)
         elif command is Command.OPTION_RES:
             pass  # it has accepted our token
@@ -253,6 +280,9 @@ class WorkerSession:
     def _assigned(self, assignment: Assignment, now: float) -> Assignment:
         self._expect(State.GRABBING, Command.JOB_ASSIGN)
         self._answered(now)
+        if self._handed:
+            self._handed = False
+            self._outgoing.append(_ALL_YOURS)
         self._streak += 1
         self._timed = assignment.handle if self._registered.get(assignment.function) is not None else b""
         self._clock_runs = False
@@ -281,8 +311,8 @@ class WorkerSession:
         self.deadline = deadline
 
     def _take_back(self) -> None:
-        """Send the CANT_DOs that need not wait any longer; while a job may be on its way, all must."""
-        if self.state is State.GRABBING:
+        """Send the CANT_DOs that need not wait any longer; while a job may be on its way, all must, but to ours."""
+        if self.state is State.GRABBING and not self._lasting:
             return
         for function in self._leaving.difference(self.running.values()):
             self._send(Command.CANT_DO, function)

@@ -75,6 +75,7 @@ class Shift(Generic[CallT]):
         self._dispatcher = Dispatcher(options.concurrency, options.max_jobs)
         self._reason = Reason.MAX_JOBS  # unless something else has the worker leave
         self._burst = burst
+        self._lasting = len(addresses) == 1 and not burst  # nobody waits for a grab that lasts to be answered
         self._idle_timeout = math.inf if idle_timeout is None else idle_timeout
         self._idle_since = now
         self._retire_at = math.inf if options.max_age is None else now + options.max_age
@@ -95,7 +96,7 @@ class Shift(Generic[CallT]):
         if self._dispatcher.stopping:
             return None
         functions = [(each.wire_name, each.timeout_ms) for each in self._table]
-        session = WorkerSession(functions, self._client_id, now, token=self._token)
+        session = WorkerSession(functions, self._client_id, now, token=self._token, lasting=self._lasting)
         contact.session = session
         self._dispatcher.admit(session)
         return session
