@@ -11,9 +11,20 @@ from pathlib import Path
 import pytest
 
 from geartrain.jobrecord import Batch, JobRecord
-from geartrain.storage import Store, StoreError, open_store
+from geartrain.storage import Opened, Store, StoreError, open_store
 from geartrain.storage.sqlite import SQLiteStore
 from geartrain.testing import StoreContract
+
+FIRST_VERSION = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY, handle BLOB NOT NULL, function BLOB NOT NULL, "unique" BLOB NOT NULL,
+    priority INTEGER NOT NULL, workload BLOB NOT NULL, run_at INTEGER NOT NULL, retries INTEGER NOT NULL,
+    reducer BLOB NOT NULL, schedule BLOB NOT NULL, owner TEXT NOT NULL
+);
+CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO facts VALUES ('reserved', 1125899906842624);
+PRAGMA user_version = 1;
+"""
 
 
 def job(number: int) -> JobRecord:
@@ -73,6 +84,35 @@ class TestSQLite(StoreContract):
         with pytest.raises(StoreError, match="written by a later version"):
             self.use()
 
+    def test_jobs_of_the_first_version_come_along(self) -> None:
+        """It had a column for each thing that is known of a job."""
+        plain, whole = job(1), JobRecord(2**40, b"H:2", b"\0", b"u", 2, b"\xff", 3, 4, b"r", b"* * * * *", "owner")
+        self.path.parent.mkdir()
+        with sqlite3.connect(self.path) as connection:
+            connection.executescript(FIRST_VERSION)
+            connection.executemany("INSERT INTO jobs VALUES (?,?,?,?,?,?,?,?,?,?,?)", [whole, plain])
+        connection.close()
+
+        with pytest.raises(StoreError, match="a server that starts on it brings it forward"):
+            asyncio.run(SQLiteStore(self.path, only_reads=True).open())
+        assert (self.use(), self.kept()) == (Opened(2**50, 2), [plain, whole])
+        self.commit(Batch([job(5)], [1]))
+        assert self.kept() == [job(5), whole]
+
+    def test_a_file_that_cannot_be_brought_forward_stays_as_it_is(self) -> None:
+        self.path.parent.mkdir()
+        with sqlite3.connect(self.path) as connection:
+            connection.executescript(FIRST_VERSION)
+            connection.executemany("INSERT INTO jobs VALUES (?,x'',x'',x'',?,x'',0,0,x'',x'','')", [(1, 0), (2, 300)])
+        connection.close()
+
+        with pytest.raises(StoreError):
+            self.use()
+        with sqlite3.connect(self.path) as connection:
+            assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+            assert connection.execute("SELECT number, priority FROM jobs").fetchall() == [(1, 0), (2, 300)]
+        connection.close()
+
     def test_a_file_that_is_no_database_is_left_alone(self) -> None:
         self.path.parent.mkdir()
         self.path.write_text("my letters to the editor\n" * 100)
@@ -87,10 +127,13 @@ class TestSQLite(StoreContract):
         with pytest.raises(StoreError, match="folder"):
             self.use()
 
-    def test_wherever_its_log_is_torn_whole_batches_are_there_or_not(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("size", "step"), [(3, 61), (40, 509)], ids=["rows", "bundles"])
+    def test_wherever_its_log_is_torn_whole_batches_are_there_or_not(
+        self, tmp_path: Path, size: int, step: int
+    ) -> None:
         """What a loss of power leaves: the first n bytes of the write-ahead log."""
         log = self.path.with_name("jobs.db-wal")
-        batches = [Batch([job(3 * number + part) for part in range(1, 4)]) for number in range(6)]
+        batches = [Batch([job(size * number + part) for part in range(1, size + 1)]) for number in range(6)]
         sizes: list[int] = []
 
         async def write(store: Store) -> None:
@@ -104,14 +147,14 @@ class TestSQLite(StoreContract):
         database, whole = (tmp_path / "jobs.db").read_bytes(), (tmp_path / "jobs.db-wal").read_bytes()
         self.path = tmp_path / "torn" / "jobs.db"
         self.path.parent.mkdir()
-        for length in range(sizes[0], len(whole) + 1, 61):
+        for length in range(sizes[0], len(whole) + 1, step):
             for leftover in self.path.parent.iterdir():
                 leftover.unlink()
             self.path.write_bytes(database)
             self.path.with_name("jobs.db-wal").write_bytes(whole[:length])
             complete = sum(size <= length for size in sizes)
 
-            assert [record.number for record in self.kept()] == list(range(1, 3 * complete + 1)), length
+            assert [record.number for record in self.kept()] == list(range(1, size * complete + 1)), length
 
     def test_a_full_disk_refuses_a_batch_and_the_next_one_goes_through(self) -> None:
         async def fill(store: Store) -> None:

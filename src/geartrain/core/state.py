@@ -117,16 +117,21 @@ class Job:
     def record(self) -> JobRecord:
         """Return what a store keeps of the job."""
         run_at = int(self.deadline.when) if self.state is _DELAYED and self.deadline is not None else 0
-        return JobRecord(  # by position, which takes a third of the time
-            self.number,
-            self.handle,
-            self.queue.name,
-            self.unique,
-            self.priority,
-            self.workload,
-            run_at,
-            self.retries,
-            self.reducer,
+        return tuple.__new__(  # past the constructor, which takes 0.2 µs
+            JobRecord,
+            (
+                self.number,
+                self.handle,
+                self.queue.name,
+                self.unique,
+                self.priority,
+                self.workload,
+                run_at,
+                self.retries,
+                self.reducer,
+                b"",
+                "",
+            ),
         )
 
     def waiting_clients(self) -> int:

@@ -2,8 +2,8 @@
 """The embedded store: one file, and nothing to install.
 
 All of SQLite happens in one thread of its own, which waits for the disk while the event loop goes on. A batch is one
-transaction with one statement for as many rows as SQLite takes at once: a statement for each row takes Python's lock
-for each row, which beside a busy loop is four times as slow.
+transaction with one statement for many rows: a statement for each row takes Python's lock for each row, which beside a
+busy loop is four times as slow. A row has a job in one value, as binding a value takes longer than storing it.
 
 The write-ahead log is synced with each commit (``synchronous=FULL``), so a commit survives a loss of power.
 """
@@ -11,22 +11,19 @@ The write-ahead log is synced with each commit (``synchronous=FULL``), so a comm
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from itertools import chain
-from operator import itemgetter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import SplitResult, unquote
 
 from geartrain.jobrecord import Batch, JobRecord
-from geartrain.storage.store import CHUNK, CHUNK_WEIGHT, Opened, StoreError
+from geartrain.storage.bundles import TABLES, JobTables
+from geartrain.storage.packing import pack
+from geartrain.storage.store import Opened, StoreError
 from geartrain.storage.threaded import ThreadedStore
 
 __all__ = ["SQLiteStore"]
 
-T = TypeVar("T")
-
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _MIGRATIONS: dict[int, Sequence[str]] = {
     1: (
         """CREATE TABLE jobs (
@@ -44,20 +41,15 @@ _MIGRATIONS: dict[int, Sequence[str]] = {
         )""",
         "CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     ),
+    2: (
+        "ALTER TABLE jobs RENAME TO jobs_in_columns",
+        *TABLES,
+        """INSERT INTO jobs SELECT number, pack(
+            number, handle, function, "unique", priority, workload, run_at, retries, reducer, schedule, owner
+        ) FROM jobs_in_columns ORDER BY number""",
+        "DROP TABLE jobs_in_columns",
+    ),
 }
-_COLUMNS = len(JobRecord._fields)
-# Rows in one statement. SQLite allows 32,766 values, and to read a statement of a new size takes it as long as to run
-# it; so there are few sizes, all of which stay in the cache of the connection.
-_SIZES = (512, 64, 8, 1)
-_ROW = f"({','.join('?' * _COLUMNS)})"
-_PLAIN_ROW = "(?,?,?,?,?,?,0,0,x'',x'','')"  # of most jobs: what they do not say costs a quarter of the time to bind
-_PLAIN = JobRecord(0, b"", b"", b"", 0, b"")[6:]
-_plain_values = itemgetter(*range(6))
-_INSERT, _INSERT_PLAIN = (
-    {size: "INSERT OR REPLACE INTO jobs VALUES " + ",".join([row] * size) for size in _SIZES}  # noqa: S608  # of constants
-    for row in (_ROW, _PLAIN_ROW)
-)
-_DELETE = {size: "DELETE FROM jobs WHERE number IN (" + ",".join("?" * size) + ")" for size in _SIZES}  # noqa: S608
 
 
 class SQLiteStore(ThreadedStore):
@@ -85,9 +77,10 @@ class SQLiteStore(ThreadedStore):
 
     def _open(self) -> Opened:
         connection = self._look() if self._only_reads else self._take()
-        ((jobs, highest),) = connection.execute("SELECT count(*), coalesce(max(number), 0) FROM jobs")
-        reserved = connection.execute("SELECT value FROM facts WHERE name = 'reserved'").fetchone()
-        return Opened(max(highest, reserved[0] if reserved else 0), jobs)
+        with _transaction(connection, "DEFERRED"):
+            jobs = JobTables(connection)
+            reserved = connection.execute("SELECT value FROM facts WHERE name = 'reserved'").fetchone()
+            return Opened(max(jobs.highest(), reserved[0] if reserved else 0), jobs.count())
 
     def _look(self) -> sqlite3.Connection:
         if not self._path.exists():
@@ -128,6 +121,7 @@ class SQLiteStore(ThreadedStore):
         return version
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
+        connection.create_function("pack", -1, lambda *columns: pack(JobRecord(*columns)), deterministic=True)
         for step in range(self._version(connection) + 1, _SCHEMA_VERSION + 1):
             with _transaction(connection):
                 for statement in _MIGRATIONS[step]:
@@ -135,25 +129,18 @@ class SQLiteStore(ThreadedStore):
                 connection.execute(f"PRAGMA user_version = {step}")
 
     def _read(self, after: int) -> list[JobRecord]:
-        rows = self._opened().execute("SELECT * FROM jobs WHERE number > ? ORDER BY number LIMIT ?", (after, CHUNK))
-        jobs: list[JobRecord] = []
-        weight = 0
-        for job in map(JobRecord._make, rows):
-            jobs.append(job)
-            weight += len(job.workload)
-            if weight > CHUNK_WEIGHT:
-                break
-        return jobs
+        connection = self._opened()
+        with _transaction(connection, "DEFERRED"):
+            return JobTables(connection).read(after)
 
     def _commit(self, batch: Batch) -> None:
         connection = self._opened()
         with _transaction(connection):
-            for jobs in _portions([job for job in batch.stored if job[6:] == _PLAIN]):
-                connection.execute(_INSERT_PLAIN[len(jobs)], list(chain.from_iterable(map(_plain_values, jobs))))
-            for jobs in _portions([job for job in batch.stored if job[6:] != _PLAIN]):
-                connection.execute(_INSERT[len(jobs)], list(chain.from_iterable(jobs)))
-            for numbers in _portions(batch.finished):
-                connection.execute(_DELETE[len(numbers)], numbers)
+            jobs = JobTables(connection)
+            if batch.stored:
+                jobs.store(batch.stored)
+            if batch.finished:
+                jobs.forget(batch.finished)
             if batch.reserve or not (batch.stored or batch.finished):
                 connection.execute(
                     "INSERT INTO facts VALUES ('reserved', ?) "
@@ -175,23 +162,15 @@ class SQLiteStore(ThreadedStore):
             self._lock = None
 
 
-def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield all items in portions of the sizes that there are statements for, the largest first."""
-    start = 0
-    for size in _SIZES:
-        while len(items) - start >= size:
-            yield items[start : start + size]
-            start += size
-
-
 class _transaction:  # noqa: N801  # reads as what it is
     """All of a block, or nothing of it."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> None:
         self._connection = connection
+        self._kind = kind
 
     def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute(f"BEGIN {self._kind}")
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if kind is None:
