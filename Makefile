@@ -56,8 +56,9 @@ soak: $(VENV)/developer  ## Let a server live among peers that are killed all th
 docs: $(VENV)/developer  ## Make the documentation, in build/docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
 
-bench: $(VENV)/developer  ## Measure against Debian's gearmand in one run
-	$(BIN)/python benchmarks/against_gearmand.py $(ARGS)
+# What is compiled is measured, where it is there, and so has to be what the source says.
+bench: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Measure against Debian's gearmand in one run
+	$(BIN)/python -m benchmarks.servers $(ARGS)
 
 bench-queues: $(VENV)/developer  ## Measure beside Celery, RQ, Dramatiq, arq, gear and gearman3 in one run
 	$(BIN)/python -m benchmarks.queues $(ARGS)

@@ -23,19 +23,11 @@ from statistics import median
 
 import pytest
 
-from benchmarks.against_gearmand import (
-    OURS,
-    THEIRS,
-    BenchmarkError,
-    MeasuredServer,
-    Workload,
-    compile_load,
-    give,
-    running,
-)
-from benchmarks.queues.environments import ROOT
-from benchmarks.queues.machine import describe
-from benchmarks.queues.page import fill
+from benchmarks.contenders import GEARMAND, builds
+from benchmarks.load import Workload, compile_load, give
+from benchmarks.machine import describe
+from benchmarks.measured import BenchmarkError, MeasuredServer, running
+from benchmarks.page import ROOT, fill
 from geartrain import Client
 from geartrain.testing import ServerProcess
 from tests.storage.places import STORES
@@ -48,7 +40,7 @@ _ALONE = 300  # submissions that are measured one by one
 _LONGEST = 120.0  # seconds until jobs are back
 _BLOCK = 4096  # bytes that are written before a sync, as much as a small commit takes
 
-_OURS = OURS.removesuffix(" --store=none")
+_OURS = builds()["interpreted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +74,7 @@ def _plain(command: str, folder: Path) -> Iterator[str]:
 _POWER = "loss of power"
 _ALMOST = "loss of power, but for 1 s"
 CONTESTANTS = {
-    "none": Contestant("ours, no store", "nothing", 200_000, partial(_plain, OURS)),
+    "none": Contestant("ours, no store", "nothing", 200_000, partial(_plain, f"{_OURS} --store=none")),
     "sqlite": Contestant("ours, SQLite (default)", _POWER, 100_000, partial(_stored, "sqlite", "")),
     "relaxed": Contestant(
         "ours, SQLite, relaxed", _ALMOST, 100_000, partial(_stored, "sqlite", "--durability=relaxed")
@@ -91,9 +83,9 @@ CONTESTANTS = {
     "mysql": Contestant("ours, MariaDB", _POWER, 50_000, partial(_stored, "mysql", "")),
     "redis": Contestant("ours, Redis (appendfsync always)", _POWER, 50_000, partial(_stored, "redis", "")),
     "memcached": Contestant("ours, memcached", "end of the server", 20_000, partial(_stored, "memcached", "")),
-    "gearmand": Contestant("gearmand, no queue", "nothing", 200_000, partial(_plain, THEIRS)),
+    "gearmand": Contestant("gearmand, no queue", "nothing", 200_000, partial(_plain, GEARMAND)),
     "gearmand-sqlite": Contestant(
-        "gearmand, libsqlite3", _POWER, 2_000, partial(_plain, f"{THEIRS} --queue-type=libsqlite3 --libsqlite3-db")
+        "gearmand, libsqlite3", _POWER, 2_000, partial(_plain, f"{GEARMAND} --queue-type=libsqlite3 --libsqlite3-db")
     ),
 }
 

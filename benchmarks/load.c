@@ -3,10 +3,13 @@
  * Gives a Gearman server work, checks every answer, and says how long it took.
  *
  *     load function=NAME port=N clients=N workers=N depth=N jobs=N bytes=N [background=1] [unique=1]
+ *          [functions=N] [chunks=N] [hold=1]
  *
  * Clients submit `jobs` jobs in all, each keeping `depth` of them in flight: until its result has come, or with
- * `background` until it is created. Workers complete what they are assigned. Without clients, the workers empty a queue
- * that an earlier run has filled. Workloads and results have `bytes` bytes; `unique` gives each job its own unique.
+ * `background` until it is created. Workers complete what they are assigned. Without clients, the workers take jobs from
+ * a queue that an earlier run has filled. Workloads and results have `bytes` bytes; `unique` gives each job its own
+ * unique. With `functions` the jobs go to so many, one after the other, which the workers share out among them. With
+ * `chunks` that many packets of data, as long as the result, come before it. With `hold` the workers only sleep.
  *
  * One thread and one epoll, so that the server is what is measured, not this. When all is connected and the workers are
  * asleep it prints "ready" and waits for a line; then it works, prints a line of JSON, and stays until its input ends.
@@ -24,11 +27,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PATIENCE 20           /* seconds without progress */
-#define LONGEST 600           /* seconds in all */
+#define LONGEST 3600          /* seconds in all */
 #define HEADER 12             /* bytes: magic, type, length */
 #define REQUEST 0x00524551    /* the magic \0REQ */
 #define RESPONSE 0x00524553   /* the magic \0RES */
@@ -47,6 +51,7 @@ enum {
     ECHO_RES = 17,
     SUBMIT_JOB_BG = 18,
     ERROR = 19,
+    WORK_DATA = 28,
     GRAB_JOB_UNIQ = 30,
     JOB_ASSIGN_UNIQ = 31,
 };
@@ -76,12 +81,13 @@ typedef struct {
     uint64_t hash;
     const Connection *client;
     enum { CREATED = 1, ASSIGNED = 2, COMPLETED = 4 } heard;
+    int chunks;
 } Job;
 
 static struct {
     Bytes function;
-    long port, clients, workers, depth, jobs, bytes, background, unique;
-} plan;
+    long port, clients, workers, depth, jobs, bytes, background, unique, functions, chunks, hold;
+} plan = {.functions = 1};
 
 static const struct {
     const char *name;
@@ -89,11 +95,12 @@ static const struct {
 } OPTIONS[] = {
     {"port", &plan.port, 1, 65535},        {"clients", &plan.clients, 0, 10000}, {"workers", &plan.workers, 0, 10000},
     {"depth", &plan.depth, 1, 10000},      {"jobs", &plan.jobs, 1, 10000000},    {"bytes", &plan.bytes, 0, 1 << 24},
-    {"background", &plan.background, 0, 1}, {"unique", &plan.unique, 0, 1},
+    {"background", &plan.background, 0, 1}, {"unique", &plan.unique, 0, 1},     {"functions", &plan.functions, 1, 100000},
+    {"chunks", &plan.chunks, 0, 10000},     {"hold", &plan.hold, 0, 1},
 };
 
 static struct {
-    long submitted, created, assigned, completed, echoed;
+    long submitted, created, asked, assigned, chunks, completed, echoed; /* asked for: assigned, or about to be */
 } count;
 
 static int poller;
@@ -206,12 +213,34 @@ static void flush(Connection *c) {
     }
 }
 
+/* ---- Functions ---- */
+
+enum { LONGEST_NAME = 80 };
+
+static Bytes name_of(long number, char *name) {
+    if (plan.functions == 1) return plan.function;
+    snprintf(name, LONGEST_NAME, "%.*s-%ld", (int)plan.function.length, plan.function.start, number);
+    return text(name);
+}
+
+/* Each worker has its share of the functions, or each function its share of the workers. */
+static bool can_do(const Connection *c, long number) {
+    return number % plan.workers == (c - connections) % plan.functions;
+}
+
+static bool is_ours(const Connection *c, Bytes function) {
+    if (plan.functions == 1) return equal(function, plan.function);
+    char name[LONGEST_NAME];
+    long number = function.length > plan.function.length + 1 ? atol(function.start + plan.function.length + 1) : -1;
+    return number >= 0 && number < plan.functions && can_do(c, number) && equal(function, name_of(number, name));
+}
+
 /* ---- Clients ---- */
 
 static void submit(Connection *c) {
-    char unique[24] = "";
+    char unique[24] = "", name[LONGEST_NAME];
     if (plan.unique) snprintf(unique, sizeof unique, "u%ld", count.submitted);
-    Bytes fields[] = {plan.function, text(unique), payload};
+    Bytes fields[] = {name_of(count.submitted % plan.functions, name), text(unique), payload};
     say(c, plan.background ? SUBMIT_JOB_BG : SUBMIT_JOB, 3, fields);
     count.submitted++;
     if (plan.depth == 1) c->submitted = now();
@@ -237,12 +266,18 @@ static void client_hears(Connection *c, uint32_t type, Bytes body) {
     if (type == JOB_CREATED) {
         hear(CREATED, body, &count.created)->client = c;
         if (plan.background) land(c, count.created);
-    } else if (type == WORK_COMPLETE) {
+    } else if (type == WORK_COMPLETE || type == WORK_DATA) {
         Bytes handle = cut(&body);
-        Job *job = hear(COMPLETED, handle, &count.completed);
+        Job *job = type == WORK_DATA ? find(handle) : hear(COMPLETED, handle, &count.completed);
         if (job->client != c) fail_for(handle, "a result for somebody else's job");
         if (!(job->heard & ASSIGNED)) fail_for(handle, "a result for a job that nobody did");
         if (!equal(body, payload)) fail_for(handle, "a result that is not what the worker sent");
+        if (type == WORK_DATA) {
+            count.chunks++;
+            if (++job->chunks > plan.chunks) fail_for(handle, "more data than the worker sent");
+            return;
+        }
+        if (job->chunks != plan.chunks) fail_for(handle, "less data than the worker sent");
         land(c, count.completed);
     } else {
         fail("a packet of type %u to a client", type);
@@ -252,29 +287,40 @@ static void client_hears(Connection *c, uint32_t type, Bytes body) {
 /* ---- Workers ---- */
 
 static void open_worker(Connection *c) {
-    say(c, CAN_DO, 1, &plan.function);
+    for (long i = 0; i < plan.functions; i++) {
+        char name[LONGEST_NAME];
+        Bytes function = name_of(i, name);
+        if (can_do(c, i)) say(c, CAN_DO, 1, &function);
+    }
     say(c, PRE_SLEEP, 0, NULL); /* a server that has a job says so at once */
     c->is_asleep = true;
     flush(c);
+}
+
+static void ask(Connection *c) {
+    say(c, GRAB_JOB_UNIQ, 0, NULL);
+    count.asked++;
 }
 
 static void worker_hears(Connection *c, uint32_t type, Bytes body) {
     if (type == JOB_ASSIGN_UNIQ) {
         Bytes handle = cut(&body);
         hear(ASSIGNED, handle, &count.assigned);
-        if (!equal(cut(&body), plan.function)) fail_for(handle, "a job of another function");
+        if (!is_ours(c, cut(&body))) fail_for(handle, "a job of another function");
         if ((cut(&body).length > 0) != plan.unique) fail_for(handle, "a job with another unique");
         if (!equal(body, payload)) fail_for(handle, "a workload that is not what the client sent");
         Bytes fields[] = {handle, payload};
+        for (long i = 0; i < plan.chunks; i++) say(c, WORK_DATA, 2, fields);
         say(c, WORK_COMPLETE, 2, fields);
-        say(c, GRAB_JOB_UNIQ, 0, NULL);
+        if (plan.functions > 1 || count.asked < plan.jobs) ask(c); /* a queue may have more than is to be taken now */
     } else if (type == NO_JOB) {
+        count.asked--;
         say(c, PRE_SLEEP, 0, NULL);
         c->is_asleep = true;
     } else if (type != NOOP) {
         fail("a packet of type %u to a worker", type);
     } else if (c->is_asleep) { /* a NOOP to one that is awake means nothing */
-        say(c, GRAB_JOB_UNIQ, 0, NULL);
+        ask(c);
         c->is_asleep = false;
     }
 }
@@ -329,7 +375,7 @@ static void converse_until(bool (*is_done)(void)) {
             if (events[i].events & EPOLLOUT) flush(c);
             if (events[i].events & ~EPOLLOUT) receive(c);
         }
-        long sum = count.submitted + count.created + count.assigned + count.completed + count.echoed;
+        long sum = count.submitted + count.created + count.assigned + count.chunks + count.completed + count.echoed;
         if (sum != last_sum) {
             last_sum = sum;
             last_progress = now();
@@ -387,6 +433,7 @@ static void read_option(char *word) {
 static void read_plan(int argc, char **argv) {
     for (int i = 1; i < argc; i++) read_option(argv[i]);
     if (!plan.port || !plan.jobs || !plan.depth) fail("port, jobs and depth are needed");
+    if (plan.hold) plan.clients = 0;
     if (!plan.function.length || plan.function.length > 64) fail("a function is needed, of at most 64 bytes");
     if (!plan.workers && (!plan.clients || !plan.background)) fail("without workers nothing happens");
 }
@@ -396,8 +443,9 @@ static void prepare(void) {
     memset(bytes, 'x', plan.bytes);
     payload = (Bytes){bytes, plan.bytes};
     /* All that a client has in flight fits, and the longest packet that can come behind the beginning of another. */
-    capacity = READ_AT_ONCE + (plan.depth + 1) * (plan.bytes + OVERHEAD);
-    slots = 4 * plan.jobs + 1;
+    long most = plan.depth > plan.chunks ? plan.depth : plan.chunks + 1;
+    capacity = READ_AT_ONCE + (most + 1) * (plan.bytes + OVERHEAD) + plan.functions / (plan.workers + 1) * LONGEST_NAME;
+    slots = 3 * plan.jobs + 1;
     jobs = allocate(slots, sizeof *jobs);
     latencies = allocate(plan.jobs, sizeof *latencies);
     connections = allocate(plan.workers + plan.clients, sizeof *connections);
@@ -439,28 +487,38 @@ static void report(double seconds) {
     printf("{\"jobs\": %ld, \"seconds\": %.6f", plan.jobs, seconds);
     if (plan.depth == 1 && plan.clients) {
         qsort(latencies, plan.jobs, sizeof *latencies, by_size);
-        double middle = latencies[plan.jobs / 2], high = latencies[plan.jobs * 99 / 100];
-        printf(", \"p50_us\": %.1f, \"p99_us\": %.1f", middle * 1e6, high * 1e6);
+        static const int PER_MILLE[] = {500, 900, 990, 999};
+        static const char *NAMES[] = {"p50", "p90", "p99", "p999"};
+        for (int i = 0; i < 4; i++) printf(", \"%s_us\": %.1f", NAMES[i], latencies[plan.jobs * PER_MILLE[i] / 1000] * 1e6);
     }
     printf("}\n");
     fflush(stdout);
 }
 
+static void allow_descriptors(void) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv) {
     alarm(LONGEST);
+    allow_descriptors();
     read_plan(argc, argv);
     prepare();
     for (long i = 0; i < plan.workers; i++) add_connection(true);
     for (long i = 0; i < plan.clients; i++) add_connection(false);
-    if (plan.clients) open_workers(); /* asleep before there is work; where there is work already, they are the start */
+    bool sleeps_first = plan.hold || !plan.background; /* where there is work already, opening workers is the start */
+    if (sleeps_first && (plan.clients || plan.hold)) open_workers();
     synchronise();
     printf("ready\n");
     fflush(stdout);
-    if (getchar() == EOF) fail("nobody said go");
+    if (getchar() == EOF) return 0;
 
     double start = now();
-    if (plan.clients) start_clients();
-    else open_workers();
+    if (!sleeps_first || !plan.clients) open_workers();
+    start_clients();
     converse_until(all_done);
     double seconds = now() - start;
 

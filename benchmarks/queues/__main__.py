@@ -9,13 +9,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.queues import page, report
+from benchmarks.machine import describe, redis_version
+from benchmarks.page import ROOT, fill
+from benchmarks.queues import report
 from benchmarks.queues.contestants import CONTESTANTS, Contestant
 from benchmarks.queues.environments import Environments
 from benchmarks.queues.figures import Result
-from benchmarks.queues.machine import describe, redis_version
 from benchmarks.queues.meter import Limits
 from benchmarks.queues.rounds import measure_all
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+PICTURE = ROOT / "docs" / "static" / "queues.svg"
 
 
 def main() -> int:
@@ -84,9 +88,9 @@ def summary(results: Sequence[Result], environments: Environments, circumstances
 def _write(results: Sequence[Result], text: str) -> None:
     from benchmarks.queues.picture import draw  # only here, as whoever only measures needs no matplotlib
 
-    draw(results, page.PICTURE)
-    page.fill(page.PAGE, "figures", text)
-    page.fill(page.PAGE, "contestants", report.contestants(CONTESTANTS))
+    draw(results, PICTURE)
+    fill(PAGE, "figures", text)
+    fill(PAGE, "contestants", report.contestants(CONTESTANTS))
 
 
 def _say(what: str) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks.against_gearmand import BenchmarkError, running
+from benchmarks.measured import BenchmarkError, running
 
 __all__ = [
     "GEARMAND",

@@ -6,12 +6,11 @@ import sys
 import venv
 from pathlib import Path
 
-from benchmarks.against_gearmand import BenchmarkError
+from benchmarks.measured import BenchmarkError
+from benchmarks.page import ROOT
 from benchmarks.queues.contestants import SYSTEMS
 
-__all__ = ["ROOT", "Environments"]
-
-ROOT = Path(__file__).parents[2]
+__all__ = ["Environments"]
 
 _VERSIONS = """
 import importlib.metadata, sys

@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 
-from benchmarks.against_gearmand import BenchmarkError
-from benchmarks.queues.environments import ROOT
+from benchmarks.measured import BenchmarkError
+from benchmarks.page import ROOT
 from benchmarks.queues.place import Place
 
 __all__ = ["Worker", "client", "working"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.against_gearmand import BenchmarkError
+from benchmarks.measured import BenchmarkError
 from benchmarks.queues.contestants import SYSTEMS, Contestant
 from benchmarks.queues.environments import Environments
 from benchmarks.queues.figures import Figures, Result, percentile

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from benchmarks.durable import Figures, table
-from benchmarks.queues.environments import ROOT
+from benchmarks.page import ROOT
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="the load generator needs a C compiler")

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.queues import page, report
-from benchmarks.queues.__main__ import choose
+from benchmarks.page import ROOT, fill, read
+from benchmarks.queues import report
+from benchmarks.queues.__main__ import PAGE, PICTURE, choose
 from benchmarks.queues.brokers import GEARMAND_IN_MEMORY
 from benchmarks.queues.contestants import CONTESTANTS, SYSTEMS, Contestant
-from benchmarks.queues.environments import ROOT, Environments
+from benchmarks.queues.environments import Environments
 from benchmarks.queues.figures import Figures, Result, percentile
 from benchmarks.queues.goals import GOALS, standings
 from benchmarks.queues.meter import ANSWER, PAYLOAD, Calls, Jobs, Limits
@@ -225,24 +226,24 @@ def test_the_page_is_written_between_its_marks(tmp_path: Path) -> None:
     file = tmp_path / "page.md"
     file.write_text("before\n<!-- figures: begin; by a program -->\nold\n<!-- figures: end -->\nafter\n")
 
-    page.fill(file, "figures", "new\n\nand more")
+    fill(file, "figures", "new\n\nand more")
 
-    assert page.read(file, "figures") == "new\n\nand more"
+    assert read(file, "figures") == "new\n\nand more"
     assert file.read_text().startswith("before\n")
     assert file.read_text().endswith("\nafter\n")
     with pytest.raises(ValueError, match="no marks of the name goals"):
-        page.fill(file, "goals", "")
+        fill(file, "goals", "")
 
 
 def test_the_page_lists_the_contestants_as_they_are_measured() -> None:
-    assert page.read(page.PAGE, "contestants") == report.contestants(CONTESTANTS)
+    assert read(PAGE, "contestants") == report.contestants(CONTESTANTS)
 
 
 def test_the_page_has_figures_of_every_contestant() -> None:
-    figures = page.read(page.PAGE, "figures")
+    figures = read(PAGE, "figures")
 
     assert all(f"| {contestant.title} |" in figures for contestant in CONTESTANTS)
-    assert page.PICTURE.exists()
+    assert PICTURE.exists()
 
 
 def test_the_picture_has_a_row_for_each_also_for_who_failed(tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.queues.environments import ROOT
-from benchmarks.queues.machine import describe
-from benchmarks.queues.page import fill
+from benchmarks.machine import describe
+from benchmarks.page import ROOT, fill
 from tests.soak.report import sentences
 from tests.soak.soak import Soak
 

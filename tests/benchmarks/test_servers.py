@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: MIT
 """The benchmark measures, and notices a server that is wrong. How fast anything is, is not for tests to say."""
 
-import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from benchmarks.against_gearmand import OURS, WORKLOADS, Comparison, Run, table
+from benchmarks.contenders import GEARMAND, OURS
+from benchmarks.load import Run
+from benchmarks.page import ROOT, read
+from benchmarks.servers.__main__ import PAGE, PICTURES
+from benchmarks.servers.results import PARTS, PUBLISHED, compared, told
+from benchmarks.servers.results import read as read_results
+from benchmarks.servers.table import Comparison, tell
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "against_gearmand.py"
+THEIRS = GEARMAND if Path(GEARMAND.split()[0]).exists() else OURS  # which takes longer to start
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="the load generator needs a C compiler")
 
@@ -32,26 +38,46 @@ Server(("127.0.0.1", int(sys.argv[1])), Echo).serve_forever()
 
 
 def run_benchmark(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "benchmarks.servers", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 @needs_compiler
-def test_every_workload_is_measured(tmp_path: Path) -> None:
-    figures = tmp_path / "figures.json"
+def test_every_part_is_measured_told_and_compared(tmp_path: Path) -> None:
+    figures, other = tmp_path / "figures.json", tmp_path / "other"
+    other.write_text(f"#!/bin/sh\nexec {OURS.partition(' --config-file')[0]} --config-file=/dev/null --store=none $*")
+    other.chmod(0o755)
+    few = ["--rounds=1", "--jobs=20", f"--theirs={THEIRS}"]
 
-    done = run_benchmark("--rounds=1", "--jobs=200", f"--theirs={OURS}", f"--json={figures}")
+    done = run_benchmark("--only=table,scale,memory,latency,day", *few, f"--json={figures}")
 
     assert done.returncode == 0, done.stderr
-    rows = [line.split()[0] for line in done.stdout.splitlines()[2 : 2 + len(WORKLOADS)]]
-    assert rows == list(WORKLOADS)
-    measured = json.loads(figures.read_text())
-    assert list(measured) == list(WORKLOADS)
-    for name, figure in measured.items():
-        assert figure["ratio"] > 0
-        for side in ("ours", "theirs"):
-            [run] = figure[side]
+    results = read_results(figures)
+    assert list(results) == list(PARTS)
+    for name, result in results.items():
+        assert told(name, result) in done.stdout
+    for name, sides in results["table"]["figures"].items():
+        for [run] in sides.values():
             assert run["rate"] > 0
+            assert run["cpu_us"] > 0
             assert (run["p50_us"] is not None) == (name in {"roundtrip", "herd"})
+    for costs in results["scale"]["figures"].values():
+        for points in costs.values():
+            assert len(points) >= 1
+            assert all(cost > 0 for _, cost in points)
+    assert "| foreground, CPU us/job |" in compared(results, results)
+
+    again = run_benchmark("roundtrip", *few, f"--against={other}", f"--baseline={figures}")
+
+    assert again.returncode == 0, again.stderr
+    assert "| beside other |" in again.stdout
+    assert "| roundtrip, times gearmand |" in again.stdout
+
+
+def test_the_page_shows_what_was_measured() -> None:
+    for name, result in read_results(PUBLISHED).items():
+        assert read(PAGE, name) == told(name, result)
+        assert name == "day" or (PICTURES / f"servers-{name}.svg").exists()
 
 
 @needs_compiler
@@ -76,7 +102,7 @@ def test_a_wrong_server_is_found_out(tmp_path: Path, answer: str, complaint: str
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
-    done = run_benchmark("--theirs=/nowhere/gearmand -p {port}")
+    done = run_benchmark("--only=table", "--theirs=/nowhere/gearmand -p {port}")
 
     assert done.returncode == 2
     assert "there is no /nowhere/gearmand to measure" in done.stderr
@@ -99,5 +125,6 @@ def test_the_ratio_is_the_median_of_the_rounds() -> None:
 
     assert comparison.ratio == 2.0
     assert comparison.cpu_ratio == 2.0
-    assert comparison.misses_floor
-    assert "2.00 (0.90-3.00)" in table([comparison])
+    assert comparison.misses == ["jobs/s: 2.00, not 5", "CPU per job: 2.00, not 8"]
+    runs = {"ours": [asdict(run) for run in ours], "gearmand": [asdict(run) for run in theirs]}
+    assert "| 2.00 | 0.90-3.00 |" in tell({"drain": runs})

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The page of the documentation with the figures, which are written between marks and so cannot disagree with a run."""
+"""The pages of the documentation with figures, which are written between marks and so cannot disagree with a run."""
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.queues.environments import ROOT
+__all__ = ["ROOT", "fill", "read", "table"]
 
-__all__ = ["PAGE", "PICTURE", "fill", "read"]
-
-PAGE = ROOT / "docs" / "benchmarks.md"
-PICTURE = ROOT / "docs" / "static" / "queues.svg"
+ROOT = Path(__file__).parents[1]
 
 
 def fill(page: Path, name: str, content: str) -> None:
@@ -31,3 +29,9 @@ def _between(text: str, name: str) -> tuple[int, int]:
     if found is None:
         raise ValueError(f"the page has no marks of the name {name}")
     return found.span(1)
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:
+    """Lay out rows in Markdown: the first columns are words, the others numbers."""
+    rules = ["---" if column < words else "---:" for column in range(len(titles))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [titles, rules, *rows])

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""A server process while it is measured: a port of its own, the CPU that it uses, the memory that it holds."""
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["BenchmarkError", "MeasuredServer", "running", "version"]
+
+_PATIENCE = 20.0  # seconds for a server to start, or to end when asked
+
+
+class BenchmarkError(Exception):
+    """Nothing was measured, and this is why."""
+
+
+class MeasuredServer:
+    """A server process with a port of its own."""
+
+    def __init__(self, pid: int, port: int) -> None:
+        self.port = port
+        self._pid = pid
+
+    def cpu_seconds(self) -> float:
+        """The CPU that it has used, user and system time of all threads."""
+        return sum(_cpu_seconds(pid) for pid in _family(self._pid))
+
+    def rss_mib(self) -> float:
+        """The memory that it holds."""
+        return sum(_rss_kib(pid) for pid in _family(self._pid)) / 1024
+
+
+@contextlib.contextmanager
+def running(command: str) -> Iterator[MeasuredServer]:
+    """Run a server for the length of a block, in a temporary folder and on a free port of this machine.
+
+    Args:
+        command: What starts it. It stays in the foreground, listens on ``{port}`` and may write to ``{folder}``.
+    """
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder, (Path(folder) / "log").open("w+b") as log:
+        words = shlex.split(command.format(port=port, folder=folder))
+        if shutil.which(words[0]) is None:
+            raise BenchmarkError(
+                f"there is no {words[0]} to measure; Debian's server comes with: apt-get install gearman-job-server"
+            )
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GEARMAND_")}
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=environment)
+        try:
+            if not _listens(process, port):
+                log.seek(0)
+                raise BenchmarkError(f"this did not start to listen: {command}\n{log.read().decode(errors='replace')}")
+            yield MeasuredServer(process.pid, port)
+        finally:
+            _end(process)
+
+
+def version(command: str) -> str:
+    """Return what a server says of itself."""
+    words = shlex.split(command)
+    program = words[:3] if words[1:2] == ["-m"] else words[:1]
+    try:
+        done = subprocess.run([*program, "--version"], capture_output=True, text=True, check=True, timeout=_PATIENCE)
+    except (OSError, subprocess.SubprocessError):
+        return Path(program[0]).name  # it has no such option
+    lines = [line.partition(" - http")[0].strip() for line in done.stdout.splitlines()]
+    return ", ".join(line for line in lines if line)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until a server can be reached; tell whether it can."""
+    deadline = time.monotonic() + _PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), _PATIENCE).close()
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _family(pid: int) -> list[int]:
+    """A process and its descendants."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid] + [descendant for child in children for descendant in _family(int(child))]
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Read the clock of a process, which Linux numbers so; /proc counts hundredths of a second, too coarse for us."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def _rss_kib(pid: int) -> int:
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) if found else 0

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""What a server takes of memory: idle, for each job that waits, and for each worker that sleeps.
+
+Ours is measured in each build that there is, without a store and with the one that is the default.
+"""
+
+from benchmarks.contenders import IN_MEMORY, builds
+from benchmarks.load import Workload, give, holding
+from benchmarks.measured import BenchmarkError, running
+from benchmarks.page import table
+from benchmarks.servers.part import Figure, Figures, Part, Setting
+
+__all__ = ["MEMORY", "WANTED"]
+
+_JOBS = 1_000_000
+_WORKERS = 10_000
+WANTED = {"idle_mib": 35.0, "job_bytes": 350.0, "worker_kib": 12.0}
+_STORED = " --store=sqlite://{folder}/jobs.db"
+
+
+def measure(setting: Setting) -> Figures:
+    """Measure our builds, and the others as they are."""
+    _, *others = setting.servers.items()
+    commands = {
+        f"{build}, {store}": f"{command}{words}"
+        for build, command in builds().items()
+        for store, words in (("no store", IN_MEMORY), ("default store", _STORED))
+    }
+    return {title: _weigh(title, command, setting) for title, command in [*commands.items(), *others]}
+
+
+def _weigh(title: str, command: str, setting: Setting) -> dict[str, float]:
+    jobs, workers = min(_JOBS, setting.most), min(_WORKERS, setting.most)
+    setting.say(f"memory of {title}")
+    try:
+        with running(command) as server:
+            idle = server.rss_mib()
+            with holding(setting.load, server, workers, "sleep"):
+                worker_kib = (server.rss_mib() - idle) * 2**10 / workers
+        with running(command) as server:
+            before = server.rss_mib()
+            filling = Workload(jobs=jobs, clients=8, workers=0, depth=32, background=True)
+            job_bytes = (give(setting.load, server, filling, "pile").rss_mib - before) * 2**20 / jobs
+    except BenchmarkError as error:
+        raise BenchmarkError(f"memory of {title}: {error}") from error
+    return {"idle_mib": idle, "job_bytes": job_bytes, "worker_kib": worker_kib, "jobs": jobs, "workers": workers}
+
+
+def tell(figures: Figures) -> str:
+    """Lay the figures out."""
+    jobs, workers = (int(next(iter(figures.values()))[name]) for name in ("jobs", "workers"))
+    titles = ["memory", "idle, MiB", f"a job of {jobs:,} that wait, bytes", f"a worker of {workers:,} asleep, KiB"]
+    rows = [[title, *_cells(weights)] for title, weights in figures.items()]
+    return table(titles, [*rows, ["at most", *_cells(WANTED)]])
+
+
+def _cells(weights: dict[str, float]) -> list[str]:
+    return [f"{weights['idle_mib']:.1f}", f"{weights['job_bytes']:.0f}", f"{weights['worker_kib']:.1f}"]
+
+
+def picked(figures: Figures) -> dict[str, Figure]:
+    """Return the weights of ours."""
+    return {
+        f"{title}, {name}": Figure(weights[name], less_is_better=True)
+        for title, weights in figures.items()
+        for name in WANTED
+    }
+
+
+MEMORY = Part("memory: idle, and for each job and each worker", measure, tell, picked, most_rounds=1)
