@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""Paths that die without a word, in one direction or in both: nobody is told, and the work goes to somebody else."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+import pytest
+
+from geartrain import AdminClient, Client, ConnectionLost
+from geartrain.protocol import Command, Packet, Parser, request
+from geartrain.protocol.packets import RESPONSE
+from geartrain.server import Endpoint
+from geartrain.testing import RunningServer, run_server
+from tests.faults.network import Island, Lost
+
+PATIENCE = 20.0
+QUICK = {"user_timeout": 0.5, "keepalive_idle": 1, "keepalive_interval": 1, "keepalive_count": 1, "rearm_after": 0.1}
+
+
+class Worker:
+    """A worker as plain as can be, on a connection that a test has made."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._packets = self._receive()
+        self.send(request(Command.CAN_DO, b"f"))
+
+    def send(self, *packets: bytes) -> None:
+        self._socket.sendall(b"".join(packets))
+
+    def sleep(self) -> None:
+        """Go to sleep, and return when the server knows."""
+        self.send(request(Command.PRE_SLEEP), request(Command.ECHO_REQ, b""))
+        assert self.packet() == (Command.ECHO_RES, [b""])
+
+    def grab(self) -> bytes:
+        """Return the handle of a job."""
+        self.send(request(Command.GRAB_JOB))
+        while (packet := self.packet())[0] == Command.NOOP:
+            pass
+        assert packet[0] == Command.JOB_ASSIGN
+        return packet[1][0]
+
+    def packet(self) -> Packet:
+        return next(self._packets)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _receive(self) -> Iterator[Packet]:
+        parser = Parser(RESPONSE)
+        while data := self._socket.recv(1 << 16):
+            yield from parser.receive(data)
+
+
+@pytest.fixture
+def island() -> Iterator[Island]:
+    with Island() as island:
+        yield island
+
+
+@pytest.fixture
+def server(island: Island) -> Iterator[RunningServer]:
+    """Listens on the loopback interface as well."""
+    with run_server(listen=(Endpoint(island.here), Endpoint("127.0.0.1")), **QUICK) as server:
+        yield server
+
+
+@contextmanager
+def working(connection: socket.socket) -> Iterator[Worker]:
+    with closing(Worker(connection)) as worker:
+        yield worker
+
+
+@pytest.fixture
+def far(island: Island, server: RunningServer) -> Iterator[Worker]:
+    """A worker whose path can die."""
+    with working(island.connect(server.port)) as worker:
+        yield worker
+
+
+@pytest.fixture
+def near(far: Worker, server: RunningServer) -> Iterator[Worker]:
+    """Another one, on this machine, that falls asleep later."""
+    with working(socket.create_connection(("127.0.0.1", server.port), PATIENCE)) as worker:
+        yield worker
+
+
+@pytest.fixture
+def client(server: RunningServer) -> Iterator[Client]:
+    with Client(f"127.0.0.1:{server.port}") as client:
+        yield client
+
+
+def wait_until(server: RunningServer, happened: Callable[[AdminClient], bool]) -> None:
+    """Ask the server until something has happened there."""
+    with AdminClient(f"127.0.0.1:{server.port}", timeout=PATIENCE) as admin:
+        for _ in range(1_000_000):
+            if happened(admin):
+                return
+    raise AssertionError("it did not happen")
+
+
+@pytest.mark.parametrize("lost", Lost, ids=lambda lost: lost.name)
+def test_a_path_that_dies_after_a_wake_up_delays_the_job_by_the_re_arm_time(
+    island: Island, server: RunningServer, far: Worker, near: Worker, client: Client, lost: Lost
+) -> None:
+    """gearmand's queue stands still for ever (protocol 10.11). Ours is on, and forgets the worker soon after."""
+    far.sleep()
+    near.sleep()
+    island.lose(lost)
+    job = client.submit("f")
+    assert near.packet() == (Command.NOOP, [])
+    near.send(request(Command.WORK_COMPLETE, near.grab(), b"done"))
+
+    assert job.result(PATIENCE) == b"done"
+    wait_until(server, lambda admin: all(row.address.startswith("127.") for row in admin.workers()))
+
+
+@pytest.mark.parametrize("lost", [Lost.ALL, Lost.FROM_ISLAND], ids=lambda lost: lost.name)
+def test_the_job_of_a_worker_whose_path_dies_goes_to_another(
+    island: Island, far: Worker, near: Worker, client: Client, lost: Lost
+) -> None:
+    """It has nothing to be sent, so that only keepalive can find out."""
+    job = client.submit("f")
+    handle = far.grab()
+    near.sleep()
+    island.lose(lost)
+
+    assert near.packet() == (Command.NOOP, [])
+    assert near.grab() == handle
+    near.send(request(Command.WORK_COMPLETE, handle, b"done"))
+    assert job.result(PATIENCE) == b"done"
+
+
+def test_a_path_that_comes_back_in_time_changes_nothing(island: Island) -> None:
+    with (
+        run_server(listen=(Endpoint(island.here),), rearm_after=PATIENCE) as server,
+        working(island.connect(server.port)) as far,
+        Client(server.address) as client,
+    ):
+        far.sleep()
+        island.lose(Lost.ALL)
+        job = client.submit("f")
+        island.arrive()
+        assert far.packet() == (Command.NOOP, [])
+        far.send(request(Command.WORK_COMPLETE, far.grab(), b"done"))
+
+        assert job.result(PATIENCE) == b"done"
+
+
+def test_a_client_whose_path_dies_is_not_worked_for_any_more(
+    island: Island, server: RunningServer, near: Worker
+) -> None:
+    with ExitStack() as stack:
+        client = stack.enter_context(closing(island.connect(server.port)))
+        client.sendall(request(Command.SUBMIT_JOB, b"f", b"u", b""))
+        assert client.recv(100).startswith(b"\0RES")
+        island.lose(Lost.ALL)
+
+        wait_until(server, lambda admin: not admin.jobs())
+
+
+def test_a_client_notices_that_its_server_is_gone(island: Island, server: RunningServer) -> None:
+    """A connection made there, for a client of ours that has nothing to send and waits for a result."""
+    with ExitStack() as stack:
+        stack.enter_context(island.entered())
+        client = stack.enter_context(Client(f"{island.here}:{server.port}", keepalive=2.0))
+        job = client.submit("f")
+        island.lose(Lost.TO_ISLAND)
+
+        with pytest.raises(ConnectionLost):
+            job.result(PATIENCE)
