@@ -9,7 +9,6 @@ import pytest
 from geartrain.core.access import ADMIN, SUBMIT, WORK, AccessRules, Right, Rule, Standing, digest_of, matches
 
 TOKEN = b"tlhIngan-Hol-vIjatlh"
-STANDING = Standing("192.0.2.7", False)
 
 
 def standing(host: str = "192.0.2.7", *, local: bool = False, certificate: tuple[bytes, ...] = ()) -> Standing:
