@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -15,6 +16,7 @@ import pytest
 from geartrain import AdminClient, Client, ServerError
 from geartrain.core import Durability
 from geartrain.jobrecord import Batch, JobRecord
+from geartrain.protocol import Command, request
 from geartrain.server import Endpoint, Server, ServerOptions
 from geartrain.server import server as server_module
 from geartrain.storage import Opened, Store, StoreError
@@ -147,6 +149,29 @@ def test_a_store_that_fails_refuses_jobs_and_takes_them_again_when_it_is_back(
     assert sum("Could not store: the store is broken" in text for text in messages) == 1
 
 
+def test_a_record_that_a_store_chokes_on_is_refused_and_the_others_are_stored(
+    store: GatedStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it raises: the next batch may be fine."""
+    commit = store.commit
+
+    async def choke(batch: Batch) -> None:
+        if any(job.workload == b"poison" for job in batch.stored):
+            raise OverflowError("too large")
+        await commit(batch)
+
+    monkeypatch.setattr(store, "commit", choke)
+    with serving() as address, Client(address) as client:
+        with pytest.raises(ServerError, match="QUEUE_ERROR"):
+            client.submit_background("f", "poison", timeout=PATIENCE)
+        while not store.jobs:
+            with contextlib.suppress(ServerError):
+                client.submit_background("f", "w", timeout=PATIENCE)
+
+    [record] = [record for record in caplog.records if "Could not store: too large" in record.getMessage()]
+    assert record.exc_info is not None
+
+
 def test_while_jobs_come_back_peers_are_answered_and_submitters_wait(store: GatedStore) -> None:
     store.jobs = {number: JobRecord(number, b"H:%d" % number, b"f", b"u", 1, b"w") for number in (1, 2)}
     store.gate.clear()
@@ -237,6 +262,20 @@ class TestTheCommand:
         with ServerProcess(*words) as server, AdminClient(server.address) as admin:
             server.wait_for_line("Restored 20 jobs")
             assert {job.handle for job in admin.jobs()} == handles
+
+    @pytest.mark.parametrize("when", [2**63 - 1, 2**63 - 512, 2**53 + 1])
+    def test_a_job_for_the_end_of_time_is_stored_as_others_are(self, tmp_path: Path, when: int) -> None:
+        """A time is a float in the core, and that next to the last one is later than a store has room for."""
+        words = (f"--store=sqlite://{tmp_path}/jobs.db", "--durability=commit")
+        submission = request(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"%d" % when, b"w")
+        with ServerProcess(*words) as server, socket.create_connection(("127.0.0.1", server.port), PATIENCE) as wire:
+            wire.sendall(submission)
+            assert wire.recv(100)[:8] == b"\0RES\0\0\0\x08"
+            server.stop(signal.SIGKILL)
+
+        with ServerProcess(*words) as server, AdminClient(server.address) as admin:
+            server.wait_for_line("Restored 1 jobs")
+            assert len(admin.jobs()) == 1
 
     def test_handles_are_not_used_again_after_a_stop(self, tmp_path: Path) -> None:
         numbers = []

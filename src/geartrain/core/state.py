@@ -28,6 +28,8 @@ NO_PROGRESS = (b"0", b"0")
 _PRIORITIES: Final = 3
 _NOOP: Final = response(Command.NOOP)
 _NO_JOB: Final = response(Command.NO_JOB)
+# The latest time that stores have room for. A time is a float here, and the one next to this is one second too late.
+_LATEST: Final = 2**63 - 1
 _FEW_ENDED: Final = 64  # ended jobs in a line that are not worth a clean-up
 
 # Results that a worker may still send for jobs that were taken from it. A worker that answers for them forgets one at
@@ -116,7 +118,7 @@ class Job:
 
     def record(self) -> JobRecord:
         """Return what a store keeps of the job."""
-        run_at = int(self.deadline.when) if self.state is _DELAYED and self.deadline is not None else 0
+        run_at = min(int(self.deadline.when), _LATEST) if self.state is _DELAYED and self.deadline is not None else 0
         return tuple.__new__(  # past the constructor, which takes 0.2 µs
             JobRecord,
             (

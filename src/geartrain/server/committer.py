@@ -102,11 +102,12 @@ class Committer:
         batch = journal.take()
         try:
             await self._store.commit(batch)
-        except StoreError as error:
+        except Exception as error:  # what a store cannot do with a record must not stop all others
             self._failures += 1
             self._job_server.store_failed()
             level = logging.ERROR if self._failures == 1 else logging.DEBUG
-            log.log(level, "Could not store: %s; background jobs are refused until it is back", error)
+            trace = None if isinstance(error, StoreError) else error
+            log.log(level, "Could not store: %s; background jobs are refused until it is back", error, exc_info=trace)
         else:
             journal.committed()
             if self._failures:
