@@ -7,7 +7,7 @@ import random
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import cast
 
 from geartrain.errors import RemoteProtocolError
@@ -160,7 +160,7 @@ class Attacker:
             return
         if way < 0.3 and attack.transport.can_write_eof() and attack.transport.is_reading():
             attack.transport.write_eof()
-            await asyncio.wait_for(attack.is_over.wait(), _PATIENCE)
+            await _within(_PATIENCE, attack.is_over.wait())
         elif way < 0.6 and attack.transport.is_reading():
             attack.transport.close()
         else:
@@ -168,6 +168,13 @@ class Attacker:
         with contextlib.suppress(TimeoutError):  # what it has written may wait for a server that does not read it
             await asyncio.wait_for(attack.is_over.wait(), 1.0)
         attack.transport.abort()
+
+
+async def _within(seconds: float, end: Awaitable[object]) -> None:
+    try:
+        await asyncio.wait_for(end, seconds)
+    except TimeoutError:
+        raise AssertionError(f"who has said the last word is not let go within {seconds:g} s") from None
 
 
 def spoilt_conversation(chance: random.Random, handle: Callable[[], bytes]) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections import Counter
 
-from geartrain import TLS, AsyncAssignedJob, AsyncClient, AsyncWorker, JobRequest, Priority
+from geartrain import TLS, AsyncAssignedJob, AsyncClient, AsyncWorker, GeartrainError, JobRequest, Priority
 
 __all__ = ["Bystanders"]
 
@@ -51,7 +51,10 @@ class Bystanders:
         worker.add_function(self._function, self._work)
         async with worker, AsyncClient(self._server, tls=self._tls) as client:
             while not self._is_over:
-                await self._have_done(client)
+                try:
+                    await self._have_done(client)
+                except (GeartrainError, TimeoutError) as error:
+                    raise AssertionError(f"who does nothing wrong is let down: {error!r}") from error
 
     def leave(self) -> None:
         """Let them end what they have begun."""

@@ -65,7 +65,7 @@ class Fuzzing:
         issued = authority.issue_cert("localhost")
         issued.private_key_and_cert_chain_pem.write_to_path(str(self._folder / "server"))
         store = f"--store=sqlite:///{self._folder}/jobs"
-        self._add("clear", None, store, "--durability=relaxed", "--store-within=0.1")
+        self._add("clear", None, store)
         self._add("tls", TLS(ca=self._folder / "ca"), "--ssl", f"--ssl-certificate={self._folder}/server")
         return self
 
