@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks.load import Run
 from benchmarks.servers.latency import PERCENTILES
@@ -85,6 +85,7 @@ def _latencies(figures: dict[str, Any]) -> Figure:
             axes.plot(range(len(values)), values, line + _MARKS[number % 4], color=_COLOURS[number % 4], markersize=6)
     axes.set_xticks(range(len(PERCENTILES)), list(PERCENTILES))
     _scale(axes.set_yscale, axes.yaxis)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     _name(figure, list(figures["runs"]))
     return figure
 

@@ -105,8 +105,8 @@ CURVES = {
     ),
     "functions": Curve(
         "functions",
-        "one job for each in turn, 16 from each of 8 clients, 100 workers",
-        _decades(10, 10_000),
+        "one job for each in turn, 16 from each of 8 clients; 100 workers share the functions",
+        (100, 200, 300, 500, 700, 1_000, 2_000, 3_000, 5_000, 10_000),
         _functions,
     ),
     "abilities": Curve(

@@ -70,7 +70,7 @@ def test_every_part_is_measured_told_and_compared(tmp_path: Path) -> None:
     again = run_benchmark("roundtrip", *few, f"--against={other}", f"--baseline={figures}")
 
     assert again.returncode == 0, again.stderr
-    assert "| beside other |" in again.stdout
+    assert "| jobs/s | ours | other |" in again.stdout
     assert "| roundtrip, times gearmand |" in again.stdout
 
 
