@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Processes that are stopped and go on later: they are there, hold their connections, and say nothing meanwhile."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from geartrain import AdminClient, Client, ReplyTimeout
+from geartrain.testing import ServerProcess
+from tests.client.peers import RawWorker
+from tests.client.shells import Shell, shell
+
+__all__ = ["shell"]
+
+PATIENCE = 20.0
+SOON = 0.2  # seconds of patience with a server that says nothing
+FOREIGN = """\
+import sys
+from geartrain import Worker
+worker = Worker(sys.argv[1])
+worker.add_function("reverse", lambda job: job.workload[::-1])
+worker.add_function("hold", lambda job: sys.stdin.readline(), timeout=1)
+worker.run()
+"""
+
+
+@contextmanager
+def stopped(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """Stop a process for the length of a block."""
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def worker_process(server: ServerProcess) -> Iterator["subprocess.Popen[str]"]:
+    """Run a worker that can be stopped, and return when it sleeps."""
+    command = [sys.executable, "-c", FOREIGN, server.address]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
+        try:
+            with Client(server.address) as client:
+                assert client.do("reverse", "abc", timeout=PATIENCE) == b"cba"
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until(server: ServerProcess, happened: Callable[[AdminClient], bool]) -> None:
+    """Ask the server until something has happened there."""
+    with AdminClient(server.address, timeout=PATIENCE) as admin:
+        for _ in range(20_000):
+            if happened(admin):
+                return
+    raise AssertionError("it did not happen")
+
+
+class TestAWorkerThatIsStopped:
+    def test_while_it_sleeps_delays_a_job_by_the_re_arm_time_and_works_again(self) -> None:
+        with (
+            ServerProcess("--rearm-after=0.05") as server,
+            worker_process(server) as process,
+            Client(server.address) as client,
+        ):
+            with stopped(process), RawWorker(server.port):
+                for _ in range(3):
+                    assert client.do("reverse", "abc", timeout=PATIENCE) == b"cba"
+            wait_until(server, lambda admin: [row.workers for row in admin.status() if row.function == "talk"] == [0])
+
+            assert client.do("reverse", "abc", timeout=PATIENCE) == b"cba"
+
+    def test_at_a_job_loses_it_to_another_and_its_late_result_harms_nobody(self) -> None:
+        with (
+            ServerProcess("--rearm-after=0.05") as server,
+            worker_process(server) as process,
+            Client(server.address) as client,
+        ):
+            assert process.stdin is not None
+            job = client.submit("hold")
+            wait_until(server, lambda admin: any(row.running for row in admin.status()))
+            with stopped(process), RawWorker(server.port) as other:
+                other.complete(other.held.get(timeout=PATIENCE), b"by the other")
+                assert job.result(PATIENCE) == b"by the other"
+            process.stdin.write("too late\n")
+            process.stdin.flush()
+
+            assert client.do("reverse", "abc", timeout=PATIENCE) == b"cba"
+
+
+class TestAServerThatIsStopped:
+    def test_keeps_nobody_longer_than_allowed_and_has_lost_nothing_when_it_goes_on(self, shell: Shell) -> None:
+        with ServerProcess() as server, RawWorker(server.port) as worker, shell.client(server.address) as client:
+            held = client.submit("hold")
+            handle = worker.held.get(timeout=PATIENCE)
+            with stopped(server.process):
+                with pytest.raises(ReplyTimeout):
+                    client.submit_background("reverse", "abc", timeout=SOON)
+                worker.complete(handle, b"said meanwhile")
+
+            assert held.result(PATIENCE) == b"said meanwhile"
+            assert client.do("reverse", "abc", timeout=PATIENCE) == b"cba"
+            wait_until(server, lambda admin: not admin.jobs())
