@@ -50,6 +50,7 @@ class JobState(enum.Enum):
 _DELAYED: Final = JobState.DELAYED
 _WAITING: Final = JobState.WAITING
 _ENDED: Final = JobState.ENDED
+_new_tuple: Final = tuple.__new__  # a named one, past its constructor, which takes twice the time of all else
 
 
 class Job:
@@ -99,7 +100,7 @@ class Job:
     @property
     def number(self) -> int:
         """What tells it apart in a store. It is in the handle: an int of its own would be 40 bytes a job."""
-        return int(self.handle[self.handle.rindex(b":") + 1 :])
+        return int(self.handle.rpartition(b":")[2])
 
     @property
     def reducer(self) -> bytes:
@@ -119,7 +120,7 @@ class Job:
     def record(self) -> JobRecord:
         """Return what a store keeps of the job."""
         run_at = min(int(self.deadline.when), _LATEST) if self.state is _DELAYED and self.deadline is not None else 0
-        return tuple.__new__(  # past the constructor, which takes 0.2 µs
+        return _new_tuple(
             JobRecord,
             (
                 self.number,
