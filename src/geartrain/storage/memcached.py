@@ -10,9 +10,10 @@ is written first, so that a job whose first part is there is complete.
 import re
 import socket
 from collections.abc import Iterator
-from urllib.parse import SplitResult, parse_qs, unquote
+from urllib.parse import SplitResult, unquote
 
 from geartrain.jobrecord import Batch, JobRecord
+from geartrain.storage.address import Address
 from geartrain.storage.packing import pack, unpack
 from geartrain.storage.store import CHUNK, Opened, StoreError, needed
 from geartrain.storage.threaded import PATIENCE, ThreadedStore
@@ -23,6 +24,7 @@ with needed("memcached"):
 
 __all__ = ["MemcachedStore"]
 
+PORT = 11211
 PREFIX = "geartrain"
 _PART = 1000 * 1000  # bytes; an item may have 1 MiB, with its key and some more
 
@@ -40,7 +42,7 @@ class MemcachedStore(ThreadedStore):
     failures = (MemcacheError, OSError)
 
     def __init__(
-        self, host: str = "localhost", port: int = 11211, prefix: str = PREFIX, *, only_reads: bool = False
+        self, host: str = "localhost", port: int = PORT, prefix: str = PREFIX, *, only_reads: bool = False
     ) -> None:
         super().__init__(f"memcached {host}:{port}, keys {prefix}:*", only_reads=only_reads)
         self._address = (host, port)
@@ -52,14 +54,11 @@ class MemcachedStore(ThreadedStore):
     @classmethod
     def from_url(cls, parts: SplitResult, *, only_reads: bool = False) -> "MemcachedStore":
         """Return the store behind ``memcached://host:port?prefix=geartrain``."""
-        try:
-            port = parts.port or 11211
-        except ValueError as error:
-            raise StoreError(f"not a memcached address: {error}") from error
-        prefix = parse_qs(parts.query).get("prefix", [PREFIX])[0]
+        where = Address.read(parts, "memcached", PORT)
+        prefix = where.options.get("prefix", PREFIX)
         if not re.fullmatch(r"[!-~]{1,100}", prefix):
             raise StoreError(f"a prefix has up to 100 printable characters without spaces, unlike {prefix!r}")
-        return cls(unquote(parts.hostname or "localhost"), port, prefix, only_reads=only_reads)
+        return cls(where.host, where.port, prefix, only_reads=only_reads)
 
     def _open(self) -> Opened:
         self._numbers = sorted(self._stored_numbers())

@@ -6,9 +6,10 @@ larger than a packet is kept in pieces. How safe a commit is, ``innodb_flush_log
 """
 
 from collections.abc import Iterator, Sequence
-from urllib.parse import SplitResult, parse_qs, unquote
+from urllib.parse import SplitResult
 
 from geartrain.jobrecord import Batch, JobRecord
+from geartrain.storage.address import Address
 from geartrain.storage.store import CHUNK, Opened, StoreError, needed
 from geartrain.storage.threaded import FAREWELL, PATIENCE, ThreadedStore
 
@@ -17,10 +18,18 @@ with needed("mysql"):
 
 __all__ = ["MySQLStore"]
 
+PORT = 3306
+DATABASE = "gearman"
+
 _SCHEMA_VERSION = 1
+# Here a statement about tables is a transaction by itself: a step may find what it made when it was broken off.
 _MIGRATIONS: dict[int, Sequence[str]] = {
     1: (
-        """CREATE TABLE geartrain_jobs (
+        """CREATE TABLE IF NOT EXISTS geartrain_facts (
+            name varchar(64) PRIMARY KEY,
+            value bigint NOT NULL
+        ) ENGINE=InnoDB""",
+        """CREATE TABLE IF NOT EXISTS geartrain_jobs (
             number bigint PRIMARY KEY,
             handle blob NOT NULL,
             `function` blob NOT NULL,
@@ -33,7 +42,7 @@ _MIGRATIONS: dict[int, Sequence[str]] = {
             schedule blob NOT NULL,
             owner varchar(255) CHARACTER SET utf8mb4 NOT NULL
         ) ENGINE=InnoDB""",
-        """CREATE TABLE geartrain_pieces (
+        """CREATE TABLE IF NOT EXISTS geartrain_pieces (
             number bigint NOT NULL,
             piece integer NOT NULL,
             data longblob NOT NULL,
@@ -41,15 +50,11 @@ _MIGRATIONS: dict[int, Sequence[str]] = {
         ) ENGINE=InnoDB""",
     ),
 }
-_FACTS = (
-    "CREATE TABLE IF NOT EXISTS geartrain_facts (name varchar(64) PRIMARY KEY, value bigint NOT NULL) ENGINE=InnoDB"
-)
 _SET_FACT = "REPLACE INTO geartrain_facts VALUES (%s, %s)"
 _ROW = f"({','.join(['%s'] * len(JobRecord._fields))})"
 _LOCK = "geartrain"
-_PIECE = (
-    1024 * 1024
-)  # bytes; a byte may travel as two, and the least that a server takes in a packet by default is 4 MiB
+# Bytes. One may travel as two, and the least that a server takes in a packet by default is 4 MiB.
+_PIECE = 1024 * 1024
 _ROWS = 500  # in one statement at most
 
 
@@ -71,10 +76,10 @@ class MySQLStore(ThreadedStore):
     def __init__(
         self,
         host: str = "localhost",
-        port: int = 3306,
+        port: int = PORT,
         user: str | None = None,
         password: str = "",
-        database: str = "gearman",
+        database: str = DATABASE,
         unix_socket: str | None = None,
         *,
         only_reads: bool = False,
@@ -86,31 +91,23 @@ class MySQLStore(ThreadedStore):
     @classmethod
     def from_url(cls, parts: SplitResult, *, only_reads: bool = False) -> "MySQLStore":
         """Return the store behind ``mysql://user:password@host:port/database?unix_socket=/path``."""
-        try:
-            port = parts.port or 3306
-        except ValueError as error:
-            raise StoreError(f"not a MySQL address: {error}") from error
+        where = Address.read(parts, "MySQL", PORT)
         return cls(
-            unquote(parts.hostname or "localhost"),
-            port,
-            unquote(parts.username) if parts.username else None,
-            unquote(parts.password or ""),
-            unquote(parts.path.strip("/")) or "gearman",
-            parse_qs(parts.query).get("unix_socket", [None])[0],
+            where.host,
+            where.port,
+            where.user,
+            where.password,
+            where.database or DATABASE,
+            where.options.get("unix_socket"),
             only_reads=only_reads,
         )
 
     def _open(self) -> Opened:
         connection = self._connected()
         with connection.cursor() as cursor:
-            cursor.execute("SHOW TABLES LIKE 'geartrain_facts'")
-            is_new = not cursor.fetchall()
-            if self._only_reads:
-                self._check_schema(0 if is_new else self._version(cursor), _SCHEMA_VERSION)
-            else:
-                if is_new:
-                    cursor.execute(_FACTS)
-                self._migrate(cursor)
+            version = self._version(cursor)
+            self._check_schema(version, _SCHEMA_VERSION)
+            self._migrate(cursor, version)
             cursor.execute("SELECT count(*), coalesce(max(number), 0) FROM geartrain_jobs")
             ((jobs, highest),) = cursor.fetchall()
             cursor.execute("SELECT value FROM geartrain_facts WHERE name = 'reserved'")
@@ -119,14 +116,16 @@ class MySQLStore(ThreadedStore):
         return Opened(max(highest, reserved[0] if reserved else 0), jobs)
 
     def _version(self, cursor: pymysql.cursors.Cursor) -> int:
+        """Return what the tables are made for, or 0 if there are none."""
+        cursor.execute("SHOW TABLES LIKE 'geartrain_facts'")
+        if not cursor.fetchall():
+            return 0
         cursor.execute("SELECT value FROM geartrain_facts WHERE name = 'schema'")
         row = cursor.fetchone()
-        version = int(row[0]) if row else 0
-        self._check_schema(version, _SCHEMA_VERSION)
-        return version
+        return int(row[0]) if row else 0
 
-    def _migrate(self, cursor: pymysql.cursors.Cursor) -> None:
-        for step in range(self._version(cursor) + 1, _SCHEMA_VERSION + 1):
+    def _migrate(self, cursor: pymysql.cursors.Cursor, version: int) -> None:
+        for step in range(version + 1, _SCHEMA_VERSION + 1):
             for statement in _MIGRATIONS[step]:
                 cursor.execute(statement)
             cursor.execute(_SET_FACT, ("schema", step))

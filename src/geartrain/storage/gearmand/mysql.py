@@ -4,10 +4,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
-from urllib.parse import SplitResult, parse_qs, unquote
+from urllib.parse import SplitResult
 
 from geartrain.jobrecord import JobRecord
+from geartrain.storage.address import Address
 from geartrain.storage.gearmand.queue import job, when_column
+from geartrain.storage.mysql import DATABASE, PORT
 from geartrain.storage.store import StoreError, needed
 
 with needed("mysql"):
@@ -38,10 +40,10 @@ class MySQLQueue:
     def __init__(
         self,
         host: str = "localhost",
-        port: int = 3306,
+        port: int = PORT,
         user: str | None = None,
         password: str = "",
-        database: str = "gearman",
+        database: str = DATABASE,
         *,
         table: str = TABLE,
         charset: str = "utf8mb4",
@@ -67,20 +69,16 @@ class MySQLQueue:
     @classmethod
     def from_url(cls, parts: SplitResult) -> "MySQLQueue":
         """Return the queue behind ``mysql://user:password@host:port/database?table=gearman_queue&charset=latin1``."""
-        words = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        try:
-            port = parts.port or 3306
-        except ValueError as error:
-            raise StoreError(f"not a MySQL address: {error}") from error
+        where = Address.read(parts, "MySQL", PORT)
         return cls(
-            unquote(parts.hostname or "localhost"),
-            port,
-            unquote(parts.username) if parts.username else None,
-            unquote(parts.password or ""),
-            unquote(parts.path.strip("/")) or "gearman",
-            table=words.get("table", TABLE),
-            charset=words.get("charset", "utf8mb4"),
-            unix_socket=words.get("unix_socket"),
+            where.host,
+            where.port,
+            where.user,
+            where.password,
+            where.database or DATABASE,
+            table=where.options.get("table", TABLE),
+            charset=where.options.get("charset", "utf8mb4"),
+            unix_socket=where.options.get("unix_socket"),
         )
 
     def jobs(self) -> Iterator[JobRecord]:
