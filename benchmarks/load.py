@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Work for a server, from the program in ``load.c``, which checks every answer."""
+"""Work for a server, from the program in ``load.c``, which checks every answer; and the least that it asks of any."""
 
 import contextlib
 import json
@@ -11,9 +11,9 @@ from pathlib import Path
 
 from benchmarks.measured import BenchmarkError, MeasuredServer
 
-__all__ = ["Run", "Workload", "compile_load", "give", "holding"]
+__all__ = ["Run", "Workload", "compile_floor", "compile_load", "give", "holding"]
 
-SOURCE = Path(__file__).with_name("load.c")
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +67,25 @@ class Run:
 
 
 def compile_load(folder: Path) -> Path:
-    """Make a program of ``load.c``."""
-    program = folder / "load"
+    """Make a program of ``load.c``, and return where it is."""
+    return _compile("load", folder)
+
+
+def compile_floor(folder: Path) -> str:
+    """Make a program of ``floor.c``, a server that does no more than these workloads need, and return its command."""
+    return f"{_compile('floor', folder)} {{port}}"
+
+
+def _compile(name: str, folder: Path) -> Path:
+    program = folder / name
     compiler = shutil.which("cc")
     if compiler is None:
-        raise BenchmarkError("the load generator needs a C compiler, named cc: apt-get install gcc libc6-dev")
-    done = subprocess.run([compiler, "-O2", "-o", program, SOURCE], capture_output=True, text=True, check=False)
+        raise BenchmarkError(f"{name}.c needs a C compiler, named cc: apt-get install gcc libc6-dev")
+    done = subprocess.run(
+        [compiler, "-O2", "-o", program, HERE / f"{name}.c"], capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        raise BenchmarkError(f"cc cannot compile the load generator:\n{done.stderr}")
+        raise BenchmarkError(f"cc cannot compile {name}.c:\n{done.stderr}")
     return program
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.contenders import GEARMAND, OURS, command_of
-from benchmarks.load import compile_load
+from benchmarks.load import compile_floor, compile_load
 from benchmarks.machine import describe
 from benchmarks.measured import BenchmarkError, version
 from benchmarks.page import ROOT, fill
@@ -77,7 +77,9 @@ def measure(options: argparse.Namespace, names: Sequence[str], load_average: flo
         for name in names:
             part = PARTS[name]
             rounds = min(options.rounds, part.most_rounds)
-            measured = dict(list(servers.items())[:1]) if part.is_alone else servers
+            measured = dict(list(servers.items())[:1]) if part.is_alone else dict(servers)
+            if name == "table" and options.floor:
+                measured["floor"] = compile_floor(Path(folder))
             results[name] = {
                 "machine": describe(load_average),
                 "rounds": rounds,
@@ -141,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--against", action="append", default=[], metavar="SERVER", help="one more server: a path, or a command"
     )
+    parser.add_argument("--floor", action="store_true", help="the table also beside a server that only just does it")
     parser.add_argument("--check", action="store_true", help="fail when a ratio is not what it is to be")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     parser.add_argument(

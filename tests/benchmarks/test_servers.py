@@ -67,10 +67,11 @@ def test_every_part_is_measured_told_and_compared(tmp_path: Path) -> None:
             assert all(cost > 0 for _, cost in points)
     assert "| foreground, CPU us/job |" in compared(results, results)
 
-    again = run_benchmark("roundtrip", *few, f"--against={other}", f"--baseline={figures}")
+    again = run_benchmark("roundtrip", *few, f"--against={other}", "--floor", f"--baseline={figures}")
 
     assert again.returncode == 0, again.stderr
     assert "| jobs/s | ours | other |" in again.stdout
+    assert "| jobs/s | ours | floor |" in again.stdout
     assert "| roundtrip, times gearmand |" in again.stdout
 
 
