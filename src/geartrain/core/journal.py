@@ -29,7 +29,7 @@ _STORE_FAILED = response(Command.ERROR, b"QUEUE_ERROR", b"The job could not be s
 
 # Bytes of workloads that may collect while a batch is on its way, a hundred times what is usual. Then new background
 # jobs are refused until the store has caught up: it is slower than its clients, and memory is not its overflow.
-MAX_FILLING: Final = 256 * 1024 * 1024
+MAX_FILLING = 256 * 1024 * 1024  # not final, as a test makes it small
 _WEIGHT: Final = 256  # bytes that a job takes besides its workload
 
 # Numbers are reserved in the store this many at a time, so that no job after a restart gets the handle of an earlier
