@@ -56,8 +56,10 @@ def main() -> int:
 
 def measure(options: argparse.Namespace, names: Sequence[str], load_average: float) -> Results:
     """Measure some parts, one after the other."""
-    others = {Path(each.split()[0]).name: command_of(each) for each in options.against}
-    servers = {"ours": options.ours, "gearmand": options.theirs} | others
+    servers = {"ours": options.ours, "gearmand": options.theirs}
+    for each in options.against:
+        name = Path(each.split()[0]).name
+        servers[each if name in servers else name] = command_of(each)
     for command in servers.values():
         if shutil.which(command.split()[0].strip("'")) is None:
             raise BenchmarkError(

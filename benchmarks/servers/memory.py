@@ -64,6 +64,7 @@ def picked(figures: Figures) -> dict[str, Figure]:
         f"{title}, {name}": Figure(weights[name], less_is_better=True)
         for title, weights in figures.items()
         for name in WANTED
+        if title.split(", ")[0] in builds()
     }
 
 
