@@ -138,7 +138,7 @@ def misses(figures: Figures) -> list[str]:
 
 def tell(figures: Figures) -> str:
     """Lay out rates and costs beside each of the others, and what is wanted beside the first of them."""
-    tables = []
+    tables: list[str] = []
     for title, rows in comparisons(figures).items():
         wanted = [] if tables else ["wanted"]
         rates = ["jobs/s", "ours", title, "ratio", "rounds", *wanted]
