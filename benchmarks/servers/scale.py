@@ -72,7 +72,7 @@ def _decades(first: int, last: int) -> tuple[int, ...]:
 
 def _queued(ground: Ground, size: int) -> tuple[Workload, str]:
     ground.pile_up(size)
-    return Workload(jobs=20_000, clients=8, workers=8, depth=32, background=True), _PILE
+    return Workload(jobs=10_000, clients=8, workers=8, depth=32, background=True), _PILE
 
 
 def _idle(ground: Ground, size: int) -> tuple[Workload, str]:

@@ -42,7 +42,7 @@ WORKLOADS = {
     "foreground": Row(workload=Workload(jobs=100_000, clients=8, workers=8, depth=16), rate=2.5, cpu=3),
     "crowd": Row(workload=Workload(jobs=100_000, clients=50, workers=50, depth=20), rate=1.4, cpu=2.4),
     "4k": Row(workload=Workload(jobs=50_000, clients=8, workers=8, depth=16, size=4096), rate=3, cpu=3.5),
-    "herd": Row(workload=Workload(jobs=2_000, clients=1, workers=500), rate=20, cpu=25),
+    "herd": Row(workload=Workload(jobs=1_000, clients=1, workers=500), rate=20, cpu=25),
     "background": Row(
         workload=Workload(jobs=200_000, clients=8, workers=0, depth=32, background=True), rate=1.3, cpu=1.5
     ),
