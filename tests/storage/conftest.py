@@ -1,32 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""Database servers for all tests that do not kill them."""
+"""Database servers for the tests of stores."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.storage.engines import Engine, mariadb, memcached, postgres, redis
+from tests.storage.engines import Engine
+from tests.storage.places import ENGINES
 
 
-@pytest.fixture(scope="session")
-def postgres_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with postgres(tmp_path_factory.mktemp("postgres")).running() as running:
+@pytest.fixture(scope="class")
+def own_engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The engine of a class of tests, which they may kill; their attribute ``kind`` says which one it is."""
+    kind = request.cls.kind
+    with ENGINES[kind](tmp_path_factory.mktemp(kind)).running() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
-def mariadb_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with mariadb(tmp_path_factory.mktemp("mariadb")).running() as running:
-        yield running
+def _shared(kind: str) -> Callable[[pytest.TempPathFactory], Iterator[Engine]]:
+    @pytest.fixture(scope="session", name=f"{kind}_engine")
+    def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+        with ENGINES[kind](tmp_path_factory.mktemp(kind)).running() as running:
+            yield running
+
+    return engine
 
 
-@pytest.fixture(scope="session")
-def redis_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with redis(tmp_path_factory.mktemp("redis")).running() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def memcached_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with memcached(tmp_path_factory.mktemp("memcached")).running() as running:
-        yield running
+# For all tests that do not kill them.
+postgres_engine, mysql_engine, redis_engine, memcached_engine = map(_shared, ENGINES)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from geartrain import Client, Priority, ServerError, Worker
@@ -17,10 +16,9 @@ from geartrain.jobrecord import JobRecord
 from geartrain.storage import StoreError, open_store
 from geartrain.testing import ServerProcess, run_server
 from tests.job_servers import free_port
-from tests.storage.engines import Engine, mariadb, memcached, postgres, redis
-from tests.storage.urls import KINDS, mysql, url_of
+from tests.storage.engines import Engine
+from tests.storage.places import ENGINES, KINDS, clear, url_of
 
-ENGINES = {"postgres": postgres, "mysql": mariadb, "redis": redis, "memcached": memcached}
 PATIENCE = 20.0
 
 
@@ -30,15 +28,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     kind = request.param
     if kind == "sqlite":
         return url_of(kind, 0, tmp_path)
-    engine: Engine = request.getfixturevalue(f"{'mariadb' if kind == 'mysql' else kind}_engine")
-    url = url_of(kind, engine.port, tmp_path)
-    if kind == "postgres":
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("DROP TABLE IF EXISTS geartrain_jobs, geartrain_facts")
-    if kind == "mysql":
-        with mysql(engine) as cursor:
-            cursor.execute("DROP TABLE IF EXISTS geartrain_jobs, geartrain_pieces, geartrain_facts")
-    return url
+    engine: Engine = request.getfixturevalue(f"{kind}_engine")
+    clear(kind, engine)
+    return url_of(kind, engine.port, tmp_path)
 
 
 def kept(url: str) -> list[JobRecord]:

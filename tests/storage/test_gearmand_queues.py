@@ -16,7 +16,7 @@ from geartrain.storage import StoreError
 from geartrain.storage.gearmand import open_queue
 from tests.job_servers import Gearmand
 from tests.storage.engines import Engine
-from tests.storage.urls import mysql
+from tests.storage.places import mysql
 
 pytestmark = pytest.mark.interop
 
@@ -40,7 +40,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if kind == "sqlite":
         file = tmp_path / "queue.db"
         return Place(f"sqlite://{file}", "-q", "libsqlite3", f"--libsqlite3-db={file}")
-    engine: Engine = request.getfixturevalue(f"{'mariadb' if kind == 'mysql' else kind}_engine")
+    engine: Engine = request.getfixturevalue(f"{kind}_engine")
     if kind == "postgres":
         url = f"postgresql://postgres@127.0.0.1:{engine.port}/postgres"
         with psycopg.connect(url, autocommit=True) as connection:
@@ -224,22 +224,22 @@ class TestPostgres:
 
 
 class TestMySQL:
-    def test_a_table_from_before_there_was_a_time_is_read(self, mariadb_engine: Engine) -> None:
-        with mysql(mariadb_engine) as cursor:
+    def test_a_table_from_before_there_was_a_time_is_read(self, mysql_engine: Engine) -> None:
+        with mysql(mysql_engine) as cursor:
             cursor.execute("DROP TABLE IF EXISTS old")
             cursor.execute(
                 "CREATE TABLE old (unique_key varchar(64), function_name varchar(255), priority int, data longblob)"
             )
             cursor.execute("INSERT INTO old VALUES (NULL, 'f', NULL, NULL), ('u', 'f', 0, 'w')")
 
-        found = read(f"mysql://geartrain@127.0.0.1:{mariadb_engine.port}/test?table=old")
+        found = read(f"mysql://geartrain@127.0.0.1:{mysql_engine.port}/test?table=old")
 
         assert essence(found) == [(b"f", b"", 1, b"", 0), (b"f", b"u", 0, b"w", 0)]
 
     @pytest.mark.parametrize("words", ["table=missing", "charset=klingon"])
-    def test_what_is_not_there_is_named(self, mariadb_engine: Engine, words: str) -> None:
+    def test_what_is_not_there_is_named(self, mysql_engine: Engine, words: str) -> None:
         with pytest.raises(StoreError, match=r"missing|klingon|charset"):
-            read(f"mysql://geartrain@127.0.0.1:{mariadb_engine.port}/test?{words}")
+            read(f"mysql://geartrain@127.0.0.1:{mysql_engine.port}/test?{words}")
 
 
 class TestRedis:
