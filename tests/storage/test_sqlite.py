@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import sqlite3
 from collections.abc import Iterator
@@ -120,6 +121,17 @@ class TestSQLite(StoreContract):
         with pytest.raises(StoreError, match="not a database"):
             self.use()
         assert self.path.read_text().startswith("my letters")
+
+    def test_what_is_no_regular_file_is_left_alone(self) -> None:
+        """Root might name a device, such as /dev/null, which others need as it is."""
+        self.path.parent.mkdir()
+        os.mkfifo(self.path, 0o666)
+        before = self.path.stat()
+
+        with pytest.raises(StoreError, match=r"jobs\.db: this is no regular file"):
+            self.use()
+        assert self.path.stat() == before
+        assert [*self.path.parent.iterdir()] == [self.path]
 
     def test_a_folder_that_cannot_be_made_is_named(self) -> None:
         self.path.parent.write_text("")

@@ -91,6 +91,8 @@ class SQLiteStore(ThreadedStore):
         return self._connection
 
     def _take(self) -> sqlite3.Connection:
+        if self._path.exists() and not self._path.is_file():
+            raise StoreError(f"{self._path}: this is no regular file")  # whose mode would be changed below
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
