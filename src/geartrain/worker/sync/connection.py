@@ -17,19 +17,24 @@ __all__ = ["Connection"]
 # Bytes that a connection's jobs may have waiting to be sent. A job that streams more waits for a slow server instead
 # of filling the memory.
 HIGH_WATER = 1024 * 1024
-READ_SIZE = 256 * 1024  # bytes taken from the socket at once
+READ_SIZE = 64 * 1024  # bytes taken from the socket at once; for more the allocator asks the system each time
 FAREWELL = 2.0  # seconds for the last bytes to be sent and taken at the end
 
 _WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Connection:
-    """Moves bytes between a connected socket and a session."""
+    """Moves bytes between a connected socket and a session.
+
+    Attributes:
+        is_awaited: Whether the selector tells when the socket takes more.
+    """
 
     def __init__(self, sock: socket.socket, session: WorkerSession) -> None:
         self.session = session
         self.sock = sock
         self.is_lost = False
+        self.is_awaited = False
         self._outgoing = bytearray()
         self._room = threading.Condition()
         self._unsent = 0  # bytes reported since all had been sent

@@ -83,10 +83,15 @@ class Crew:
         for thread in self._threads:
             thread.start()
 
-    def do(self, task: Task) -> None:
-        """Have an idle thread make a call, soon."""
+    @property
+    def has_task(self) -> bool:
+        """Whether a task waits for a thread."""
+        return bool(self._tasks)
+
+    def do(self, task: Task, *, here: bool = False) -> None:
+        """Have an idle thread make a call, soon; one that asks itself does it *here*, after what it does now."""
         self._tasks.append(task)
-        if not (self._called and self._patience):
+        if not here and not (self._called and self._patience):
             self._called = True
             self._calls.put(True)
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """One run of a blocking worker: a thread that waits for sockets, and threads that do jobs.
 
-The shift, its sessions and the sockets belong to the thread that calls `run`; all others post to it. So no decision
-needs a lock, servers are answered however long a job takes, and a job without end cannot keep the worker from leaving.
+The shift, its sessions and the sockets belong to the thread that has the loop; all others post to it. That is the one
+that calls `run`, or the only one that does jobs, between two of them: see `Baton`. So no decision needs a lock, servers
+are answered however long a job takes, and a job without end cannot keep the worker from leaving.
 """
 
 import math
@@ -19,6 +20,7 @@ from geartrain.worker.job import Report
 from geartrain.worker.options import Reason, WorkerOptions
 from geartrain.worker.session import Assignment
 from geartrain.worker.shift import Shift
+from geartrain.worker.sync.baton import CAN_LEND, Baton
 from geartrain.worker.sync.calls import Call, Middleware, wrap
 from geartrain.worker.sync.child import Child, labour
 from geartrain.worker.sync.connection import Connection
@@ -54,14 +56,21 @@ class WorkerLoop:
         self._nursery = (
             Nursery(partial(labour, self._shift.functions, options)) if options.executor == "process" else None
         )
-        self._crew = Crew(options.concurrency, self._new_hand, PATIENCE if self._nursery is None else 0.0)
+        self._lends = options.concurrency == 1 and CAN_LEND
+        self._crew = Crew(
+            options.concurrency, self._new_hand, PATIENCE if self._nursery is None and not self._lends else 0.0
+        )
         self._mailbox = Mailbox()
         self._selector = selectors.DefaultSelector()
+        self._baton = Baton(self._selector)
+        self._is_lent = False
+        self._is_leaving = False
+        self._failure: BaseException | None = None  # of whoever had borrowed the loop
 
     @property
     def button(self) -> int:
-        """The descriptor that a byte may be written to, to have the loop look around."""
-        return self._mailbox.button
+        """The descriptor that a byte may be written to, to have the thread that called `run` look around."""
+        return self._baton.button
 
     # What any thread may call.
 
@@ -88,10 +97,13 @@ class WorkerLoop:
         self._crew.start()
         try:
             self._selector.register(self._mailbox.bell, selectors.EVENT_READ, self._mailbox.deliver)
-            self._turn()
-            while not self._shift.is_over(time.monotonic()):
-                self._wait()
-                self._turn()
+            self._mailbox.post(self._turn)
+            while not self._is_leaving:
+                if self._baton.keep(self._deadline):
+                    try:
+                        self._go_on()
+                    finally:
+                        self._baton.put_down()
         finally:
             self._leave()
         return self._shift.reason()
@@ -101,12 +113,25 @@ class WorkerLoop:
         self._mailbox.close()
         if self._nursery is not None:
             self._nursery.close()
+        self._baton.close()
         self._selector.close()
 
-    def _wait(self) -> None:
-        """Take what happens until something is due."""
-        deadline = min(self._shift.deadline(), self._crew.deadline)
-        patience = None if deadline == math.inf else max(deadline - time.monotonic(), 0.0)
+    def _go_on(self) -> None:
+        """Take what has happened, and do what is due."""
+        if self._failure is not None:
+            raise self._failure
+        self._wait(0.0)
+        self._turn()
+        self._is_leaving = self._shift.is_over(time.monotonic())
+
+    def _deadline(self) -> float:
+        """Return when something is due that nobody else will tell of; perhaps never."""
+        if self._failure is not None or self._shift.is_over(time.monotonic()):
+            return -math.inf
+        return min(self._shift.deadline(), self._crew.deadline)
+
+    def _wait(self, patience: float | None) -> None:
+        """Take what happens until the patience is over."""
         for key, _ in self._selector.select(patience):
             key.data()
 
@@ -131,13 +156,19 @@ class WorkerLoop:
             self._lost(link, connection, error)
 
     def _leave(self) -> None:
+        self._is_leaving = True
+        self._mailbox.post(_nothing)  # to whoever has borrowed the loop
+        self._baton.keep_for_good()
+        self._say_farewell()
+        self._crew.leave(wait=not self._shift.running)
+
+    def _say_farewell(self) -> None:
         self._shift.leave()
         if self._nursery is not None and self._shift.running:
             self._nursery.close()  # before others get the jobs
         for link in self._links:
             if link.connection is not None:
                 link.connection.leave()
-        self._crew.leave(wait=not self._shift.running)
 
     # What happens in between, in the same thread.
 
@@ -166,10 +197,10 @@ class WorkerLoop:
         except GeartrainError as error:
             self._lost(link, connection, error)
             return
-        interest = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.is_sending else 0)
-        key = self._selector.get_key(connection.sock)
-        if key.events != interest:
-            self._selector.modify(connection.sock, interest, key.data)
+        if connection.is_sending is not connection.is_awaited:
+            connection.is_awaited = connection.is_sending
+            interest = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.is_sending else 0)
+            self._selector.modify(connection.sock, interest, self._selector.get_key(connection.sock).data)
 
     def _lost(self, link: Link, connection: Connection, error: GeartrainError) -> None:
         self._selector.unregister(connection.sock)
@@ -181,7 +212,7 @@ class WorkerLoop:
         report = partial(self._report, connection, assignment.handle)
         codec = function.codec or self._options.codec
         job = AssignedJob(assignment, function.name, self._options.client_id, report, codec)
-        self._crew.do(partial(self._do, connection, job, function))
+        self._crew.do(partial(self._do, connection, job, function), here=self._is_lent)
 
     def _finish(self, connection: Connection, job: AssignedJob) -> None:
         self._shift.finish(connection.session, job, time.monotonic())
@@ -206,9 +237,36 @@ class WorkerLoop:
         except GeartrainError as error:
             self._mailbox.post(partial(self._give_up, error))
         else:
-            self._mailbox.post(partial(self._finish, connection, job))
+            if self._lends:
+                self._finish_and_go_on(connection, job)
+            else:
+                self._mailbox.post(partial(self._finish, connection, job))
+
+    def _finish_and_go_on(self, connection: Connection, job: AssignedJob) -> None:
+        """Have the loop until there is another job to do."""
+        if not self._baton.borrow():
+            return  # the worker has left without this thread
+        self._is_lent = True
+        try:
+            if self._mailbox.has_letters:
+                self._mailbox.deliver()  # among them what the job had to say before its end
+            self._finish(connection, job)
+            self._turn()
+            while not (self._is_leaving or self._crew.has_task or self._shift.is_over(now := time.monotonic())):
+                deadline = self._shift.deadline()
+                self._wait(None if deadline == math.inf else max(deadline - now, 0.0))
+                self._turn()
+        except BaseException as error:  # noqa: BLE001  # the keeper raises it
+            self._failure = error
+        finally:
+            self._is_lent = False
+            self._baton.give_back(self._deadline())
 
     def _report(self, connection: Connection, handle: bytes, report: Report) -> None:
         command, *arguments = report
         connection.wait_for_room(sum(map(len, arguments)))
         self._mailbox.post(partial(connection.session.work, command, handle, *arguments))
+
+
+def _nothing() -> None:
+    pass

@@ -45,6 +45,11 @@ class Mailbox:
                     self._button.send(b"!")
             return True
 
+    @property
+    def has_letters(self) -> bool:
+        """Whether there are calls to make."""
+        return bool(self._letters)
+
     def deliver(self) -> None:
         """Make the calls that were posted."""
         with contextlib.suppress(BlockingIOError):
