@@ -258,14 +258,32 @@ class TestAThreadThatWaits:
 
         monkeypatch.setattr(Connection, "read", noting)
         with ScriptedServer(serve) as server, Client(server.address) as client:
-            client.ping()
-            readers.clear()
-            for _ in range(1000):  # it does unless the client's own thread is at it
-                client.do("reverse", "ab")
+            for _ in range(1000):  # it does unless the client's own thread is at it, as with a new connection
+                client.ping()
                 if threading.current_thread() in readers:
                     break
+            readers.clear()
+            for _ in range(50):
+                client.do("reverse", "ab")
+                client.submit_background("reverse", "ab")
+                client.ping()
 
-            assert threading.current_thread() in readers
+            assert readers == {threading.current_thread()}
+            assert lent(client) == []
+
+    def test_gives_the_connection_back_when_it_need_not_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with ScriptedServer(serve) as server, Client(server.address) as client:
+            for _ in range(10):
+                client.ping()
+
+            def fail(*_: object) -> bytes:
+                raise ZeroDivisionError
+
+            monkeypatch.setattr(Session, "submit", fail)
+
+            with pytest.raises(ZeroDivisionError):
+                client.do("reverse", "ab")
+
             assert lent(client) == []
 
     def test_gives_the_connection_back_when_its_time_is_over(self) -> None:

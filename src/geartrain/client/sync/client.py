@@ -108,13 +108,14 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             CodecError: The codec cannot read the result.
         """
         deadline = Deadline(timeout, time.monotonic)
-        [job] = self._submit(
-            [JobRequest(function, workload, unique, priority, retries)], stream=False, until=deadline.at
-        )
+        hub = self._hub()
+        job = self._job(hub, JobRequest(function, workload, unique, priority, retries), stream=False)
         try:
+            hub.place([job], until=deadline.at, reads=True)
             return job.result(deadline.remaining())
         finally:
             job.abandon()
+            hub.give_back()
 
     def submit(
         self,
@@ -170,11 +171,12 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         wanted = JobRequest(function, workload, unique, priority)
         encoded = self._background(wanted, epoch_seconds(at, delay, time.time()), cron_of(cron, at, delay))
         job = BackgroundSubmission(hub, encoded, len(self._options.addresses))
-        hub.place([job], until=deadline.at)
         try:
+            hub.place([job], until=deadline.at, reads=True)
             return job.result(deadline.remaining())
         finally:
             job.abandon()
+            hub.give_back()
 
     def submit_background_many(self, requests: Iterable[JobRequest], *, timeout: float | None = None) -> list[Handle]:
         """Leave jobs with a server, with one write for all that go to the same one, and return their handles in order.
@@ -277,23 +279,16 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             for job in jobs:
                 job.abandon()
 
-    def _submit(
-        self, requests: Iterable[JobRequest], *, stream: bool = True, until: float | None = None
-    ) -> list[SubmittedJob[ResultT]]:
+    def _submit(self, requests: Iterable[JobRequest], *, stream: bool = True) -> list[SubmittedJob[ResultT]]:
         hub = self._hub()
-        options = self._options
-        jobs = [
-            SubmittedJob(
-                hub,
-                submission(each, prefix=options.prefix, codec=options.codec),
-                len(options.addresses),
-                options.codec,
-                stream=stream,
-            )
-            for each in requests
-        ]
-        hub.place(jobs, until=until)
+        jobs = [self._job(hub, each, stream=stream) for each in requests]
+        hub.place(jobs)
         return jobs
+
+    def _job(self, hub: Hub, wanted: JobRequest, *, stream: bool = True) -> SubmittedJob[ResultT]:
+        options = self._options
+        encoded = submission(wanted, prefix=options.prefix, codec=options.codec)
+        return SubmittedJob(hub, encoded, len(options.addresses), options.codec, stream=stream)
 
     # Values
 

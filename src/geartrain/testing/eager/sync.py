@@ -80,6 +80,8 @@ class _EagerHub(Hub):
         tickets: Sequence[Ticket],
         compose: Callable[[Session[Ticket]], bytes],
         until: float | None = None,
+        *,
+        reads: bool = False,
     ) -> None:
         self._check_open()
         options = self._worker._options
