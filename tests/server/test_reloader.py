@@ -3,7 +3,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,13 @@ from geartrain.server.logs import LogSetup
 from geartrain.server.reloader import Reloader
 
 RULES = "[[access]]\nmay = 'work'\n"
+
+
+@pytest.fixture(autouse=True)
+def _levels() -> Iterator[None]:
+    """Leave the loggers of this process as they were: a reload sets their levels."""
+    yield
+    LogSetup("none").stop()
 
 
 class Process:
