@@ -5,9 +5,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from geartrain._version import __version__
-from geartrain.admin import AdminClient
-from geartrain.client import Client, NotAllSubmitted, SubmittedJob, as_completed
-from geartrain.codecs import JSON, PICKLE, RAW, Codec
 from geartrain.errors import (
     ArgumentError,
     CodecError,
@@ -25,12 +22,15 @@ from geartrain.errors import (
     ServerError,
 )
 from geartrain.records import Data, Handle, JobRequest, JobStatus, Priority, Progress, Warn
-from geartrain.transport import TLS
-from geartrain.worker import AssignedJob, Worker
 
 if TYPE_CHECKING:
+    from geartrain.admin import AdminClient
     from geartrain.admin.aio import AsyncAdminClient
+    from geartrain.client import Client, NotAllSubmitted, SubmittedJob, as_completed
     from geartrain.client.aio import AsyncClient, AsyncSubmittedJob
+    from geartrain.codecs import JSON, PICKLE, RAW, Codec
+    from geartrain.transport import TLS
+    from geartrain.worker import AssignedJob, Worker
     from geartrain.worker.aio import AsyncAssignedJob, AsyncWorker
 
 __all__ = [
@@ -75,20 +75,28 @@ __all__ = [
     "as_completed",
 ]
 
-# What needs asyncio is loaded when it is asked for: who does without does not pay for it.
-_ASYNC = {
-    "AsyncAdminClient": "geartrain.admin.aio",
-    "AsyncAssignedJob": "geartrain.worker.aio",
-    "AsyncClient": "geartrain.client.aio",
-    "AsyncSubmittedJob": "geartrain.client.aio",
-    "AsyncWorker": "geartrain.worker.aio",
+# Loaded when it is asked for: who does without asyncio does not pay for it, nor a server for clients and workers, which
+# would be 4 MiB of its memory.
+_ELSEWHERE = {
+    name: module
+    for module, names in {
+        "geartrain.admin": ("AdminClient",),
+        "geartrain.admin.aio": ("AsyncAdminClient",),
+        "geartrain.client": ("Client", "NotAllSubmitted", "SubmittedJob", "as_completed"),
+        "geartrain.client.aio": ("AsyncClient", "AsyncSubmittedJob"),
+        "geartrain.codecs": ("Codec", "JSON", "PICKLE", "RAW"),
+        "geartrain.transport": ("TLS",),
+        "geartrain.worker": ("AssignedJob", "Worker"),
+        "geartrain.worker.aio": ("AsyncAssignedJob", "AsyncWorker"),
+    }.items()
+    for name in names
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _ASYNC:
+    if name not in _ELSEWHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_ASYNC[name]), name)
+    return getattr(import_module(_ELSEWHERE[name]), name)
 
 
 def __dir__() -> list[str]:
