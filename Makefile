@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 DECIDES := tests/core tests/protocol
 # Where the package is installed as users have it: built, with `protocol/` and `core/` compiled.
 COMPILED := $(VENV)-compiled
-SERVER_TESTS := $(DECIDES) tests/server tests/cli/test_gearmand.py tests/interop
+SERVER_TESTS := $(DECIDES) tests/server tests/cli/test_gearmand.py tests/fuzz tests/interop
 .DEFAULT_GOAL := help
 .PHONY: help demo examples check format test test-compiled docs crash fuzz soak bench bench-queues bench-durable clean
 

@@ -95,7 +95,7 @@ def _ask(chance: random.Random) -> Sequence[Message]:
                 Message(Command.GET_STATUS, (HANDLE,)),
                 Message(Command.GET_STATUS_UNIQUE, (chance.choice(_UNIQUES),)),
                 Message(Command.ECHO_REQ, (_workload(chance),)),
-                Message(Command.OPTION_REQ, (chance.choice((b"exceptions", b"token=let me in")),)),
+                Message(Command.OPTION_REQ, (chance.choice((b"exceptions", b"token=let-me-in-or-else")),)),
                 Message(Command.SET_CLIENT_ID, (chance.choice((b"me", b"Me-1234", b"a b", b"", b"i" * 200)),)),
             )
         )

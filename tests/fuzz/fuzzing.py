@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rounds of attacks on two live servers, one in clear text with a store, one with TLS.
+"""Rounds of attacks on two live servers, one in clear text with a store, one with TLS and rules of access.
 
 What an attacker says depends on the seed and on the number of its conversation alone, but for the handles that it is
 given, and for what the system makes of the order of things.
@@ -34,6 +34,20 @@ OPTIONS = (
     "--job-timeout=5",
     "--file-descriptors=4096",
 )
+# What some attackers may do and some may not.
+_RULES = """
+[[access]]
+functions = ["bystanders-*", "f", "two words", "App*"]
+may = ["submit", "work"]
+
+[[access]]
+token = "let-me-in-or-else"
+may = ["submit"]
+
+[[access]]
+address = "local"
+may = ["admin"]
+"""
 _SIDE_BY_SIDE = 16
 _KEPT = 400  # conversations, to be written down when one of them was too much
 
@@ -64,9 +78,13 @@ class Fuzzing:
         authority.cert_pem.write_to_path(str(self._folder / "ca"))
         issued = authority.issue_cert("localhost")
         issued.private_key_and_cert_chain_pem.write_to_path(str(self._folder / "server"))
-        store = f"--store=sqlite:///{self._folder}/jobs"
-        self._add("clear", None, store)
-        self._add("tls", TLS(ca=self._folder / "ca"), "--ssl", f"--ssl-certificate={self._folder}/server")
+        rules = self._folder / "rules.toml"
+        rules.write_text(_RULES)
+        encrypted = ("--ssl", f"--ssl-certificate={self._folder}/server", f"--config-file={rules}")
+        with contextlib.ExitStack() as stack:  # if one does not start, the other one ends
+            self._add(stack, "clear", None, f"--store=sqlite:///{self._folder}/jobs")
+            self._add(stack, "tls", TLS(ca=self._folder / "ca"), *encrypted)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -106,8 +124,8 @@ class Fuzzing:
             await target.tidy_up()
             target.check_log()
 
-    def _add(self, name: str, tls: TLS | None, *words: str) -> None:
-        server = self._stack.enter_context(ServerProcess(*OPTIONS, *words))
+    def _add(self, stack: contextlib.ExitStack, name: str, tls: TLS | None, *words: str) -> None:
+        server = stack.enter_context(ServerProcess(*OPTIONS, *words))
         port = server.port
         # A name that no conversation has a chance to come upon.
         bystanders = Bystanders(f"localhost:{port}", tls, f"bystanders-{random.SystemRandom().randrange(2**64):x}")

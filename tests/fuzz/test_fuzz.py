@@ -17,7 +17,7 @@ from tests.fuzz.bystanders import Bystanders
 from tests.fuzz.fuzzing import Fuzzing
 from tests.fuzz.target import check_lines, check_rows
 
-PACKETS = 4000
+PACKETS = 3000
 LINE = "  ERROR 2026-01-31 12:00:00.000000 [server ] "
 
 
