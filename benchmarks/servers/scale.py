@@ -89,7 +89,7 @@ def _abilities(ground: Ground, size: int) -> tuple[Workload, str]:
 
 
 def _asleep(ground: Ground, size: int) -> tuple[Workload, str]:
-    return Workload(jobs=1_000, clients=1, workers=size), f"asleep-{size}"
+    return Workload(jobs=500, clients=1, workers=size), f"asleep-{size}"
 
 
 def _streams(ground: Ground, size: int) -> tuple[Workload, str]:
