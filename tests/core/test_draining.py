@@ -82,6 +82,21 @@ def test_no_job_is_handed_out_any_more(wire: Wire, client: WirePeer, worker: Wir
     assert worker.packets() == [(Command.NO_JOB,)]
 
 
+def test_grabs_that_last_are_answered(wire: Wire) -> None:
+    """Each worker whose jobs nobody may have any more wakes the next, as long as there is one."""
+    wire.connect().submit(b"g", how=Command.SUBMIT_JOB_BG)
+    asking = [worker_of(wire) for _ in range(2)]
+    for worker in asking:
+        worker.send(Command.OPTION_REQ, b"lasting-grabs")
+        worker.send(Command.GRAB_JOB_ALL)
+        worker.packets()
+
+    drain(wire)
+
+    assert [worker.packets() for worker in asking] == [[(Command.NO_JOB,)]] * 2
+    assert all(worker.is_closed for worker in asking)
+
+
 def test_a_submission_is_not_answered_so_that_it_can_go_elsewhere(
     wire: Wire, client: WirePeer, worker: WirePeer
 ) -> None:

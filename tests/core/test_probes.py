@@ -94,6 +94,20 @@ def test_one_that_works_is_left_alone(wire: Wire, worker: WirePeer) -> None:
     assert worker.packets() == []
 
 
+def test_one_whose_grab_lasts_was_there_a_moment_ago() -> None:
+    wire = Wire(JobServerOptions(probe_after=0.4))
+    worker = wire.connect()
+    worker.send(Command.CAN_DO, b"f")
+    worker.send(Command.OPTION_REQ, b"lasting-grabs")
+    worker.send(Command.GRAB_JOB_ALL)
+    worker.packets()
+
+    for _ in range(2):
+        wire.advance(0.4)
+
+    assert worker.packets() == []
+
+
 def test_one_that_can_do_nothing_is_left_alone(wire: Wire) -> None:
     idle = wire.connect()
     idle.send(Command.PRE_SLEEP)

@@ -311,3 +311,66 @@ class TestBed:
 
         assert busy.packets() == []
         assert spare.packets() == [NOOP]
+
+
+class TestAWorkerThatIsNotListenedTo:
+    """What it causes waits for others, so that it is not read from for a while."""
+
+    def worker(self, wire: Wire, *, sleeps: bool = True) -> WirePeer:
+        worker = wire.connect()
+        worker.send(Command.CAN_DO, b"f")
+        if sleeps:
+            worker.send(Command.PRE_SLEEP)
+        return worker
+
+    def test_is_not_woken_before_it_is_again(self, wire: Wire) -> None:
+        deaf, other = self.worker(wire), self.worker(wire)
+        assert wire.server.turn_deaf(deaf.peer)
+        wire.connect().submit(b"f")
+        assert (deaf.packets(), other.packets()) == ([], [(Command.NOOP,)])
+
+        wire.server.listen_again(deaf.peer)
+        assert deaf.packets() == [(Command.NOOP,)]
+        assert deaf.ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
+
+    def test_is_not_waited_for_if_it_was_coming(self, wire: Wire) -> None:
+        deaf, other = self.worker(wire), self.worker(wire)
+        wire.connect().submit(b"f")
+        assert deaf.packets() == [(Command.NOOP,)]
+
+        assert not wire.server.turn_deaf(deaf.peer)
+        assert other.packets() == [(Command.NOOP,)]
+
+    def test_keeps_the_job_that_it_was_handed(self, wire: Wire) -> None:
+        deaf = self.worker(wire, sleeps=False)
+        deaf.send(Command.OPTION_REQ, b"lasting-grabs")
+        deaf.send(Command.GRAB_JOB_ALL)
+        wire.connect().submit(b"f")
+        assert deaf.packets()[-1][0] is Command.JOB_ASSIGN_UNIQ
+
+        assert not wire.server.turn_deaf(deaf.peer)
+        wire.advance(100.0)
+        assert wire.server.running() == {b"f": 1}
+
+    def test_is_handed_none(self, wire: Wire) -> None:
+        deaf = self.worker(wire, sleeps=False)
+        deaf.send(Command.OPTION_REQ, b"lasting-grabs")
+        deaf.send(Command.GRAB_JOB_ALL)
+        deaf.packets()
+
+        assert not wire.server.turn_deaf(deaf.peer)
+        wire.connect().submit(b"f")
+        assert deaf.packets() == [(Command.NO_JOB,)]
+
+    def test_is_not_woken_if_it_can_do_nothing_or_is_woken_already(self, wire: Wire) -> None:
+        idle = wire.connect()
+        idle.send(Command.PRE_SLEEP)
+        assert wire.server.turn_deaf(idle.peer)
+        wire.server.listen_again(idle.peer)
+        assert idle.packets() == []
+        worker = self.worker(wire)
+        wire.connect().submit(b"f")
+        assert worker.packets() == [(Command.NOOP,)]
+
+        wire.server.listen_again(worker.peer)
+        assert worker.packets() == []

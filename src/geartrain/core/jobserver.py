@@ -264,6 +264,17 @@ class JobServer:
         self._error(peer, _error_packet(error.code, error.text))
         peer.closing = True
 
+    def turn_deaf(self, peer: Peer) -> bool:
+        """Take note that a peer is not read from for a while, so that it is no use to wake it.
+
+        Return whether it sleeps; then it has to be woken when it is read from again, by `listen_again`.
+        """
+        return self._scheduler.turn_deaf(peer)
+
+    def listen_again(self, peer: Peer) -> None:
+        """Wake a peer that slept when it was last read from."""
+        self._scheduler.listen_again(peer)
+
     def turn_away(self, host: str, refusal: Refused) -> bytes:
         """Take note that there was no room for a peer, and return what to tell it."""
         self.refused[refusal.limit] += 1

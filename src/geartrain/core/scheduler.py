@@ -333,6 +333,21 @@ class Scheduler:
             job.worker.release(job.handle)
         self.fail(job)
 
+    def turn_deaf(self, peer: Peer) -> bool:
+        """Count on a worker for nothing while it is not listened to. Return whether it slept, and has to be woken."""
+        slept = peer.asleep and not peer.is_asking
+        came_for = self.wakeups.rouse(peer)
+        if came_for is not None:
+            self.wakeups.settle(came_for)
+        return slept
+
+    def listen_again(self, peer: Peer) -> None:
+        """Wake a worker that slept when it was last listened to; there may be a job for it since."""
+        if peer.awake:
+            for ability in peer.abilities.values():
+                self.wakeups.wake(peer, ability.queue)
+                return
+
     def retire(self, peer: Peer) -> None:
         """Give a peer no further job, and let it wait for none but those that run."""
         self.disable_all(peer)

@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         "_pauses",
         "_pump",
         "_receive",
+        "_slept",
         "is_slow",
         "peer",
         "transport",
@@ -78,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._receive = pump.job_server.receive
         self._is_known = False  # to the core
         self._pauses = 0
+        self._slept = False
         self._acknowledge: Callable[[], None] | None = None
         self.is_slow = False
         self.peer: Peer
@@ -145,12 +147,18 @@ class Connection(asyncio.Protocol):
         self._read_on(_PARKED)
 
     def hold(self) -> None:
-        """Stop reading for a while: what it has caused waits for others."""
+        """Stop reading for a while: what it has caused waits for others. Meanwhile it could not answer a wake-up."""
         self._pause(_HELD)
+        if self._is_known:
+            self._slept = self._pump.job_server.turn_deaf(self.peer)
+            self._pump.schedule()
 
     def let_go(self) -> None:
         """Go on reading."""
         self._read_on(_HELD)
+        if self._is_known and self._slept:
+            self._pump.job_server.listen_again(self.peer)
+            self._pump.schedule()
 
     def _pause(self, reason: int) -> None:
         if not self._pauses:
