@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.arguments import positive
 from benchmarks.machine import describe, redis_version
 from benchmarks.page import ROOT, fill
 from benchmarks.queues import report
@@ -108,24 +109,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "contestant", nargs="*", help="a system, such as celery, or one of its settings, celery-solo; all without"
     )
-    parser.add_argument("--rounds", type=_positive, default=3, metavar="N", help="how often to measure each (3)")
+    parser.add_argument("--rounds", type=positive, default=3, metavar="N", help="how often to measure each (3)")
     parser.add_argument(
         "--seconds", type=float, default=1.5, metavar="S", help="for how long to measure each figure (1.5)"
     )
     parser.add_argument(
-        "--jobs", type=_positive, default=100_000, metavar="N", help="at most so many for a figure (100000)"
+        "--jobs", type=positive, default=100_000, metavar="N", help="at most so many for a figure (100000)"
     )
-    parser.add_argument("--warm-up", type=_positive, default=50, metavar="N", help="jobs ahead that do not count (50)")
+    parser.add_argument("--warm-up", type=positive, default=50, metavar="N", help="jobs ahead that do not count (50)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file, round by round")
     parser.add_argument("--write", action="store_true", help="write tables and picture into the documentation")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
-    return number
 
 
 if __name__ == "__main__":

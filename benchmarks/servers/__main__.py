@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.arguments import positive
 from benchmarks.contenders import GEARMAND, OURS, command_of
 from benchmarks.load import compile_floor, compile_load
 from benchmarks.machine import describe
@@ -138,8 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("workload", nargs="*", help=f"rows of the table alone: {', '.join(WORKLOADS)}")
     parser.add_argument("--only", metavar="PARTS", help=f"some of {parts}; without, all but day")
     parser.add_argument("--yahoo-day", action="store_true", help="only the part day")
-    parser.add_argument("--rounds", type=_positive, default=5, metavar="N", help="how often to measure each pair (5)")
-    parser.add_argument("--jobs", type=_positive, default=sys.maxsize, metavar="N", help="at most so many of anything")
+    parser.add_argument("--rounds", type=positive, default=5, metavar="N", help="how often to measure each pair (5)")
+    parser.add_argument("--jobs", type=positive, default=sys.maxsize, metavar="N", help="at most so many of anything")
     parser.add_argument("--ours", default=OURS, metavar="COMMAND", help="another server in place of ours")
     parser.add_argument("--theirs", default=GEARMAND, metavar="COMMAND", help="another server in place of Debian's")
     parser.add_argument(
@@ -162,13 +163,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--write", action="store_true", help=f"write tables and pictures of {PAGE.relative_to(ROOT)}")
     parser.add_argument("--render", action="store_true", help="write them again from the figures that are kept there")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
-    return number
 
 
 if __name__ == "__main__":

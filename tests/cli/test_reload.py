@@ -175,13 +175,7 @@ def test_nothing_secret_is_written(config: Config, tmp_path: Path) -> None:
         hup(server, "Reloaded; changed options: access")
         server.stop()
         written = "\n".join([*server.lines, *said])
-    checked = subprocess.run(
-        [sys.executable, "-m", "geartrain.cli.gearmand", f"--config-file={config.path}", "--check-args"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    checked = check_args(config)
     assert checked.returncode == 0
 
     for secret in (KNOWN, OTHER, "too short"):
@@ -189,11 +183,9 @@ def test_nothing_secret_is_written(config: Config, tmp_path: Path) -> None:
     assert "WRONG_TOKEN" in written
 
 
-def test_warnings_are_told_by_check_args_too(config: Config) -> None:
-    config.write(RULES)
-    config.path.chmod(0o644)
-
-    checked = subprocess.run(
+def check_args(config: Config) -> subprocess.CompletedProcess[str]:
+    """Have the file looked at by a command that does nothing else."""
+    return subprocess.run(
         [sys.executable, "-m", "geartrain.cli.gearmand", f"--config-file={config.path}", "--check-args"],
         capture_output=True,
         text=True,
@@ -201,6 +193,13 @@ def test_warnings_are_told_by_check_args_too(config: Config) -> None:
         check=False,
         env={name: value for name, value in os.environ.items() if not name.startswith("GEARMAND_")},
     )
+
+
+def test_warnings_are_told_by_check_args_too(config: Config) -> None:
+    config.write(RULES)
+    config.path.chmod(0o644)
+
+    checked = check_args(config)
 
     assert checked.returncode == 0
     assert f"{config.path} holds tokens, and every user of this machine may read or change it" in checked.stderr

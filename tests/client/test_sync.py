@@ -348,11 +348,7 @@ class TestAThreadThatWaits:
 
         with ScriptedServer(hold, serve) as server, Client(server.address) as client:
             held = client.submit("f")
-            while held.handle is None:
-                with pytest.raises(JobTimeout):
-                    held.result(0.01)
-            line = held.line
-            assert isinstance(line, Connection)
+            line = line_of(held)
             with monkeypatch.context() as broken:
                 broken.setattr(line, "read", interrupted)
                 broken.setattr(line, "wait", lambda _: True)
@@ -380,11 +376,7 @@ class TestAThreadThatWaits:
 
         with ScriptedServer(script) as server, Client(server.address) as client:
             job = client.submit("f")
-            while job.handle is None:
-                with pytest.raises(JobTimeout):
-                    job.result(0.01)
-            line = job.line
-            assert isinstance(line, Connection)
+            line = line_of(job)
             with monkeypatch.context() as broken:
                 broken.setattr(line, "wait", interrupted)
                 with pytest.raises(raised, match="by the handler of a signal"):
@@ -403,6 +395,15 @@ class TestAThreadThatWaits:
             [job] = as_completed([client.submit("reverse", "ab")], timeout)
             [job] = as_completed(iter([job]), timeout)
             assert list(job.events(timeout)) == []
+
+
+def line_of(job: SubmittedJob) -> Connection:
+    """Return the connection of a job, once a server has taken it."""
+    while job.handle is None:
+        with pytest.raises(JobTimeout):
+            job.result(0.01)
+    assert isinstance(job.line, Connection)
+    return job.line
 
 
 def lent(client: Client) -> list[Connection]:

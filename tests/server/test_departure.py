@@ -6,7 +6,7 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ from geartrain import Client, ConnectionLost
 from geartrain.jobrecord import Batch, JobRecord
 from geartrain.protocol import Command, request
 from geartrain.server import Endpoint, Server, ServerOptions, departure
-from geartrain.server import server as server_module
 from geartrain.storage import Opened, Store
 from geartrain.testing import ServerProcess
 from tests.client.peers import RawWorker
@@ -110,13 +109,9 @@ class StuckStore:
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> StuckStore:
+def store(serve_with: Callable[[Store], None]) -> StuckStore:
     stuck = StuckStore()
-
-    def open_store(url: str) -> Store:
-        return stuck
-
-    monkeypatch.setattr(server_module, "open_store", open_store)
+    serve_with(stuck)
     return stuck
 
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,6 @@ from geartrain.core import Durability
 from geartrain.jobrecord import Batch, JobRecord
 from geartrain.protocol import Command, request
 from geartrain.server import Endpoint, Server, ServerOptions
-from geartrain.server import server as server_module
 from geartrain.storage import Opened, Store, StoreError
 from geartrain.testing import ServerProcess, run_server
 
@@ -59,13 +58,9 @@ class GatedStore:
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> GatedStore:
+def store(serve_with: Callable[[Store], None]) -> GatedStore:
     gated = GatedStore()
-
-    def open_store(url: str) -> Store:
-        return gated
-
-    monkeypatch.setattr(server_module, "open_store", open_store)
+    serve_with(gated)
     return gated
 
 

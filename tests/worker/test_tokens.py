@@ -32,14 +32,19 @@ def guarded() -> Iterator[str]:
         yield server.address
 
 
-def test_a_worker_with_one_is_given_jobs(shell: str, guarded: str) -> None:
-    worker = ShelledWorker(shell, guarded, token=KNOWN)
+def echoing(shell: str, server: str) -> ShelledWorker:
+    """Return a worker that knows a token, and answers ``f`` with what it is given."""
+    worker = ShelledWorker(shell, server, token=KNOWN)
 
     @worker.function
     async def f(job: AsyncAssignedJob) -> bytes:
         return job.workload
 
-    with working(worker), Client(guarded, token=OTHER) as client:
+    return worker
+
+
+def test_a_worker_with_one_is_given_jobs(shell: str, guarded: str) -> None:
+    with working(echoing(shell, guarded)), Client(guarded, token=OTHER) as client:
         assert client.do("f", b"x", timeout=PATIENCE) == b"x"
 
 
@@ -64,13 +69,7 @@ def test_a_worker_that_knows_a_wrong_one_is_told_so(guarded: str, caplog: pytest
 
 
 def test_a_server_that_knows_of_no_tokens_does_not_need_one(shell: str, server: str) -> None:
-    worker = ShelledWorker(shell, server, token=KNOWN)
-
-    @worker.function
-    async def f(job: AsyncAssignedJob) -> bytes:
-        return job.workload
-
-    with working(worker), Client(server, token=KNOWN) as client:
+    with working(echoing(shell, server)), Client(server, token=KNOWN) as client:
         assert client.do("f", b"x", timeout=PATIENCE) == b"x"
         assert client.ping() < PATIENCE
 

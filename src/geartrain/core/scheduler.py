@@ -413,11 +413,7 @@ class Scheduler:
         worker = job.worker
         assert worker is not None, "only a running job times out"
         worker.release(job.handle)
-        log.warning(
-            "Worker timeout reached on job, requeueing: %s %s",
-            job.handle.decode(errors="replace"),
-            printable(job.unique).decode(errors="replace"),
-        )
+        log.warning("Worker timeout reached on job, requeueing: %s", _shown(job))
         self._give_back(job)
 
     def _take_back(self, peer: Peer, job: Job) -> None:
@@ -425,11 +421,7 @@ class Scheduler:
         if job.worker is not peer:
             return  # it was cancelled meanwhile, or took too long
         peer.release(job.handle)
-        log.warning(
-            "Worker did not take the job that it was handed, requeueing: %s %s",
-            job.handle.decode(errors="replace"),
-            printable(job.unique).decode(errors="replace"),
-        )
+        log.warning("Worker did not take the job that it was handed, requeueing: %s", _shown(job))
         self._requeue(job)
         self.wakeups.wake_all(job.queue)
 
@@ -437,12 +429,7 @@ class Scheduler:
         """Let a job that lost its worker wait again, or give it up when that happened too often."""
         job.retries += 1
         if 0 <= self._retries <= job.retries:
-            log.log(
-                NOTICE,
-                "Dropped job due to max retry count: %s %s",
-                job.handle.decode(errors="replace"),
-                printable(job.unique).decode(errors="replace"),
-            )
+            log.log(NOTICE, "Dropped job due to max retry count: %s", _shown(job))
             self.fail(job)
         else:
             self._requeue(job)
@@ -494,3 +481,8 @@ class Scheduler:
         if len(self._filled) < len(abilities):
             return [abilities[queue.name] for queue in self._filled if queue.name in abilities]
         return [ability for ability in abilities.values() if ability.queue.runnable]
+
+
+def _shown(job: Job) -> str:
+    """Return the handle and the unique of a job as they can stand in the log."""
+    return f"{job.handle.decode(errors='replace')} {printable(job.unique).decode(errors='replace')}"
