@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: MIT
+"""From bytes to packets, in whatever pieces they arrive.
+
+The reader does no I/O and knows no meaning. Bytes go in by `feed`; `advance` moves from one whole packet or text line
+to the next, and the reader then answers questions about the current one. Arguments are sliced out when they are asked
+for. A caller may stop at any packet: what is left stays here until it goes on.
+
+Memory grows only by bytes that did arrive: the length in a header reserves nothing. A packet that is not complete is a
+list of the pieces that have come, joined once when the last one is there.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from mypy_extensions import i32, i64
+
+from geartrain.errors import RemoteProtocolError
+from geartrain.protocol._binary import find_nul, read_i32_be
+from geartrain.protocol.commands import ARGUMENTS, Command
+from geartrain.protocol.limits import MAX_LINE, MAX_PACKET
+from geartrain.protocol.packets import REQUEST, RESPONSE
+
+__all__ = ["Reader"]
+
+_HEADER: Final = 12  # bytes: magic, type, length
+_UNSIGNED: Final = 2**32 - 1
+_TYPES: Final = len(ARGUMENTS)  # packet types go from 1 to this
+_OFFSETS: Final = 4  # separators whose places are kept; packets with more arguments are rare
+_TEXT: Final = 0
+_WRONG_MAGIC: Final = -1
+_RETURN: Final = 13
+# By packet type; a list is the quickest table there is.
+_COUNTS: Final = [-1] + [len(ARGUMENTS[Command(number)]) for number in range(1, _TYPES + 1)]
+
+# Perl's workers send a bare handle when the data is empty or "0". gearmand makes sense of the bytes behind it, and the
+# job is run again and again.
+_DATA_MAY_LACK: Final = frozenset(
+    map(int, (Command.WORK_DATA, Command.WORK_WARNING, Command.WORK_COMPLETE, Command.WORK_EXCEPTION))
+)
+
+
+class Reader:
+    """Cuts a stream of bytes into packets and text lines.
+
+    Args:
+        magic: The magic that packets must have: ``REQUEST`` in a server, ``RESPONSE`` elsewhere.
+        max_packet: The largest body accepted, in bytes.
+        max_line: The longest text line accepted, in bytes with its line end.
+
+    Attributes:
+        command: The type of the current packet. ``Command.TEXT`` is a text line, whose only argument is the line
+            without its end, ``Command.WRONG_MAGIC`` a packet with the magic of the other direction.
+    """
+
+    __slots__ = (
+        "_begin",
+        "_data",
+        "_end",
+        "_first",
+        "_fourth",
+        "_is_short",
+        "_magic",
+        "_max_line",
+        "_max_packet",
+        "_needed",
+        "_next",
+        "_partial",
+        "_pieces",
+        "_second",
+        "_size",
+        "_start",
+        "_third",
+        "command",
+    )
+
+    def __init__(self, magic: int, max_packet: int = MAX_PACKET, max_line: int = MAX_LINE) -> None:
+        self._magic: i32 = i32(magic)
+        self._max_packet: i64 = max_packet
+        self._max_line: i64 = max_line
+        self._pieces: list[bytes] = []  # of a packet or line whose end has not come yet
+        self._partial: i64 = 0  # bytes in them
+        self._needed: i64 = 0  # nothing can be complete before there are that many
+        self._data = b""
+        self._size: i64 = 0
+        self._next: i64 = 0  # where the next packet begins
+        # The current packet: where it begins, where its body does, where it ends, and the places of its separators.
+        self.command: i32 = _TEXT
+        self._begin: i64 = 0
+        self._start: i64 = 0
+        self._end: i64 = 0
+        self._first: i64 = 0
+        self._second: i64 = 0
+        self._third: i64 = 0
+        self._fourth: i64 = 0
+        self._is_short = False  # the last argument and the separator before it are missing
+
+    @property
+    def held(self) -> int:
+        """Number of bytes that `advance` has not passed yet."""
+        return self._partial + self._size - self._next
+
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes are left that `advance` has not looked at; a packet without its end is none of them."""
+        return self._next < self._size
+
+    def feed(self, data: bytes) -> None:
+        """Take further bytes from the peer."""
+        if self._pieces:
+            self._pieces.append(data)
+            self._partial += len(data)
+            if self._partial < self._needed:
+                return
+            data = b"".join(self._pieces)
+            self._pieces = []
+            self._partial = 0
+        elif self._next < self._size:
+            data = self._data[self._next :] + data
+        self._data = data
+        self._size = len(data)
+        self._next = 0
+
+    def advance(self) -> bool:
+        """Move to the next packet or line, or return False: no further one is complete.
+
+        Raises:
+            RemoteProtocolError: The bytes are not Gearman. The connection cannot be used any more.
+        """
+        position: i64 = self._next
+        size: i64 = self._size
+        if position >= size:
+            self._data = b""
+            self._size = self._next = 0
+            return False
+        data = self._data
+        if data[position]:
+            return self._advance_line(position)
+        start: i64 = position + _HEADER
+        if start > size:
+            return self._wait(position, _HEADER)
+        magic: i32 = read_i32_be(data, position)
+        command: i32 = read_i32_be(data, position + 4)
+        length: i64 = i64(read_i32_be(data, position + 8)) & _UNSIGNED
+        if magic != self._magic or command < 1 or command > _TYPES or length > self._max_packet:
+            command = self._check_header(position)
+        end: i64 = start + length
+        if end > size:
+            return self._wait(position, _HEADER + length)
+        self.command = command
+        self._begin = position
+        self._start = start
+        self._end = end
+        self._next = end
+        self._is_short = False
+        if command > 0:
+            count: i64 = _COUNTS[command]
+            if count > 1:
+                self._find_separators(count)
+        return True
+
+    def keep(self) -> None:
+        """Let the current packet be the next one again."""
+        self._next = self._begin
+
+    def body(self) -> bytes:
+        """Return all arguments with the NUL bytes between them."""
+        body = self._data[self._start : self._end]
+        return body + b"\0" if self._is_short else body
+
+    def argument(self, index: i64) -> bytes:
+        """Return an argument of the current packet, counted from 0; one of the first four, or the last of five."""
+        start: i64 = self._start
+        end: i64 = self._end
+        if index == 0:
+            if _COUNTS[self.command] > 1 and self.command > 0:
+                end = self._first
+        elif index == 1:
+            start = self._first + 1
+            if _COUNTS[self.command] > 2:
+                end = self._second
+        elif index == 2:
+            start = self._second + 1
+            if _COUNTS[self.command] > 3:
+                end = self._third
+        elif index == 3:
+            start = self._third + 1
+            if _COUNTS[self.command] > 4:
+                end = self._fourth
+        else:
+            start = self._fourth + 1
+        return self._data[start:end]
+
+    def arguments(self) -> list[bytes]:
+        """Return all arguments of the current packet; bytes behind a type that takes none are ignored, as always."""
+        command = self.command
+        if command < 1:
+            return [self.body()]
+        count = _COUNTS[command]
+        if count == 0:
+            return []
+        return self.body().split(b"\0", count - 1)
+
+    def _advance_line(self, position: i64) -> bool:
+        data = self._data
+        end: i64 = data.find(b"\n", position, position + self._max_line)
+        if end < 0:
+            if self._size - position >= self._max_line:
+                raise RemoteProtocolError(f"a text line may have {self._max_line} bytes", "ARGUMENT_TOO_LARGE")
+            return self._wait(position, 0)
+        self.command = _TEXT
+        self._begin = self._start = position
+        self._end = end - 1 if end > position and data[end - 1] == _RETURN else end
+        self._next = end + 1
+        return True
+
+    def _wait(self, position: i64, needed: i64) -> bool:
+        """Keep the beginning of what is not complete."""
+        self._pieces = [self._data[position:] if position else self._data]
+        self._partial = self._size - position
+        self._needed = needed
+        self._data = b""
+        self._size = self._next = 0
+        return False
+
+    def _find_separators(self, count: i64) -> None:
+        data = self._data
+        end: i64 = self._end
+        place: i64 = find_nul(data, self._start, end)
+        self._first = place
+        if count > 2 and place >= 0:
+            place = find_nul(data, place + 1, end)
+            self._second = place
+            if count > 3 and place >= 0:
+                place = find_nul(data, place + 1, end)
+                self._third = place
+                found: i64 = 3
+                while found < count - 1 and place >= 0:
+                    place = find_nul(data, place + 1, end)
+                    found += 1
+                    if found == _OFFSETS:
+                        self._fourth = place
+        if place < 0:
+            self._lack_separator()
+
+    def _lack_separator(self) -> None:
+        if self.command not in _DATA_MAY_LACK:
+            command = Command(self.command)
+            names: Sequence[str] = ARGUMENTS[command]
+            count = self.body().count(b"\0") + 1
+            raise RemoteProtocolError(f"{command.name} takes {len(names)} arguments ({', '.join(names)}), not {count}")
+        self._first = self._end
+        self._is_short = True
+
+    def _check_header(self, position: i64) -> i32:
+        """Return the type of a packet with the other direction's magic; raise for any other header."""
+        data = self._data
+        magic = int.from_bytes(data[position : position + 4], "big")
+        command = int.from_bytes(data[position + 4 : position + 8], "big")
+        length = int.from_bytes(data[position + 8 : position + _HEADER], "big")
+        if magic not in (REQUEST, RESPONSE):
+            raise RemoteProtocolError(
+                f"a packet begins with \\0REQ or \\0RES, not {magic.to_bytes(4, 'big')!r}", "INVALID_MAGIC"
+            )
+        if not 0 < command <= _TYPES:
+            raise RemoteProtocolError(f"packet types go from 1 to {_TYPES}, not {command}", "INVALID_COMMAND")
+        if length > self._max_packet:
+            name = Command(command).name
+            text = f"a packet may have {self._max_packet} bytes, not {length} as this {name} announces"
+            raise RemoteProtocolError(text, "ARGUMENT_TOO_LARGE")
+        return _WRONG_MAGIC
