@@ -44,8 +44,13 @@ __all__ = [
 ]
 
 VARIABLE = "GEARTRAIN_COMPILE"
-MYPYC = "mypy>=1.14"  # which mypyc is a part of
-FOLDERS = ("src/geartrain/protocol", "src/geartrain/core")
+MYPYC = "mypy>=2.0"  # which mypyc is a part of
+FOLDERS = (
+    "src/geartrain/protocol",
+    "src/geartrain/core",
+    "src/geartrain/core/commands",
+    "src/geartrain/reactor",
+)
 
 Settings: TypeAlias = Mapping[str, str | list[str] | None] | None
 

@@ -5,14 +5,14 @@ It does for a `JobServer` what the server around it does: it cuts bytes into pac
 of each turn, collects replies of those peers only that the core names, and plays the store.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from geartrain.core import Durability, JobServer, JobServerOptions, Peer, PriorityScope
+from geartrain.core import CommitOutcome, Durability, JobServer, JobServerOptions, Peer, PriorityScope
 from geartrain.core.access import ADMIN, SUBMIT, WORK, AccessRules, Rule, digest_of
-from geartrain.jobrecord import Batch, JobRecord
-from geartrain.protocol import REQUEST, Parser
+from geartrain.core.changes import Change, Forget, Put, PutNew
+from geartrain.core.record import JobRecord
+from geartrain.protocol import REQUEST, Reader
 from geartrain.testing.clock import FakeClock
 
 __all__ = ["RECORD_FIELDS", "TOKEN", "Conversation", "read_options"]
@@ -78,22 +78,22 @@ class Conversation:
         self._clock = FakeClock()
         self._server = JobServer(read_options(options), self._clock)
         self._peers: dict[int, Peer] = {}
-        self._parsers: dict[int, Parser] = {}
-        self._batch: Batch | None = None
+        self._batch: list[Change] | None = None
         self._stored: dict[int, JobRecord] = {}
 
     # Input.
 
     def connect(self, number: int, host: str, *, local: bool) -> None:
         """Let a peer connect."""
-        self._peers[number] = self._server.connect(host, number, local=local)
-        self._parsers[number] = Parser(REQUEST)
+        self._peers[number] = self._server.connect(host, number, local=local, reader=Reader(REQUEST))
 
     def send(self, number: int, data: bytes) -> None:
         """Let bytes arrive from a peer; the server does not read from one that it is about to close."""
         peer = self._peers[number]
         if not peer.closing:
-            self._server.receive(peer, self._parsers[number].receive(data))
+            self._server.begin_turn()
+            peer.reader.feed(data)
+            self._server.receive(peer)
 
     def disconnect(self, number: int) -> None:
         """Let a connection end."""
@@ -119,25 +119,28 @@ class Conversation:
 
     def take_batch(self) -> None:
         """Begin to write what is to be stored, if there is anything and nothing else is being written."""
-        if self._server.journal.has_records:
-            self._batch = self._server.journal.take()
+        if self._server.commit_queue.has_changes:
+            self._batch = self._server.commit_queue.take_batch()
 
     def commit_batch(self) -> None:
         """Let the write that was begun, if there was anything to write, succeed."""
         if self._batch is None:
             return
-        for record in self._batch.stored:
-            self._stored[record.number] = record
-        for number in self._batch.finished:
-            self._stored.pop(number, None)
+        for change in self._batch:
+            if isinstance(change, Forget):
+                for number in change.numbers:
+                    self._stored.pop(number, None)
+            elif isinstance(change, PutNew | Put):
+                records = change.records() if isinstance(change, PutNew) else change.records
+                self._stored |= {record.number: record for record in records}
         self._batch = None
-        self._server.journal.committed()
+        self._server.commit_queue.committed()
 
     def fail_batch(self) -> None:
         """Let the write that was begun, if there was anything to write, fail with nothing stored."""
         if self._batch is not None:
             self._batch = None
-            self._server.store_failed()
+            self._server.store_failed(CommitOutcome.UNKNOWN)
 
     def begin_restoring(self, created: int) -> None:
         """Expect jobs from the store; numbers up to ``created`` are used."""
@@ -153,44 +156,44 @@ class Conversation:
             unique,
             int(priority),
             workload,
-            int(run_at),
-            int(retries),
-            reducer,
-            cron,
+            run_at=int(run_at) * 1000,
+            losses=int(retries),
+            reducer=reducer,
+            schedule=cron,
         )
         self._stored[record.number] = record
         self._server.restore([record])
 
     def end_restoring(self) -> None:
-        """Accept submissions."""
+        """Accept submissions, as soon as the numbers of their jobs are reserved in the store."""
+        self._server.commit_queue.reserve()
+        self.take_batch()
+        self.commit_batch()
         self._server.end_restoring()
 
     # Output.
 
     def end_turn(self) -> Iterator[tuple[int, bytes, bool]]:
         """Yield each peer with what it is sent in this turn, and whether the server closes its connection then."""
+        self._server.begin_turn()
         self._server.tick()
-        self._server.resumed.clear()
         named = set(self._server.take_dirty())
         for number, peer in sorted(self._peers.items()):
             if peer in named:
-                data = peer.take_outgoing(sys.maxsize)
-                assert data is not None, "there is no limit"
-                yield number, data, peer.closing and not peer.is_held
+                yield number, b"".join(peer.outbox.take()), peer.closing and not peer.outbox.is_held
 
     def stored(self) -> Iterator[list[bytes]]:
         """Yield what the store has, each job as the fields of `RECORD_FIELDS`."""
         for _, record in sorted(self._stored.items()):
-            number, handle, function, unique, priority, workload, run_at, retries, reducer, cron, _ = record
             yield [
-                b"%d" % number,
-                handle,
-                function,
-                unique,
-                b"%d" % priority,
-                workload,
-                b"%d" % run_at,
-                b"%d" % retries,
-                reducer,
-                cron,
+                b"%d" % record.number,
+                record.handle,
+                record.function,
+                record.unique,
+                b"%d" % record.priority,
+                record.workload,
+                b"%d" % (record.run_at // 1000),
+                b"%d" % record.losses,
+                record.reducer,
+                record.schedule,
             ]

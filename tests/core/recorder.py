@@ -170,7 +170,7 @@ class Recorder:
                 self._send(actor, Command.SET_CLIENT_ID, b"worker-%d" % actor.number)
             if self._random.random() < self._plan.long_polling:
                 actor.is_long_polling = True
-                self._send(actor, Command.OPTION_REQ, b"lasting-grabs")
+                self._send(actor, Command.OPTION_REQ, b"long-poll")
             known = FUNCTIONS[: self._plan.functions]
             for function in self._random.sample(known, self._random.randint(1, min(3, len(known)))):
                 self._can_do(actor, function)

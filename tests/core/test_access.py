@@ -6,13 +6,13 @@ import ipaddress
 
 import pytest
 
-from geartrain.core.access import ADMIN, SUBMIT, WORK, AccessRules, Right, Rule, Standing, digest_of, matches
+from geartrain.core.access import ADMIN, SUBMIT, WORK, AccessRules, Identity, Right, Rule, digest_of, matches
 
 TOKEN = b"tlhIngan-Hol-vIjatlh"
 
 
-def standing(host: str = "192.0.2.7", *, local: bool = False, certificate: tuple[bytes, ...] = ()) -> Standing:
-    made = Standing(host, local)
+def identity(host: str = "192.0.2.7", *, local: bool = False, certificate: tuple[bytes, ...] = ()) -> Identity:
+    made = Identity(host, local)
     made.certificate = certificate
     return made
 
@@ -53,7 +53,7 @@ def test_a_long_name_does_not_take_long() -> None:
 
 class TestWhom:
     def test_a_rule_without_conditions_is_for_everybody(self) -> None:
-        assert Rule(rights=SUBMIT).applies_to(standing())
+        assert Rule(rights=SUBMIT).applies_to(identity())
 
     @pytest.mark.parametrize(
         ("names", "expected"), [((b"web-1", b"web-1.example.org"), True), ((b"worker",), False), ((), False)]
@@ -61,7 +61,7 @@ class TestWhom:
     def test_by_the_names_in_a_certificate(self, names: tuple[bytes, ...], expected: bool) -> None:
         rule = Rule(rights=SUBMIT, certificates=(b"db", b"*.example.org"))
 
-        assert rule.applies_to(standing(certificate=names)) is expected
+        assert rule.applies_to(identity(certificate=names)) is expected
 
     @pytest.mark.parametrize(
         ("host", "expected"),
@@ -78,25 +78,25 @@ class TestWhom:
     def test_by_address(self, host: str, expected: bool) -> None:
         networks = (ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("2001:db8::/32"))
 
-        assert Rule(rights=SUBMIT, networks=networks).applies_to(standing(host)) is expected
+        assert Rule(rights=SUBMIT, networks=networks).applies_to(identity(host)) is expected
 
     def test_by_being_on_this_machine(self) -> None:
         rule = Rule(rights=SUBMIT, local=True)
 
-        assert rule.applies_to(standing("unix", local=True))
-        assert not rule.applies_to(standing())
+        assert rule.applies_to(identity("unix", local=True))
+        assert not rule.applies_to(identity())
 
     def test_by_token(self) -> None:
         rule = Rule(rights=SUBMIT, tokens=(digest_of(b"another"), digest_of(TOKEN)))
-        knowing = standing()
+        knowing = identity()
         knowing.token = digest_of(TOKEN)
 
         assert rule.applies_to(knowing)
-        assert not rule.applies_to(standing())
+        assert not rule.applies_to(identity())
 
     def test_all_conditions_have_to_be_met(self) -> None:
         rule = Rule(rights=SUBMIT, certificates=(b"web",), tokens=(digest_of(TOKEN),), local=True)
-        peer = standing(local=True, certificate=(b"web",))
+        peer = identity(local=True, certificate=(b"web",))
 
         assert not rule.applies_to(peer)
         peer.token = digest_of(TOKEN)
@@ -105,8 +105,8 @@ class TestWhom:
 
 class TestRights:
     def test_those_of_all_rules_add_up(self) -> None:
-        peer = standing()
-        peer.judge(
+        peer = identity()
+        peer.apply_rules(
             AccessRules(
                 (
                     Rule(rights=SUBMIT, functions=(b"a", b"b")),
@@ -125,17 +125,17 @@ class TestRights:
         assert not peer.may_everywhere(ADMIN)
 
     def test_other_rules_change_what_has_been_looked_up(self) -> None:
-        peer = standing()
-        peer.judge(AccessRules((Rule(rights=SUBMIT),)))
+        peer = identity()
+        peer.apply_rules(AccessRules((Rule(rights=SUBMIT),)))
         assert peer.rights(b"f") == SUBMIT
 
-        peer.judge(AccessRules((Rule(rights=WORK),)))
+        peer.apply_rules(AccessRules((Rule(rights=WORK),)))
 
         assert peer.rights(b"f") == WORK
 
     def test_what_is_remembered_has_a_bound_and_no_room_for_strangers(self) -> None:
-        peer = standing()
-        peer.judge(AccessRules((Rule(rights=SUBMIT, functions=(b"f*",)),)))
+        peer = identity()
+        peer.apply_rules(AccessRules((Rule(rights=SUBMIT, functions=(b"f*",)),)))
 
         for number in range(3000):
             assert peer.rights(b"f%d" % number) == SUBMIT

@@ -4,9 +4,10 @@
 import pytest
 
 from geartrain.core import Durability, JobServerOptions
-from geartrain.jobrecord import JobRecord
+from geartrain.core.record import JobRecord
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
+from tests.core.batches import take
 
 DURABLE = JobServerOptions(durability=Durability.COMMIT)
 
@@ -87,7 +88,7 @@ def test_grabs_that_last_are_answered(wire: Wire) -> None:
     wire.connect().submit(b"g", how=Command.SUBMIT_JOB_BG)
     asking = [worker_of(wire) for _ in range(2)]
     for worker in asking:
-        worker.send(Command.OPTION_REQ, b"lasting-grabs")
+        worker.send(Command.OPTION_REQ, b"long-poll")
         worker.send(Command.GRAB_JOB_ALL)
         worker.packets()
 
@@ -111,7 +112,7 @@ def test_a_submission_is_not_answered_so_that_it_can_go_elsewhere(
     wire.server.take_dirty()
     assert late.is_closed
     assert also_late.is_closed
-    assert client.peer in wire.server.parked
+    assert wire.server.is_waiting(client.peer)
     worker.send(Command.WORK_COMPLETE, handle, b"")
     wire.server.take_dirty()
 
@@ -151,17 +152,17 @@ def test_the_backlog_is_what_a_store_has_and_what_it_has_not() -> None:
         client.send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
     client.send(Command.SUBMIT_JOB_SCHED, b"f", b"", b"0", b"*", b"*", b"*", b"*", b"")
     client.send(Command.SUBMIT_JOB, b"f", b"", b"")
-    assert wire.server.journal.pending == 4
-    wire.server.journal.take()
+    assert wire.server.commit_queue.pending == 4
+    take(wire.server.commit_queue)
     client.send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
-    assert wire.server.journal.pending == 5
-    wire.server.journal.committed()
-    assert wire.server.journal.pending == 1
+    assert wire.server.commit_queue.pending == 5
+    wire.server.commit_queue.committed()
+    assert wire.server.commit_queue.pending == 1
 
-    assert wire.server.backlog() == (5, 0)
+    assert wire.server.background_jobs() == (5, 0)
     in_memory = Wire()
     in_memory.connect().submit(b"f", how=Command.SUBMIT_JOB_BG)
-    assert in_memory.server.backlog() == (0, 1)
+    assert in_memory.server.background_jobs() == (0, 1)
 
 
 def test_jobs_that_come_back_meanwhile_are_not_handed_out_either() -> None:
@@ -178,4 +179,4 @@ def test_jobs_that_come_back_meanwhile_are_not_handed_out_either() -> None:
     assert worker.packets() == []
     assert client.packets() == []
     assert client.is_closed
-    assert wire.server.backlog() == (1, 0)
+    assert wire.server.background_jobs() == (1, 0)

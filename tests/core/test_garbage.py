@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from geartrain.core import Durability, JobServerOptions
+from geartrain.core import CommitOutcome, Durability, JobServerOptions
 from geartrain.core.access import SUBMIT, WORK, AccessRules, Rule, digest_of
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
@@ -141,15 +141,15 @@ def test_there_is_nothing_to_collect(
 
 def test_there_is_nothing_to_collect_of_what_is_stored_or_refused(found: Callable[[], list[str]]) -> None:
     wire = Wire(JobServerOptions(durability=Durability.COMMIT))
-    client, journal = wire.connect(), wire.server.journal
+    client, commit_queue = wire.connect(), wire.server.commit_queue
 
     for turn in range(TIMES):
         client.send(Command.SUBMIT_JOB_BG, b"f", b"%d" % turn, b"w")
-        journal.take()
+        commit_queue.take_batch()
         if turn % 2:
-            journal.committed()
+            commit_queue.committed()
         else:
-            wire.server.store_failed()
+            wire.server.store_failed(CommitOutcome.UNKNOWN)
         client.packets()
 
     assert found() == []

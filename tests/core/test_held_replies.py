@@ -19,10 +19,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule
 
-from geartrain.core import Durability, JobServerOptions
-from geartrain.jobrecord import Batch
+from geartrain.core import CommitOutcome, Durability, JobServerOptions
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
+from tests.core.batches import Taken, take
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class HeldReplies(RuleBasedStateMachine):
         self.all: list[Asker] = []
         self.taken = 0
         self.settled = 0  # batches that were committed or have failed
-        self.batch: Batch | None = None
+        self.batch: Taken | None = None
         self.stored: set[bytes] = set()  # handles
         self.handles: dict[int, bytes] = {}  # of the numbers that the store has heard of
         self.were_stored: set[bytes] = set()
@@ -114,11 +114,11 @@ class HeldReplies(RuleBasedStateMachine):
 
     # What the store does.
 
-    @precondition(lambda self: self.batch is None and self.wire.server.journal.has_records)
+    @precondition(lambda self: self.batch is None and self.wire.server.commit_queue.has_changes)
     @rule()
     def take(self) -> None:
         self.taken += 1
-        self.batch = self.wire.server.journal.take()
+        self.batch = take(self.wire.server.commit_queue)
         self.handles |= {record.number: record.handle for record in self.batch.stored}
 
     @precondition(lambda self: self.batch is not None)
@@ -126,7 +126,7 @@ class HeldReplies(RuleBasedStateMachine):
     def commit(self) -> None:
         self.store()
         self.settled += 1
-        self.wire.server.journal.committed()
+        self.wire.server.commit_queue.committed()
         self.after_a_batch()
 
     @precondition(lambda self: self.batch is not None)
@@ -138,7 +138,7 @@ class HeldReplies(RuleBasedStateMachine):
             self.batch = None
         before = set(self.promised)
         self.settled += 1
-        self.wire.server.store_failed()
+        self.wire.server.store_failed(CommitOutcome.UNKNOWN)
         self.after_a_batch()
         assert not any(asker.waiting for asker in self.all), "while the store is away nobody waits for it"
         assert self.promised - before <= self.ended | self.were_stored
@@ -148,7 +148,7 @@ class HeldReplies(RuleBasedStateMachine):
         handles = {record.handle for record in self.batch.stored}
         self.were_stored |= handles
         self.stored |= handles
-        self.stored -= {self.handles[number] for number in self.batch.finished if number in self.handles}
+        self.stored -= {self.handles[number] for number in self.batch.ended if number in self.handles}
         self.batch = None
 
     def after_a_batch(self) -> None:
@@ -185,7 +185,7 @@ class HeldReplies(RuleBasedStateMachine):
         """Let the store take all that is left."""
         if self.batch is not None:
             self.commit()
-        while self.wire.server.journal.has_records:
+        while self.wire.server.commit_queue.has_changes:
             self.take()
             self.commit()
         lines = self.wire.connect().say("show jobs").splitlines()[:-1]

@@ -5,7 +5,7 @@ import pytest
 
 from geartrain.core import JobServerOptions
 from geartrain.core.limits import JOB_WEIGHT, MAX_WAITS, Limit, Refused
-from geartrain.jobrecord import JobRecord
+from geartrain.core.record import JobRecord
 from geartrain.protocol import Command
 from geartrain.protocol.packets import response
 from geartrain.testing.wire import Wire, WirePeer
@@ -56,7 +56,7 @@ class TestMemory:
             passer_by.submit(b"f", b"", b"x" * JOB_WEIGHT)
         passer_by.close()
 
-        assert wire.server._scheduler.jobs.held == 0
+        assert client.submit(b"f", b"", b"x" * (self.MOST - JOB_WEIGHT))
 
     def test_empty_jobs_take_room_too(self, wire: Wire) -> None:
         client = wire.connect()
@@ -87,9 +87,9 @@ class TestMemory:
         assert other.ask(Command.GRAB_JOB)[1] == handle
 
     def test_jobs_of_an_earlier_run_are_taken_all_the_same(self, wire: Wire) -> None:
-        wire.server.begin_restoring(created=100)
+        wire.server.begin_restoring(100)
         wire.server.restore(
-            [JobRecord(number, b"H:a:%d" % number, b"f", b"", 1, b"x" * 1000, 0, 0) for number in range(1, 101)]
+            [JobRecord(number, b"H:a:%d" % number, b"f", b"", 1, b"x" * 1000) for number in range(1, 101)]
         )
         wire.server.end_restoring()
 
@@ -105,7 +105,7 @@ class TestMemory:
         assert client.ask(Command.SUBMIT_JOB_SCHED, b"f", b"u", *CRON, half[1:])[1] == handle
         assert isinstance(handle, bytes)
         assert client.say(f"cancel job {handle.decode()}") == "OK\r\n"
-        assert wire.server._scheduler.schedules.held == 0
+        assert client.submit(b"f", b"", b"x" * (self.MOST - JOB_WEIGHT))
 
     def test_a_run_for_which_there_is_no_room_is_left_out(self, wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
         client = wire.connect()
@@ -160,7 +160,7 @@ class TestFunctions:
 
 
 def test_who_finds_no_room_is_told_and_counted(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    message = wire.server.turn_away("10.0.0.7", Refused(Limit.CONNECTIONS, "No room", "TOO_MANY_CONNECTIONS"))
+    message = wire.server.reject("10.0.0.7", Refused(Limit.CONNECTIONS, "No room", "TOO_MANY_CONNECTIONS"))
 
     assert message == response(Command.ERROR, b"TOO_MANY_CONNECTIONS", b"No room")
     assert wire.server.refused[Limit.CONNECTIONS] == 1
@@ -196,7 +196,7 @@ class TestJobsOfAConnection:
 
         text = refusal(client, Command.SUBMIT_JOB, b"f", b"", b"")
 
-        assert text == "The connection waits for the 2 jobs that it may"
+        assert text == "Too many jobs for this connection (limit 2)"
         assert wire.server.refused[Limit.JOBS] == 1
         assert other.submit(b"f")
         assert client.submit(b"f", how=Command.SUBMIT_JOB_BG), "it does not wait for that"

@@ -28,15 +28,14 @@ def listings(peer: WirePeer) -> int:
 
 def test_lists_beyond_a_size_wait_for_the_next_turn(wire: Wire, admin: WirePeer) -> None:
     admin.send_bytes(b"status\n" * 12)
-    assert admin.peer in wire.server.parked
+    assert wire.server.is_waiting(admin.peer)
 
     turns = []
-    while admin.peer in wire.server.parked:
+    while wire.server.is_waiting(admin.peer):
         turns.append(listings(admin))
-        assert wire.advance(0) == (0.0 if admin.peer in wire.server.parked else None)
+        assert wire.advance(0) == (0.0 if wire.server.is_waiting(admin.peer) else None)
 
     assert [*turns, listings(admin)] == [4, 4, 4]
-    assert wire.server.resumed == [admin.peer]
 
 
 def test_what_comes_behind_them_stays_behind_them(wire: Wire, admin: WirePeer) -> None:
@@ -81,7 +80,7 @@ def test_who_leaves_is_forgotten(wire: Wire, admin: WirePeer) -> None:
     admin.close()
 
     assert wire.advance(0) is None
-    assert not wire.server.parked
+    assert not wire.server.is_waiting(admin.peer)
 
 
 def test_who_is_to_leave_is_told_nothing_more(wire: Wire, admin: WirePeer) -> None:
@@ -96,13 +95,24 @@ def test_who_is_to_leave_is_told_nothing_more(wire: Wire, admin: WirePeer) -> No
     assert admin.take_bytes() == b""
 
 
-def test_who_is_refused_meanwhile_does_not_hold_up_the_others(wire: Wire, admin: WirePeer) -> None:
-    other = wire.connect()
-    admin.send_bytes(b"status\n" * 100)
-    other.send_bytes(b"version\n")
+def test_a_fault_behind_them_is_found_when_its_turn_comes(wire: Wire, admin: WirePeer) -> None:
+    admin.send_bytes(b"status\n" * 12)
 
     admin.send_bytes(b"\0not Gearman")
     wire.advance(0)
 
+    assert not admin.is_closed
+    wire.advance(0)
     assert admin.is_closed
-    assert other.take_bytes().endswith(b"OK 0\n")
+
+
+def test_peers_that_wait_have_turns(wire: Wire, admin: WirePeer) -> None:
+    others = [wire.connect(), wire.connect()]
+    admin.send_bytes(b"status\n" * 100)
+    for other in others:
+        other.send_bytes(b"status\nversion\n")
+
+    for _ in range(3):
+        wire.advance(0)
+
+    assert all(other.take_bytes().endswith(b".\nOK 0\n") for other in others)

@@ -98,7 +98,7 @@ def test_one_whose_grab_lasts_was_there_a_moment_ago() -> None:
     wire = Wire(JobServerOptions(probe_after=0.4))
     worker = wire.connect()
     worker.send(Command.CAN_DO, b"f")
-    worker.send(Command.OPTION_REQ, b"lasting-grabs")
+    worker.send(Command.OPTION_REQ, b"long-poll")
     worker.send(Command.GRAB_JOB_ALL)
     worker.packets()
 

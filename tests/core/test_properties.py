@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 )
 
 from geartrain.core import JobServerOptions, PriorityScope
-from geartrain.core.wakeups import LASTS_FOR
+from geartrain.core.wakeups import LONG_POLL_TIME
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
 from tests.core.model import ModelJob, ModelPeer, ModelServer
@@ -193,8 +193,8 @@ class Conversations(RuleBasedStateMachine):
     @rule(connection=connections)
     def keep_asking(self, connection: Connection) -> None:
         """Grab, and wait for a job if there is none."""
-        connection.send(Command.OPTION_REQ, b"lasting-grabs")
-        self.model.sent[connection.model].append((Command.OPTION_RES, b"lasting-grabs"))
+        connection.send(Command.OPTION_REQ, b"long-poll")
+        self.model.sent[connection.model].append((Command.OPTION_RES, b"long-poll"))
         connection.send(Command.GRAB_JOB_ALL)
         connection.stops_asking(self.model)
         connection.asleep_since = None
@@ -275,7 +275,7 @@ class Conversations(RuleBasedStateMachine):
                 connection.asleep_since = connection.asking_since = None
             else:
                 received.append(packet[:2] if packet[0] is Command.ERROR else packet)
-        if connection.asking_since is not None and self.model.now - connection.asking_since >= LASTS_FOR:
+        if connection.asking_since is not None and self.model.now - connection.asking_since >= LONG_POLL_TIME:
             received.remove((Command.NO_JOB,))  # a grab has lasted long enough
             connection.asking_since = connection.asleep_since = None
         return received

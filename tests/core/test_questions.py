@@ -316,7 +316,7 @@ def test_the_shell_is_told_of_peers_with_something_to_send(wire: Wire) -> None:
 
     client.send(Command.SUBMIT_JOB, b"f", b"", b"")
 
-    assert wire.server.take_dirty() == [worker.peer, client.peer]
+    assert wire.server.take_dirty() == [client.peer, worker.peer]
     assert wire.server.take_dirty() == []
     assert wire.server.has_work
 

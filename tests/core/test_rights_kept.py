@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from geartrain.core import JobServerOptions
 from geartrain.core.access import SUBMIT, WORK, AccessRules, Rule, digest_of
 from geartrain.protocol import Command
-from geartrain.protocol.commands import LASTING_GRABS
+from geartrain.protocol.commands import LONG_POLL
 from geartrain.testing.wire import Wire, WirePeer
 
 FUNCTIONS = [b"a", b"ab", b"b"]
@@ -94,7 +94,7 @@ class Rights(RuleBasedStateMachine):
 
     @rule(number=peers)
     def let_grabs_last(self, number: int) -> None:
-        self.peers[number].send(Command.OPTION_REQ, LASTING_GRABS)
+        self.peers[number].send(Command.OPTION_REQ, LONG_POLL)
 
     @rule(number=peers, how=st.sampled_from([Command.GRAB_JOB, Command.GRAB_JOB_UNIQ, Command.GRAB_JOB_ALL]))
     def grab(self, number: int, how: Command) -> None:
@@ -115,7 +115,7 @@ class Rights(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_given_what_is_not_for_him(self) -> None:
-        self.wire.server.tick()
+        self.wire.tick()
         for number in range(PEERS):
             self.hear(number)
 
@@ -124,7 +124,7 @@ class Rights(RuleBasedStateMachine):
         for number, peer in enumerate(self.peers):
             allowed = {function for function in self.wanted[number] if self.may(number, WORK, function)}
             assert set(peer.peer.abilities) == allowed
-            assert set(peer.peer.standing.barred) == self.wanted[number] - allowed
+            assert set(peer.peer.identity.denied) == self.wanted[number] - allowed
 
 
 TestRights = Rights.TestCase

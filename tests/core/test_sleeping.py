@@ -69,14 +69,14 @@ class TestNoop:
 
         assert worker.packets() == []
 
-    def test_on_a_connection_that_is_both_the_noop_precedes_job_created(self, wire: Wire) -> None:
+    def test_on_a_connection_that_is_both_job_created_precedes_the_noop(self, wire: Wire) -> None:
         both = wire.connect()
         both.send(Command.CAN_DO, b"f")
         both.send(Command.PRE_SLEEP)
 
         both.send(Command.SUBMIT_JOB, b"f", b"", b"")
 
-        assert [packet[0] for packet in both.packets()] == [Command.NOOP, Command.JOB_CREATED]
+        assert [packet[0] for packet in both.packets()] == [Command.JOB_CREATED, Command.NOOP]
 
     def test_a_coalesced_submission_wakes_nobody(self, wire: Wire) -> None:
         client, workers = wire.connect(), sleepers(wire, 2)
@@ -325,11 +325,11 @@ class TestAWorkerThatIsNotListenedTo:
 
     def test_is_not_woken_before_it_is_again(self, wire: Wire) -> None:
         deaf, other = self.worker(wire), self.worker(wire)
-        assert wire.server.turn_deaf(deaf.peer)
+        assert wire.server.pause_dispatch(deaf.peer)
         wire.connect().submit(b"f")
         assert (deaf.packets(), other.packets()) == ([], [(Command.NOOP,)])
 
-        wire.server.listen_again(deaf.peer)
+        wire.server.resume_dispatch(deaf.peer)
         assert deaf.packets() == [(Command.NOOP,)]
         assert deaf.ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
 
@@ -338,39 +338,39 @@ class TestAWorkerThatIsNotListenedTo:
         wire.connect().submit(b"f")
         assert deaf.packets() == [(Command.NOOP,)]
 
-        assert not wire.server.turn_deaf(deaf.peer)
+        assert not wire.server.pause_dispatch(deaf.peer)
         assert other.packets() == [(Command.NOOP,)]
 
     def test_keeps_the_job_that_it_was_handed(self, wire: Wire) -> None:
         deaf = self.worker(wire, sleeps=False)
-        deaf.send(Command.OPTION_REQ, b"lasting-grabs")
+        deaf.send(Command.OPTION_REQ, b"long-poll")
         deaf.send(Command.GRAB_JOB_ALL)
         wire.connect().submit(b"f")
         assert deaf.packets()[-1][0] is Command.JOB_ASSIGN_UNIQ
 
-        assert not wire.server.turn_deaf(deaf.peer)
+        assert not wire.server.pause_dispatch(deaf.peer)
         wire.advance(100.0)
         assert wire.server.running() == {b"f": 1}
 
     def test_is_handed_none(self, wire: Wire) -> None:
         deaf = self.worker(wire, sleeps=False)
-        deaf.send(Command.OPTION_REQ, b"lasting-grabs")
+        deaf.send(Command.OPTION_REQ, b"long-poll")
         deaf.send(Command.GRAB_JOB_ALL)
         deaf.packets()
 
-        assert not wire.server.turn_deaf(deaf.peer)
+        assert not wire.server.pause_dispatch(deaf.peer)
         wire.connect().submit(b"f")
         assert deaf.packets() == [(Command.NO_JOB,)]
 
     def test_is_not_woken_if_it_can_do_nothing_or_is_woken_already(self, wire: Wire) -> None:
         idle = wire.connect()
         idle.send(Command.PRE_SLEEP)
-        assert wire.server.turn_deaf(idle.peer)
-        wire.server.listen_again(idle.peer)
+        assert wire.server.pause_dispatch(idle.peer)
+        wire.server.resume_dispatch(idle.peer)
         assert idle.packets() == []
         worker = self.worker(wire)
         wire.connect().submit(b"f")
         assert worker.packets() == [(Command.NOOP,)]
 
-        wire.server.listen_again(worker.peer)
+        wire.server.resume_dispatch(worker.peer)
         assert worker.packets() == []

@@ -131,8 +131,8 @@ def test_an_episode_ends_when_a_job_is_taken(wire: Wire, caplog: pytest.LogCaptu
     assert stalls(wire) == []
     let_pass(wire, AFTER)
     assert [record.getMessage() for record in caplog.records if "accepted" not in record.getMessage()] == [
-        "f: 2 jobs wait for 10 seconds: workers that are free do not come for them",
-        "f: jobs are taken again, or none waits any more",
+        "f: 2 jobs wait for 10 seconds: idle workers do not grab them",
+        "f: jobs are taken again, or none is waiting",
     ]
 
 
@@ -152,7 +152,7 @@ def test_that_nobody_is_there_is_a_notice_and_that_somebody_does_not_come_an_err
     lines = [(record.levelname, record.getMessage()) for record in caplog.records if "wait" in record.getMessage()]
     assert lines == [
         ("Level 25", "a\\x0ab: 1 jobs wait for 10 seconds: there is no worker for them"),
-        ("ERROR", "a\\x0ab: 1 jobs wait for 25 seconds: workers that are free do not come for them"),
+        ("ERROR", "a\\x0ab: 1 jobs wait for 25 seconds: idle workers do not grab them"),
     ]
 
 
@@ -177,10 +177,11 @@ def test_a_function_that_is_dropped_leaves_nothing_behind(wire: Wire) -> None:
 
     wire.advance(AFTER)
 
-    assert not wire.server._scheduler.stalls._episodes
+    assert wire.connect().say("show stalls") == ".\n"
+    assert wire.connect().say("status") == ".\n"
 
 
-def test_without_jobs_nobody_has_to_look(wire: Wire) -> None:
+def test_without_jobs_the_server_does_not_look(wire: Wire) -> None:
     worker = worker_of(wire, asleep=False)
     assert wire.advance(AFTER) is None
     handle = wire.connect().submit(b"f")
@@ -188,6 +189,7 @@ def test_without_jobs_nobody_has_to_look(wire: Wire) -> None:
 
     worker.ask(Command.GRAB_JOB)
     worker.send(Command.WORK_COMPLETE, handle, b"")
+    wire.advance(AFTER / 2)
 
     assert wire.advance(0) is None
 
@@ -249,8 +251,9 @@ def test_a_silent_worker_that_leaves_is_forgotten(wire: Wire) -> None:
     worker = worker_of(wire)
     wire.connect().submit(b"f")
     let_pass(wire, AFTER)
-    assert wire.server._scheduler.wakeups.silent == {worker.peer}
+    assert wire.connect().say("show stalls").endswith("\tsilent\n.\n")
 
     worker.close()
+    let_pass(wire, AFTER)
 
-    assert wire.server._scheduler.wakeups.silent == set()
+    assert wire.connect().say("show stalls").endswith("\tno-workers\n.\n")

@@ -1,28 +1,37 @@
 # SPDX-License-Identifier: MIT
-"""What core's objects promise by themselves."""
+"""Objects of the core by themselves: lines, transitions, outboxes."""
 
-from geartrain.core.state import FunctionQueue
-from geartrain.protocol import Command
+import gc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geartrain.core.outbox import SHARED
+from geartrain.core.outcome import OUTCOMES, TRANSITIONS, Event, JobState, next_state
+from geartrain.core.policy import FunctionPolicy
+from geartrain.core.state import FunctionQueue, Job, Line
+from geartrain.protocol import Command, response
 from geartrain.testing.wire import Wire
-
-
-def only_queue(wire: Wire) -> FunctionQueue:
-    return wire.server._scheduler.queues[b"f"]
 
 
 def test_jobs_that_end_while_they_wait_leave_nothing_behind(wire: Wire) -> None:
     """Ten thousand clients that come and go must not leave ten thousand places in the queue."""
     client = wire.connect()
     kept = [client.submit(b"f")]
+    gc.collect()
+    before = len(gc.get_objects())
     for _ in range(10_000):
         passer_by = wire.connect()
         passer_by.submit(b"f", b"", b"x")
         passer_by.close()
+        wire.peers.remove(passer_by)
+        wire.server.take_dirty()
     kept.append(client.submit(b"f"))
 
-    queue = only_queue(wire)
-    assert queue.runnable == 2
-    assert sum(len(line) for line in queue._lines) < 200
+    gc.collect()
+    assert len(gc.get_objects()) - before < 200
+    assert wire.connect().say("status") == "f\t2\t0\t0\n.\n"
     worker = wire.connect()
     worker.send(Command.CAN_DO, b"f")
     assert [worker.ask(Command.GRAB_JOB)[1] for _ in range(2)] == kept
@@ -41,41 +50,131 @@ def test_a_few_places_of_ended_jobs_are_skipped(wire: Wire) -> None:
 
 
 def test_objects_print_their_state(wire: Wire) -> None:
-    client, worker = wire.connect(), wire.connect()
-    worker.send(Command.CAN_DO, b"f")
+    queue = FunctionQueue(b"f", FunctionPolicy())
+    first, second = (Job(number, b"H:a:%d" % number, queue, b"", b"", 1) for number in (1, 2))
+    queue.enqueue(first, first=False)
+    second.state = JobState.RUNNING
+    worker = wire.connect()
     worker.send(Command.SET_CLIENT_ID, b"me")
-    client.submit(b"f")
-    client.submit(b"f")
-    worker.send(Command.GRAB_JOB)
 
-    assert repr(only_queue(wire)) == "<FunctionQueue f: 1 waiting, 1 running, 1 workers>"
-    assert repr(worker.peer) == "<Peer 1 127.0.0.1 me>"
-    assert [repr(job) for job in wire.server._scheduler.jobs] == [
-        "<Job H:localhost:1 running>",
-        "<Job H:localhost:2 waiting>",
-    ]
+    assert repr(queue) == "<FunctionQueue f: 1 waiting, 0 running, 0 workers>"
+    assert repr(worker.peer) == "<Peer 0 127.0.0.1 me>"
+    assert [repr(job) for job in (first, second)] == ["<Job H:a:1 new>", "<Job H:a:2 running>"]
 
 
-def test_packets_that_are_too_much_together_are_not_joined(wire: Wire) -> None:
-    peer = wire.connect().peer
-    packet = bytes(100)
+class TestLine:
+    @given(st.lists(st.sampled_from(["append", "prepend", "first", "middle", "last"])))
+    def test_keeps_its_order_whatever_leaves(self, steps: list[str]) -> None:
+        queue = FunctionQueue(b"f", FunctionPolicy())
+        line, expected = Line(), list[Job]()
+        for number, step in enumerate(steps):
+            job = Job(number, b"H:a:%d" % number, queue, b"", b"", 1)
+            if step == "append":
+                line.append(job)
+                expected.append(job)
+            elif step == "prepend":
+                line.prepend(job)
+                expected.insert(0, job)
+            elif expected:
+                line.remove(expected.pop({"first": 0, "middle": len(expected) // 2, "last": -1}[step]))
 
-    peer.send(packet)
-    peer.send(packet)
-    assert peer.take_outgoing(199) is None
-    assert peer.take_outgoing(199) == b"", "they are gone"
-
-    peer.send(packet)
-    peer.send(packet)
-    assert peer.take_outgoing(200) == bytes(200)
+            assert line.size == len(expected)
+            assert forward(line) == expected
+            assert backward(line) == expected[::-1]
 
 
-def test_one_packet_is_never_too_much(wire: Wire) -> None:
-    peer = wire.connect().peer
+def forward(line: Line) -> list[Job]:
+    jobs, job = [], line.head
+    while job is not None:
+        jobs.append(job)
+        job = job.next
+    return jobs
 
-    peer.send(bytes(100))
 
-    assert peer.take_outgoing(99) == bytes(100)
+def backward(line: Line) -> list[Job]:
+    jobs, job = [], line.tail
+    while job is not None:
+        jobs.append(job)
+        job = job.previous
+    return jobs
+
+
+class TestTransitions:
+    @pytest.mark.parametrize("state", JobState)
+    @pytest.mark.parametrize("event", Event)
+    def test_lead_where_the_table_says_and_nowhere_else(self, state: JobState, event: Event) -> None:
+        following = TRANSITIONS.get((state, event))
+        if following is not None:
+            assert next_state(state, event) == following
+        else:
+            with pytest.raises(AssertionError, match=f"a job that is {state.name} does not meet {event.name}"):
+                next_state(state, event)
+
+    def test_nothing_follows_the_end(self) -> None:
+        assert not [event for state, event in TRANSITIONS if state is JobState.ENDED]
+        assert {event for (_, event), state in TRANSITIONS.items() if state is JobState.ENDED} == set(OUTCOMES)
+
+
+class TestOutbox:
+    def test_more_than_one_packet_may_be_too_much(self, wire: Wire) -> None:
+        peer = wire.connect().peer
+        for _ in range(2):
+            peer.send_bytes(bytes(100))
+
+        assert peer.outbox.exceeds(199)
+        assert not peer.outbox.exceeds(200)
+        assert peer.outbox.take() == [bytes(200)]
+        assert not peer.outbox.exceeds(0)
+
+    def test_one_packet_is_never_too_much(self, wire: Wire) -> None:
+        peer = wire.connect().peer
+
+        peer.send_bytes(bytes(100))
+
+        assert not peer.outbox.exceeds(99)
+
+    def test_large_data_is_passed_on_by_reference(self, wire: Wire) -> None:
+        peer, others = wire.connect().peer, [wire.connect().peer for _ in range(2)]
+        data = bytes(SHARED)
+        for each in (peer, *others):
+            each.send(Command.WORK_DATA, data)
+            each.send(Command.ECHO_RES, b"x")
+
+        sent = [each.outbox.take() for each in (peer, *others)]
+
+        assert all(segments[1] is data for segments in sent)
+        assert all(len(segments) == 3 for segments in sent)
+        assert b"".join(sent[0]) == response(Command.WORK_DATA, data) + response(Command.ECHO_RES, b"x")
+
+    @pytest.mark.parametrize("size", [1, SHARED])
+    @pytest.mark.parametrize("is_stored", [True, False])
+    def test_replies_behind_a_promise_wait_and_keep_their_order(self, wire: Wire, size: int, is_stored: bool) -> None:
+        peer = wire.connect().peer
+        outbox, error, data = peer.outbox, response(Command.ERROR, b"QUEUE_ERROR", b"no"), bytes(size)
+        peer.send(Command.ECHO_RES, b"before")
+        assert outbox.promise(1, Command.JOB_CREATED, b"H:a:1")
+        peer.send(Command.WORK_DATA, data)
+        assert not outbox.promise(1, Command.JOB_CREATED, b"H:a:2")
+        assert outbox.promise(2, Command.JOB_CREATED, b"H:a:3")
+        assert b"".join(outbox.take()) == response(Command.ECHO_RES, b"before")
+        held = outbox.held_size()
+
+        if is_stored:
+            outbox.release(1)
+        else:
+            outbox.refuse(1, error)
+
+        first, second = (error, error) if not is_stored else (created(1), created(2))
+        assert b"".join(outbox.take()) == first + response(Command.WORK_DATA, data) + second
+        assert outbox.is_held
+        assert outbox.held_size() == len(created(3)) < held
+        outbox.release(2)
+        assert b"".join(outbox.take()) == created(3)
+        assert not outbox.is_held
+
+
+def created(number: int) -> bytes:
+    return response(Command.JOB_CREATED, b"H:a:%d" % number)
 
 
 def test_the_helpers_of_a_client_are_the_workers_that_run_its_jobs(wire: Wire) -> None:

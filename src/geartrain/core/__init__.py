@@ -3,15 +3,18 @@
 
 import types
 
-from geartrain.core.admin import Shutdown
 from geartrain.core.clock import Clock
+from geartrain.core.commit_queue import CommitOutcome, CommitQueue
 from geartrain.core.jobserver import JobServer
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope, Who
+from geartrain.core.shutdown import Shutdown
 from geartrain.core.state import Peer
 
 __all__ = [
     "IS_COMPILED",
     "Clock",
+    "CommitOutcome",
+    "CommitQueue",
     "Durability",
     "JobServer",
     "JobServerOptions",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of who may do what with which functions, and who a peer is in their eyes.
+"""Rules of access to functions, and the identity of a peer that they match.
 
 A rule allows, and nothing forbids: a peer may do what the rules that apply to it allow together. Without any rule
 everybody may do everything, and nobody looks in here.
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from geartrain.core.limits import MAX_FUNCTION_NAME
+from geartrain.protocol.limits import MAX_FUNCTION_NAME
 
 __all__ = [
     "ADMIN",
@@ -27,7 +27,7 @@ __all__ = [
     "Network",
     "Right",
     "Rule",
-    "Standing",
+    "Identity",
     "digest_of",
     "matches",
 ]
@@ -37,7 +37,7 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ANY_FUNCTION = b"*"
 
-# Functions whose rights are remembered for a peer: nobody submits to more of them in turn.
+# Functions whose rights are remembered for a peer; hardly any peer submits to more of them in turn.
 _MAX_REMEMBERED = 1024
 
 
@@ -102,25 +102,25 @@ class Rule:
     networks: tuple[Network, ...] = ()
     local: bool = False
 
-    def applies_to(self, standing: "Standing") -> bool:
+    def applies_to(self, identity: "Identity") -> bool:
         """Tell whether a peer meets all conditions that the rule has."""
         return (
-            (not self.certificates or self._names(standing))
-            and (not self.tokens or _is_among(standing.token, self.tokens))
-            and (not (self.networks or self.local) or self._reaches(standing))
+            (not self.certificates or self._names(identity))
+            and (not self.tokens or _is_among(identity.token, self.tokens))
+            and (not (self.networks or self.local) or self._reaches(identity))
         )
 
     def covers(self, function: bytes) -> bool:
         """Tell whether the rule is about a function."""
         return any(matches(pattern, function) for pattern in self.functions)
 
-    def _names(self, standing: "Standing") -> bool:
-        return any(matches(pattern, name) for pattern in self.certificates for name in standing.certificate)
+    def _names(self, identity: "Identity") -> bool:
+        return any(matches(pattern, name) for pattern in self.certificates for name in identity.certificate)
 
-    def _reaches(self, standing: "Standing") -> bool:
-        if self.local and standing.is_local:
+    def _reaches(self, identity: "Identity") -> bool:
+        if self.local and identity.is_local:
             return True
-        address = standing.address()
+        address = identity.address()
         return address is not None and any(address in network for network in self.networks)
 
 
@@ -153,19 +153,19 @@ def _is_among(digest: bytes, digests: Sequence[bytes]) -> bool:
     return found
 
 
-class Standing:
-    """Who a peer is, as far as rules ask, and what it may do by those in force.
+class Identity:
+    """A peer as rules of access see it, and its rights by the rules in force.
 
     Attributes:
         host: Its address.
         is_local: Whether it connects from this machine.
         certificate: The names in its certificate, if it has shown one that is trusted.
         token: The digest of the token that it has shown last, or empty.
-        wrong_tokens: How many it has shown that nobody knows.
-        barred: The functions that it wants to work on and may not, with the time that their jobs may take.
+        wrong_tokens: How many it has shown that no rule has.
+        denied: The functions that it wants to work on and may not, with the timeout of their jobs.
     """
 
-    __slots__ = ("_address", "_rights", "_rules", "barred", "certificate", "host", "is_local", "token", "wrong_tokens")
+    __slots__ = ("_address", "_rights", "_rules", "certificate", "denied", "host", "is_local", "token", "wrong_tokens")
 
     def __init__(self, host: str, is_local: bool) -> None:
         self.host = host
@@ -173,18 +173,18 @@ class Standing:
         self.certificate: tuple[bytes, ...] = ()
         self.token = b""
         self.wrong_tokens = 0
-        self.barred: dict[bytes, float] = {}
+        self.denied: dict[bytes, float] = {}
         self._address: Address | None = None
         self._rules: list[Rule] = []
         self._rights: dict[bytes, int] = {}
 
-    def judge(self, rules: AccessRules) -> None:
-        """Go by these rules from now on."""
+    def apply_rules(self, rules: AccessRules) -> None:
+        """Apply these rules from now on."""
         self._rules = [rule for rule in rules.rules if rule.applies_to(self)]
         self._rights = {}
 
     def rights(self, function: bytes) -> int:
-        """Return what the peer may do with a function."""
+        """Return the rights of the peer for a function."""
         rights = self._rights.get(function)
         return self._look_up(function) if rights is None else rights
 
@@ -218,7 +218,8 @@ class Standing:
         for rule in self._rules:
             if rule.covers(function):
                 rights |= rule.rights
-        if rights and len(function) <= MAX_FUNCTION_NAME:  # what a stranger makes up, or nobody can have, is not kept
+        # Names without rights, or too long for a function, are not kept.
+        if rights and len(function) <= MAX_FUNCTION_NAME:
             if len(self._rights) >= _MAX_REMEMBERED:
                 self._rights.clear()
             self._rights[function] = rights

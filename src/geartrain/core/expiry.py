@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Functions that nobody uses any more are forgotten after a while.
+"""Functions that are not used any more are forgotten after a while.
 
 A program that makes up a name for each of its runs would otherwise fill memory and listings, and functions without
-workers and jobs alarm those who watch (protocol 10). One that has a limit is kept, as the limit would be lost with it.
+workers and jobs alarm monitoring tools (protocol 10). One that has a limit is kept, as the limit would be lost with it.
 """
 
 import logging
 
+from geartrain.core.cron import Schedules
+from geartrain.core.functions import FunctionTable
 from geartrain.core.state import FunctionQueue
+from geartrain.core.timers import NEVER, Timed, Timers
 from geartrain.protocol.text import printable
 
 __all__ = ["Expiry"]
@@ -17,43 +20,53 @@ log = logging.getLogger("geartrain.jobs")
 _LOOKS = 4  # in the time after which a function is forgotten
 
 
-class Expiry:
-    """Who has been idle since when.
+class Expiry(Timed):
+    """Forgets functions that have been idle for a while.
 
     Args:
+        registry: The functions.
+        schedules: The schedules, whose functions are kept.
+        timers: Where it is due.
         after: Seconds without a worker or job after which a function is forgotten; 0 for never.
-
-    Attributes:
-        due: The monotonic time of the next look; None for never.
     """
 
-    __slots__ = ("_after", "_idle", "_period", "due")
+    __slots__ = ("_after", "_idle", "_registry", "_schedules", "_timers")
 
-    def __init__(self, after: float) -> None:
+    def __init__(self, registry: FunctionTable, schedules: Schedules, timers: Timers, after: float) -> None:
+        super().__init__()
+        self._registry = registry
+        self._schedules = schedules
+        self._timers = timers
         self._after = 0.0
-        self._period = 0.0
-        self._idle: dict[FunctionQueue, tuple[float, int]] = {}  # since when, and the jobs that had been taken then
-        self.due: float | None = None
+        self._idle: dict[FunctionQueue, tuple[float, int]] = {}  # since when, and how many jobs had been started then
+        timers.add(self)
         self.change(after)
 
     def change(self, after: float) -> None:
-        """Go by another time from now on; who has been idle stays so."""
+        """Use another time from now on; functions that have been idle stay so."""
         self._after = after
-        self._period = after / _LOOKS
-        self.due = 0.0 if after else None
+        self._timers.arm(self, NEVER)
 
-    def look(self, queues: dict[bytes, FunctionQueue], kept: set[bytes], now: float) -> None:
-        """Forget what has been idle for long enough, but for the names that are to be kept."""
-        self.due = now + self._period
+    def begin(self, now: float) -> None:
+        """Look from now on, as long as there are functions."""
+        if self._after:
+            self._timers.arm(self, now)
+
+    def run(self, now: float) -> None:
+        """Forget the functions that have been idle for long enough, but for those of schedules."""
+        kept = {schedule.function for schedule in self._schedules}
         before, self._idle = self._idle, {}
-        for queue in list(queues.values()):
+        for queue in self._registry.queues():
             if queue.is_used or queue.name in kept:
                 continue
-            since, taken = before.get(queue, (now, queue.taken))
-            if taken != queue.taken:
+            started = int(queue.stats.started)
+            since, then = before.get(queue, (now, started))
+            if then != started:
                 since = now
             if now - since < self._after:
-                self._idle[queue] = (since, queue.taken)
+                self._idle[queue] = (since, started)
             else:
-                del queues[queue.name]
+                self._registry.remove(queue)
                 log.info("forgot the unused function %s", printable(queue.name).decode(errors="replace"))
+        if len(self._registry):
+            self._timers.arm(self, now + self._after / _LOOKS)

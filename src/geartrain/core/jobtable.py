@@ -4,28 +4,41 @@
 from collections.abc import Iterator
 from typing import Final
 
-from geartrain.core.state import FunctionQueue, Job, UncommonJob
-from geartrain.jobrecord import JobRecord
+from mypy_extensions import i64
+
+from geartrain.core.numbers import Numbers
+from geartrain.core.record import JobRecord
+from geartrain.core.state import FunctionQueue, Job, JobDetails
 
 __all__ = ["BY_WORKLOAD", "JobTable"]
 
 BY_WORKLOAD: Final = b"-"  # a unique that says: the workload is the unique
 
+# The last three digits of handles, ready to be appended: formatting a number costs three times as much.
+_ENDINGS: Final = [b"%03d" % low for low in range(1000)]
+
 
 class JobTable:
     """The jobs that have not ended.
 
+    Args:
+        handle_prefix: The beginning of each handle, before the colon and the number.
+        numbers: Where their numbers come from.
+
     Attributes:
-        created: The number of the newest job; numbers, and with them handles, are not used again.
         held: The bytes of all their workloads.
     """
 
-    __slots__ = ("_by_handle", "_by_unique", "_by_workload", "_prefix", "created", "held")
+    __slots__ = ("_beginning", "_by_handle", "_by_unique", "_by_workload", "_numbers", "_prefix", "_thousand", "held")
 
-    def __init__(self, handle_prefix: bytes) -> None:
+    def __init__(self, handle_prefix: bytes, numbers: Numbers) -> None:
         self._prefix = handle_prefix + b":"
-        self.created = 0
-        self.held = 0
+        self._numbers = numbers
+        self._thousand: i64 = -1  # the one that `_beginning` is for
+        self._beginning = b""
+        self.held: i64 = 0
+        # By handle, not by number: it is what packets bring, and the job has it already; numbers as keys would take 32
+        # bytes a job more.
         self._by_handle: dict[bytes, Job] = {}
         self._by_unique = UniqueIndex()
         self._by_workload = UniqueIndex()
@@ -47,34 +60,39 @@ class JobTable:
         return self._by_unique.get(unique, queue)
 
     def find_unique(self, unique: bytes) -> Job | None:
-        """Return a job with that unique, of whatever function."""
+        """Return a job with that unique, of any function."""
         return self._by_unique.get_any(unique)
 
-    def create(self, queue: FunctionQueue, unique: bytes, workload: bytes, priority: int, reducer: bytes) -> Job:
-        """Return a new job with the next handle."""
-        number, handle = self.name()
+    def create(self, queue: FunctionQueue, unique: bytes, workload: bytes, priority: i64, reducer: bytes) -> Job:
+        """Return a new job with the next number."""
+        number = self._numbers.take()
+        job = Job(number, self.handle_of(number), queue, unique, workload, priority)
         if reducer:
-            job: Job = UncommonJob(number, handle, queue, unique, workload, priority, reducer)
-        else:
-            job = Job(handle, queue, unique, workload, priority)
+            job.details = JobDetails(reducer)
         self._enter(job)
         return job
 
-    def name(self) -> tuple[int, bytes]:
-        """Return the next number, and the handle that belongs to it."""
-        self.created += 1
-        return self.created, self._prefix + b"%d" % self.created
+    def handle_of(self, number: i64) -> bytes:
+        """Return the handle of a new job or schedule with that number."""
+        low: i64 = number % 1000
+        thousand: i64 = number // 1000
+        if not thousand:
+            return self._prefix + b"%d" % number
+        if thousand != self._thousand:
+            self._thousand = thousand
+            self._beginning = self._prefix + b"%d" % thousand
+        return self._beginning + _ENDINGS[low]
 
     def restore(self, queue: FunctionQueue, record: JobRecord) -> Job:
-        """Return a job that was there before the server was."""
-        number, handle, _, unique, priority, workload, _, _, reducer, *_ = record
-        if reducer or not handle.endswith(b":%d" % number):
-            job: Job = UncommonJob(number, handle, queue, unique, workload, priority, reducer)
-        else:
-            job = Job(handle, queue, unique, workload, priority)
+        """Return a job that an earlier run of the server had already."""
+        job = Job(record.number, record.handle, queue, record.unique, record.workload, record.priority)
+        if _has_more(record):
+            job.details = JobDetails(record.reducer, record)
         job.is_durable = True
         job.background = True
-        job.retries = record.retries
+        job.losses = record.losses
+        job.was_long = record.started
+        job.created_at = record.created_at
         self._enter(job)
         return job
 
@@ -100,6 +118,25 @@ class JobTable:
             elif job.workload:
                 self._by_workload.remove(job.workload, job)
         job.queue.total -= 1
+
+
+def _has_more(record: JobRecord) -> bool:
+    """Tell whether a record says more than a `Job` has room for."""
+    return bool(
+        record.reducer
+        or record.unknown
+        or record.failures
+        or record.expires_at
+        or record.depth
+        or record.key
+        or record.batch
+        or record.origin
+        or record.then
+        or record.on_failure
+        or record.overrides
+        or record.reason
+        or record.error
+    )
 
 
 class UniqueIndex:

@@ -52,6 +52,7 @@ class JobServerOptions:
         allow_shutdown: Obey the text command ``shutdown`` from local peers.
         durability: When background jobs are stored. It takes somebody who carries the records of `JobServer.journal`
             to a store, or else no reply to a background job ever leaves.
+        max_pending: Bytes of workloads that may wait for the store before new background jobs are refused.
         timezone: The time zone of cron lines.
         job_timeout: Seconds that a job may run at a worker that named no time of its own, by CAN_DO; 0 for any time.
         max_memory: The most bytes that jobs may take, as far as it depends on their clients; 0 for any number.
@@ -78,6 +79,7 @@ class JobServerOptions:
     round_robin: bool = False
     allow_shutdown: bool = False
     durability: Durability = Durability.NONE
+    max_pending: int = 256 * 1024 * 1024
     timezone: tzinfo = UTC
     job_timeout: float = 0.0
     max_memory: int = 0

@@ -1,55 +1,64 @@
 # SPDX-License-Identifier: MIT
-"""Finds out whether workers that sleep are still there, before a job depends on it.
+"""Wake-ups of workers that have slept for long, to find those that are gone before a job depends on them.
 
-What TCP can find out, it does without us: a machine or a path that is gone is noticed by keepalive. But a program that
-is stopped, or wedged, or behind a relay that holds its connection, looks like one that sleeps. So a worker that has
-slept for long is woken though there is no job. One that is there asks, is told so, and goes back to sleep; one that
-does not ask is not counted on any longer (`geartrain.core.wakeups`).
+TCP notices by keepalive that a machine or a path is gone. But a program that is stopped, or hangs, or is behind a relay
+that holds its connection, looks like one that sleeps. So a worker that has slept for long is woken though there is no
+job. One that is there grabs, gets NO_JOB, and goes back to sleep; one that does not is unresponsive
+(`geartrain.core.wakeups`).
 
-Sleepers are all that can be asked: NOOP is the only packet that a worker takes without having asked for something, and
-it takes it asleep (protocol 8). One that is at a job has its time-out.
+Only workers that sleep can be probed: NOOP is the only packet that a worker takes without having asked for something,
+and it takes it asleep (protocol 8). For a worker that runs a job there is the timeout of the job.
 """
 
 import logging
-from collections.abc import Iterable
+from typing import Final
 
+from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import Peer
+from geartrain.core.timers import Timed, Timers
 from geartrain.core.wakeups import Wakeups
 
 __all__ = ["Probes"]
 
 log = logging.getLogger("geartrain.jobs")
 
-_MOST_NAMED = 5  # workers in one line
+_MOST_NAMED: Final = 5  # workers in one line
+_ASLEEP: Final = int(SleepState.ASLEEP)
 
 
-class Probes:
-    """Looks every so often at who has slept since the last time.
+class Probes(Timed):
+    """Wakes the workers that have slept since the last time.
 
     Args:
+        peers: All peers.
+        wakeups: The workers that wait.
+        timers: Where it is due.
         after: Seconds between two looks; 0 for none.
-
-    Attributes:
-        due: The monotonic time of the next look; None for never.
     """
 
-    __slots__ = ("_after", "_asleep", "_probed", "due")
+    __slots__ = ("_after", "_asleep", "_peers", "_probed", "_timers", "_wakeups")
 
-    def __init__(self, after: float) -> None:
+    def __init__(self, peers: dict[Peer, None], wakeups: Wakeups, timers: Timers, after: float) -> None:
+        super().__init__()
+        self._peers = peers
+        self._wakeups = wakeups
+        self._timers = timers
         self._after = after
         self._asleep: set[Peer] = set()
         self._probed: list[Peer] = []
-        self.due: float | None = 0.0 if after else None
+        timers.add(self)
+        if after:
+            timers.arm(self, 0.0)
 
-    def look(self, peers: Iterable[Peer], wakeups: Wakeups, now: float) -> None:
-        """Tell of those who have not answered, and wake those who have slept from look to look."""
-        self.due = now + self._after
-        silent = [repr(peer) for peer in self._probed if peer in wakeups.silent]
-        if silent:
-            named = ", ".join([*silent[:_MOST_NAMED], *["..."][: len(silent) - _MOST_NAMED]])
-            log.warning("%d workers do not answer and are not counted on: %s", len(silent), named)
-        asleep = {peer for peer in peers if peer.asleep and peer.abilities and not peer.is_asking}
+    def run(self, now: float) -> None:
+        """Log the workers that have not answered, and wake those that have slept since the last look."""
+        unresponsive = [repr(peer) for peer in self._probed if peer in self._wakeups.unresponsive]
+        if unresponsive:
+            named = ", ".join([*unresponsive[:_MOST_NAMED], *["..."][: len(unresponsive) - _MOST_NAMED]])
+            log.warning("%d workers do not answer and are not counted on: %s", len(unresponsive), named)
+        asleep = {peer for peer in self._peers if peer.sleep_state == _ASLEEP and peer.abilities}
         self._probed = [peer for peer in asleep if peer in self._asleep]
         self._asleep = asleep
         for peer in self._probed:
-            wakeups.wake(peer, next(iter(peer.abilities.values())).queue)
+            self._wakeups.wake(peer, next(iter(peer.abilities.values())).queue)
+        self._timers.arm(self, now + self._after)

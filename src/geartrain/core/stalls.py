@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Which queues stand still, and why.
+"""Queues that stand still, and why.
 
 A queue stands still while jobs wait in it and no worker takes one. It is looked at every so often, rather than at each
-job: a look compares how many jobs each queue has handed out with what it was at the last one, so that the way of a job
-costs nothing more, and an episode is noticed at most half of its patience late.
+job: a look compares how many jobs each queue has started with what it was at the last one, so that a job costs nothing
+more, and a stall is noticed at most half of its time late.
 """
 
 import enum
 import logging
-from collections.abc import Iterable
 
+from geartrain.core.functions import FunctionTable
 from geartrain.core.levels import NOTICE
 from geartrain.core.state import FunctionQueue, Peer
+from geartrain.core.timers import Timed, Timers
+from geartrain.core.wakeups import Wakeups
 from geartrain.protocol.text import printable
 
 __all__ = ["Stall", "StallReason", "Stalls"]
@@ -22,119 +24,133 @@ _LOOKS = 2  # in the time that a queue may stand still
 
 
 class StallReason(enum.Enum):
-    """Why nobody takes the jobs that wait."""
+    """The reason why no worker takes the jobs that wait."""
 
     SILENT = "silent"  # a worker that has nothing to do was woken and does not answer, or never asks
     DECLINING = "declining"  # it answers, and goes back to sleep
-    BUSY = "busy"  # all of them hold jobs, and have done so for long
-    NO_WORKERS = "no-workers"  # nobody can do the function; not a stall, but what people look for first
+    BUSY = "busy"  # all of them run jobs, and have done so for long
+    NO_WORKERS = "no-workers"  # no worker can do the function; not a stall, but what people look for first
 
 
-# What the log says of each, and how loud: that nobody is there yet may be as it should be.
+# The level and the words for the log: a function without workers may be as it should be.
 _WORDS = {
-    StallReason.SILENT: (logging.ERROR, "workers that are free do not come for them"),
+    StallReason.SILENT: (logging.ERROR, "idle workers do not grab them"),
     StallReason.DECLINING: (logging.ERROR, "workers that are woken for them go back to sleep"),
-    StallReason.BUSY: (logging.ERROR, "all workers hold on to others"),
+    StallReason.BUSY: (logging.ERROR, "all workers are busy with other jobs"),
     StallReason.NO_WORKERS: (NOTICE, "there is no worker for them"),
 }
 
 
 class Stall:
-    """A queue in which jobs wait, since when no worker has taken one, and what has been made of it.
+    """A queue in which jobs wait, and the time since when no worker has taken one.
 
     Attributes:
         reason: Why it stands still, or None while it has not done so for long enough.
     """
 
-    __slots__ = ("_taken", "_told", "queue", "reason", "since")
+    __slots__ = ("_logged", "_started", "queue", "reason", "since")
 
     def __init__(self, queue: FunctionQueue, now: float) -> None:
         self.queue = queue
         self.since = now
         self.reason: StallReason | None = None
-        self._taken = queue.taken
-        self._told = 0  # the level of what the log has
+        self._started = queue.stats.started
+        self._logged = 0  # the level of the line in the log
 
     @property
     def is_over(self) -> bool:
         """Whether a job was taken since, or none waits any more."""
-        return self.queue.taken != self._taken or not self.queue.runnable
+        return self.queue.stats.started != self._started or not self.queue.waiting
 
-    def tell(self, seconds: float) -> None:
-        """Have one line in the log, and another one only if it has become worse."""
-        assert self.reason is not None, "there is something to tell"
+    def log(self, seconds: float) -> None:
+        """Log one line, and another one only if it has become worse."""
+        assert self.reason is not None, "there is something to log"
         level, words = _WORDS[self.reason]
-        if level > self._told:
-            self._told = level
+        if level > self._logged:
+            self._logged = level
             name = printable(self.queue.name).decode(errors="replace")
-            log.log(level, "%s: %d jobs wait for %.0f seconds: %s", name, self.queue.runnable, seconds, words)
+            log.log(level, "%s: %d jobs wait for %.0f seconds: %s", name, self.queue.waiting, seconds, words)
 
-    def tell_end(self) -> None:
-        """Say that it is over, if the log had it."""
-        if self._told:
+    def log_end(self) -> None:
+        """Log that it is over, if it was logged."""
+        if self._logged:
             name = printable(self.queue.name).decode(errors="replace")
-            log.log(NOTICE, "%s: jobs are taken again, or none waits any more", name)
+            log.log(NOTICE, "%s: jobs are taken again, or none is waiting", name)
 
 
-class Stalls:
-    """The episodes.
+class Stalls(Timed):
+    """The queues that stand still.
 
     Args:
-        after: Seconds that jobs may wait while a worker is free; 0 to look for nothing.
-        busy_after: Seconds that they may wait while all workers hold jobs; 0 for any time.
-
-    Attributes:
-        due: The monotonic time of the next look; None for never.
+        functions: All functions.
+        wakeups: Knows the workers that do not answer.
+        timers: Where it is due.
+        after: Seconds that jobs may wait while a worker is idle; 0 to look for nothing.
+        busy_after: Seconds that they may wait while all workers run jobs; 0 for any time.
     """
 
-    __slots__ = ("_after", "_busy_after", "_episodes", "_period", "due")
+    __slots__ = ("_after", "_busy_after", "_functions", "_period", "_stalls", "_timers", "_wakeups")
 
-    def __init__(self, after: float, busy_after: float) -> None:
+    def __init__(
+        self, functions: FunctionTable, wakeups: Wakeups, timers: Timers, after: float, busy_after: float
+    ) -> None:
+        super().__init__()
+        self._functions = functions
+        self._wakeups = wakeups
+        self._timers = timers
         self._after = after
         self._busy_after = busy_after
         self._period = after / _LOOKS
-        self._episodes: dict[FunctionQueue, Stall] = {}
-        self.due: float | None = 0.0 if after else None
+        self._stalls: dict[FunctionQueue, Stall] = {}
+        timers.add(self)
+
+    def begin(self, now: float) -> None:
+        """Look from now on, as long as there are jobs."""
+        if self._after:
+            self._timers.arm(self, now)
 
     def current(self, now: float) -> list[tuple[FunctionQueue, float, StallReason]]:
         """Return the queues that stand still, for how many seconds, and why."""
         return [
             (each.queue, now - each.since, each.reason)
-            for each in self._episodes.values()
+            for each in self._stalls.values()
             if each.reason is not None and not each.is_over
         ]
 
-    def look(self, queues: Iterable[FunctionQueue], silent: set[Peer], now: float) -> None:
-        """See which queues have moved, and tell of those that have not for too long."""
-        self.due = now + self._period
-        episodes = self._episodes
-        for over in [each for each in episodes.values() if each.is_over]:
-            over.tell_end()
-            del episodes[over.queue]
-        for queue in queues:
-            if queue.runnable:
-                episode = episodes.get(queue)
-                if episode is None:
-                    episodes[queue] = Stall(queue, now)
+    def run(self, now: float) -> None:
+        """Find the queues that have moved, and log those that have not for too long."""
+        stalls = self._stalls
+        for over in [each for each in stalls.values() if each.is_over]:
+            over.log_end()
+            del stalls[over.queue]
+        has_jobs = False
+        for queue in self._functions.queues():
+            has_jobs |= queue.total > 0
+            if queue.waiting:
+                stall = stalls.get(queue)
+                if stall is None:
+                    stalls[queue] = Stall(queue, now)
                 else:
-                    self._judge(episode, silent, now - episode.since)
+                    self._judge(stall, now - stall.since)
+        if has_jobs:
+            self._timers.arm(self, now + self._period)
 
-    def _judge(self, episode: Stall, silent: set[Peer], seconds: float) -> None:
+    def _judge(self, stall: Stall, seconds: float) -> None:
         if seconds < self._after:
             return
-        reason = _reason(episode.queue, silent)
+        reason = _reason(stall.queue, self._wakeups.unresponsive)
         if reason is StallReason.BUSY and not 0 < self._busy_after <= seconds:
-            episode.reason = None
+            stall.reason = None
             return
-        episode.reason = reason
-        episode.tell(seconds)
+        stall.reason = reason
+        stall.log(seconds)
 
 
-def _reason(queue: FunctionQueue, silent: set[Peer]) -> StallReason:
-    """Return why nobody takes the jobs of a queue."""
+def _reason(queue: FunctionQueue, unresponsive: set[Peer]) -> StallReason:
+    """Return why no worker takes the jobs of a queue."""
     if not queue.workers:
         return StallReason.NO_WORKERS
-    free = [worker for worker in queue.workers if not worker.running or worker in silent]
-    if not free:
+    idle = [worker for worker in queue.workers if not worker.is_busy or worker in unresponsive]
+    if not idle:
         return StallReason.BUSY
-    return StallReason.DECLINING if all(worker.declined for worker in free) else StallReason.SILENT
+    return StallReason.DECLINING if all(worker.declines for worker in idle) else StallReason.SILENT

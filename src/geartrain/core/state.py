@@ -1,524 +1,589 @@
 # SPDX-License-Identifier: MIT
-"""What a job server knows: jobs, the functions whose queues they wait in, and the peers that send and run them.
+"""Jobs, the functions whose queues they wait in, and the peers that submit and run them.
 
 The three refer to each other, so they stand in one module. They keep themselves consistent and decide nothing.
 
 A peer is a connection; it can be client and worker at once. These hold between any two calls from outside:
 
-- a job is in the queue of its function, or delayed, or in ``running`` of one peer, or ended;
-- ``job.waiters`` and ``peer.awaited`` say the same thing from both ends;
+- a job is in the queue of its function, or delayed, or runs at one peer, or has ended;
+- the waiters of a job and ``peer.awaited`` say the same thing from both ends;
 - a peer that is asleep is in ``sleepers`` of each function that it can do; one that has woken up leaves a list only
   when it is met there. When it left and entered all, a worker of 100 functions cost a round trip 22 us instead of 6.
 """
 
-import enum
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import Final
 
-from geartrain.core.access import Standing
+from mypy_extensions import i64
+
+from geartrain.core.access import Identity
 from geartrain.core.deadlines import Deadline
-from geartrain.jobrecord import JobRecord
-from geartrain.protocol.commands import Command
-from geartrain.protocol.packets import response
+from geartrain.core.durable import Durable
+from geartrain.core.outcome import JobState
+from geartrain.core.policy import FunctionPolicy
+from geartrain.core.recipient import Recipient
+from geartrain.core.record import JobRecord, pack_plain
+from geartrain.core.sleepstate import SleepState
+from geartrain.core.stats import FunctionStats
+from geartrain.core.takenaway import TakenAway
+from geartrain.protocol._binary import BytesWriter
+from geartrain.protocol.limits import INT64_MAX
+from geartrain.protocol.reader import Reader
 
-__all__ = ["NO_PROGRESS", "Ability", "FunctionQueue", "Job", "JobState", "Peer", "UncommonJob"]
+__all__ = ["NO_PROGRESS", "PRIORITIES", "Ability", "FunctionQueue", "Job", "JobDetails", "Line", "Peer"]
 
-NO_PROGRESS = (b"0", b"0")
+NO_PROGRESS: Final = (b"0", b"0")
+PRIORITIES: Final = 3
 
-_PRIORITIES: Final = 3
-_NOOP: Final = response(Command.NOOP)
-_NO_JOB: Final = response(Command.NO_JOB)
-# The latest time that stores have room for. A time is a float here, and the one next to this is one second too late.
-_LATEST: Final = 2**63 - 1
-_FEW_ENDED: Final = 64  # ended jobs in a line that are not worth a clean-up
+_NEW: Final = int(JobState.NEW)
+_DELAYED: Final = int(JobState.DELAYED)
+_ENDED: Final = int(JobState.ENDED)
+_EMPTY: Final = b""
 
-# Results that a worker may still send for jobs that were taken from it. A worker that answers for them forgets one at
-# a time; the bound is for workers that never do.
-_MAX_RELEASED: Final = 1024
-
-
-class JobState(enum.Enum):
-    """Where a job is."""
-
-    DELAYED = "delayed"  # until its time comes
-    WAITING = "waiting"  # in the queue of its function
-    RUNNING = "running"  # at a worker
-    ENDED = "ended"  # forgotten, but for a place in a queue that is skipped
-
-
-# Module names: looking up a member of an enumeration costs 100 ns, as much as a call.
-_DELAYED: Final = JobState.DELAYED
-_WAITING: Final = JobState.WAITING
-_ENDED: Final = JobState.ENDED
-_new_tuple: Final = tuple.__new__  # a named one, past its constructor, which takes twice the time of all else
+# Module names: looking up a member of an enumeration costs as much as a call.
+_AWAKE: Final = int(SleepState.AWAKE)
+_ASLEEP: Final = int(SleepState.ASLEEP)
+_POLLING: Final = int(SleepState.POLLING)
 
 
-class Job:
-    """One piece of work, from its first submission to its end (protocol 1.6).
-
-    A million of them may wait, and each field is 8 MB then. What hardly any job has is left to `UncommonJob`.
+class JobDetails:
+    """Facts about a job that hardly any job has.
 
     Attributes:
-        background: Somebody submitted it in the background: it has to run, whoever leaves.
-        is_durable: A store has it, or is about to be told.
-        waiters: How many foreground submissions wait for it, by peer.
+        reducer: The function that puts the results of its parts together; empty for none.
+        record: The record that the job came back from, whose further fields it keeps.
+    """
+
+    __slots__ = ("record", "reducer")
+
+    def __init__(self, reducer: bytes = b"", record: JobRecord | None = None) -> None:
+        self.reducer = reducer
+        self.record = record
+
+
+class Job(Durable):
+    """One piece of work, from its first submission to its end (protocol 1.6).
+
+    A million of them may wait, and each field is 8 MB then. Rare facts are in `JobDetails`.
+
+    Attributes:
+        handle: Its name on the wire.
+        priority: As `geartrain.Priority` has it.
+        state: A `JobState`.
+        background: It was submitted in the background, and has to run whoever leaves.
+        was_long: An attempt ran for more than a second, and the store knows.
+        created_at: Milliseconds since the epoch.
+        since: The monotonic time since which it is in its state.
+        losses: How many workers it has lost.
+        waiter: The client that waits for it, if there is only one that waits once.
+        waiters: Otherwise, how many foreground submissions wait for it, by peer.
         deadline: The end of the delay, or of the running time.
-        progress: Numerator and denominator: text, as the worker sent it, which is only ever passed on.
+        progress: Numerator and denominator: text, as the worker sent it, which is only passed on.
+        next: The next job in its line; `previous` likewise.
     """
 
     __slots__ = (
         "background",
+        "created_at",
         "deadline",
+        "details",
         "handle",
-        "is_durable",
+        "losses",
+        "next",
+        "previous",
         "priority",
         "progress",
         "queue",
-        "retries",
+        "since",
         "state",
         "unique",
+        "waiter",
         "waiters",
+        "was_long",
         "worker",
-        "workload",
     )
 
-    def __init__(self, handle: bytes, queue: "FunctionQueue", unique: bytes, workload: bytes, priority: int) -> None:
+    def __init__(
+        self, number: i64, handle: bytes, queue: "FunctionQueue", unique: bytes, workload: bytes, priority: i64
+    ) -> None:
+        super().__init__(number, workload)
         self.handle = handle
         self.queue = queue
         self.unique = unique
-        self.workload = workload
         self.priority = priority
-        self.state = _DELAYED
+        self.state: i64 = _NEW
         self.background = False
-        self.is_durable = False
-        self.waiters: dict[Peer, int] | None = None  # None saves a dict a job
+        self.was_long = False
+        self.created_at: i64 = 0
+        self.since = 0.0
+        self.losses: i64 = 0
+        self.waiter: Peer | None = None
+        self.waiters: dict[Peer, int] | None = None
         self.worker: Peer | None = None
         self.deadline: Deadline[Job] | None = None
-        self.retries = 0
         self.progress = NO_PROGRESS
-
-    @property
-    def number(self) -> int:
-        """What tells it apart in a store. It is in the handle: an int of its own would be 40 bytes a job."""
-        return int(self.handle.rpartition(b":")[2])
+        self.details: JobDetails | None = None
+        self.next: Job | None = None
+        self.previous: Job | None = None
 
     @property
     def reducer(self) -> bytes:
-        """Who puts the results of its parts together; empty if there are none."""
-        return b""
+        """The function that puts the results of its parts together; empty for none."""
+        details = self.details
+        return _EMPTY if details is None else details.reducer
 
     @property
-    def is_wanted(self) -> bool:
-        """Whether anybody would miss the job."""
-        return self.background or bool(self.waiters)
+    def is_awaited(self) -> bool:
+        """Whether a client waits for it."""
+        return self.waiter is not None or self.waiters is not None
+
+    @property
+    def has_owner(self) -> bool:
+        """Whether the job has to run: for its waiters, or in the background."""
+        return self.background or self.waiter is not None or self.waiters is not None
 
     @property
     def has_ended(self) -> bool:
         """Whether the job is over."""
-        return self.state is _ENDED
+        return self.state == _ENDED
 
     def record(self) -> JobRecord:
         """Return what a store keeps of the job."""
-        run_at = min(int(self.deadline.when), _LATEST) if self.state is _DELAYED and self.deadline is not None else 0
-        return _new_tuple(
-            JobRecord,
-            (
-                self.number,
-                self.handle,
-                self.queue.name,
-                self.unique,
-                self.priority,
-                self.workload,
-                run_at,
-                self.retries,
-                self.reducer,
-                b"",
-                "",
-            ),
+        details = self.details
+        known = details.record if details is not None else None
+        if known is not None:  # it may have fields that this version does not use
+            return known.replace(run_at=self._run_at(), losses=self.losses, started=self.was_long)
+        return JobRecord(
+            self.number,
+            self.handle,
+            self.queue.name,
+            self.unique,
+            self.priority,
+            self.workload,
+            created_at=self.created_at,
+            run_at=self._run_at(),
+            losses=self.losses,
+            reducer=self.reducer,
+            started=self.was_long,
         )
+
+    def pack_plain(self, buffer: BytesWriter) -> bool:
+        """Write the record in its plain layout, if that says everything."""
+        if self.details is not None or self.losses or self.was_long or self.state == _DELAYED:
+            return False
+        pack_plain(
+            buffer,
+            self.number,
+            self.created_at,
+            self.priority,
+            self.handle,
+            self.queue.name,
+            self.unique,
+            self.workload,
+        )
+        return True
+
+    def _run_at(self) -> int:
+        """Return when a delayed job is due, in milliseconds since the epoch."""
+        deadline = self.deadline
+        if self.state != _DELAYED or deadline is None:
+            return 0
+        return min(int(deadline.when * 1000), INT64_MAX)
+
+    def waits(self, peer: "Peer") -> int:
+        """Return how many foreground submissions of a peer wait for the job."""
+        if self.waiter is not None:
+            return 1 if self.waiter is peer else 0
+        return self.waiters.get(peer, 0) if self.waiters is not None else 0
 
     def waiting_clients(self) -> int:
         """Return the number of foreground submissions that wait for the job."""
-        return sum(self.waiters.values()) if self.waiters else 0
+        return 1 if self.waiter is not None else sum(self.waiters.values()) if self.waiters is not None else 0
+
+    def all_waiters(self) -> list[tuple["Peer", int]]:
+        """Return the peers that wait, each with how many of its submissions do."""
+        if self.waiter is not None:
+            return [(self.waiter, 1)]
+        return list(self.waiters.items()) if self.waiters is not None else []
 
     def add_waiter(self, peer: "Peer") -> None:
         """Let a foreground submission of ``peer`` wait; two submissions wait twice."""
         if self.waiters is None:
-            self.waiters = {peer: 1}
-        else:
-            self.waiters[peer] = self.waiters.get(peer, 0) + 1
+            if self.waiter is None:
+                self.waiter = peer
+                peer.awaited.add(self)
+                return
+            self.waiters = {self.waiter: 1}
+            self.waiter = None
+        self.waiters[peer] = self.waiters.get(peer, 0) + 1
         peer.awaited.add(self)
 
-    def forget_waiters(self) -> None:
-        """Let nobody wait any more."""
-        assert self.waiters is not None, "somebody waits"
-        for peer in self.waiters:
-            peer.awaited.discard(self)
-        self.waiters = None
+    def remove_waiter(self, peer: "Peer") -> None:
+        """Let no submission of ``peer`` wait any more."""
+        if self.waiter is peer:
+            self.waiter = None
+        else:
+            assert self.waiters is not None, "the peer waits for the job"
+            del self.waiters[peer]
+            if not self.waiters:
+                self.waiters = None
+        peer.awaited.discard(self)
 
-    def send_to_waiters(self, packet: bytes) -> None:
-        """Send a packet to each waiting client, once for each of its submissions."""
-        if self.waiters is not None:
-            for peer, times in self.waiters.items():
-                peer.send(packet)
-                for _ in range(times - 1):
-                    peer.send(packet)
+    def clear_waiters(self) -> None:
+        """Let no client wait any more."""
+        waiter = self.waiter
+        if waiter is not None:
+            self.waiter = None
+            waiter.awaited.discard(self)
+        elif self.waiters is not None:
+            for peer in self.waiters:
+                peer.awaited.discard(self)
+            self.waiters = None
 
     def __repr__(self) -> str:
-        return f"<Job {self.handle.decode(errors='replace')} {self.state.value}>"
+        return f"<Job {self.handle.decode(errors='replace')} {JobState(self.state).name.lower()}>"
 
 
-class UncommonJob(Job):
-    """A job that has a reducer, or another number than the one in its handle, as it came from elsewhere."""
+class Line:
+    """Jobs of one priority in the order in which they are handed out, linked through themselves.
 
-    __slots__ = ("_number", "_reducer")
+    Attributes:
+        size: How many there are.
+    """
 
-    def __init__(
-        self,
-        number: int,
-        handle: bytes,
-        queue: "FunctionQueue",
-        unique: bytes,
-        workload: bytes,
-        priority: int,
-        reducer: bytes,
-    ) -> None:
-        super().__init__(handle, queue, unique, workload, priority)
-        self._number = number
-        self._reducer = reducer
+    __slots__ = ("head", "size", "tail")
 
-    @property
-    def number(self) -> int:
-        """What tells it apart in a store."""
-        return self._number
+    def __init__(self) -> None:
+        self.head: Job | None = None
+        self.tail: Job | None = None
+        self.size: i64 = 0
 
-    @property
-    def reducer(self) -> bytes:
-        """Who puts the results of its parts together; empty if there are none."""
-        return self._reducer
+    def append(self, job: Job) -> None:
+        """Add a job at the end."""
+        tail = self.tail
+        if tail is None:
+            self.head = job
+        else:
+            tail.next = job
+            job.previous = tail
+        self.tail = job
+        self.size += 1
+
+    def prepend(self, job: Job) -> None:
+        """Add a job at the front."""
+        head = self.head
+        if head is None:
+            self.tail = job
+        else:
+            head.previous = job
+            job.next = head
+        self.head = job
+        self.size += 1
+
+    def remove(self, job: Job) -> None:
+        """Take a job out, wherever it is."""
+        before, behind = job.previous, job.next
+        if before is None:
+            self.head = behind
+        else:
+            before.next = behind
+            job.previous = None
+        if behind is None:
+            self.tail = before
+        else:
+            behind.previous = before
+            job.next = None
+        self.size -= 1
 
 
 class FunctionQueue:
-    """The jobs of one function, and who can do them.
+    """The jobs of one function, and the workers that can do them.
 
     Attributes:
-        waiting: How many jobs wait, by priority.
-        runnable: How many jobs wait in all.
+        lines: The jobs that wait, by priority.
+        waiting: How many jobs wait in all.
+        is_ready: Whether a job waits and nothing blocks the function, so that a grab may take one.
+        running: How many jobs run.
         total: How many jobs there are: delayed, waiting and running.
         limits: By priority, the total at which a new job of that priority is refused; 0 for none.
-        workers: The peers that can do the function.
+        policy: The operator's rules for its jobs.
+        stats: What has happened to its jobs.
+        workers: The peers that can do the function, each with its ability.
         sleepers: Those of them that are asleep, and perhaps some that were; see `next_sleeper`.
-        filled: The functions with jobs that wait, of which this is one while it has any.
-        coming: How many peers were woken for a job of this function and have not answered yet.
-        taken: How many jobs were handed out.
+        unready: By priority, the abilities of workers with many functions that do not look for such jobs at present.
+        woken: How many peers were woken for a job of this function and have not answered yet.
     """
 
     __slots__ = (
-        "_ended",
-        "_lines",
-        "coming",
-        "filled",
+        "is_ready",
         "limits",
+        "lines",
         "name",
-        "runnable",
+        "policy",
         "running",
         "sleepers",
-        "taken",
+        "stats",
         "total",
+        "unready",
         "waiting",
+        "woken",
         "workers",
     )
 
-    def __init__(self, name: bytes, filled: "dict[FunctionQueue, None]") -> None:
+    def __init__(self, name: bytes, policy: FunctionPolicy) -> None:
         self.name = name
-        self.filled = filled
-        self._lines: list[deque[Job]] = [deque() for _ in range(_PRIORITIES)]
-        self._ended = [0] * _PRIORITIES  # jobs that ended while they waited and are still in their line
-        self.waiting = [0] * _PRIORITIES
-        self.runnable = 0
-        self.running = 0
-        self.total = 0
-        self.limits = [0] * _PRIORITIES
-        self.workers: dict[Peer, None] = {}
+        self.policy = policy
+        self.stats = FunctionStats()
+        self.lines = [Line(), Line(), Line()]
+        self.waiting: i64 = 0
+        self.is_ready = False
+        self.running: i64 = 0
+        self.total: i64 = 0
+        self.limits: list[int] | None = None
+        self.workers: dict[Peer, Ability] = {}
         self.sleepers: OrderedDict[Peer, None] = OrderedDict()
-        self.coming = 0
-        self.taken = 0
+        self.unready: list[dict[Ability, None]] | None = None
+        self.woken: i64 = 0
+
+    def enqueue(self, job: Job, *, first: bool) -> bool:
+        """Let a job wait, behind or before the others of its priority; tell whether none of these waited."""
+        line = self.lines[job.priority]
+        if first:
+            line.prepend(job)
+        else:
+            line.append(job)
+        self.waiting += 1
+        self.is_ready = True
+        return line.size == 1
+
+    def remove(self, job: Job) -> None:
+        """Take out a job that waits."""
+        self.lines[job.priority].remove(job)
+        self.waiting -= 1
+        if not self.waiting:
+            self.is_ready = False
+
+    def first_job(self) -> Job:
+        """Return the job whose turn it is. There must be one."""
+        job = self.lines[self.top].head
+        assert job is not None, "the line has jobs"
+        return job
 
     @property
-    def top(self) -> int:
+    def top(self) -> i64:
         """The highest priority at which a job waits. There must be one."""
-        waiting = self.waiting
-        return 0 if waiting[0] else 1 if waiting[1] else 2
+        lines = self.lines
+        return 0 if lines[0].size else 1 if lines[1].size else 2
 
     @property
     def is_used(self) -> bool:
         """Whether something would be lost with the function: a worker, a job or a limit."""
-        return bool(self.workers or self.total or any(self.limits))
+        return bool(self.workers or self.total or self.limits)
 
-    def is_full(self, priority: int) -> bool:
+    def is_full(self, priority: i64) -> bool:
         """Tell whether a new job of that priority has to be refused (protocol 1.15)."""
-        return 0 < self.limits[priority] <= self.total
-
-    def append(self, job: Job) -> None:
-        """Let a job wait behind the others of its priority."""
-        priority = job.priority
-        job.state = _WAITING
-        self._lines[priority].append(job)
-        self.waiting[priority] += 1
-        if not self.runnable:
-            self.filled[self] = None
-        self.runnable += 1
-
-    def append_first(self, job: Job) -> None:
-        """Let a job that lost its worker wait in front of the others: it has waited once already."""
-        self.append(job)
-        line = self._lines[job.priority]
-        line.appendleft(line.pop())
-
-    def take(self) -> Job:
-        """Take out the job whose turn it is. There must be one."""
-        waiting = self.waiting
-        priority = 0 if waiting[0] else 1 if waiting[1] else 2
-        line = self._lines[priority]
-        job = line.popleft()
-        while job.state is _ENDED:
-            self._ended[priority] -= 1
-            job = line.popleft()
-        waiting[priority] -= 1
-        self._has_one_less()
-        self.taken += 1
-        return job
-
-    def discard(self, job: Job) -> None:
-        """Forget a waiting job that has ended. Its place in the line is skipped, or swept out with others."""
-        priority = job.priority
-        self.waiting[priority] -= 1
-        self._has_one_less()
-        self._ended[priority] += 1
-        if self._ended[priority] > _FEW_ENDED and self._ended[priority] > self.waiting[priority]:
-            self._lines[priority] = deque([left for left in self._lines[priority] if left.state is not _ENDED])
-            self._ended[priority] = 0
-
-    def _has_one_less(self) -> None:
-        self.runnable -= 1
-        if not self.runnable:
-            del self.filled[self]
+        return self.limits is not None and 0 < self.limits[priority] <= self.total
 
     def next_sleeper(self) -> "Peer | None":
-        """Return who is asleep and has waited longest for a job of this function to wake it."""
+        """Return the worker that is asleep and has waited longest for a job of this function to wake it."""
         while self.sleepers:
             peer = next(iter(self.sleepers))
-            if peer.asleep:
+            if peer.sleep_state == _ASLEEP or peer.sleep_state == _POLLING:
                 return peer
-            self.unlist(peer)
+            self.remove_sleeper(peer)
         return None
 
-    def unlist(self, peer: "Peer") -> None:
+    def remove_sleeper(self, peer: "Peer") -> None:
         """Take a peer from the list of sleepers until it falls asleep again."""
         del self.sleepers[peer]
         peer.unlisted[self] = None
 
     def __repr__(self) -> str:
         name = self.name.decode(errors="replace")
-        return f"<FunctionQueue {name}: {self.runnable} waiting, {self.running} running, {len(self.workers)} workers>"
+        return f"<FunctionQueue {name}: {self.waiting} waiting, {self.running} running, {len(self.workers)} workers>"
 
 
 class Ability:
-    """That a peer can do a function.
+    """A function that a peer can do.
 
     Attributes:
+        is_enabled: The peer has not taken it back.
         timeout: Seconds that a job may run, or 0 for any time.
         rank: The place in the peer's list of functions; the lowest is served first.
     """
 
-    __slots__ = ("queue", "rank", "timeout")
+    __slots__ = ("is_enabled", "peer", "queue", "rank", "timeout")
 
-    def __init__(self, queue: FunctionQueue, rank: int, timeout: float) -> None:
+    def __init__(self, peer: "Peer", queue: FunctionQueue, rank: i64, timeout: float) -> None:
+        self.peer = peer
         self.queue = queue
         self.rank = rank
         self.timeout = timeout
+        self.is_enabled = True
 
 
-class _Held:
-    """What a peer is sent once a batch is stored: promises, and all that comes behind them."""
-
-    __slots__ = ("batch", "promises", "replies")
-
-    def __init__(self, batch: int) -> None:
-        self.batch = batch
-        self.replies: list[bytes] = []
-        self.promises: list[int] = []  # which of the replies are true only once the batch is stored
-
-
-class Peer:
+class Peer(Recipient):
     """One connection: what it said it can do, what it runs, what it waits for, and what is to be sent to it.
 
     Attributes:
-        awake: It is neither asleep, nor coming, nor resting, nor silent, nor unheard of since it was handed a job: see
-            `geartrain.core.wakeups`.
         host: Its address, as ``workers`` shows it.
         fd: The number of its connection, likewise.
         is_local: Whether it connects from this machine.
-        closing: It is to be closed once everything has been sent.
+        identity: The peer as rules of access see it.
+        exceptions: It wants WORK_EXCEPTION, and not WORK_FAIL in its place.
+        long_polling: A GRAB_JOB_ALL of it that finds no job waits for one.
+        abilities: The functions that it can do, by name.
+        sole: Its ability if it has exactly one.
+        heaps: For a peer with many abilities: those that may have jobs, by priority; see `geartrain.core.ready`.
         awaited: The jobs whose foreground results it waits for.
-        running: The jobs that it runs, by handle.
+        current: The job that it runs, or the first of several.
+        running: The others that it runs, by handle.
+        taken_away: The jobs that were taken from it before its last word on them.
+        sleep_state: A `SleepState`.
         unlisted: Of the functions that it can do, those whose list of sleepers it is to enter when it falls asleep.
         woken_for: The queue for whose job it was woken and has not answered yet.
-        declined: How often in a row it was woken and went back to sleep.
-        standing: Who it is in the eyes of the rules.
-        lasting: Whether its grabs last until there is a job.
-        is_asking: Whether one of them is unanswered.
-        handed: The job that it got in its sleep, until it is heard of.
+        declines: How often in a row it was woken and went back to sleep.
+        pushed_job: The job that it got in its sleep, until it is heard of.
     """
 
     __slots__ = (
-        "_dirty",
         "_first_rank",
-        "_held",
         "_last_rank",
-        "_released",
         "abilities",
-        "asleep",
         "awaited",
-        "awake",
         "client_id",
-        "closing",
-        "declined",
+        "current",
+        "declines",
         "exceptions",
         "fd",
-        "handed",
+        "heaps",
         "host",
-        "is_asking",
+        "identity",
         "is_local",
-        "lasting",
-        "outgoing",
+        "long_polling",
+        "pushed_job",
         "running",
-        "standing",
+        "sleep_state",
+        "sole",
+        "taken_away",
         "unlisted",
         "woken_for",
     )
 
-    def __init__(self, host: str, fd: int, is_local: bool, exceptions: bool, dirty: "list[Peer]") -> None:
+    def __init__(
+        self, host: str, fd: int, is_local: bool, exceptions: bool, reader: Reader, dirty: list[Recipient]
+    ) -> None:
+        super().__init__(reader, dirty)
         self.host = host
         self.fd = fd
         self.is_local = is_local
-        self.standing = Standing(host, is_local)
+        self.identity = Identity(host, is_local)
         self.client_id = b"-"
         self.exceptions = exceptions
-        self.closing = False
-        self.outgoing: list[bytes] = []
-        self._held: deque[_Held] = deque()
-        self._dirty = dirty
+        self.long_polling = False
         self.abilities: dict[bytes, Ability] = {}
-        self._first_rank = 0
-        self._last_rank = 0
+        self.sole: Ability | None = None
+        self.heaps: list[list[tuple[int, Ability]]] | None = None
+        self._first_rank: i64 = 0
+        self._last_rank: i64 = 0
         self.awaited: set[Job] = set()
-        self.running: dict[bytes, Job] = {}
-        self._released: dict[bytes, None] = {}
-        self.awake = True
-        self.asleep = False
+        self.current: Job | None = None
+        self.running: dict[bytes, Job] | None = None
+        self.taken_away = TakenAway()
+        self.sleep_state: i64 = _AWAKE
         self.unlisted: dict[FunctionQueue, None] = {}
         self.woken_for: FunctionQueue | None = None
-        self.declined = 0
-        self.lasting = False
-        self.is_asking = False
-        self.handed: Job | None = None
+        self.declines: i64 = 0
+        self.pushed_job: Job | None = None
 
-    def send(self, data: bytes) -> None:
-        """Let bytes go out with the others at the end of the turn, unless what is before them has to wait."""
-        if self._held:
-            self._held[-1].replies.append(data)
-            return
-        if not self.outgoing:
-            self._dirty.append(self)
-        self.outgoing.append(data)
+    # What it runs.
 
     @property
-    def is_held(self) -> bool:
-        """Whether replies wait for something to be stored."""
-        return bool(self._held)
+    def is_busy(self) -> bool:
+        """Whether it runs a job."""
+        return self.current is not None
 
-    def send_when_stored(self, batch: int, promise: bytes) -> None:
-        """Let a reply go out when a batch is stored, and whatever follows behind it."""
-        if not self._held or self._held[-1].batch != batch:
-            self._held.append(_Held(batch))
-        held = self._held[-1]
-        held.promises.append(len(held.replies))
-        held.replies.append(promise)
+    def find_running(self, handle: bytes) -> "Job | None":
+        """Return the job with that handle that it runs."""
+        job = self.current
+        if job is not None and job.handle == handle:
+            return job
+        return self.running.get(handle) if self.running is not None else None
 
-    def send_stored(self, batch: int) -> None:
-        """Let go out what waited for a batch, or for one before it."""
-        self._dirty.append(self)
-        while self._held and self._held[0].batch <= batch:
-            self.outgoing += self._held.popleft().replies
+    def add_running(self, job: Job) -> None:
+        """Let it run a job."""
+        if self.current is None:
+            self.current = job
+        else:
+            if self.running is None:
+                self.running = {}
+            self.running[job.handle] = job
 
-    def send_refused(self, batch: int, refusal: bytes) -> None:
-        """Let go out what waited for a batch, with a refusal in place of each promise."""
-        for held in self._held:
-            if held.batch == batch:
-                for place in held.promises:
-                    held.replies[place] = refusal
-        self.send_stored(batch)
+    def remove_running(self, job: Job) -> None:
+        """Let it run a job no longer."""
+        running = self.running
+        if self.current is not job:
+            assert running is not None, "it runs the job"
+            del running[job.handle]
+        elif running:
+            self.current = running.pop(next(iter(running)))
+        else:
+            self.current = None
 
-    def take_outgoing(self, most: int) -> bytes | None:
-        """Return what is to be sent, in order, and forget it; or None if that is more than ``most`` bytes.
+    def running_jobs(self) -> list[Job]:
+        """Return the jobs that it runs, the oldest first."""
+        if self.current is None:
+            return []
+        return [self.current, *self.running.values()] if self.running else [self.current]
 
-        One packet alone is never too much. But one may be there a thousand times, and joined they would be real.
-        """
-        outgoing = self.outgoing
-        if not outgoing:
-            return b""
-        self.outgoing = []
-        if len(outgoing) == 1:
-            return outgoing[0]
-        size = 0
-        for packet in outgoing:
-            size += len(packet)
-        return b"".join(outgoing) if size <= most else None
+    # What it can do.
 
-    def send_noop(self) -> None:
-        """Wake the worker."""
-        self.send(_NOOP)
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it sleeps, with a grab that waits or without."""
+        return self.sleep_state == _ASLEEP or self.sleep_state == _POLLING
 
-    def send_no_job(self) -> None:
-        """Tell the worker that there is no job for it."""
-        self.send(_NO_JOB)
-
-    def enable(self, queue: FunctionQueue, timeout: float) -> None:
+    def enable(self, queue: FunctionQueue, timeout: float) -> Ability:
         """Add a function at the front of the list, or give the one that is there another timeout."""
         ability = self.abilities.get(queue.name)
         if ability is not None:
             ability.timeout = timeout
-            return
+            return ability
         self._first_rank -= 1
-        self.abilities[queue.name] = Ability(queue, self._first_rank, timeout)
-        queue.workers[self] = None
-        if self.asleep:
+        ability = Ability(self, queue, self._first_rank, timeout)
+        self.abilities[queue.name] = ability
+        self.sole = ability if len(self.abilities) == 1 else None
+        queue.workers[self] = ability
+        if self.is_asleep:
             queue.sleepers[self] = None
         else:
             self.unlisted[queue] = None
+        return ability
 
     def disable(self, ability: Ability) -> None:
         """Take a function from the list."""
         queue = ability.queue
-        del self.abilities[queue.name]
+        abilities = self.abilities
+        ability.is_enabled = False
+        del abilities[queue.name]
+        self.sole = next(iter(abilities.values())) if len(abilities) == 1 else None
         del queue.workers[self]
         queue.sleepers.pop(self, None)
         self.unlisted.pop(queue, None)
 
-    def fall_asleep(self, *, first: bool = False) -> None:
-        """Be asleep, in the lists of all functions that it can do, and perhaps at the front of those it enters."""
-        self.asleep = True
+    def fall_asleep(self, state: i64) -> None:
+        """Sleep, in the lists of all functions that it can do; one that polls is at the front of those it enters."""
+        self.sleep_state = state
         for queue in self.unlisted:
             queue.sleepers[self] = None
-            if first:
+            if state == _POLLING:
                 queue.sleepers.move_to_end(self, last=False)
         self.unlisted.clear()
 
     def leave_lists(self) -> None:
         """Leave the lists of sleepers, all of which it is in, to enter them at their ends."""
         for ability in self.abilities.values():
-            ability.queue.unlist(self)
+            ability.queue.remove_sleeper(self)
 
     def move_last(self, ability: Ability) -> None:
         """Let a function that was served be the last in the list (round robin)."""
@@ -527,25 +592,15 @@ class Peer:
 
     def functions(self) -> list[bytes]:
         """Return the names of the functions that it can do, in the order of its list."""
-        return [ability.queue.name for ability in sorted(self.abilities.values(), key=lambda ability: ability.rank)]
+        return [ability.queue.name for ability in sorted(self.abilities.values(), key=_rank)]
 
     def helpers(self) -> "set[Peer]":
         """Return the peers that run what it waits for."""
         return {job.worker for job in self.awaited if job.worker is not None}
 
-    def release(self, handle: bytes) -> None:
-        """Remember that a job was taken from this worker, or ended without it, before its last word."""
-        self._released[handle] = None
-        if len(self._released) > _MAX_RELEASED:
-            del self._released[next(iter(self._released))]
-
-    def was_released(self, handle: bytes, *, is_last: bool) -> bool:
-        """Tell whether a result is for such a job; the last word for it ends the memory."""
-        if handle not in self._released:
-            return False
-        if is_last:
-            del self._released[handle]
-        return True
-
     def __repr__(self) -> str:
         return f"<Peer {self.fd} {self.host} {self.client_id.decode(errors='replace')}>"
+
+
+def _rank(ability: Ability) -> int:
+    return ability.rank

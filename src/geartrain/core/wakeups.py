@@ -1,212 +1,199 @@
 # SPDX-License-Identifier: MIT
-"""Which sleeping workers are woken, and what happens when they do not come (protocol 1.11, 7.4).
+"""Sleeping workers: which are woken, and what happens when they do not answer (protocol 1.11, 7.4).
 
-For each function there are jobs that wait, workers asleep, and workers *coming*: woken for one of its jobs and not
-heard of since. Waking goes on until as many workers are coming as jobs wait, or nobody is left asleep; that is settled
-again whenever one of the three changes to the worse. Waking one worker for one job, rather than all of them, is what
+For each function there are jobs that wait, workers asleep, and workers that were *woken* for one of its jobs and have
+not been heard of since. Waking goes on until as many workers are woken as jobs wait, or none is left asleep; that is
+checked again whenever one of the three changes to the worse. Waking one worker for one job, rather than all of them,
 keeps 500 idle workers from costing each job 500 wake-ups.
 
-A worker that was woken and stays silent for the re-arm time is not counted on any longer: from then on nobody knows
-how many of the others are silent too (a machine may be gone with all its workers), so all of them are woken.
+A worker that was woken and stays silent for the re-arm time is *unresponsive*. From then on it is unknown how many of
+the others are, too (a machine may be gone with all its workers), so all of them are woken.
 
 A worker that answers a wake-up by going back to sleep, while there is work for it, is woken again at once, as the
-protocol demands, but only once: then it rests for the re-arm time, lest the two keep each other busy. Some client
+protocol demands, but only once: then it *rests* for the re-arm time, or the two would keep each other busy. Some client
 libraries do this while another server's job keeps them occupied.
 
-A worker may want its grabs to last: one that finds no job is not answered then for `LASTS_FOR`, while the worker, which
-*is asking*, sleeps in front of the others. If it is woken in this time it need not come: the job is handed to it
-together with the NOOP, which saves a way there and back. But a worker that was woken and is not there costs nothing,
-while one that was handed a job has it, be it stopped, wedged or cut off. So it has the re-arm time to be heard of, by
-any packet; ours sends ALL_YOURS before it begins. If it is not, the job is taken back and all others are woken. And a
-grab lasts no longer than that: whoever was not there a moment ago is woken first, so that hardly ever a job is taken
-back from a worker that is only slow, and done twice. What ends the asking before its time, another grab, PRE_SLEEP or
-CANT_DO for the last function, is answered by NO_JOB, and so is its end.
+A worker may ask for *long polling*: one of its grabs that finds no job is answered when there is one. Meanwhile it
+sleeps in front of the others, and a job that comes is *pushed*: it leaves together with the NOOP, which saves a way
+there and back. But a worker that was woken and is not there costs nothing, while one that was pushed a job has it, even
+if it was stopped, hangs or is cut off. So it has the re-arm time to be heard of, by any packet; ours sends ALL_YOURS
+before it begins. If it is not, the job is taken back and all others are woken. A grab waits no longer than
+`LONG_POLL_TIME`, so that workers that were there a moment ago are first, and hardly ever a job is taken back from a
+worker that is only slow, and done twice. Another grab, PRE_SLEEP, or CANT_DO for the last function ends the waiting
+before its time; the waiting grab is then answered by NO_JOB, as it is at its end.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import Final
 
-from geartrain.core.clock import Clock
+from geartrain.core.clock import TurnClock
+from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import FunctionQueue, Job, Peer
+from geartrain.core.timers import Timed, Timers
 
-__all__ = ["LASTS_FOR", "Wakeups"]
+__all__ = ["LONG_POLL_TIME", "Wakeups"]
 
-LASTS_FOR: Final = 1.0  # seconds that a grab lasts: workers wait longer for any answer
-_PATIENCE: Final = 1  # how often in a row a worker may decline before it has to rest
+LONG_POLL_TIME: Final = 1.0  # seconds that a grab waits: workers wait longer for any answer
+MAX_DECLINES: Final = 1  # how often in a row a worker may decline before it has to rest
+
+_AWAKE: Final = int(SleepState.AWAKE)
+_ASLEEP: Final = int(SleepState.ASLEEP)
+_POLLING: Final = int(SleepState.POLLING)
+_WOKEN: Final = int(SleepState.WOKEN)
+_RESTING: Final = int(SleepState.RESTING)
+_PUSHED: Final = int(SleepState.PUSHED)
+_UNRESPONSIVE: Final = int(SleepState.UNRESPONSIVE)
 
 
 class Wakeups:
-    """Who sleeps, who is coming, and until when each is waited for.
+    """The states of workers that wait, and until when an answer is expected of each.
 
     Args:
+        clock: The time.
+        timers: Where its owner is due.
+        owner: The timed part that calls `expire`.
         per_job: How many workers are woken for each waiting job; 0 for all that sleep.
         rearm_after: Seconds that a woken worker has to grab.
 
     Attributes:
-        called: The peers that were woken while they were asking: their grabs are to be answered now.
-        silent: The peers that did not answer, and have not been heard of since.
-        unanswered: How many wake-ups have not been answered in time.
+        unresponsive: The peers that did not answer, and have not been heard of since.
+        sent: How many wake-ups were sent.
+        unanswered: How many of them were not answered in time.
     """
 
-    __slots__ = ("_asking", "_clock", "_per_job", "_rearm_after", "_until", "called", "silent", "unanswered")
+    __slots__ = (
+        "_clock",
+        "_owner",
+        "_polls",
+        "_rearm_after",
+        "_timers",
+        "_until",
+        "per_job",
+        "sent",
+        "unanswered",
+        "unresponsive",
+    )
 
-    def __init__(self, clock: Clock, per_job: int, rearm_after: float) -> None:
+    def __init__(self, clock: TurnClock, timers: Timers, owner: Timed, per_job: int, rearm_after: float) -> None:
         self._clock = clock
-        self._per_job = per_job
+        self._timers = timers
+        self._owner = owner
+        self.per_job = per_job
         self._rearm_after = rearm_after
-        # The peers that are coming or resting, or were handed a job. All wait equally long, so the order of entry is
-        # the order of time; so it is with those that are asking.
+        # The peers that were woken, rest, or were pushed a job. All have equally long, so the order of entry is the
+        # order of time; so it is with grabs that wait.
         self._until: OrderedDict[Peer, float] = OrderedDict()
-        self._asking: OrderedDict[Peer, float] = OrderedDict()
-        self.called: deque[Peer] = deque()
-        self.silent: set[Peer] = set()
+        self._polls: OrderedDict[Peer, float] = OrderedDict()
+        self.unresponsive: set[Peer] = set()
+        self.sent = 0
         self.unanswered = 0
 
-    def next_due(self) -> float | None:
-        """Return the monotonic time at which `expire` has something to do."""
-        due = next(iter(self._until.values())) if self._until else None
-        if self._asking:
-            ends = next(iter(self._asking.values()))
-            return ends if due is None else min(due, ends)
-        return due
-
-    def settle(self, queue: FunctionQueue) -> None:
-        """Wake sleepers until enough are coming for the jobs that wait."""
-        if queue.runnable and queue.sleepers:
-            enough = queue.runnable * self._per_job
-            while queue.coming < enough or not self._per_job:
-                peer = queue.next_sleeper()
-                if peer is None:
-                    break
-                self.wake(peer, queue)
-
     def wake(self, peer: Peer, queue: FunctionQueue) -> None:
-        """Wake a peer, asleep or not, for a job of that function."""
-        if peer.asleep:
-            peer.asleep = False
-            queue.unlist(peer)
-        peer.awake = False
+        """Wake a peer, asleep or not but without a grab that waits, for a job of that function."""
+        if peer.sleep_state == _ASLEEP:
+            queue.remove_sleeper(peer)
+        peer.sleep_state = _WOKEN
         peer.woken_for = queue
-        queue.coming += 1
-        self._until[peer] = self._clock.monotonic() + self._rearm_after
-        if peer.is_asking:
-            del self._asking[peer]
-            self.called.append(peer)
-        else:
-            peer.send_noop()
+        queue.woken += 1
+        self.sent += 1
+        self._expect(peer)
+        peer.send_noop()
 
-    def wake_all(self, queue: FunctionQueue) -> None:
-        """Wake all sleepers if jobs wait."""
-        while queue.runnable:
-            peer = queue.next_sleeper()
-            if peer is None:
-                break
-            self.wake(peer, queue)
-
-    def fall_asleep(self, peer: Peer) -> None:
+    def mark_asleep(self, peer: Peer) -> None:
         """Let a peer for which there is no job sleep until there is one."""
-        peer.awake = False
-        peer.declined = 0
-        peer.fall_asleep()
+        peer.declines = 0
+        peer.fall_asleep(_ASLEEP)
 
-    def keep_asking(self, peer: Peer) -> None:
+    def hold_grab(self, peer: Peer) -> None:
         """Let a peer for whose grab there is no job sleep, in front of the others, until its grab can be answered."""
-        peer.awake = False
-        peer.fall_asleep(first=True)
-        peer.is_asking = True
-        self._asking[peer] = self._clock.monotonic() + LASTS_FOR
+        peer.fall_asleep(_POLLING)
+        until = self._clock.now + LONG_POLL_TIME
+        self._polls[peer] = until
+        self._arm(until)
 
-    def withdraw(self, peer: Peer) -> None:
-        """Forget the grab of a peer, if there is one unanswered."""
-        peer.is_asking = False
-        self._asking.pop(peer, None)
+    def drop_held_grab(self, peer: Peer) -> None:
+        """Forget the grab of a peer without an answer, if one waits."""
+        if peer.sleep_state == _POLLING:
+            del self._polls[peer]
+            peer.sleep_state = _ASLEEP
 
-    def hand(self, peer: Peer, job: Job) -> None:
-        """Take note that a peer got a job while it slept, so that it has to be heard of."""
-        peer.awake = False
-        peer.handed = job
-        self._until[peer] = self._clock.monotonic() + self._rearm_after
+    def push(self, peer: Peer, job: Job) -> None:
+        """Record that a job was pushed to the peer; it must be heard of before the deadline."""
+        peer.sleep_state = _PUSHED
+        peer.pushed_job = job
+        self._expect(peer)
 
     def decline(self, peer: Peer, queue: FunctionQueue) -> None:
-        """Answer a peer that was woken and goes back to sleep, though there is a job of that function for it."""
-        peer.declined += 1
-        if peer.declined > _PATIENCE:
-            peer.awake = False
-            self._until[peer] = self._clock.monotonic() + self._rearm_after
+        """Answer a peer that was woken and went back to sleep, though there is a job of that function for it."""
+        peer.declines += 1
+        if peer.declines > MAX_DECLINES:
+            peer.sleep_state = _RESTING
+            self._expect(peer)
         else:
             self.wake(peer, queue)
 
-    def rouse(self, peer: Peer) -> FunctionQueue | None:
-        """Take note that a peer is awake: it spoke, or left. Return the queue for whose job it was coming."""
-        if peer.awake:
+    def mark_awake(self, peer: Peer) -> FunctionQueue | None:
+        """Record that a peer was heard of, or has left; return the queue for whose job it was woken."""
+        state = peer.sleep_state
+        if state == _AWAKE:
             return None
-        peer.awake = True
-        peer.handed = None
-        if peer.is_asking:
-            self.withdraw(peer)
+        peer.sleep_state = _AWAKE
+        if state == _ASLEEP:
+            return None
+        if state == _POLLING:
+            del self._polls[peer]
             peer.send_no_job()
-        if peer.asleep:
-            peer.asleep = False
             return None
-        if self._until.pop(peer, None) is None:
-            self.silent.discard(peer)
+        if state == _UNRESPONSIVE:
+            self.unresponsive.discard(peer)
+            return None
+        del self._until[peer]
+        peer.pushed_job = None
         queue = peer.woken_for
         if queue is not None:
             peer.woken_for = None
-            queue.coming -= 1
+            queue.woken -= 1
         return queue
 
-    def expire(self, now: float) -> list[tuple[Peer, Job]]:
-        """Stop counting on those who were woken too long ago, and end the rest of those who declined.
+    def expire(self, now: float) -> list[tuple[Peer, Job | None, FunctionQueue | None]]:
+        """Answer the grabs that have waited for their time, and give up on peers that were not heard of in time.
 
-        Grabs that have lasted for their time are answered. Returned are the peers that were handed a job and have not
-        been heard of since: it is to be taken from them.
+        Returns:
+            The peers whose deadline is over, each with the job that was pushed to it, or the queue for whose job it
+            was woken, or neither if it has rested.
         """
-        while self._asking:
-            peer, until = next(iter(self._asking.items()))
+        while self._polls:
+            peer, until = next(iter(self._polls.items()))
             if until > now:
                 break
-            self.rouse(peer)
+            self.mark_awake(peer)
             peer.leave_lists()  # it is one of many that sleep now
-        deaf: list[tuple[Peer, Job]] = []
+        over: list[tuple[Peer, Job | None, FunctionQueue | None]] = []
         while self._until:
             peer, until = next(iter(self._until.items()))
             if until > now:
                 break
-            job = peer.handed
-            queue = self.rouse(peer)
-            if job is not None:
-                self._fall_silent(peer)
-                deaf.append((peer, job))
-            elif queue is None:
-                self._end_rest(peer)
-            else:
-                self._fall_silent(peer)
-                self.wake_all(queue)
-        return deaf
+            job = peer.pushed_job
+            queue = self.mark_awake(peer)
+            if job is not None or queue is not None:
+                self.unanswered += 1
+                peer.sleep_state = _UNRESPONSIVE
+                self.unresponsive.add(peer)
+            over.append((peer, job, queue))
+        return over
 
-    def enable(self, peer: Peer, queue: FunctionQueue) -> None:
-        """Take note that a peer, asleep or not, can do a further function."""
-        if peer.asleep:
-            self.settle(queue)
+    def arm_next(self) -> None:
+        """Have the owner called when the next deadline is over."""
+        if self._until:
+            self._arm(next(iter(self._until.values())))
+        if self._polls:
+            self._arm(next(iter(self._polls.values())))
 
-    def disable(self, peer: Peer, queue: FunctionQueue) -> None:
-        """Take note that a peer cannot do a function any more."""
-        if peer.woken_for is queue:
-            # It was woken all the same and will grab something else, or nothing.
-            self.rouse(peer)
-            self.settle(queue)
-        elif peer.is_asking and not peer.abilities:
-            self.rouse(peer)
+    def _expect(self, peer: Peer) -> None:
+        until = self._clock.now + self._rearm_after
+        self._until[peer] = until
+        self._arm(until)
 
-    def _fall_silent(self, peer: Peer) -> None:
-        self.unanswered += 1
-        peer.awake = False
-        self.silent.add(peer)
-
-    def _end_rest(self, peer: Peer) -> None:
-        for ability in peer.abilities.values():
-            if ability.queue.runnable:
-                self.wake(peer, ability.queue)
-                return
-        self.fall_asleep(peer)
+    def _arm(self, due: float) -> None:
+        if due < self._owner.due:
+            self._timers.arm(self._owner, due)

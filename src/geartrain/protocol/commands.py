@@ -3,7 +3,7 @@
 
 import enum
 
-__all__ = ["ARGUMENTS", "EXCEPTIONS", "LASTING_GRABS", "Command"]
+__all__ = ["ARGUMENTS", "EXCEPTIONS", "LONG_POLL", "Command"]
 
 
 class Command(enum.IntEnum):
@@ -102,6 +102,6 @@ ARGUMENTS: dict[Command, tuple[str, ...]] = {
     Command.STATUS_RES_UNIQUE: ("unique", "known", "running", "numerator", "denominator", "waiting_clients"),
 }
 
-# What OPTION_REQ may ask for.
+# Names of options for OPTION_REQ.
 EXCEPTIONS = b"exceptions"  # to get WORK_EXCEPTION, and not WORK_FAIL in its place
-LASTING_GRABS = b"lasting-grabs"  # to have a GRAB_JOB_ALL that finds no job answered when there is one; ours only
+LONG_POLL = b"long-poll"  # a GRAB_JOB_ALL that finds no job is answered when there is one; ours only

@@ -42,6 +42,7 @@ class TextCommand(enum.Enum):
     SHOW_SCHEDULES = "show schedules"
     SHOW_STALLS = "show stalls"
     SHOW_LIMITS = "show limits"
+    SHOW_FUNCTIONS = "show functions"
     CANCEL_JOB = "cancel job"
     CREATE_FUNCTION = "create function"
     DROP_FUNCTION = "drop function"
@@ -91,6 +92,7 @@ COMMANDS: dict[TextCommand, TextShape] = {
     TextCommand.SHOW_SCHEDULES: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.SHOW_STALLS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.SHOW_LIMITS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
+    TextCommand.SHOW_FUNCTIONS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.CANCEL_JOB: TextShape(ReplyKind.LINE, 1, 1, UNKNOWN_ERROR, True),
     TextCommand.CREATE_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "create", True),
     TextCommand.DROP_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "drop", True),

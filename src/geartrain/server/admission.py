@@ -9,19 +9,16 @@ import contextlib
 import socket
 
 from geartrain.core.limits import Limit, Refused
-from geartrain.errors import RemoteProtocolError
 from geartrain.server.config.options import ServerOptions
-from geartrain.server.connection import Connection
 from geartrain.server.endpoints import UNIX, host_of, is_local
 
-__all__ = ["Admission", "Guest", "Place", "turn_away"]
+__all__ = ["Admission", "Place", "turn_away"]
 
 MAX_GUESTS = 4  # beyond the limit, at a time
 GUEST_TIME = 5.0  # seconds until a guest has to leave
 # The same for the one who has the descriptor that is kept in reserve. Nobody else can come in meanwhile, and it may be
 # a worker that comes back, rather than the administrator, who has asked by then.
 LAST_GUEST_TIME = 1.0
-_FAREWELL = 0.2  # seconds that a guest has to read why it must go
 _CODE = "TOO_MANY_CONNECTIONS"
 
 
@@ -102,26 +99,6 @@ class Admission:
             text = f"There are {self._most_per_address} connections from this address, as many as there may be"
             return Refused(Limit.ADDRESS, text, _CODE)
         return None
-
-
-class Guest(Connection):
-    """A peer for which there was no room: it may ask in text, for a while."""
-
-    __slots__ = ()
-
-    def data_received(self, data: bytes) -> None:
-        """Hand lines of text to the core; packets are no guest's."""
-        if data.startswith(b"\0") and not self.peer.closing:
-            text = "The server has no room for a connection; it takes text commands only"
-            self._pump.job_server.refuse(self.peer, RemoteProtocolError(text, _CODE))
-            self._pump.schedule()
-        else:
-            super().data_received(data)
-
-    def hang_up(self) -> None:
-        """Close, and be gone soon: there are others to be let in."""
-        super().hang_up()
-        self._pump.loop.call_later(_FAREWELL, self.transport.abort)
 
 
 def turn_away(accepted: socket.socket, message: bytes) -> None:

@@ -9,7 +9,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from geartrain.core import JobServer
+from geartrain.core import CommitOutcome, JobServer
+from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
+from geartrain.core.record import JobRecord
+from geartrain.jobrecord import Batch
+from geartrain.jobrecord import JobRecord as OldRecord
 from geartrain.server.logs import Level
 from geartrain.storage import Store, StoreError
 from geartrain.transport import Backoff
@@ -44,7 +48,7 @@ class Committer:
         self._task: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        return f"<Committer to {self._store!r}: {self._job_server.journal!r}>"
+        return f"<Committer to {self._store!r}: {self._job_server.commit_queue!r}>"
 
     async def restore(self) -> int:
         """Hand all that the store has to the core, while its peers are served, and return how much that was.
@@ -54,10 +58,16 @@ class Committer:
         """
         count = 0
         async for records in self._store.replay():
-            self._job_server.restore(records)
+            self._job_server.restore([_new(record) for record in records])
             self._settled()
             count += len(records)
         return count
+
+    async def reserve(self) -> None:
+        """Have the first numbers reserved before jobs are accepted."""
+        self._job_server.commit_queue.reserve()
+        if self._job_server.commit_queue.has_changes:
+            await self._commit()
 
     def start(self) -> None:
         """Store what is decided from now on."""
@@ -65,7 +75,7 @@ class Committer:
 
     def look(self) -> None:
         """Take note of what the core has decided. Called every turn, so it has to be cheap."""
-        if self._job_server.journal.has_records:
+        if self._job_server.commit_queue.has_changes:
             self._wanted.set()
 
     async def stop(self) -> None:
@@ -75,7 +85,7 @@ class Committer:
         if self._task is not None:
             await self._task
         try:
-            if self._job_server.journal.has_records:
+            if self._job_server.commit_queue.has_changes:
                 await self._commit()
             await self._store.close()
         except StoreError as error:
@@ -85,8 +95,8 @@ class Committer:
         while not self._stopping.is_set():
             await self._wanted.wait()
             self._wanted.clear()
-            journal = self._job_server.journal
-            while (journal.has_records or self._failures) and not self._stopping.is_set():
+            journal = self._job_server.commit_queue
+            while (journal.has_changes or self._failures) and not self._stopping.is_set():
                 await self._pause(self._interval if not self._failures else _BACKOFF.delay(self._failures))
                 await self._commit()
 
@@ -98,13 +108,13 @@ class Committer:
                 return
 
     async def _commit(self) -> None:
-        journal = self._job_server.journal
-        batch = journal.take()
+        journal = self._job_server.commit_queue
+        batch = journal.take_batch()
         try:
-            await self._store.commit(batch)
+            await self._store.commit(_batch(batch))
         except Exception as error:  # what a store cannot do with a record must not stop all others
             self._failures += 1
-            self._job_server.store_failed()
+            self._job_server.store_failed(CommitOutcome.UNKNOWN)
             level = logging.ERROR if self._failures == 1 else logging.DEBUG
             trace = None if isinstance(error, StoreError) else error
             log.log(level, "Could not store: %s; background jobs are refused until it is back", error, exc_info=trace)
@@ -114,3 +124,47 @@ class Committer:
                 log.log(Level.NOTICE, "The store is back after %d attempts", self._failures)
             self._failures = 0
         self._settled()
+
+
+def _batch(changes: list[Change]) -> Batch:
+    stored, finished, reserve = [], [], 0
+    for change in changes:
+        if isinstance(change, Forget):
+            finished += change.numbers
+        elif isinstance(change, PutNew):
+            stored += [_old(record) for record in change.records()]
+        elif isinstance(change, Put):
+            stored += [_old(record) for record in change.records]
+        elif isinstance(change, Reserve):
+            reserve = change.until
+    return Batch(stored, finished, reserve)
+
+
+def _old(r: JobRecord) -> OldRecord:
+    return OldRecord(
+        r.number,
+        r.handle,
+        r.function,
+        r.unique,
+        r.priority,
+        r.workload,
+        r.run_at // 1000,
+        r.losses,
+        r.reducer,
+        r.schedule,
+    )
+
+
+def _new(r: OldRecord) -> JobRecord:
+    return JobRecord(
+        r.number,
+        r.handle,
+        r.function,
+        r.unique,
+        r.priority,
+        r.workload,
+        run_at=r.run_at * 1000,
+        losses=r.retries,
+        reducer=r.reducer,
+        schedule=r.schedule,
+    )

@@ -12,9 +12,9 @@ from collections.abc import Coroutine, Mapping
 
 from geartrain.core import Durability, JobServer, Shutdown
 from geartrain.protocol.text import printable
+from geartrain.reactor.flusher import Flusher
 from geartrain.server.config.options import ServerOptions
 from geartrain.server.logs import Level
-from geartrain.server.pump import Pump
 
 __all__ = ["Departure"]
 
@@ -42,7 +42,7 @@ class Departure:
         hurry: Set once somebody has asked again: nobody is waited for any more.
     """
 
-    def __init__(self, job_server: JobServer, pump: Pump, options: ServerOptions) -> None:
+    def __init__(self, job_server: JobServer, pump: Flusher, options: ServerOptions) -> None:
         self._job_server = job_server
         self._pump = pump
         self._patience = options.drain_timeout
@@ -100,7 +100,7 @@ class Departure:
         """Say what nobody waited for any longer, and what becomes of the jobs that there are."""
         if rest := _listed(running, unstored, unsent, peers):
             log.warning("Left behind: %s", rest)
-        stored, lost = self._job_server.backlog()
+        stored, lost = self._job_server.background_jobs()
         if stored:
             log.log(Level.NOTICE, "%d background jobs stay in the store", stored)
         if lost:
@@ -108,7 +108,7 @@ class Departure:
 
     def unsent(self) -> tuple[int, int]:
         """Return how many bytes wait for how many peers."""
-        sizes = [outlet.transport.get_write_buffer_size() for outlet in self._pump.outlets]
+        sizes = [outlet.unsent() for outlet in self._pump.outlets]
         return sum(sizes), sum(size > 0 for size in sizes)
 
     def _drain(self) -> None:
@@ -116,7 +116,7 @@ class Departure:
         self._began = loop.time()
         self._job_server.drain()
         loop.call_later(self._patience, self._run_out)
-        running, unstored = self._job_server.running(), self._job_server.journal.pending
+        running, unstored = self._job_server.running(), self._job_server.commit_queue.pending
         if rest := _listed(running, unstored, *self.unsent()):
             log.log(Level.NOTICE, "Draining for up to %g seconds, waiting for %s", self._patience, rest)
 

@@ -23,22 +23,23 @@ from zoneinfo import ZoneInfo
 from geartrain._version import __version__
 from geartrain.core import IS_COMPILED, Clock, Durability, JobServer, JobServerOptions, Shutdown
 from geartrain.core.limits import Refused
-from geartrain.server.admission import GUEST_TIME, LAST_GUEST_TIME, Admission, Guest, Place, turn_away
+from geartrain.core.outbox import HELD
+from geartrain.reactor.connection import AdminOnlyConnection, Connection, ConnectionSettings, RemoteEnd
+from geartrain.reactor.flusher import Flusher
+from geartrain.server.admission import GUEST_TIME, LAST_GUEST_TIME, Admission, Place, turn_away
 from geartrain.server.binding import listen, release
 from geartrain.server.committer import Committer
 from geartrain.server.config.options import ServerOptions
 from geartrain.server.config.reload import reloaded
 from geartrain.server.config.values import NO_STORE
-from geartrain.server.connection import Connection
 from geartrain.server.departure import Departure
-from geartrain.server.endpoints import Endpoint, describe, host_of
+from geartrain.server.endpoints import Endpoint, describe, host_of, is_local
 from geartrain.server.listener import Listener
 from geartrain.server.logs import Level
 from geartrain.server.places import default_store_file
-from geartrain.server.pump import Pump
 from geartrain.server.refusals import Refusals
-from geartrain.server.tls import TLSError, Verify, server_context
-from geartrain.server.tuning import tune
+from geartrain.server.tls import TLSError, Verify, certificate_names, server_context
+from geartrain.server.tuning import acknowledger, tune
 from geartrain.storage import SQLiteStore, Store, StoreError, open_store
 
 __all__ = ["Server", "tls_context"]
@@ -83,7 +84,7 @@ class Server:
         self._restoring: asyncio.Task[None] | None = None
         self._failure: StoreError | None = None
         self._job_server: JobServer
-        self._pump: Pump
+        self._pump: Flusher
         self._departure: Departure
 
     @property
@@ -102,7 +103,7 @@ class Server:
         self._sockets = self._given or await listen(self._options)
         self._store = _store(self._options, self._sockets)
         self._job_server = JobServer(_core_options(self._options), self._clock)
-        self._pump = Pump(self._job_server, self._options.max_unsent, self._after_turn)
+        self._pump = Flusher(self._job_server, asyncio.get_running_loop(), self._options.max_unsent, self._after_turn)
         self._departure = Departure(self._job_server, self._pump, self._options)
 
     async def start(self) -> None:
@@ -150,6 +151,7 @@ class Server:
         self._options = options
         self._tls = tls
         self._admission.change_limits(options)
+        self._pump.schedule()
         self._pump.change_limit(options.max_unsent)
         self._job_server.change_options(_core_options(options))
         self._pump.schedule()
@@ -173,11 +175,11 @@ class Server:
         departure = self._departure
         self._stop_listening()
         await self._turn_away()
-        self._pump.run()
+        self._pump.flush()
         await self._close_store()
-        running, unstored = self._job_server.running(), self._job_server.journal.pending
+        running, unstored = self._job_server.running(), self._job_server.commit_queue.pending
         for outlet in self._pump.outlets:
-            outlet.transport.close()
+            outlet.close()
         unsent, peers = 0, 0
         try:
             await asyncio.wait_for(self._pump.is_empty.wait(), departure.farewell)
@@ -227,6 +229,7 @@ class Server:
             self._failure = error
             self.stop()
             return
+        await committer.reserve()
         self._job_server.end_restoring()
         if restored:
             log.log(Level.NOTICE, "Restored %d jobs in %.1f seconds", restored, time.monotonic() - begun)
@@ -239,7 +242,7 @@ class Server:
         if committer is None:
             return
         for outlet in self._pump.outlets:
-            outlet.transport.pause_reading()
+            outlet.pause_reading(HELD)
         if self._restoring is not None and not self._restoring.done():
             self._restoring.cancel()
             await asyncio.wait([self._restoring])
@@ -247,7 +250,7 @@ class Server:
             self._job_server.store_last()
         self.is_stuck = not await self._departure.is_over(committer.stop())
         self._committer = None
-        self._pump.run()
+        self._pump.flush()
 
     def _after_turn(self) -> None:
         """Let the store know, and look whether it is time to stop, each time that everything has been sent."""
@@ -282,13 +285,13 @@ class Server:
 
     def _abort(self) -> None:
         for outlet in self._pump.outlets:
-            outlet.transport.abort()
+            outlet.abort()
 
     def _accept(self, accepted: socket.socket, address: object, *, is_short: bool = False) -> None:
         try:
             place = self._admission.enter(address, is_short=is_short)
         except Refused as refusal:
-            message = self._job_server.turn_away(host_of(address), refusal)
+            message = self._job_server.reject(host_of(address), refusal)
             if self._tls is None:
                 turn_away(accepted, message)
             elif is_short or not self._refusals.has_room:
@@ -308,19 +311,14 @@ class Server:
         """Make a connection of an accepted socket. With TLS it takes as long as the peer does; nobody waits for it."""
         name = describe(address)
         options = self._options
-        made = Guest if place.is_guest else Connection
+        made = AdminOnlyConnection if place.is_guest else Connection
+        remote = RemoteEnd(name, host_of(address), accepted.fileno(), is_local(address))
+        settings = ConnectionSettings(options.max_packet_size, options.max_text_line)
         loop = asyncio.get_running_loop()
         try:
             tune(accepted, self._options)
-            transport, _ = await loop.connect_accepted_socket(
-                lambda: made(
-                    self._pump,
-                    accepted.fileno(),
-                    address,
-                    options.max_packet_size,
-                    options.max_text_line,
-                    place.leave,
-                ),
+            transport, _ = await loop.connect_accepted_socket(  # type: ignore[type-var]  # a protocol, but not by name
+                lambda: made(self._pump, remote, settings, certificate_names, acknowledger, place.leave),
                 accepted,
                 ssl=self._tls,
                 ssl_handshake_timeout=self._options.handshake_timeout if self._tls else None,

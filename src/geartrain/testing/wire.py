@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A job server and its peers in memory: whole conversations without sockets, threads or waiting."""
 
-import sys
 from collections.abc import Sequence
 
 from geartrain.core import JobServer, JobServerOptions
-from geartrain.protocol import REQUEST, RESPONSE, Command, Parser, request
+from geartrain.protocol import REQUEST, RESPONSE, Command, Reader, request
 from geartrain.testing.clock import FakeClock
 
 __all__ = ["Wire", "WirePeer"]
@@ -38,6 +37,11 @@ class Wire:
     def advance(self, seconds: float) -> float | None:
         """Let time pass, and the server do what is due; return when it wants to be called again."""
         self.clock.advance(seconds)
+        return self.tick()
+
+    def tick(self) -> float | None:
+        """Let the server do what is due; return when it wants to be called again."""
+        self.server.begin_turn()
         return self.server.tick()
 
 
@@ -46,27 +50,32 @@ class WirePeer:
 
     def __init__(self, wire: Wire, host: str, fd: int, local: bool, certificate: Sequence[bytes] = ()) -> None:
         self._server = wire.server
-        self._parser = Parser(REQUEST)
-        self._replies = Parser(RESPONSE)
-        self.peer = wire.server.connect(host, fd, local=local, certificate=certificate)
+        self._replies = Reader(RESPONSE)
+        self.peer = wire.server.connect(host, fd, local=local, reader=Reader(REQUEST), certificate=certificate)
 
     def send(self, command: Command, *arguments: bytes) -> None:
         """Send a packet."""
         self.send_bytes(request(command, *arguments))
 
     def send_bytes(self, data: bytes) -> None:
-        """Send bytes, whole packets or not."""
-        self._server.receive(self.peer, self._parser.receive(data))
+        """Send bytes, whole packets or not; a server does not read from a peer that it is about to close."""
+        if not self.peer.closing:
+            self._server.begin_turn()
+            self.peer.reader.feed(data)
+            self._server.receive(self.peer)
 
     def take_bytes(self) -> bytes:
         """Return what the server has sent since the last time."""
-        outgoing = self.peer.take_outgoing(sys.maxsize)
-        assert outgoing is not None, "there is no such limit"
-        return outgoing
+        return b"".join(self.peer.outbox.take())
 
     def packets(self) -> list[tuple[Command | bytes, ...]]:
         """Return the packets that the server has sent since the last time, each as its command and arguments."""
-        return [(Command(number), *arguments) for number, arguments in self._replies.receive(self.take_bytes())]
+        replies = self._replies
+        replies.feed(self.take_bytes())
+        packets: list[tuple[Command | bytes, ...]] = []
+        while replies.advance():
+            packets.append((Command(replies.command), *replies.arguments()))
+        return packets
 
     def ask(self, command: Command, *arguments: bytes) -> tuple[Command | bytes, ...]:
         """Send a packet and return the only packet that answers it."""

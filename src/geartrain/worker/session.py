@@ -32,7 +32,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from geartrain.errors import ConnectionLost, RemoteProtocolError
-from geartrain.protocol import LASTING_GRABS, RESPONSE, Command, Packet, Parser, request
+from geartrain.protocol import LONG_POLL, RESPONSE, Command, Packet, Parser, request
 
 __all__ = ["ANSWER_TIMEOUT", "POLL_INTERVAL", "Assignment", "Refusal", "State", "WorkerSession"]
 
@@ -130,7 +130,7 @@ class WorkerSession:
         self._lasting = False  # the server lets grabs last
         self._handed = False  # the next job is one that the server hands over
         if lasting:
-            self._send(Command.OPTION_REQ, LASTING_GRABS)
+            self._send(Command.OPTION_REQ, LONG_POLL)
         if token:
             self._send(Command.OPTION_REQ, b"token=" + token)
         if client_id:
@@ -262,7 +262,7 @@ class WorkerSession:
             if self.state is State.ASLEEP:
                 self._enter(State.AWAKE)
             self._handed = self._lasting and self.state is State.GRABBING
-        elif command is Command.OPTION_RES and arguments[0] == LASTING_GRABS and self._wants_lasting:
+        elif command is Command.OPTION_RES and arguments[0] == LONG_POLL and self._wants_lasting:
             self._wants_lasting = False
             self._lasting = True
         elif command is Command.ECHO_RES:

@@ -3,12 +3,11 @@
 
 import pytest
 
-from geartrain.core import Durability, JobServerOptions
-from geartrain.core import journal as journal_module
-from geartrain.core.journal import Journal
-from geartrain.jobrecord import Batch, JobRecord
+from geartrain.core import CommitOutcome, CommitQueue, Durability, JobServerOptions
+from geartrain.core.record import JobRecord
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
+from tests.core.batches import Taken, begin_restoring, take
 
 SUBMIT_BG = Command.SUBMIT_JOB_BG
 REFUSED = (Command.ERROR, b"QUEUE_ERROR", b"The job could not be stored")
@@ -25,8 +24,8 @@ def wire() -> Wire:
 
 
 @pytest.fixture
-def journal(wire: Wire) -> Journal:
-    return wire.server.journal
+def queue(wire: Wire) -> CommitQueue:
+    return wire.server.commit_queue
 
 
 @pytest.fixture
@@ -52,83 +51,83 @@ def grab(worker: WirePeer) -> bytes:
 
 
 class TestPromises:
-    def test_a_client_is_answered_when_its_job_is_stored(self, client: WirePeer, journal: Journal) -> None:
+    def test_a_client_is_answered_when_its_job_is_stored(self, client: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"u", b"w")
         assert client.packets() == []
 
-        batch = journal.take()
+        batch = take(queue)
         assert client.packets() == []
-        journal.committed()
+        queue.committed()
 
         assert batch.stored == [JobRecord(1, b"H:localhost:1", b"f", b"u", 1, b"w")]
         assert client.packets() == [created(1)]
 
-    def test_a_foreground_job_waits_for_no_store(self, client: WirePeer, journal: Journal) -> None:
+    def test_a_foreground_job_waits_for_no_store(self, client: WirePeer, queue: CommitQueue) -> None:
         client.send(Command.SUBMIT_JOB, b"f", b"u", b"w")
 
         assert client.packets() == [created(1)]
-        assert not journal.has_records
+        assert not queue.has_changes
 
-    def test_what_comes_behind_a_promise_stays_behind_it(self, client: WirePeer, journal: Journal) -> None:
+    def test_what_comes_behind_a_promise_stays_behind_it(self, client: WirePeer, queue: CommitQueue) -> None:
         client.send(Command.ECHO_REQ, b"before")
         client.send(SUBMIT_BG, b"f", b"", b"w")
         client.send(Command.ECHO_REQ, b"behind")
         assert client.packets() == [(Command.ECHO_RES, b"before")]
 
-        journal.take()
-        journal.committed()
+        take(queue)
+        queue.committed()
 
         assert client.packets() == [created(1), (Command.ECHO_RES, b"behind")]
 
-    def test_each_batch_releases_what_waited_for_it_and_no_more(self, client: WirePeer, journal: Journal) -> None:
+    def test_each_batch_releases_what_waited_for_it_and_no_more(self, client: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"1")
-        journal.take()
+        take(queue)
         client.send(SUBMIT_BG, b"f", b"", b"2")
         client.send(Command.ECHO_REQ, b"last")
 
-        journal.committed()
+        queue.committed()
         assert client.packets() == [created(1)]
-        assert [record.number for record in journal.take().stored] == [2]
-        journal.committed()
+        assert [record.number for record in take(queue).stored] == [2]
+        queue.committed()
 
         assert client.packets() == [created(2), (Command.ECHO_RES, b"last")]
 
-    def test_a_peer_that_keeps_submitting_is_answered_all_the_same(self, client: WirePeer, journal: Journal) -> None:
+    def test_a_peer_that_keeps_submitting_is_answered_all_the_same(self, client: WirePeer, queue: CommitQueue) -> None:
         answered = []
         client.send(SUBMIT_BG, b"f", b"", b"")
         for _ in range(10):
-            journal.take()
+            take(queue)
             client.send(SUBMIT_BG, b"f", b"", b"")
-            journal.committed()
+            queue.committed()
             answered.append(client.packets())
 
         assert answered == [[created(number)] for number in range(1, 11)]
 
     def test_two_submissions_of_one_job_wait_for_the_same_batch(
-        self, wire: Wire, client: WirePeer, journal: Journal
+        self, wire: Wire, client: WirePeer, queue: CommitQueue
     ) -> None:
         other, late = wire.connect(), wire.connect()
         client.send(SUBMIT_BG, b"f", b"u", b"w")
         other.send(SUBMIT_BG, b"f", b"u", b"w")
-        journal.take()
+        take(queue)
         late.send(SUBMIT_BG, b"f", b"u", b"w")
         assert late.packets() == []
 
-        journal.committed()
+        queue.committed()
 
         assert client.packets() == other.packets() == late.packets() == [created(1)]
         assert client.ask(SUBMIT_BG, b"f", b"u", b"w") == created(1), "it is stored already"
 
     def test_a_foreground_job_becomes_durable_with_its_first_background_submission(
-        self, wire: Wire, client: WirePeer, journal: Journal
+        self, wire: Wire, client: WirePeer, queue: CommitQueue
     ) -> None:
         client.submit(b"f", b"u", b"w")
         other = wire.connect()
         other.send(SUBMIT_BG, b"f", b"u", b"w")
         assert other.packets() == []
 
-        assert [record.number for record in journal.take().stored] == [1]
-        journal.committed()
+        assert [record.number for record in take(queue).stored] == [1]
+        queue.committed()
 
         assert other.packets() == [created(1)]
 
@@ -143,178 +142,187 @@ class TestPromises:
 
         assert wire.connect().say("show jobs") == "H:localhost:1\t0\t0\t0\nH:localhost:2\t0\t0\t1\n.\n"
 
-    def test_a_connection_with_promises_is_closed_behind_them(self, client: WirePeer, journal: Journal) -> None:
+    def test_a_connection_with_promises_is_closed_behind_them(self, client: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"")
         client.send_bytes(b"\0BAD" + bytes(8))
-        assert (client.is_closed, client.peer.is_held) == (True, True)
+        assert (client.is_closed, client.peer.outbox.is_held) == (True, True)
 
-        journal.take()
-        journal.committed()
+        take(queue)
+        queue.committed()
 
         assert [packet[0] for packet in client.packets()] == [Command.JOB_CREATED, Command.ERROR]
-        assert not client.peer.is_held
+        assert not client.peer.outbox.is_held
 
 
 class TestBatches:
-    def test_add_and_finish_that_meet_are_dropped(self, client: WirePeer, worker: WirePeer, journal: Journal) -> None:
+    def test_add_and_finish_that_meet_are_dropped(self, client: WirePeer, worker: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
         worker.send(Command.WORK_COMPLETE, grab(worker), b"")
 
-        assert journal.take() == Batch([], [])
-        journal.committed()
+        assert take(queue) == Taken()
+        queue.committed()
         assert client.packets() == [created(1)]
 
-    def test_a_finish_follows_the_batch_of_its_add(self, client: WirePeer, worker: WirePeer, journal: Journal) -> None:
+    def test_a_finish_follows_the_batch_of_its_add(
+        self, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
-        journal.take()
+        take(queue)
         worker.send(Command.WORK_COMPLETE, grab(worker), b"")
-        assert not journal.has_records, "one batch at a time"
-        journal.committed()
+        assert not queue.has_changes, "one batch at a time"
+        queue.committed()
 
-        assert journal.take() == Batch([], [1])
+        assert take(queue) == Taken(ended=[1])
 
     @pytest.mark.parametrize("last_word", [Command.WORK_FAIL, Command.WORK_EXCEPTION])
     def test_every_end_is_a_finish(
-        self, client: WirePeer, worker: WirePeer, journal: Journal, last_word: Command
+        self, client: WirePeer, worker: WirePeer, queue: CommitQueue, last_word: Command
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
-        journal.take()
-        journal.committed()
+        take(queue)
+        queue.committed()
         worker.send(last_word, grab(worker), *([b""] if last_word is Command.WORK_EXCEPTION else []))
 
-        assert journal.take().finished == [1]
+        assert take(queue).ended == [1]
 
-    def test_a_job_that_is_cancelled_is_forgotten(self, wire: Wire, client: WirePeer, journal: Journal) -> None:
+    def test_a_job_that_is_cancelled_is_forgotten(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
-        journal.take()
-        journal.committed()
+        take(queue)
+        queue.committed()
         wire.connect().say("cancel job H:localhost:1")
 
-        assert journal.take().finished == [1]
+        assert take(queue).ended == [1]
 
-    def test_a_lost_worker_is_remembered(self, client: WirePeer, worker: WirePeer, journal: Journal) -> None:
+    def test_a_lost_worker_is_remembered(self, client: WirePeer, worker: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
-        journal.take()
-        journal.committed()
+        take(queue)
+        queue.committed()
         grab(worker)
         worker.close()
 
-        assert [(record.number, record.retries) for record in journal.take().stored] == [(1, 1)]
+        assert [(record.number, record.losses) for record in take(queue).stored] == [(1, 1)]
 
     def test_a_change_and_a_finish_that_meet_leave_the_finish(
-        self, wire: Wire, client: WirePeer, worker: WirePeer, journal: Journal
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
-        journal.take()
-        journal.committed()
+        take(queue)
+        queue.committed()
         grab(worker)
         worker.close()
         wire.connect().say("cancel job H:localhost:1")
 
-        assert journal.take() == Batch([], [1])
+        assert take(queue) == Taken(ended=[1])
 
     def test_a_lost_worker_before_the_batch_leaves_is_part_of_it(
-        self, client: WirePeer, worker: WirePeer, journal: Journal
+        self, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
         grab(worker)
         worker.close()
 
-        assert [(record.number, record.retries) for record in journal.take().stored] == [(1, 1)]
+        assert [(record.number, record.losses) for record in take(queue).stored] == [(1, 1)]
 
-    def test_a_record_has_all_that_was_said_of_a_job(self, wire: Wire, client: WirePeer, journal: Journal) -> None:
+    def test_a_record_has_all_that_was_said_of_a_job(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
         wire.clock.advance(0)
         later = int(wire.clock.time()) + 1000
         client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"e", b"%d" % later, b"w")
         client.send(Command.SUBMIT_REDUCE_JOB_BACKGROUND, b"f", b"r", b"reducer", b"", b"w")
         client.send(Command.SUBMIT_JOB_LOW_BG, b"f", b"l", b"w")
 
-        assert journal.take().stored == [
-            JobRecord(1, b"H:localhost:1", b"f", b"e", 1, b"w", run_at=later),
+        assert sorted(take(queue).stored, key=lambda record: record.number) == [
+            JobRecord(1, b"H:localhost:1", b"f", b"e", 1, b"w", run_at=later * 1000),
             JobRecord(2, b"H:localhost:2", b"f", b"r", 1, b"w", reducer=b"reducer"),
             JobRecord(3, b"H:localhost:3", b"f", b"l", 2, b"w"),
         ]
 
-    def test_numbers_are_reserved_long_before_they_are_used(self, wire: Wire, journal: Journal) -> None:
-        wire.server.tick()
-        first = journal.take().reserve
-        journal.committed()
-        wire.server.tick()
-        assert not journal.has_records
+    def test_numbers_are_reserved_long_before_they_are_used(self, wire: Wire, queue: CommitQueue) -> None:
+        wire.tick()
+        assert not queue.has_changes, "there is no store yet"
+        wire.server.begin_restoring(5)
+        wire.tick()
+        first = take(queue).reserve
+        assert first > 1_000_000
+        queue.committed()
+        wire.tick()
+        assert not queue.has_changes
 
         wire.server.begin_restoring(first - 10)
-        wire.server.tick()
+        wire.tick()
 
-        assert journal.take().reserve > first
+        assert take(queue).reserve > first
 
-    def test_a_clean_stop_gives_back_what_was_reserved(self, wire: Wire, client: WirePeer, journal: Journal) -> None:
-        wire.server.tick()
+    def test_a_clean_stop_gives_back_what_was_reserved(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
+        begin_restoring(wire, 0)
+        wire.server.end_restoring()
         client.send(SUBMIT_BG, b"f", b"", b"")
         wire.server.store_last()
 
-        assert journal.take().reserve == 1
+        assert take(queue).reserve == 1
 
 
 class TestFailure:
-    def test_a_job_that_is_not_stored_is_refused_and_gone(self, wire: Wire, client: WirePeer, journal: Journal) -> None:
+    def test_a_job_that_is_not_stored_is_refused_and_gone(
+        self, wire: Wire, client: WirePeer, queue: CommitQueue
+    ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"1")
-        journal.take()
+        take(queue)
         client.send(SUBMIT_BG, b"f", b"", b"2")
-        wire.server.store_failed()
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
 
         assert client.packets() == [REFUSED, REFUSED]
         assert wire.connect().say("status") == "f\t0\t0\t0\n.\n"
 
-    def test_it_is_deleted_in_case_it_was_stored(self, wire: Wire, client: WirePeer, journal: Journal) -> None:
+    def test_it_is_deleted_in_case_it_was_stored(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"1")
-        journal.take()
-        wire.server.store_failed()
+        take(queue)
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
 
-        assert journal.take() == Batch([], [1])
+        assert take(queue) == Taken(ended=[1])
 
     def test_one_that_runs_is_left_to_its_worker(
-        self, wire: Wire, client: WirePeer, worker: WirePeer, journal: Journal
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"1")
-        journal.take()
+        take(queue)
         handle = grab(worker)
-        wire.server.store_failed()
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
 
         worker.send(Command.WORK_COMPLETE, handle, b"")
 
         assert worker.packets() == []
-        assert journal.take().finished == [1]
+        assert take(queue).ended == [1]
 
     def test_one_that_ended_meanwhile_is_forgotten(
-        self, wire: Wire, client: WirePeer, worker: WirePeer, journal: Journal
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"1")
-        journal.take()
+        take(queue)
         worker.send(Command.WORK_COMPLETE, grab(worker), b"")
-        wire.server.store_failed()
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
 
-        assert set(journal.take().finished) == {1}
+        assert set(take(queue).ended) == {1}
 
-    def test_a_foreground_client_keeps_its_job(self, wire: Wire, client: WirePeer, journal: Journal) -> None:
+    def test_a_foreground_client_keeps_its_job(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
         client.submit(b"f", b"u", b"w")
         other = wire.connect()
         other.send(SUBMIT_BG, b"f", b"u", b"w")
-        journal.take()
-        wire.server.store_failed()
+        take(queue)
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
 
         assert other.packets() == [REFUSED]
         assert client.ask(Command.GET_STATUS, b"H:localhost:1")[2] == b"1"
 
     def test_while_the_store_is_away_new_background_jobs_are_refused(
-        self, wire: Wire, client: WirePeer, journal: Journal
+        self, wire: Wire, client: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"stored", b"")
-        journal.take()
-        journal.committed()
+        take(queue)
+        queue.committed()
         client.packets()
         client.send(SUBMIT_BG, b"f", b"", b"")
-        journal.take()
-        wire.server.store_failed()
+        take(queue)
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
         client.packets()
 
         assert client.ask(SUBMIT_BG, b"f", b"new", b"") == AWAY
@@ -323,64 +331,65 @@ class TestFailure:
         assert client.ask(SUBMIT_BG, b"f", b"new", b"") == AWAY, "and its foreground job goes on"
         assert wire.connect().say("status").startswith("f\t2\t")
 
-    def test_it_takes_them_again_when_the_store_is_back(self, wire: Wire, client: WirePeer, journal: Journal) -> None:
+    def test_it_takes_them_again_when_the_store_is_back(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"")
-        journal.take()
-        wire.server.store_failed()
+        take(queue)
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
         client.packets()
 
-        journal.take()
-        journal.committed()
+        take(queue)
+        queue.committed()
         client.send(SUBMIT_BG, b"f", b"", b"")
-        journal.take()
-        journal.committed()
+        take(queue)
+        queue.committed()
 
         assert client.packets() == [created(2)]
 
-    def test_what_ended_is_told_again(self, wire: Wire, client: WirePeer, worker: WirePeer, journal: Journal) -> None:
+    def test_what_ended_is_told_again(self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue) -> None:
         for _ in range(3):
             client.send(SUBMIT_BG, b"f", b"", b"")
-        journal.take()
-        journal.committed()
+        take(queue)
+        queue.committed()
         worker.send(Command.WORK_COMPLETE, grab(worker), b"")
         grab(worker)
         worker.close()
-        journal.take()
+        take(queue)
         wire.connect().say("cancel job H:localhost:3")
-        wire.server.store_failed()
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
 
-        batch = journal.take()
-        assert batch.finished == [1, 3]
-        assert [(record.number, record.retries) for record in batch.stored] == [(2, 1)]
+        batch = take(queue)
+        assert batch.ended == [1, 3]
+        assert [(record.number, record.losses) for record in batch.stored] == [(2, 1)]
 
     def test_a_change_of_a_job_that_ended_meanwhile_is_dropped(
-        self, wire: Wire, client: WirePeer, worker: WirePeer, journal: Journal
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"")
-        journal.take()
-        journal.committed()
+        take(queue)
+        queue.committed()
         grab(worker)
         worker.close()
-        journal.take()
+        take(queue)
         wire.connect().say("cancel job H:localhost:1")
-        wire.server.store_failed()
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
 
-        assert journal.take() == Batch([], [1])
+        assert take(queue) == Taken(ended=[1])
 
     def test_a_store_that_falls_too_far_behind_refuses_as_well(
-        self, wire: Wire, client: WirePeer, journal: Journal, monkeypatch: pytest.MonkeyPatch
+        self,
     ) -> None:
-        monkeypatch.setattr(journal_module, "MAX_FILLING", 1000)
+        wire = Wire(JobServerOptions(durability=Durability.COMMIT, max_pending=1000))
+        client, queue = wire.connect(), wire.server.commit_queue
         client.send(SUBMIT_BG, b"f", b"", bytes(1000))
-        assert (journal.refuses, repr(journal)) == (True, "<Journal ready: 1 added, 0 finished>")
+        assert (queue.is_accepting, repr(queue)) == (False, "<CommitQueue ready: 1 added, 0 ended>")
         other = wire.connect()
         assert other.ask(SUBMIT_BG, b"f", b"", b"") == AWAY
 
-        journal.take()
+        take(queue)
 
-        assert (journal.refuses, repr(journal)) == (False, "<Journal busy: 0 added, 0 finished>")
-        wire.server.store_failed()
-        assert repr(journal) == "<Journal away: 0 added, 1 finished>"
+        assert (queue.is_accepting, repr(queue)) == (True, "<CommitQueue busy: 0 added, 0 ended>")
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
+        assert repr(queue) == "<CommitQueue away: 0 added, 1 ended>"
 
 
 class TestOtherDurability:
@@ -390,68 +399,68 @@ class TestOtherDurability:
 
         assert client.ask(SUBMIT_BG, b"f", b"", b"w") == created(1)
 
-        assert [record.number for record in wire.server.journal.take().stored] == [1]
+        assert [record.number for record in take(wire.server.commit_queue).stored] == [1]
 
     def test_relaxed_has_each_job_once_in_a_batch(self) -> None:
         """A job that lost its worker while the batch that it was added with failed is added anew, and not changed."""
         wire = Wire(JobServerOptions(durability=Durability.RELAXED))
         client, worker = wire.connect(), wire.connect()
         client.send(SUBMIT_BG, b"f", b"", b"w")
-        wire.server.journal.take()
+        take(wire.server.commit_queue)
         worker.send(Command.CAN_DO, b"f")
         grab(worker)
         worker.close()
-        wire.server.store_failed()
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
 
-        assert [(record.number, record.retries) for record in wire.server.journal.take().stored] == [(1, 1)]
+        assert [(record.number, record.losses) for record in take(wire.server.commit_queue).stored] == [(1, 1)]
 
     def test_relaxed_keeps_what_could_not_be_stored(self) -> None:
         wire = Wire(JobServerOptions(durability=Durability.RELAXED))
-        client, journal = wire.connect(), wire.server.journal
+        client, queue = wire.connect(), wire.server.commit_queue
         client.submit(b"f", how=SUBMIT_BG)
         client.submit(b"f", how=SUBMIT_BG)
-        journal.take()
+        take(queue)
         wire.connect().say("cancel job H:localhost:1")
-        wire.server.store_failed()
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
         assert client.ask(SUBMIT_BG, b"f", b"", b"") == created(3)
 
-        batch = journal.take()
+        batch = take(queue)
 
         assert [record.number for record in batch.stored] == [2, 3]
-        assert batch.finished == [1]
+        assert batch.ended == [1]
 
     def test_shutdown_stores_when_the_server_stops(self) -> None:
         wire = Wire(JobServerOptions(durability=Durability.SHUTDOWN))
-        client, journal = wire.connect(), wire.server.journal
+        client, queue = wire.connect(), wire.server.commit_queue
         wire.server.restore([JobRecord(1, b"H:localhost:1", b"f", b"", 1, b"old")])
-        wire.server.begin_restoring(1)
+        begin_restoring(wire, 1)
         wire.server.end_restoring()
         assert client.ask(SUBMIT_BG, b"f", b"", b"new") == created(2)
         client.submit(b"f")
-        wire.server.tick()
-        assert not journal.has_records
+        wire.tick()
+        assert not queue.has_changes
 
         wire.server.store_last()
 
-        assert [record.workload for record in journal.take().stored] == [b"new"]
+        assert [record.workload for record in take(queue).stored] == [b"new"]
 
     def test_without_durability_nothing_is_recorded(self) -> None:
         wire = Wire()
         wire.connect().submit(b"f", how=SUBMIT_BG)
-        wire.server.tick()
+        wire.tick()
 
-        assert not wire.server.journal.has_records
+        assert not wire.server.commit_queue.has_changes
 
 
 class TestRestoring:
     RECORDS = (
-        JobRecord(5, b"H:other:5", b"f", b"u", 1, b"normal", retries=2),
+        JobRecord(5, b"H:other:5", b"f", b"u", 1, b"normal", losses=2),
         JobRecord(6, b"H:other:6", b"f", b"", 0, b"high", reducer=b"r"),
         JobRecord(7, b"H:other:7", b"f", b"-", 1, b"same"),
     )
 
-    def test_jobs_come_back_as_they_were(self, wire: Wire, worker: WirePeer, journal: Journal) -> None:
-        wire.server.begin_restoring(9)
+    def test_jobs_come_back_as_they_were(self, wire: Wire, worker: WirePeer, queue: CommitQueue) -> None:
+        begin_restoring(wire, 9)
         wire.server.restore(self.RECORDS)
         wire.server.end_restoring()
 
@@ -466,36 +475,36 @@ class TestRestoring:
         ]
         assert wire.connect().say("show jobs").splitlines()[0] == "H:other:5\t2\t0\t1"
         worker.send(Command.WORK_COMPLETE, b"H:other:5", b"")
-        assert journal.take().finished == [5]
+        assert take(queue).ended == [5]
 
     @pytest.mark.parametrize("handle", [b"H:elsewhere:21", b"H:elsewhere:08", b"H:elsewhere:208", b"of any kind"])
     def test_a_job_from_elsewhere_keeps_its_handle_and_its_number(
-        self, wire: Wire, worker: WirePeer, journal: Journal, handle: bytes
+        self, wire: Wire, worker: WirePeer, queue: CommitQueue, handle: bytes
     ) -> None:
         """The number of all others is the one in their handle."""
-        wire.server.begin_restoring(9)
+        begin_restoring(wire, 9)
         wire.server.restore([JobRecord(8, handle, b"f", b"", 1, b"")])
         wire.server.end_restoring()
 
         assert grab(worker) == handle
         worker.send(Command.WORK_COMPLETE, handle, b"")
 
-        assert journal.take().finished == [8]
+        assert take(queue).ended == [8]
 
     def test_handles_go_on_behind_all_that_were_ever_used(self, wire: Wire, client: WirePeer) -> None:
-        wire.server.begin_restoring(9)
+        begin_restoring(wire, 9)
         wire.server.end_restoring()
 
         assert client.submit(b"f") == b"H:localhost:10"
 
     def test_submissions_wait_and_all_else_goes_on(self, wire: Wire, client: WirePeer, worker: WirePeer) -> None:
-        wire.server.begin_restoring(9)
+        begin_restoring(wire, 9)
         client.send(Command.SUBMIT_JOB, b"f", b"u", b"normal")
         client.send(Command.ECHO_REQ, b"behind")
         wire.server.restore(self.RECORDS)
         assert client.packets() == []
-        assert client.peer in wire.server.parked
-        assert worker.peer not in wire.server.parked
+        assert wire.server.is_waiting(client.peer)
+        assert not wire.server.is_waiting(worker.peer)
         assert worker.ask(Command.ECHO_REQ, b"x") == (Command.ECHO_RES, b"x")
         assert grab(worker) == b"H:other:6"
 
@@ -504,7 +513,7 @@ class TestRestoring:
         assert client.packets() == [(Command.JOB_CREATED, b"H:other:5"), (Command.ECHO_RES, b"behind")]
 
     def test_who_waits_may_leave(self, wire: Wire, client: WirePeer) -> None:
-        wire.server.begin_restoring(9)
+        begin_restoring(wire, 9)
         client.send(Command.SUBMIT_JOB, b"f", b"", b"")
         client.close()
         wire.server.end_restoring()
@@ -515,28 +524,29 @@ class TestRestoring:
     def test_who_waits_and_does_not_speak_gearman_is_closed(
         self, wire: Wire, client: WirePeer, separately: bool
     ) -> None:
-        wire.server.begin_restoring(9)
+        begin_restoring(wire, 9)
         submit, bad = b"\0REQ\0\0\0\x07\0\0\0\x03f\0\0", b"\0BAD" + bytes(8)
         for data in [submit, bad] if separately else [submit + bad]:
             client.send_bytes(data)
 
-        assert [packet[:2] for packet in client.packets()] == [(Command.ERROR, b"INVALID_MAGIC")]
-        assert client.is_closed
+        assert client.packets() == []
         wire.server.end_restoring()
-        assert wire.connect().say("status") == ".\n"
+
+        assert [packet[0] for packet in client.packets()] == [Command.JOB_CREATED, Command.ERROR]
+        assert client.is_closed
 
     def test_a_worker_asleep_is_woken(self, wire: Wire, worker: WirePeer) -> None:
         worker.send(Command.PRE_SLEEP)
-        wire.server.begin_restoring(9)
+        begin_restoring(wire, 9)
         wire.server.restore(self.RECORDS)
 
         assert worker.packets() == [(Command.NOOP,)]
 
     def test_a_time_to_come_is_kept_and_one_that_has_passed_is_now(self, wire: Wire, worker: WirePeer) -> None:
         now = int(wire.clock.time())
-        past = JobRecord(1, b"H:o:1", b"f", b"", 1, b"", run_at=now - 5)
-        future = JobRecord(2, b"H:o:2", b"f", b"", 1, b"", run_at=now + 50)
-        wire.server.begin_restoring(9)
+        past = JobRecord(1, b"H:o:1", b"f", b"", 1, b"", run_at=(now - 5) * 1000)
+        future = JobRecord(2, b"H:o:2", b"f", b"", 1, b"", run_at=(now + 50) * 1000)
+        begin_restoring(wire, 9)
         wire.server.restore([past, future])
         wire.server.end_restoring()
 
@@ -546,9 +556,9 @@ class TestRestoring:
         assert grab(worker) == b"H:o:2"
 
     def test_two_jobs_that_a_store_holds_with_one_unique_are_both_done(
-        self, wire: Wire, client: WirePeer, worker: WirePeer, journal: Journal
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
-        wire.server.begin_restoring(9)
+        begin_restoring(wire, 9)
         wire.server.restore(
             JobRecord(number, b"H:o:%d" % number, function, b"u", 1, b"")
             for number, function in enumerate((b"f", b"f", b"g", b"g"), 1)
@@ -561,4 +571,4 @@ class TestRestoring:
             worker.send(Command.WORK_COMPLETE, handle, b"")
         assert sorted(done) == [b"H:o:1", b"H:o:2", b"H:o:3", b"H:o:4"]
         assert client.ask(Command.GET_STATUS_UNIQUE, b"u")[2] == b"0"
-        assert sorted(journal.take().finished) == [1, 2, 3, 4]
+        assert sorted(take(queue).ended) == [1, 2, 3, 4]

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from geartrain.core import JobServerOptions
-from geartrain.core.wakeups import LASTS_FOR
+from geartrain.core.wakeups import LONG_POLL_TIME
 from geartrain.protocol import Command, request
 from geartrain.testing.wire import Wire, WirePeer
 
@@ -18,7 +18,7 @@ REARM = JobServerOptions().rearm_after
 def asking(wire: Wire, *functions: bytes, timeout: int = 0) -> WirePeer:
     """Return a worker whose grab is not answered."""
     worker = wire.connect()
-    assert worker.ask(Command.OPTION_REQ, b"lasting-grabs") == (Command.OPTION_RES, b"lasting-grabs")
+    assert worker.ask(Command.OPTION_REQ, b"long-poll") == (Command.OPTION_RES, b"long-poll")
     for function in functions or (b"f",):
         worker.send(Command.CAN_DO_TIMEOUT, function, b"%d" % (timeout * 1000))
     worker.send(Command.GRAB_JOB_ALL)
@@ -54,17 +54,17 @@ class TestAGrabThatLasts:
 
     def test_is_answered_after_a_while_when_none_comes(self, wire: Wire) -> None:
         worker = asking(wire)
-        assert wire.advance(LASTS_FOR * 0.75) == pytest.approx(LASTS_FOR * 0.25)
+        assert wire.advance(LONG_POLL_TIME * 0.75) == pytest.approx(LONG_POLL_TIME * 0.25)
         assert worker.packets() == []
 
-        wire.advance(LASTS_FOR * 0.25)
+        wire.advance(LONG_POLL_TIME * 0.25)
 
         assert worker.packets() == [NO_JOB]
 
     def test_is_for_those_who_asked_for_it_and_can_do_something(self, wire: Wire) -> None:
         plain, useless = wire.connect(), wire.connect()
         plain.send(Command.CAN_DO, b"f")
-        useless.ask(Command.OPTION_REQ, b"lasting-grabs")
+        useless.ask(Command.OPTION_REQ, b"long-poll")
 
         assert plain.ask(Command.GRAB_JOB_ALL) == NO_JOB
         assert useless.ask(Command.GRAB_JOB_ALL) == NO_JOB
@@ -101,13 +101,14 @@ class TestAGrabThatLasts:
         client = wire.connect()
         when = int(wire.clock.time()) + 1
         client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"%d" % when, b"")
-        wire.advance(LASTS_FOR / 2)
+        wire.advance(LONG_POLL_TIME / 2)
         worker = asking(wire, timeout=30)
 
         due = wire.advance(when - wire.clock.time())
 
         assert worker.packets() == handed(b"H:localhost:1")
-        assert due == pytest.approx(REARM)
+        assert due is not None
+        assert due <= REARM
 
     def test_brings_the_job_of_a_function_that_it_can_do_later(self, wire: Wire) -> None:
         worker, client = asking(wire), wire.connect()
@@ -117,15 +118,14 @@ class TestAGrabThatLasts:
 
         assert worker.packets() == handed(handle, b"g")
 
-    def test_lasts_on_when_somebody_else_was_faster(self, wire: Wire) -> None:
+    def test_is_answered_before_a_grab_behind_the_submission(self, wire: Wire) -> None:
         worker, both = asking(wire), wire.connect()
         both.send(Command.CAN_DO, b"f")
 
         both.send_bytes(b"".join(_packets((Command.SUBMIT_JOB, b"f", b"", b""), (Command.GRAB_JOB,))))
-        assert worker.packets() == []
 
-        assert worker.packets() == []
-        assert wire.connect().submit(b"f") == worker.packets()[1][1]
+        assert both.packets() == [(Command.JOB_CREATED, b"H:localhost:1"), NO_JOB]
+        assert worker.packets() == handed(b"H:localhost:1")
 
     def test_all_are_woken_where_the_server_does_so_and_one_gets_the_job(self) -> None:
         wire = Wire(JobServerOptions(worker_wakeup=0))
@@ -149,19 +149,19 @@ class TestAskingEnds:
         worker.send(command, *arguments)
 
         assert worker.packets() == [NO_JOB]
-        wire.advance(LASTS_FOR)
+        wire.advance(LONG_POLL_TIME)
         assert worker.packets() == []
 
     def test_with_the_next_grab_which_lasts_in_its_place(self, wire: Wire) -> None:
         worker = asking(wire)
-        wire.advance(LASTS_FOR / 2)
+        wire.advance(LONG_POLL_TIME / 2)
 
         worker.send(Command.GRAB_JOB_ALL)
 
         assert worker.packets() == [NO_JOB]
-        wire.advance(LASTS_FOR / 2)
+        wire.advance(LONG_POLL_TIME / 2)
         assert worker.packets() == []
-        wire.advance(LASTS_FOR / 2)
+        wire.advance(LONG_POLL_TIME / 2)
         assert worker.packets() == [NO_JOB]
 
     def test_not_as_long_as_it_can_do_anything(self, wire: Wire) -> None:
@@ -181,15 +181,19 @@ class TestAskingEnds:
         assert worker.packets() == []
         client.submit(b"f")
         assert worker.packets() == []
-        assert wire.advance(LASTS_FOR) is None
+        assert wire.advance(LONG_POLL_TIME) is None
 
-    def test_for_a_packet_that_comes_with_its_job(self, wire: Wire) -> None:
-        """A peer that is client and worker: what it says counts before what it is to get."""
+    def test_with_a_job_that_comes_before_the_packet(self, wire: Wire) -> None:
+        """A peer that is client and worker: its packets count in their order."""
         both = asking(wire)
 
         both.send_bytes(b"".join(_packets((Command.SUBMIT_JOB, b"f", b"", b""), (Command.CANT_DO, b"f"))))
 
-        assert [packet[0] for packet in both.packets()] == [Command.JOB_CREATED, Command.NO_JOB]
+        assert [packet[0] for packet in both.packets()] == [
+            Command.JOB_CREATED,
+            Command.NOOP,
+            Command.JOB_ASSIGN_UNIQ,
+        ]
 
 
 class TestAJobThatWasHandedOver:
@@ -215,7 +219,7 @@ class TestAJobThatWasHandedOver:
     def test_goes_on_to_another_one_that_is_asking(self, wire: Wire) -> None:
         other, _, client = asking(wire), asking(wire), wire.connect()
         handle = client.submit(b"f")
-        wire.advance(LASTS_FOR / 2)
+        wire.advance(LONG_POLL_TIME / 2)
         other.send(Command.GRAB_JOB_ALL)
         other.packets()
 
@@ -273,8 +277,9 @@ class TestAJobThatWasHandedOver:
         worker.packets()
         worker.send(Command.ALL_YOURS)
 
-        assert wire.advance(0) == pytest.approx(5.0)
-        wire.advance(5)
+        wire.advance(4.9)
+        assert wire.connect().say("show jobs").startswith(f"{handle.decode()}\t0\t")
+        wire.advance(0.1)
 
         assert wire.connect().say("show jobs").startswith(f"{handle.decode()}\t1\t")
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Jobs that repeat themselves: cron lines, and when each is due next (protocol 1, SUBMIT_JOB_SCHED).
+"""Schedules of jobs: cron lines, and when each is due next (protocol 1, SUBMIT_JOB_SCHED).
 
-A schedule is no job. Each time that it is due it submits one, in the background, and waits for its next time; a run
+A schedule is not a job. Each time that it is due it submits one, in the background, and waits for its next time; a run
 that still waits or runs when the next is due is not doubled. Runs that were missed, because the server was away or its
-clock was set forward, collapse into one. If the clock is set back, all times are found anew.
+clock was set forward, collapse into one. If the clock is set back, all times are computed again.
 """
 
 import logging
@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 
 from cronsim import CronSim, CronSimError
+from mypy_extensions import i64
 
 from geartrain.core.deadlines import Deadline, Deadlines
+from geartrain.core.durable import Durable
+from geartrain.core.record import JobRecord
 from geartrain.cron import FROM_MONDAY, FROM_SUNDAY, CronFields, expand_days
 from geartrain.errors import RemoteProtocolError
-from geartrain.jobrecord import JobRecord
+from geartrain.protocol.limits import INT64_MAX
 from geartrain.records import Priority
 
 __all__ = ["Schedule", "Schedules", "cron_line"]
@@ -31,48 +34,52 @@ _MAY_STAND = re.compile(rb"[0-9A-Za-z*,/#-]+")
 _SET_BACK = 1.0
 
 
-class Schedule:
+class Schedule(Durable):
     """A job that repeats itself.
 
     Attributes:
-        number: As a job's.
         handle: As a job's.
         cron: The five fields of the cron line.
         due: When it runs next, in seconds since the epoch.
-        is_durable: Whether a store has it, or is about to be told.
-        has_ended: Whether it was cancelled.
     """
 
-    __slots__ = (
-        "cron",
-        "deadline",
-        "due",
-        "function",
-        "handle",
-        "has_ended",
-        "is_durable",
-        "number",
-        "unique",
-        "workload",
-    )
+    __slots__ = ("_known", "cron", "deadline", "due", "function", "handle", "is_cancelled", "unique")
 
-    def __init__(self, number: int, handle: bytes, function: bytes, unique: bytes, cron: str, workload: bytes) -> None:
-        self.number = number
+    def __init__(self, number: i64, handle: bytes, function: bytes, unique: bytes, cron: str, workload: bytes) -> None:
+        super().__init__(number, workload)
         self.handle = handle
         self.function = function
         self.unique = unique
         self.cron = cron
-        self.workload = workload
         self.due = 0
         self.deadline: Deadline[Schedule] | None = None
-        self.is_durable = False
-        self.has_ended = False
+        self.is_cancelled = False
+        self._known: JobRecord | None = None  # what it came back from
+
+    @classmethod
+    def restored(cls, record: JobRecord) -> "Schedule":
+        """Return the schedule that a store has kept."""
+        schedule = cls(
+            record.number, record.handle, record.function, record.unique, record.schedule.decode(), record.workload
+        )
+        schedule.is_durable = True
+        schedule._known = record
+        return schedule
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was cancelled."""
+        return self.is_cancelled
 
     def __repr__(self) -> str:
         return f"<Schedule {self.handle.decode(errors='replace')} {self.cron}>"
 
     def record(self) -> JobRecord:
         """Return what a store keeps of it."""
+        run_at = min(self.due * 1000, INT64_MAX)
+        cron = self.cron.encode()
+        if self._known is not None:  # it may have fields that this version does not use
+            return self._known.replace(run_at=run_at, schedule=cron, workload=self.workload)
         return JobRecord(
             self.number,
             self.handle,
@@ -80,8 +87,8 @@ class Schedule:
             self.unique,
             _NORMAL,
             self.workload,
-            self.due,
-            schedule=self.cron.encode(),
+            run_at=run_at,
+            schedule=cron,
         )
 
 
@@ -136,7 +143,7 @@ class Schedules:
 
     def remove(self, schedule: Schedule) -> None:
         """Forget a schedule. What it has submitted goes on."""
-        schedule.has_ended = True
+        schedule.is_cancelled = True
         del self._by_handle[schedule.handle]
         self.held -= len(schedule.workload)
         if self._by_unique.get((schedule.function, schedule.unique)) is schedule:
@@ -147,7 +154,7 @@ class Schedules:
     def take_due(self, now: float) -> Schedule | None:
         """Return a schedule whose time has come, which then waits for its next one; None when there is none."""
         if now < self._last_look - _SET_BACK:
-            log.warning("the clock was set back; the times of %d schedules are found anew", len(self))
+            log.warning("the clock was set back; computing the times of %d schedules again", len(self))
             for each in self:
                 self._wait(each, min(each.due, self._next(each.cron, now)))
         self._last_look = now

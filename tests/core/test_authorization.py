@@ -8,7 +8,7 @@ import pytest
 
 from geartrain.core import JobServerOptions, Who
 from geartrain.core.access import ADMIN, SUBMIT, WORK, AccessRules, Rule, digest_of
-from geartrain.core.gate import MAX_WRONG_TOKENS
+from geartrain.core.authorization import MAX_WRONG_TOKENS
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
 
@@ -69,7 +69,7 @@ class TestSubmitting:
 
     def test_waits_for_restored_jobs_as_ever(self) -> None:
         wire = guarded(Rule(rights=SUBMIT, functions=(b"f",)))
-        wire.server.begin_restoring(created=0)
+        wire.server.begin_restoring(0)
         client, stranger = wire.connect(), wire.connect()
         client.send(Command.SUBMIT_JOB, b"f", b"", b"")
         stranger.send(Command.SUBMIT_JOB, b"g", b"", b"")
@@ -143,7 +143,7 @@ def show(peer: WirePeer, token: bytes) -> tuple[Command | bytes, ...]:
     return peer.ask(Command.OPTION_REQ, b"token=" + token)
 
 
-WRONG = (Command.ERROR, b"WRONG_TOKEN", b"The token is none that the server knows")
+WRONG = (Command.ERROR, b"WRONG_TOKEN", b"The server does not know this token")
 TAKEN = (Command.OPTION_RES, b"token")
 
 
@@ -197,7 +197,7 @@ class TestTokens:
         wire.advance(10)
 
         assert [record.getMessage() for record in caplog.records] == [
-            "GEARMAN_WRONG_TOKEN:The token is none that the server knows to <Peer 0 127.0.0.1 ->",
+            "GEARMAN_WRONG_TOKEN:The server does not know this token to <Peer 0 127.0.0.1 ->",
             "GEARMAN_WRONG_TOKEN to 127.0.0.1, 29 times more within 10 seconds",
         ]
 
@@ -205,7 +205,7 @@ class TestTokens:
         peer = guarded(self.RULE).connect()
         replies = [peer.say(f"token {number:032}") for number in range(MAX_WRONG_TOKENS)]
 
-        assert replies == ["ERR WRONG_TOKEN The+token+is+none+that+the+server+knows\r\n"] * MAX_WRONG_TOKENS
+        assert replies == ["ERR WRONG_TOKEN The+server+does+not+know+this+token\r\n"] * MAX_WRONG_TOKENS
         assert peer.is_closed
         assert caplog.text.count("WRONG_TOKEN") == 1
 
@@ -331,8 +331,8 @@ class TestChanges:
         stranger = wire.connect()
         stranger.send(Command.CAN_DO, b"f" * 8001)
 
-        assert not stranger.peer.standing.barred
-        assert len(worker.peer.standing.barred) == 256
+        assert not stranger.peer.identity.denied
+        assert len(worker.peer.identity.denied) == 256
 
     def test_it_gets_nothing_back_from_a_server_that_is_about_to_end(self) -> None:
         wire = guarded(Rule(rights=SUBMIT))

@@ -6,13 +6,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from geartrain.core import Durability, JobServerOptions
-from geartrain.core.schedules import Schedule, cron_line
+from geartrain.core import CommitOutcome, Durability, JobServerOptions
+from geartrain.core.cron import Schedule, cron_line
+from geartrain.core.record import JobRecord
 from geartrain.cron import CronFields
 from geartrain.errors import RemoteProtocolError
-from geartrain.jobrecord import JobRecord
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
+from tests.core.batches import begin_restoring, take
 
 EVERY_FIVE: CronFields = (b"*/5", b"*", b"*", b"*", b"*")
 HANDLE = b"H:localhost:1"
@@ -151,7 +152,7 @@ def at(hour: int, day: int = 2) -> int:
 
 def test_two_that_a_store_holds_with_one_unique_are_both_kept(wire: Wire) -> None:
     wire.server.restore(
-        JobRecord(number, b"H:o:%d" % number, b"f", b"u", 1, b"w", run_at=at(13), schedule=b"0 13 * * *")
+        JobRecord(number, b"H:o:%d" % number, b"f", b"u", 1, b"w", run_at=at(13) * 1000, schedule=b"0 13 * * *")
         for number in (1, 2)
     )
     assert wire.connect().say("cancel job H:o:2") == "OK\r\n"
@@ -213,7 +214,7 @@ def test_a_clock_that_is_set_back_leaves_no_gap(wire: Wire, client: WirePeer) ->
     schedule(client)
     wire.advance(1)
     set_wall(wire, NOON.timestamp() - 7 * 24 * 3600)
-    wire.advance(0)
+    wire.advance(1)
     peer = worker(wire)
     wire.advance(300)
 
@@ -223,7 +224,7 @@ def test_a_clock_that_is_set_back_leaves_no_gap(wire: Wire, client: WirePeer) ->
 def test_a_clock_that_is_set_forward_runs_it_once(wire: Wire, client: WirePeer) -> None:
     schedule(client)
     set_wall(wire, NOON.timestamp() + 7 * 24 * 3600)
-    wire.advance(0)
+    wire.advance(1)
     assert waiting(wire) == 1
     finish(worker(wire))
     wire.advance(0)
@@ -272,8 +273,8 @@ class TestStored:
         client.send(Command.SUBMIT_JOB_SCHED, b"f", unique, *EVERY_FIVE, b"w")
 
     def store(self, wire: Wire) -> list[JobRecord]:
-        batch = wire.server.journal.take()
-        wire.server.journal.committed()
+        batch = take(wire.server.commit_queue)
+        wire.server.commit_queue.committed()
         return list(batch.stored)
 
     def test_it_is_answered_when_it_is_stored(self, wire: Wire, client: WirePeer) -> None:
@@ -283,7 +284,7 @@ class TestStored:
         stored = self.store(wire)
 
         due = int(NOON.timestamp()) + 240
-        assert stored == [JobRecord(1, HANDLE, b"f", b"u", 1, b"w", run_at=due, schedule=b"*/5 * * * *")]
+        assert stored == [JobRecord(1, HANDLE, b"f", b"u", 1, b"w", run_at=due * 1000, schedule=b"*/5 * * * *")]
         assert client.packets() == [(Command.JOB_CREATED, HANDLE)]
 
     def test_a_run_and_the_next_time_are_stored_together(self, wire: Wire, client: WirePeer) -> None:
@@ -294,7 +295,7 @@ class TestStored:
         run, changed = self.store(wire)
 
         assert (run.number, run.unique, run.schedule) == (2, b"u", b"")
-        assert (changed.number, changed.run_at) == (1, int(NOON.timestamp()) + 540)
+        assert (changed.number, changed.run_at) == (1, (int(NOON.timestamp()) + 540) * 1000)
 
     def test_changing_and_cancelling_are_stored(self, wire: Wire, client: WirePeer) -> None:
         self.submit(client)
@@ -303,12 +304,12 @@ class TestStored:
         assert [record.number for record in self.store(wire)] == [1]
         wire.connect().say("cancel job H:localhost:1")
 
-        assert wire.server.journal.take().finished == [1]
+        assert take(wire.server.commit_queue).ended == [1]
 
     def test_one_that_is_not_stored_is_refused_and_gone(self, wire: Wire, client: WirePeer) -> None:
         self.submit(client)
-        wire.server.journal.take()
-        wire.server.store_failed()
+        take(wire.server.commit_queue)
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
 
         assert [packet[:2] for packet in client.packets()] == [(Command.ERROR, b"QUEUE_ERROR")]
         assert wire.connect().say("show schedules") == ".\n"
@@ -319,8 +320,8 @@ class TestStored:
         self.submit(client)
         self.store(wire)
         client.send(Command.SUBMIT_JOB_BG, b"g", b"", b"")
-        wire.server.journal.take()
-        wire.server.store_failed()
+        take(wire.server.commit_queue)
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
         assert wire.advance(300) == 1.0
         assert waiting(wire) == 0
 
@@ -330,8 +331,8 @@ class TestStored:
         assert waiting(wire) == 1
 
     def test_it_comes_back_and_runs_once_for_all_that_was_missed(self, wire: Wire) -> None:
-        record = JobRecord(7, b"H:o:7", b"f", b"u", 1, b"w", run_at=at(3), schedule=b"*/5 * * * *")
-        wire.server.begin_restoring(9)
+        record = JobRecord(7, b"H:o:7", b"f", b"u", 1, b"w", run_at=at(3) * 1000, schedule=b"*/5 * * * *")
+        begin_restoring(wire, 9)
         wire.server.restore([record])
         wire.advance(0)
         assert waiting(wire) == 0, "not before all jobs are back"
@@ -343,11 +344,11 @@ class TestStored:
 
     def test_it_is_stored_at_the_stop_where_that_is_wanted(self) -> None:
         wire = wire_at(NOON, JobServerOptions(durability=Durability.SHUTDOWN))
-        wire.server.restore([JobRecord(9, b"H:o:9", b"f", b"", 1, b"w", run_at=at(3), schedule=b"* * * * *")])
+        wire.server.restore([JobRecord(9, b"H:o:9", b"f", b"", 1, b"w", run_at=at(3) * 1000, schedule=b"* * * * *")])
         schedule(wire.connect())
         wire.server.store_last()
 
-        assert [record.schedule for record in wire.server.journal.take().stored] == [b"*/5 * * * *"]
+        assert [record.schedule for record in take(wire.server.commit_queue).stored] == [b"*/5 * * * *"]
 
 
 def test_a_schedule_says_what_it_is() -> None:

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""Authorization: the packets and text commands that a peer may use.
+
+Rules can be replaced at any time, and no connection is dropped for it: the new ones apply to all peers. A function that
+a worker may not work on any more is taken from it, its running jobs excepted, and given back when later rules, or a
+token that comes late, allow it: its worker would never ask a second time.
+"""
+
+import logging
+from collections.abc import Iterable
+
+from geartrain.core.access import ADMIN, WORK, Identity, digest_of
+from geartrain.core.dispatch import Dispatcher
+from geartrain.core.limits import Refused
+from geartrain.core.options import JobServerOptions, Who
+from geartrain.core.state import Peer
+from geartrain.errors import GeartrainError
+from geartrain.protocol.limits import MAX_FUNCTION_NAME
+from geartrain.protocol.text import printable
+
+__all__ = ["MAX_WRONG_TOKENS", "Authorizer", "NotAllowed", "for_display"]
+
+log = logging.getLogger("geartrain.jobs")
+
+MAX_WRONG_TOKENS = 3  # on one connection, which then ends
+
+# Functions that are remembered for a worker that has no right to them.
+_MAX_DENIED = 256
+
+_SHOWN = 100  # bytes of a function's name in an error
+
+
+class NotAllowed(GeartrainError):
+    """A peer has no right to what it asks for.
+
+    Attributes:
+        code: The code for the ERROR packet; its text is that of the exception.
+    """
+
+    def __init__(self, text: str, code: str = "NOT_ALLOWED") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Authorizer:
+    """Applies the rules of access to peers.
+
+    Args:
+        dispatcher: Takes functions from workers, and gives them back.
+        peers: All peers.
+        options: The rules to begin with.
+
+    Attributes:
+        rules: Those in force; None allows everything.
+    """
+
+    __slots__ = ("_changes", "_dispatcher", "_peers", "_reads", "rules")
+
+    def __init__(self, dispatcher: Dispatcher, peers: Iterable[Peer], options: JobServerOptions) -> None:
+        self._dispatcher = dispatcher
+        self._peers = peers
+        self.rules = options.access
+        self._reads = options.text_reads
+        self._changes = options.text_changes
+
+    def change(self, options: JobServerOptions) -> None:
+        """Apply the rules of these options to all peers from now on."""
+        self._reads = options.text_reads
+        self._changes = options.text_changes
+        self.rules = options.access
+        lost = [count for count in [self._apply(peer) for peer in self._peers] if count]
+        if lost:
+            log.warning("The rules take %d functions from %d workers", sum(lost), len(lost))
+
+    def authorize(self, peer: Peer) -> None:
+        """Apply the rules to a new peer."""
+        if self.rules is not None:
+            peer.identity.apply_rules(self.rules)
+
+    def may(self, peer: Peer, right: int, function: bytes) -> bool:
+        """Tell whether a peer has a right, or one of several, for a function."""
+        return self.rules is None or bool(peer.identity.rights(function) & right)
+
+    def take_token(self, peer: Peer, token: bytes) -> None:
+        """Let a token be a part of the identity of a peer. Rules without tokens accept any: later ones may have it.
+
+        Raises:
+            NotAllowed: No rule has that token. After a few, the peer is to be closed as well.
+        """
+        rules = self.rules
+        identity = peer.identity
+        digest = digest_of(token)
+        if rules is not None and rules.tokens and not rules.knows(digest):
+            identity.wrong_tokens += 1
+            peer.closing = identity.wrong_tokens >= MAX_WRONG_TOKENS
+            raise NotAllowed("The server does not know this token", "WRONG_TOKEN")
+        if digest != identity.token:
+            identity.token = digest
+            if rules is not None or identity.denied:
+                self._apply(peer)
+
+    # Workers.
+
+    def deny(self, peer: Peer, function: bytes, timeout: float) -> None:
+        """Remember that a worker wants a function that it has no right to."""
+        denied = peer.identity.denied
+        if len(function) <= MAX_FUNCTION_NAME and (len(denied) < _MAX_DENIED or function in denied):
+            denied[function] = timeout
+
+    def _apply(self, peer: Peer) -> int:
+        """Apply the rules to a peer; return how many functions a worker has lost."""
+        if self.rules is not None:
+            peer.identity.apply_rules(self.rules)
+        self._give_back(peer, peer.identity)
+        lost = [name for name in peer.abilities if not self.may(peer, WORK, name)]
+        for name in lost:
+            peer.identity.denied[name] = peer.abilities[name].timeout
+            self._dispatcher.disable(peer, name)
+        return len(lost)
+
+    def _give_back(self, peer: Peer, identity: Identity) -> None:
+        for name in [name for name in identity.denied if self.may(peer, WORK, name)]:
+            try:
+                self._dispatcher.enable(peer, name, identity.denied[name])
+            except Refused as refusal:
+                log.warning("%r still may not work on %s: %s", peer, for_display(name), refusal)
+            else:
+                del identity.denied[name]
+
+    # Text commands.
+
+    def check_read(self, peer: Peer, command: str) -> None:
+        """Check whether a peer may use a command that only reads.
+
+        Raises:
+            NotAllowed: It may not.
+        """
+        self._check(peer, self._reads, command)
+
+    def check_change(self, peer: Peer, command: str) -> None:
+        """Check whether a peer may use a command that changes something, for any function.
+
+        Raises:
+            NotAllowed: It may not.
+        """
+        self._check(peer, self._changes, command)
+
+    def check_function(self, peer: Peer, command: str, function: bytes | None) -> None:
+        """Check whether it may do so for a function, or for the whole server.
+
+        Raises:
+            NotAllowed: It may not.
+        """
+        if self.rules is None or self._changes is not Who.ADMIN:
+            return
+        if function is None:
+            if not peer.identity.may_everywhere(ADMIN):
+                raise NotAllowed(f"{command} is for administrators of all functions")
+        elif not peer.identity.rights(function) & ADMIN:
+            raise NotAllowed(f"{command} of {for_display(function)} is for its administrators")
+
+    def _check(self, peer: Peer, who: Who, command: str) -> None:
+        if who is Who.LOCAL and not peer.is_local:
+            raise NotAllowed(f"{command} is for local connections")
+        if who is Who.ADMIN and self.rules is not None and not peer.identity.may_somewhere(ADMIN):
+            raise NotAllowed(f"{command} is for administrators")
+
+
+def for_display(function: bytes) -> str:
+    """Return the name of a function as it can stand in an error."""
+    return printable(function[:_SHOWN]).decode(errors="replace")

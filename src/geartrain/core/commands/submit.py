@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+"""Submissions of jobs and schedules (protocol 1.6 to 1.8)."""
+
+import logging
+from typing import Final
+
+from mypy_extensions import i64
+
+from geartrain.core.commands.handler import Handlers, leading_number
+from geartrain.core.commit_queue import CommitQueue
+from geartrain.core.cron import cron_line
+from geartrain.core.dispatch import Dispatcher
+from geartrain.core.functions import FunctionTable
+from geartrain.core.levels import NOTICE
+from geartrain.core.lifecycle import Lifecycle
+from geartrain.core.limits import MAX_WAITS, Limit, Refused
+from geartrain.core.options import Durability, JobServerOptions
+from geartrain.core.replies import Replies
+from geartrain.core.schedulerunner import ScheduleRunner
+from geartrain.core.state import FunctionQueue, Job, Peer
+from geartrain.errors import RemoteProtocolError
+from geartrain.protocol.commands import Command
+from geartrain.protocol.limits import INT64_MAX, MAX_UNIQUE
+from geartrain.protocol.reader import Reader
+from geartrain.protocol.text import printable
+from geartrain.records import Priority
+
+__all__ = ["SubmitCommands"]
+
+log = logging.getLogger("geartrain.jobs")
+
+_HIGH: Final = int(Priority.HIGH)
+_NORMAL: Final = int(Priority.NORMAL)
+_LOW: Final = int(Priority.LOW)
+_JOB_CREATED: Final = int(Command.JOB_CREATED)
+_EMPTY: Final = b""
+
+
+class SubmitCommands:
+    """Packets that submit.
+
+    Args:
+        options: The limits, and whether there is a store.
+        functions: All functions.
+        lifecycle: Creates jobs.
+        dispatcher: Wakes workers for them.
+        schedules: Keeps schedules.
+        commit_queue: The way to the store.
+        replies: Answers that say no.
+    """
+
+    __slots__ = (
+        "_commit_queue",
+        "_dispatcher",
+        "_functions",
+        "_is_logging",
+        "_lifecycle",
+        "_max_awaited",
+        "_replies",
+        "_schedules",
+        "_stores",
+    )
+
+    def __init__(
+        self,
+        options: JobServerOptions,
+        functions: FunctionTable,
+        lifecycle: Lifecycle,
+        dispatcher: Dispatcher,
+        schedules: ScheduleRunner,
+        commit_queue: CommitQueue,
+        replies: Replies,
+    ) -> None:
+        self._functions = functions
+        self._lifecycle = lifecycle
+        self._dispatcher = dispatcher
+        self._schedules = schedules
+        self._commit_queue = commit_queue
+        self._replies = replies
+        self._stores = options.durability in (Durability.COMMIT, Durability.RELAXED)
+        self._max_awaited: i64 = 0
+        self._is_logging = False
+        self.change_options(options)
+
+    def change_options(self, options: JobServerOptions) -> None:
+        """Apply other limits from now on."""
+        self._max_awaited = options.max_jobs_per_connection
+        self._is_logging = log.isEnabledFor(NOTICE)  # asked once: on the way of a job there is no time for that
+
+    def handlers(self) -> Handlers:
+        """Return the packets and what handles each."""
+        return {
+            Command.SUBMIT_JOB: self.submit,
+            Command.SUBMIT_JOB_BG: self.submit_background,
+            Command.SUBMIT_JOB_HIGH: self._submit_high,
+            Command.SUBMIT_JOB_HIGH_BG: self._submit_high_background,
+            Command.SUBMIT_JOB_LOW: self._submit_low,
+            Command.SUBMIT_JOB_LOW_BG: self._submit_low_background,
+            Command.SUBMIT_JOB_EPOCH: self._submit_epoch,
+            Command.SUBMIT_JOB_SCHED: self._submit_schedule,
+            Command.SUBMIT_REDUCE_JOB: self._submit_reduce,
+            Command.SUBMIT_REDUCE_JOB_BACKGROUND: self._submit_reduce_background,
+        }
+
+    def submit(self, peer: Peer, reader: Reader) -> None:
+        """Submit a foreground job of normal priority."""
+        self._accept(peer, reader.argument(0), reader.argument(1), reader.argument(2), _NORMAL, False, _EMPTY, 0)
+
+    def submit_background(self, peer: Peer, reader: Reader) -> None:
+        """Submit a background job of normal priority."""
+        self._accept(peer, reader.argument(0), reader.argument(1), reader.argument(2), _NORMAL, True, _EMPTY, 0)
+
+    def _submit_high(self, peer: Peer, reader: Reader) -> None:
+        self._accept(peer, reader.argument(0), reader.argument(1), reader.argument(2), _HIGH, False, _EMPTY, 0)
+
+    def _submit_high_background(self, peer: Peer, reader: Reader) -> None:
+        self._accept(peer, reader.argument(0), reader.argument(1), reader.argument(2), _HIGH, True, _EMPTY, 0)
+
+    def _submit_low(self, peer: Peer, reader: Reader) -> None:
+        self._accept(peer, reader.argument(0), reader.argument(1), reader.argument(2), _LOW, False, _EMPTY, 0)
+
+    def _submit_low_background(self, peer: Peer, reader: Reader) -> None:
+        self._accept(peer, reader.argument(0), reader.argument(1), reader.argument(2), _LOW, True, _EMPTY, 0)
+
+    def _submit_epoch(self, peer: Peer, reader: Reader) -> None:
+        run_at = leading_number(reader.argument(2))
+        if run_at > INT64_MAX:
+            self._replies.end(peer, RemoteProtocolError("SUBMIT_JOB_EPOCH: the time is beyond 64 bits"))
+        else:
+            function, unique, workload = reader.argument(0), reader.argument(1), reader.argument(3)
+            self._accept(peer, function, unique, workload, _NORMAL, True, _EMPTY, max(run_at, 0))
+
+    def _submit_reduce(self, peer: Peer, reader: Reader) -> None:
+        function, unique, reducer, _, workload = reader.arguments()
+        self._accept(peer, function, unique, workload, _NORMAL, False, reducer, 0)
+
+    def _submit_reduce_background(self, peer: Peer, reader: Reader) -> None:
+        function, unique, reducer, _, workload = reader.arguments()
+        self._accept(peer, function, unique, workload, _NORMAL, True, reducer, 0)
+
+    def _accept(
+        self,
+        peer: Peer,
+        function: bytes,
+        unique: bytes,
+        workload: bytes,
+        priority: i64,
+        background: bool,
+        reducer: bytes,
+        run_at: i64,
+    ) -> None:
+        """Answer a submission, and have workers woken if it has made a job."""
+        if len(unique) > MAX_UNIQUE or len(reducer) > MAX_UNIQUE:
+            self._replies.error(peer, "ARGUMENT_TOO_LARGE", "Unique value too large")
+            return
+        try:
+            if self._max_awaited and not background:
+                self._check_awaited(peer)
+            queue = self._functions.named(function)
+            job = self._lifecycle.find_same(queue, unique, workload) if unique else None
+            is_new = job is None
+            if job is None:
+                self._lifecycle.check_limits(queue, priority, len(workload))
+                if background and self._stores and not self._commit_queue.is_accepting:
+                    self._refuse_store(peer)
+                    return
+                job = self._lifecycle.create(queue, unique, workload, priority, reducer, run_at)
+            elif not background and job.is_awaited:
+                _check_waits(job, peer)
+        except Refused as refusal:
+            self._replies.refuse(peer, refusal)
+            return
+        if not background:
+            job.add_waiter(peer)
+            peer.send(_JOB_CREATED, job.handle)
+        elif not self._stores:
+            job.background = True
+            peer.send(_JOB_CREATED, job.handle)
+        elif not self._store(peer, job):
+            return
+        if self._is_logging:
+            self._log(queue, job, run_at)
+        if is_new:
+            self._dispatcher.wake_enough(queue)
+
+    def _store(self, peer: Peer, job: Job) -> bool:
+        """Have a background job stored and its submitter answered when it is; return False if that is refused."""
+        if not job.is_durable:
+            if not self._commit_queue.is_accepting:
+                self._refuse_store(peer)
+                return False
+            job.background = True
+            self._commit_queue.add(job)
+        self._commit_queue.promise(peer, job, _JOB_CREATED, job.handle)
+        return True
+
+    def _submit_schedule(self, peer: Peer, reader: Reader) -> None:
+        function, unique, minute, hour, day, month, weekday, workload = reader.arguments()
+        if len(unique) > MAX_UNIQUE:
+            self._replies.error(peer, "ARGUMENT_TOO_LARGE", "Unique value too large")
+            return
+        try:
+            line = cron_line((minute, hour, day, month, weekday))
+        except RemoteProtocolError as error:
+            self._replies.error(peer, error.code, error.text)
+            return
+        if self._stores and not self._commit_queue.is_accepting:
+            self._refuse_store(peer)
+            return
+        try:
+            schedule = self._schedules.submit(function, unique, line, workload)
+        except Refused as refusal:
+            self._replies.refuse(peer, refusal)
+            return
+        if not self._stores:
+            peer.send(_JOB_CREATED, schedule.handle)
+            return
+        if not schedule.is_durable:
+            self._commit_queue.add(schedule)
+        self._commit_queue.promise(peer, schedule, _JOB_CREATED, schedule.handle)
+
+    def _check_awaited(self, peer: Peer) -> None:
+        """Check whether a connection may wait for a further job; raises `Refused`."""
+        if len(peer.awaited) >= self._max_awaited:
+            raise Refused(Limit.JOBS, f"Too many jobs for this connection (limit {self._max_awaited})")
+
+    def _refuse_store(self, peer: Peer) -> None:
+        self._replies.error(peer, "QUEUE_ERROR", "The store does not take jobs at present")
+
+    def _log(self, queue: FunctionQueue, job: Job, run_at: i64) -> None:
+        facts = [printable(queue.name), printable(job.unique), b"%d" % run_at]
+        if job.reducer:
+            facts.append(printable(job.reducer))
+        log.log(NOTICE, "accepted,%s", b",".join(facts).decode(errors="replace"))
+
+
+def _check_waits(job: Job, peer: Peer) -> None:
+    """Check whether a connection may wait for a job once more; raises `Refused`."""
+    if job.waits(peer) >= MAX_WAITS:
+        raise Refused(Limit.JOBS, f"The connection waits for this job {MAX_WAITS} times already")

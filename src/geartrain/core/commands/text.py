@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: MIT
+"""Text commands (protocol 2)."""
+
+import re
+from typing import Final
+
+from geartrain.core.authorization import Authorizer, NotAllowed
+from geartrain.core.backlog import Backlog, Reason
+from geartrain.core.commands.handler import Handlers
+from geartrain.core.functions import FunctionTable
+from geartrain.core.jobtable import JobTable
+from geartrain.core.lifecycle import Lifecycle
+from geartrain.core.limits import Refused
+from geartrain.core.listings import ListingBudget
+from geartrain.core.options import JobServerOptions
+from geartrain.core.replies import Replies
+from geartrain.core.schedulerunner import ScheduleRunner
+from geartrain.core.shutdown import Shutdown
+from geartrain.core.snapshot import Snapshot
+from geartrain.core.state import FunctionQueue, Peer
+from geartrain.protocol.commands import Command
+from geartrain.protocol.reader import Reader
+from geartrain.protocol.text import COMMANDS, OK, UNKNOWN_COMMAND, TextCommand, TextError, TextRequest, ok, parse_line
+
+__all__ = ["TextCommands"]
+
+_MAX_LIMIT: Final = 2**31 - 1
+# As many digits as it takes to be more than that: Python reads no number of thousands of them.
+_NUMBER: Final = re.compile(rb"0*(\d{0,11})")
+
+
+class TextCommands:
+    """Answers to text commands.
+
+    Args:
+        options: What some of them tell.
+        functions: All functions.
+        jobs: All jobs.
+        schedules: All schedules.
+        lifecycle: Cancels jobs.
+        snapshot: The listings.
+        authorizer: Knows the rights of a peer.
+        backlog: Where a peer waits that has asked for too much in one turn.
+        replies: Where errors are counted and logged.
+
+    Attributes:
+        budget: How much is listed in one turn.
+        shutdown_requested: How a ``shutdown`` asked the server to stop.
+    """
+
+    __slots__ = (
+        "_answers",
+        "_authorizer",
+        "_backlog",
+        "_functions",
+        "_jobs",
+        "_lifecycle",
+        "_options",
+        "_replies",
+        "_schedules",
+        "_snapshot",
+        "budget",
+        "shutdown_requested",
+    )
+
+    def __init__(
+        self,
+        options: JobServerOptions,
+        functions: FunctionTable,
+        jobs: JobTable,
+        schedules: ScheduleRunner,
+        lifecycle: Lifecycle,
+        snapshot: Snapshot,
+        authorizer: Authorizer,
+        backlog: Backlog,
+        replies: Replies,
+    ) -> None:
+        self._options = options
+        self._functions = functions
+        self._jobs = jobs
+        self._schedules = schedules
+        self._lifecycle = lifecycle
+        self._snapshot = snapshot
+        self._authorizer = authorizer
+        self._backlog = backlog
+        self._replies = replies
+        self.budget = ListingBudget()
+        self.shutdown_requested: Shutdown | None = None
+        self._answers = {
+            TextCommand.CANCEL_JOB: self._cancel_job,
+            TextCommand.CREATE_FUNCTION: self._create_function,
+            TextCommand.DROP_FUNCTION: self._drop_function,
+            TextCommand.MAXQUEUE: self._maxqueue,
+            TextCommand.VERSION: self._version,
+            TextCommand.GETPID: self._getpid,
+            TextCommand.VERBOSE: self._verbose,
+            TextCommand.SHUTDOWN: self._shutdown,
+        }
+
+    def handlers(self) -> Handlers:
+        """Return what handles a text line."""
+        return {Command.TEXT: self._handle}
+
+    def change_options(self, options: JobServerOptions) -> None:
+        """Answer from these options from now on."""
+        self._options = options
+
+    def _handle(self, peer: Peer, reader: Reader) -> None:
+        budget = self.budget
+        if not budget.has_budget(peer):
+            reader.keep()
+            self._backlog.add(peer, Reason.LISTING)
+            return
+        try:
+            reply = self.answer(peer, reader.argument(0))
+        except NotAllowed as error:
+            self._replies.log(peer, error.code, str(error))
+            reply = TextError(f"{error.code} {str(error).replace(' ', '+')}").reply
+        budget.spend(len(reply))
+        peer.send_bytes(reply)
+
+    def answer(self, peer: Peer, line: bytes) -> bytes:
+        """Return the reply to a line.
+
+        Raises:
+            NotAllowed: The peer has no right to that.
+        """
+        try:
+            if line[:8].lower() == b"shutdown":
+                self._check_shutdown(peer, line)
+            request = parse_line(line)
+            command = request.command
+            if command is TextCommand.TOKEN:
+                self._authorizer.take_token(peer, request.arguments[0])
+                return OK
+            self._check(peer, request)
+            answer = self._answers.get(command)
+            return answer(request) if answer is not None else self._snapshot.listing(command)
+        except TextError as error:
+            return error.reply
+        except Refused as refusal:
+            self._replies.refused[refusal.limit] += 1
+            return TextError(f"{refusal.code} {str(refusal).replace(' ', '+')}").reply
+
+    def _check(self, peer: Peer, request: TextRequest) -> None:
+        """Check whether a peer may ask that."""
+        command = request.command
+        if COMMANDS[command].changes:
+            self._authorizer.check_change(peer, command.value)
+            self._authorizer.check_function(peer, command.value, self._concerned(request))
+        elif command is not TextCommand.VERSION:  # a sign of life, which all may ask for
+            self._authorizer.check_read(peer, command.value)
+
+    def _concerned(self, request: TextRequest) -> bytes | None:
+        """Return the function that a command changes something of; None stands for the whole server."""
+        if request.command is TextCommand.SHUTDOWN:
+            return None
+        if request.command is not TextCommand.CANCEL_JOB:
+            return request.arguments[0]
+        return self._function_of(request.arguments[0])
+
+    def _function_of(self, handle: bytes) -> bytes:
+        job = self._jobs.get(handle)
+        if job is not None:
+            return job.queue.name
+        schedule = self._schedules.schedules.get(handle)
+        if schedule is None:
+            raise TextError("UNKNOWN_JOB")
+        return schedule.function
+
+    def _cancel_job(self, request: TextRequest) -> bytes:
+        handle = request.arguments[0]
+        job = self._jobs.get(handle)
+        if job is not None:
+            self._lifecycle.cancel(job)
+            return OK
+        schedule = self._schedules.schedules.get(handle)
+        assert schedule is not None, "it was found when its function was looked at"
+        self._schedules.cancel(schedule)
+        return OK
+
+    def _create_function(self, request: TextRequest) -> bytes:
+        self._functions.named(request.arguments[0])
+        return OK
+
+    def _drop_function(self, request: TextRequest) -> bytes:
+        name = request.arguments[0]
+        queue = self._functions.get(name)
+        if queue is None:
+            raise TextError("function not found")
+        # Jobs that only wait count too: their clients have been promised that they run.
+        if queue.workers or queue.total:
+            raise TextError("there are still connected workers or executing clients")
+        self._functions.remove(queue)
+        return OK
+
+    def _maxqueue(self, request: TextRequest) -> bytes:
+        name, *numbers = request.arguments
+        queue = self._functions.get(name)
+        if queue is not None:
+            self._limit(queue, [_limit(number) for number in numbers])
+        return OK
+
+    @staticmethod
+    def _limit(queue: FunctionQueue, limits: list[int]) -> None:
+        """Set the limits by priority; one number is meant for all of them, a missing one is none."""
+        limits = limits * 3 if len(limits) == 1 else [*limits, 0, 0, 0][:3]
+        queue.limits = limits if any(limits) else None
+
+    def _version(self, request: TextRequest) -> bytes:
+        return ok(self._options.version.encode())
+
+    def _getpid(self, request: TextRequest) -> bytes:
+        return ok(b"%d" % self._options.pid)
+
+    def _verbose(self, request: TextRequest) -> bytes:
+        return ok(self._options.verbosity.encode())
+
+    def _check_shutdown(self, peer: Peer, line: bytes) -> None:
+        if not self._options.allow_shutdown:
+            raise TextError(UNKNOWN_COMMAND, line.split(b" ", 1)[0])
+        if not peer.is_local:
+            raise TextError("NOT_ALLOWED shutdown+is+for+local+connections")
+
+    def _shutdown(self, request: TextRequest) -> bytes:
+        if not request.arguments:
+            self.shutdown_requested = Shutdown.NOW
+        elif request.arguments[0].lower() == b"graceful":
+            self.shutdown_requested = self.shutdown_requested or Shutdown.GRACEFUL
+        else:
+            raise TextError(COMMANDS[TextCommand.SHUTDOWN].surplus)
+        return OK
+
+
+def _limit(number: bytes) -> int:
+    """Read a limit as it always was read: what does not begin with a digit is none."""
+    found = _NUMBER.match(number)
+    return min(int(found[1]), _MAX_LIMIT) if found and found[1] else 0

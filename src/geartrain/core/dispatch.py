@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: MIT
+"""Jobs to workers: which worker gets which job, and when."""
+
+import logging
+from typing import Final
+
+from mypy_extensions import i32, i64
+
+from geartrain.core.clock import TurnClock
+from geartrain.core.functions import FunctionTable
+from geartrain.core.lifecycle import Lifecycle, describe
+from geartrain.core.outcome import Event, JobState
+from geartrain.core.ready import Ready
+from geartrain.core.sleepstate import SleepState
+from geartrain.core.state import FunctionQueue, Job, Peer
+from geartrain.core.timers import Timed, Timers
+from geartrain.core.wakeups import Wakeups
+from geartrain.protocol.commands import Command
+
+__all__ = ["Dispatcher"]
+
+log = logging.getLogger("geartrain.jobs")
+
+_RUNNING: Final = int(JobState.RUNNING)
+_TIMED_OUT: Final = int(Event.TIMED_OUT)
+_WORKER_LOST: Final = int(Event.WORKER_LOST)
+_AWAKE: Final = int(SleepState.AWAKE)
+_POLLING: Final = int(SleepState.POLLING)
+_UNRESPONSIVE: Final = int(SleepState.UNRESPONSIVE)
+_JOB_ASSIGN: Final = int(Command.JOB_ASSIGN)
+_JOB_ASSIGN_UNIQ: Final = int(Command.JOB_ASSIGN_UNIQ)
+_JOB_ASSIGN_ALL: Final = int(Command.JOB_ASSIGN_ALL)
+_SHARED: Final = 16 * 1024
+
+
+class Dispatcher(Timed):
+    """Hands jobs to the workers that grab them, and wakes or pushes to those that sleep.
+
+    Args:
+        clock: The time.
+        timers: Where deadlines of workers that were woken are due.
+        functions: All functions.
+        lifecycle: Changes the states of jobs.
+        ready: Finds the function that a worker is served from.
+        per_job: How many workers are woken for each waiting job; 0 for all that sleep.
+        rearm_after: Seconds that a woken worker has to grab.
+
+    Attributes:
+        wakeups: The workers that wait.
+    """
+
+    __slots__ = ("_functions", "_lifecycle", "_ready", "_touched", "wakeups")
+
+    def __init__(
+        self,
+        clock: TurnClock,
+        timers: Timers,
+        functions: FunctionTable,
+        lifecycle: Lifecycle,
+        ready: Ready,
+        per_job: int,
+        rearm_after: float,
+    ) -> None:
+        super().__init__()
+        self._functions = functions
+        self._lifecycle = lifecycle
+        self._ready = ready
+        self.wakeups = Wakeups(clock, timers, self, per_job, rearm_after)
+        lifecycle.timeouts.handler = self._time_out
+        lifecycle.timeouts.after = self._wake_touched
+        lifecycle.delays.handler = self._end_delay
+        lifecycle.delays.after = self._wake_touched
+        # The queues that jobs came back to. Workers are woken when all of them are there, the first in line in front.
+        self._touched: dict[FunctionQueue, None] = {}
+        timers.add(self)
+
+    # Grabs.
+
+    def grab(self, peer: Peer) -> Job | None:
+        """Assign the next job to a worker that asks for one, or return None (protocol 1.10)."""
+        woken_for = None if peer.sleep_state == _AWAKE else self.wakeups.mark_awake(peer)
+        peer.declines = 0
+        ability = self._ready.next_ability(peer)
+        if ability is None:
+            return None
+        job = self._lifecycle.start(peer, ability)
+        self._ready.serve(peer, ability)
+        if woken_for is not None and woken_for is not ability.queue:
+            self.wake_enough(woken_for)  # the job that it was woken for still waits
+        return job
+
+    def poll(self, peer: Peer) -> bool:
+        """Let a grab for which there is no job wait for one; return False for a worker that did not ask for that."""
+        if not peer.long_polling or not peer.abilities:
+            return False
+        self.wakeups.hold_grab(peer)
+        return True
+
+    def send_assignment(self, peer: Peer, job: Job, command: i32) -> None:
+        """Tell a worker about its job, by a packet of the kind that it asked for."""
+        handle, function, workload = job.handle, job.queue.name, job.workload
+        size: i64 = len(handle) + len(function) + len(workload) + 2
+        writer = peer.begin()
+        if command == _JOB_ASSIGN:
+            writer.header(command, size)
+            writer.argument(handle)
+            writer.argument(function)
+        else:
+            unique = job.unique
+            size += len(unique) + 1
+            reducer = job.reducer if job.details is not None and command == _JOB_ASSIGN_ALL else b""
+            if reducer:
+                writer.header(_JOB_ASSIGN_ALL, size + len(reducer) + 1)
+            else:
+                writer.header(_JOB_ASSIGN_UNIQ, size)
+            writer.argument(handle)
+            writer.argument(function)
+            writer.argument(unique)
+            if reducer:
+                writer.argument(reducer)
+        if len(workload) < _SHARED:
+            writer.write(workload)
+        else:
+            peer.outbox.share(workload)
+
+    # Sleep.
+
+    def sleep(self, peer: Peer) -> None:
+        """Let a worker sleep, or wake it at once when there is a job for it (protocol 1.11)."""
+        woken_for = self.wakeups.mark_awake(peer)
+        ability = self._ready.next_ability(peer)
+        if ability is None:
+            self.wakeups.mark_asleep(peer)
+        elif woken_for is None:
+            self.wakeups.wake(peer, ability.queue)
+        else:
+            self.wakeups.decline(peer, ability.queue)
+        if woken_for is not None:
+            self.wake_enough(woken_for)
+
+    def wake_enough(self, queue: FunctionQueue) -> None:
+        """Wake workers until enough are woken for the jobs that wait."""
+        if not queue.sleepers:
+            return
+        per_job = self.wakeups.per_job
+        while queue.is_ready and (queue.woken < queue.waiting * per_job or not per_job):
+            if not self._wake_next(queue):
+                break
+
+    def wake_all(self, queue: FunctionQueue) -> None:
+        """Wake all workers that sleep if jobs wait."""
+        while queue.is_ready and self._wake_next(queue):
+            pass
+
+    def _wake_next(self, queue: FunctionQueue) -> bool:
+        """Wake a worker, or push a job to it; return False if none sleeps."""
+        peer = queue.next_sleeper()
+        if peer is None:
+            return False
+        if peer.sleep_state == _POLLING:
+            self._push(peer, queue)
+        else:
+            self.wakeups.wake(peer, queue)
+        return True
+
+    def _push(self, peer: Peer, queue: FunctionQueue) -> None:
+        """Answer the grab of a worker that waits."""
+        self.wakeups.drop_held_grab(peer)
+        queue.remove_sleeper(peer)
+        ability = self._ready.next_ability(peer)
+        assert ability is not None, "the queue has a job, which the worker can do"
+        job = self._lifecycle.start(peer, ability)
+        self._ready.serve(peer, ability)
+        self.wakeups.push(peer, job)
+        self.wakeups.sent += 1
+        peer.declines = 0
+        peer.send_noop()
+        self.send_assignment(peer, job, _JOB_ASSIGN_ALL)
+
+    def hear(self, peer: Peer) -> None:
+        """Record that a worker to which a job was pushed is there."""
+        self.wakeups.mark_awake(peer)
+
+    def pause_dispatch(self, peer: Peer) -> bool:
+        """Count on a worker for nothing while it is not read from; tell whether it slept, and has to be woken."""
+        slept = peer.is_asleep and peer.sleep_state != _POLLING
+        woken_for = self.wakeups.mark_awake(peer)
+        if woken_for is not None:
+            self.wake_enough(woken_for)
+        return slept
+
+    def resume_dispatch(self, peer: Peer) -> None:
+        """Wake a worker that slept when it was last read from; there may be a job for it since."""
+        if peer.sleep_state == _AWAKE:
+            for ability in peer.abilities.values():
+                self.wakeups.wake(peer, ability.queue)
+                return
+
+    # Abilities.
+
+    def enable(self, peer: Peer, function: bytes, timeout: float) -> None:
+        """Register a worker for a function; a later registration only changes the timeout (protocol 1.9, 7.4).
+
+        Args:
+            peer: The worker.
+            function: The function.
+            timeout: Seconds that each job may run; 0 for any time, and less for that of the function's policy.
+
+        Raises:
+            Refused: The function would be new, and there are as many as there may be.
+        """
+        queue = self._functions.named(function)
+        is_new = peer not in queue.workers
+        ability = peer.enable(queue, timeout if timeout >= 0.0 else queue.policy.timeout)
+        if is_new:
+            self._ready.enable(ability)
+        if peer.is_asleep:
+            self.wake_enough(queue)
+
+    def disable(self, peer: Peer, function: bytes) -> None:
+        """Take back a registration. Jobs of the function that the worker runs go on."""
+        ability = peer.abilities.get(function)
+        if ability is None:
+            return
+        queue = ability.queue
+        peer.disable(ability)
+        self._ready.disable(ability)
+        if peer.woken_for is queue:
+            # It was woken all the same and will grab something else, or nothing.
+            self.wakeups.mark_awake(peer)
+            self.wake_enough(queue)
+        elif peer.sleep_state == _POLLING and not peer.abilities:
+            self.wakeups.mark_awake(peer)
+
+    def disable_all(self, peer: Peer) -> None:
+        """Take back all registrations of a worker."""
+        for function in list(peer.abilities):
+            self.disable(peer, function)
+
+    # Departures and deadlines.
+
+    def retire(self, peer: Peer) -> None:
+        """Give a peer no further job, and let it wait for none but those that run."""
+        self.disable_all(peer)
+        for job in list(peer.awaited):
+            if job.state != _RUNNING:
+                self._lifecycle.leave(job, peer)
+
+    def disconnect(self, peer: Peer) -> None:
+        """Forget a peer: its jobs go back to the queue, and those that only it waited for are dropped (1.12)."""
+        self.wakeups.drop_held_grab(peer)
+        woken_for = self.wakeups.mark_awake(peer)
+        self.disable_all(peer)
+        if woken_for is not None:
+            self.wake_enough(woken_for)
+        for job in list(peer.awaited):
+            self._lifecycle.leave(job, peer)
+        for job in reversed(peer.running_jobs()):  # each goes to the front: the oldest last
+            if self._lifecycle.lose(job, _WORKER_LOST):
+                self._touched[job.queue] = None
+        self._wake_touched()
+
+    def run(self, now: float) -> None:
+        """Deal with workers that were woken and have not been heard of in time."""
+        for peer, job, queue in self.wakeups.expire(now):
+            if job is not None:
+                self._revoke_push(peer, job)
+            elif queue is not None:
+                self.wake_all(queue)
+            else:
+                self._end_rest(peer)
+        self.wakeups.arm_next()
+
+    def _revoke_push(self, peer: Peer, job: Job) -> None:
+        """Let another worker have a job that was pushed to one that has not been heard of since."""
+        if job.worker is not peer:
+            return  # it was cancelled meanwhile, or took too long
+        peer.taken_away.add(job.handle)
+        log.warning("Worker did not take the job that it was pushed, requeueing: %s", describe(job))
+        if self._lifecycle.requeue(job):
+            self.wake_all(job.queue)
+
+    def _end_rest(self, peer: Peer) -> None:
+        ability = self._ready.next_ability(peer)
+        if ability is not None:
+            self.wakeups.wake(peer, ability.queue)
+        else:
+            self.wakeups.mark_asleep(peer)
+
+    def _time_out(self, job: Job) -> None:
+        """Take a job from the worker that is too slow with it (protocol 1.13)."""
+        worker = job.worker
+        assert worker is not None, "only a running job times out"
+        worker.taken_away.add(job.handle)
+        log.warning("Worker timeout reached on job, requeueing: %s", describe(job))
+        if self._lifecycle.lose(job, _TIMED_OUT):
+            self._touched[job.queue] = None
+
+    def _end_delay(self, job: Job) -> None:
+        self._lifecycle.end_delay(job)
+        self._touched[job.queue] = None
+
+    def _wake_touched(self) -> None:
+        if self._touched:
+            touched = list(self._touched)
+            self._touched.clear()
+            for queue in touched:
+                self.wake_enough(queue)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""The base of everything that a store keeps: jobs, and schedules of jobs."""
+
+from mypy_extensions import i64
+
+from geartrain.core.record import JobRecord
+from geartrain.protocol._binary import BytesWriter
+
+__all__ = ["Durable"]
+
+
+class Durable:
+    """An object that a store keeps under its number.
+
+    Attributes:
+        number: Its key; it only ever grows, so it is also the order.
+        workload: The bytes that it holds, by far the largest part.
+        is_durable: A store has it, or is about to be told.
+        batch: The batch of the commit queue that it was added with; 0 for none.
+    """
+
+    __slots__ = ("batch", "is_durable", "number", "workload")
+
+    def __init__(self, number: i64, workload: bytes) -> None:
+        self.number = number
+        self.workload = workload
+        self.is_durable = False
+        self.batch: i64 = 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a store need not keep it any more."""
+        raise AssertionError("each kind has its own")
+
+    def record(self) -> JobRecord:
+        """Return what a store keeps of it."""
+        raise AssertionError("each kind has its own")
+
+    def pack_plain(self, buffer: BytesWriter) -> bool:
+        """Write the record in its plain layout, or return False if it needs the whole one."""
+        return False

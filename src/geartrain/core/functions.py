@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""All functions of a server, and the limit of their number."""
+
+from geartrain.core.limits import Limit, Refused
+from geartrain.core.policy import PolicyTable
+from geartrain.core.state import FunctionQueue
+from geartrain.protocol.limits import MAX_FUNCTION_NAME
+
+__all__ = ["FunctionTable"]
+
+
+class FunctionTable:
+    """The functions, in the order in which they were first named.
+
+    Args:
+        policies: The operator's rules for each.
+        most: The most functions there may be; 0 for any number.
+    """
+
+    __slots__ = ("_by_name", "_last", "_most", "_policies")
+
+    def __init__(self, policies: PolicyTable, most: int) -> None:
+        self._by_name: dict[bytes, FunctionQueue] = {}
+        self._last: FunctionQueue | None = None  # most submissions are for the same function as the one before
+        self._policies = policies
+        self._most = most
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def queues(self) -> list[FunctionQueue]:
+        """Return all functions."""
+        return list(self._by_name.values())
+
+    def change_limit(self, most: int) -> None:
+        """Allow so many functions from now on. Those beyond it stay."""
+        self._most = most
+
+    def apply_policies(self) -> None:
+        """Resolve the policy of every function again."""
+        for queue in self._by_name.values():
+            queue.policy = self._policies.resolve(queue.name)
+
+    def get(self, name: bytes) -> FunctionQueue | None:
+        """Return the function with that name if it is known."""
+        return self._by_name.get(name)
+
+    def named(self, name: bytes) -> FunctionQueue:
+        """Return the function with that name, which exists from its first use.
+
+        Raises:
+            Refused: It would be new, and there are as many as there may be, or its name is too long.
+        """
+        last = self._last
+        if last is not None and last.name == name:
+            return last
+        queue = self._by_name.get(name)
+        if queue is None:
+            if len(name) > MAX_FUNCTION_NAME:
+                text = f"The name of a function may have {MAX_FUNCTION_NAME} bytes"
+                raise Refused(Limit.FUNCTIONS, text, "ARGUMENT_TOO_LARGE")
+            if 0 < self._most <= len(self._by_name):
+                raise Refused(Limit.FUNCTIONS, f"The server has its {self._most} functions, and takes no new one")
+            queue = self.restored(name)
+        self._last = queue
+        return queue
+
+    def restored(self, name: bytes) -> FunctionQueue:
+        """Return the function with that name, which an earlier run of the server had already."""
+        queue = self._by_name.get(name)
+        if queue is None:
+            queue = self._by_name[name] = FunctionQueue(name, self._policies.resolve(name))
+        return queue
+
+    def remove(self, queue: FunctionQueue) -> None:
+        """Forget a function, which has no worker and no job."""
+        del self._by_name[queue.name]
+        if self._last is queue:
+            self._last = None

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: MIT
+"""The life of a job: the only place where its state changes.
+
+Every job ends by `Lifecycle.finish`, whatever the reason. In there, in this order: the state, the statistics, the
+store, the clients that wait. Which worker gets a job is not decided here, and no worker is woken; see
+`geartrain.core.dispatch`.
+"""
+
+import logging
+from typing import Final
+
+from mypy_extensions import i32, i64
+
+from geartrain.core.clock import TurnClock
+from geartrain.core.commit_queue import CommitQueue
+from geartrain.core.jobdeadlines import JobDeadlines
+from geartrain.core.jobtable import JobTable
+from geartrain.core.levels import NOTICE
+from geartrain.core.limits import JOB_WEIGHT, Limit, Refused
+from geartrain.core.longruns import LongRuns
+from geartrain.core.outcome import Event, JobState, next_state
+from geartrain.core.ready import Ready
+from geartrain.core.record import JobRecord
+from geartrain.core.state import NO_PROGRESS, Ability, FunctionQueue, Job, Peer
+from geartrain.core.timers import Timers
+from geartrain.protocol.commands import Command
+from geartrain.protocol.text import printable
+
+__all__ = ["Lifecycle", "describe"]
+
+log = logging.getLogger("geartrain.jobs")
+
+_NEW: Final = int(JobState.NEW)
+_DELAYED: Final = int(JobState.DELAYED)
+_WAITING: Final = int(JobState.WAITING)
+_RUNNING: Final = int(JobState.RUNNING)
+_DELAY: Final = int(Event.DELAY)
+_ENQUEUE: Final = int(Event.ENQUEUE)
+_START: Final = int(Event.START)
+_REQUEUE: Final = int(Event.REQUEUE)
+_COMPLETED: Final = int(Event.COMPLETED)
+_EXCEPTION: Final = int(Event.EXCEPTION)
+_TIMED_OUT: Final = int(Event.TIMED_OUT)
+_CANCELLED: Final = int(Event.CANCELLED)
+_ABANDONED: Final = int(Event.ABANDONED)
+_REVOKED: Final = int(Event.REVOKED)
+_WORK_COMPLETE: Final = int(Command.WORK_COMPLETE)
+_WORK_FAIL: Final = int(Command.WORK_FAIL)
+_WORK_EXCEPTION: Final = int(Command.WORK_EXCEPTION)
+_EMPTY: Final = b""
+
+
+class Lifecycle:
+    """Creates jobs, starts them, takes them back and ends them.
+
+    Args:
+        clock: The time.
+        timers: Where timeouts and delays are due.
+        jobs: All jobs.
+        commit_queue: The way to the store.
+        ready: Told of jobs that wait.
+        long_runs: Told of jobs that run.
+        max_memory: The most bytes that jobs may take; 0 for any number.
+
+    Attributes:
+        timeouts: The jobs that run, by the time at which they have run for too long.
+        delays: The jobs that wait for their time.
+        other_memory: Bytes that count into the memory besides jobs: those of schedules.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_commit_queue",
+        "_jobs",
+        "_long_runs",
+        "_max_memory",
+        "_ready",
+        "delays",
+        "other_memory",
+        "timeouts",
+    )
+
+    def __init__(
+        self,
+        clock: TurnClock,
+        timers: Timers,
+        jobs: JobTable,
+        commit_queue: CommitQueue,
+        ready: Ready,
+        long_runs: LongRuns,
+        max_memory: int,
+    ) -> None:
+        self._clock = clock
+        self._jobs = jobs
+        self._commit_queue = commit_queue
+        self._ready = ready
+        self._long_runs = long_runs
+        self._max_memory: i64 = max_memory
+        self.other_memory: i64 = 0
+        self.timeouts = JobDeadlines(clock, timers, is_wall=False)
+        self.delays = JobDeadlines(clock, timers, is_wall=True)
+
+    def change_limit(self, max_memory: int) -> None:
+        """Let jobs take so many bytes from now on. Those beyond it stay."""
+        self._max_memory = max_memory
+
+    # Beginning.
+
+    def find_same(self, queue: FunctionQueue, unique: bytes, workload: bytes) -> Job | None:
+        """Return the job that a submission coalesces with (protocol 1.7)."""
+        job = self._jobs.find_same(queue, unique, workload)
+        if job is not None:
+            queue.stats.coalesced += 1
+        return job
+
+    def check_limits(self, queue: FunctionQueue, priority: i64, size: i64) -> None:
+        """Check whether there is room for a new job with a workload of so many bytes.
+
+        Raises:
+            Refused: Its function, or the server, has reached a limit.
+        """
+        if queue.limits is not None and queue.is_full(priority):
+            raise Refused(Limit.QUEUE, "Job queue is full")
+        if self._max_memory:
+            self.check_memory(size)
+
+    def check_memory(self, size: i64) -> None:
+        """Check whether there is room for a workload of so many bytes.
+
+        Raises:
+            Refused: There is not.
+        """
+        if self._max_memory:
+            jobs: i64 = len(self._jobs) + 1
+            if self._jobs.held + self.other_memory + size + jobs * JOB_WEIGHT > self._max_memory:
+                raise Refused(Limit.MEMORY, f"The jobs in the server take the {self._max_memory} bytes that they may")
+
+    def create(
+        self, queue: FunctionQueue, unique: bytes, workload: bytes, priority: i64, reducer: bytes, run_at: i64
+    ) -> Job:
+        """Return a new job, which waits for a worker, or until ``run_at`` seconds since the epoch."""
+        job = self._jobs.create(queue, unique, workload, priority, reducer)
+        job.created_at = self._clock.wall_ms()
+        queue.stats.submitted += 1
+        self._wait(job, float(run_at))
+        return job
+
+    def restore(self, queue: FunctionQueue, record: JobRecord) -> Job:
+        """Return a job that an earlier run of the server had already."""
+        job = self._jobs.restore(queue, record)
+        self._wait(job, record.run_at / 1000)
+        return job
+
+    def _wait(self, job: Job, run_at: float) -> None:
+        if run_at > 0.0 and run_at > self._clock.wall():
+            job.state = next_state(_NEW, _DELAY)
+            self.delays.add(run_at, job)
+        else:
+            self._enqueue(job, _ENQUEUE, first=False)
+
+    def end_delay(self, job: Job) -> None:
+        """Let a job whose time has come wait for a worker."""
+        self._enqueue(job, _ENQUEUE, first=False)
+
+    def _enqueue(self, job: Job, event: i64, *, first: bool) -> None:
+        job.state = next_state(job.state, event)
+        job.since = self._clock.now
+        queue = job.queue
+        if queue.enqueue(job, first=first):
+            self._ready.add_jobs(queue, job.priority)
+
+    # Running.
+
+    def start(self, peer: Peer, ability: Ability) -> Job:
+        """Assign the next job of a function to a worker."""
+        queue = ability.queue
+        job = queue.first_job()
+        queue.remove(job)
+        job.state = next_state(job.state, _START)
+        now = self._clock.now
+        queue.stats.start(now - job.since)
+        job.since = now
+        job.worker = peer
+        peer.add_running(job)
+        queue.running += 1
+        if ability.timeout:
+            self.timeouts.add(now + ability.timeout, job)
+        if job.is_durable:
+            self._long_runs.watch(now)
+        return job
+
+    def lose(self, job: Job, event: i64) -> bool:
+        """Take a job from a worker that went away, or was too slow; tell whether it waits again (protocol 1.12, 1.13).
+
+        Args:
+            job: A job that runs.
+            event: ``Event.WORKER_LOST`` or ``Event.TIMED_OUT``.
+        """
+        job.losses += 1
+        stats = job.queue.stats
+        if event == _TIMED_OUT:
+            stats.timed_out += 1
+        else:
+            stats.lost += 1
+        allowed = job.queue.policy.lost_retries
+        if 0 <= allowed < job.losses:
+            log.log(NOTICE, "Dropped job due to max retry count: %s", describe(job))
+            self.finish(job, event, _EMPTY)
+            return False
+        return self.requeue(job)
+
+    def requeue(self, job: Job) -> bool:
+        """Take a job from its worker; tell whether it waits again: at the front, as it has waited once already."""
+        if not job.has_owner:
+            self.finish(job, _ABANDONED, _EMPTY)
+            return False
+        self._unassign(job)
+        job.progress = NO_PROGRESS
+        self._enqueue(job, _REQUEUE, first=True)
+        if job.is_durable:
+            self._commit_queue.change(job)
+        return True
+
+    def _unassign(self, job: Job) -> None:
+        worker = job.worker
+        assert worker is not None, "a running job has a worker"
+        worker.remove_running(job)
+        job.worker = None
+        job.queue.running -= 1
+        if job.deadline is not None:
+            self.timeouts.cancel(job)
+
+    # Ending.
+
+    def finish(self, job: Job, outcome: i64, payload: bytes) -> None:
+        """End a job.
+
+        Args:
+            job: A job that has not ended.
+            outcome: An `Outcome`.
+            payload: The arguments of the worker's packet, for a result or an exception.
+        """
+        state = job.state
+        job.state = next_state(state, outcome)
+        queue = job.queue
+        if state == _RUNNING:
+            self._unassign(job)
+            queue.stats.end_run(self._clock.now - job.since)
+        elif state == _WAITING:
+            queue.remove(job)
+        else:
+            self.delays.cancel(job)
+        queue.stats.end(outcome)
+        if job.is_durable:
+            self._commit_queue.forget(job)
+        if job.is_awaited:
+            self._tell(job, outcome, payload)
+            job.clear_waiters()
+        self._jobs.remove(job)
+
+    def cancel(self, job: Job) -> None:
+        """End a job on demand. A worker that runs it is not told; its results are ignored."""
+        if job.worker is not None:
+            job.worker.taken_away.add(job.handle)
+        self.finish(job, _CANCELLED, _EMPTY)
+
+    def revoke(self, job: Job) -> None:
+        """Let go of a background job that could not be stored; it stays if a client waits for it."""
+        job.background = False
+        if not job.has_owner and job.state != _RUNNING:
+            self.finish(job, _REVOKED, _EMPTY)
+
+    def leave(self, job: Job, peer: Peer) -> None:
+        """Take a client that went away from a job; end the job if it was the last, and no worker has it yet."""
+        job.remove_waiter(peer)
+        if not job.has_owner and job.state != _RUNNING:
+            self.finish(job, _ABANDONED, _EMPTY)
+
+    def forward(self, job: Job, command: i32, body: bytes) -> None:
+        """Send a packet to each client that waits, once for each of its submissions."""
+        waiter = job.waiter
+        if waiter is not None:
+            waiter.send(command, body)
+        else:
+            for peer, times in job.all_waiters():
+                for _ in range(times):
+                    peer.send(command, body)
+
+    def _tell(self, job: Job, outcome: i64, payload: bytes) -> None:
+        """Tell the clients that wait how the job ended."""
+        if outcome == _COMPLETED:
+            self.forward(job, _WORK_COMPLETE, payload)
+        elif outcome == _EXCEPTION:
+            for peer, times in job.all_waiters():
+                for _ in range(times):
+                    if peer.exceptions:
+                        peer.send(_WORK_EXCEPTION, payload)
+                    else:
+                        peer.send(_WORK_FAIL, job.handle)
+        else:
+            self.forward(job, _WORK_FAIL, job.handle)
+
+
+def describe(job: Job) -> str:
+    """Return the handle and the unique of a job as they can stand in the log."""
+    return f"{job.handle.decode(errors='replace')} {printable(job.unique).decode(errors='replace')}"

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""Bytes that are to be sent to a peer, and the way to it.
+
+Replies collect in writers and leave together once per turn::
+
+    sent next              stored with batch 7        stored with batch 8
+    [ writer ]             [ promises, replies ]      [ promises, replies ] ◀── begin() returns the last writer
+
+A reply that promises something waits until the store has its batch, and so does everything behind it, in order. Large
+data is never copied into a writer: it is a segment of its own, and the same bytes may wait for many peers.
+"""
+
+from collections import deque
+from typing import Final
+
+from mypy_extensions import i64
+
+from geartrain.protocol._binary import read_i32_be
+from geartrain.protocol.writer import Writer
+
+__all__ = ["BACKLOG", "HELD", "SHARED", "SLOW", "Outbox", "Outlet"]
+
+SHARED: Final = 16 * 1024  # bytes from which on data is passed on by reference
+_HEADER: Final = 12
+
+
+# Reasons not to read from a peer; it is read from when none is left.
+SLOW: Final = 1  # it does not read itself
+BACKLOG: Final = 2  # what it has sent has to wait
+HELD: Final = 4  # what it has caused waits for others
+
+
+class Outlet:
+    """The way to a peer, as the core and the flusher use it. Each kind of connection is a subclass.
+
+    Attributes:
+        is_slow: Whether more waits to be sent than the connection likes.
+    """
+
+    __slots__ = ("is_slow",)
+
+    def __init__(self) -> None:
+        self.is_slow = False
+
+    def write(self, segments: list[bytes]) -> None:
+        """Send bytes."""
+        raise AssertionError("each kind of connection has its own")
+
+    def unsent(self) -> int:
+        """Return how many bytes were written and have not left yet."""
+        raise AssertionError("each kind of connection has its own")
+
+    def pause_reading(self, reason: i64) -> None:
+        """Take no more input until the reason is gone."""
+        raise AssertionError("each kind of connection has its own")
+
+    def resume_reading(self, reason: i64) -> None:
+        """Take input again, unless there is another reason not to."""
+        raise AssertionError("each kind of connection has its own")
+
+    def close_gracefully(self) -> None:
+        """Close when what was written has left, and give the peer the time to read it."""
+        raise AssertionError("each kind of connection has its own")
+
+    def close(self) -> None:
+        """Close when what was written has left."""
+        raise AssertionError("each kind of connection has its own")
+
+    def drop(self, reason: str) -> None:
+        """Close at once, and log why."""
+        raise AssertionError("each kind of connection has its own")
+
+    def abort(self) -> None:
+        """Close at once."""
+        raise AssertionError("each kind of connection has its own")
+
+
+class _Segments:
+    """Bytes in order: those that are finished, and a writer for those that come.
+
+    Attributes:
+        batch: The batch that they wait for; 0 for none.
+        writer: Where the next bytes go.
+        promises: Where, from the first byte on, the packets begin that are true only once the batch is stored.
+    """
+
+    __slots__ = ("_finished", "_length", "batch", "promises", "writer")
+
+    def __init__(self, batch: i64) -> None:
+        self.batch = batch
+        self.writer = Writer()
+        self.promises: list[int] = []
+        self._finished: list[bytes] = []
+        self._length: i64 = 0  # of those that are finished
+
+    def size(self) -> i64:
+        return self._length + self.writer.size()
+
+    def share(self, data: bytes) -> None:
+        written = self.writer.take()
+        self._finished.append(written)
+        self._finished.append(data)
+        self._length += len(written) + len(data)
+
+    def take(self) -> list[bytes]:
+        finished = self._finished
+        if self.writer.size():
+            finished.append(self.writer.take())
+        self._finished = []
+        self._length = 0
+        return finished
+
+    def append(self, other: "_Segments") -> None:
+        """Take over the bytes of others."""
+        for data in other.take():
+            if len(data) >= SHARED:
+                self.share(data)
+            else:
+                self.writer.write(data)
+
+    def break_promises(self, error: bytes) -> None:
+        """Put an error in the place of each promise."""
+        data = b"".join(self.take())
+        position: i64 = 0
+        for promise in self.promises:
+            begin: i64 = promise
+            self.writer.write(data[position:begin])
+            self.writer.write(error)
+            position = begin + _HEADER + i64(read_i32_be(data, begin + 8))
+        self.writer.write(data[position:])
+        self.promises = []
+
+
+class Outbox:
+    """Everything that is to be sent to one peer."""
+
+    __slots__ = ("_held", "_next", "_packets", "_tail", "_writer")
+
+    def __init__(self) -> None:
+        self._next = _Segments(0)
+        self._tail = self._next
+        self._writer = self._next.writer  # of the tail
+        self._held: deque[_Segments] | None = None
+        self._packets: i64 = 0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether replies wait for the store."""
+        return self._tail is not self._next
+
+    def begin(self) -> Writer:
+        """Return the writer that takes the next packet; one packet is written to it, and it is not kept."""
+        self._packets += 1
+        return self._writer
+
+    def share(self, data: bytes) -> None:
+        """End the packet that has begun with a large argument, which is not copied."""
+        self._tail.share(data)
+
+    def promise(self, batch: i64, command: int, body: bytes) -> bool:
+        """Hold a packet, and all that follows, until a batch is stored; tell whether it is the first for that batch."""
+        tail = self._tail
+        is_first = tail.batch != batch
+        if is_first:
+            if self._held is None:
+                self._held = deque()
+            tail = _Segments(batch)
+            self._held.append(tail)
+            self._tail = tail
+            self._writer = tail.writer
+        tail.promises.append(tail.size())
+        self._packets += 1
+        tail.writer.packet(command, body)
+        return is_first
+
+    def release(self, batch: i64) -> None:
+        """Let go of what waited for a batch, or for one before it."""
+        held = self._held
+        assert held is not None, "something was held"
+        while held and held[0].batch <= batch:
+            self._next.append(held.popleft())
+        if not held:
+            self._tail = self._next
+            self._writer = self._next.writer
+
+    def refuse(self, batch: i64, error: bytes) -> None:
+        """Let go of what waited for a batch, with an error in place of each promise."""
+        held = self._held
+        assert held is not None, "something was held"
+        for segments in held:
+            if segments.batch == batch:
+                segments.break_promises(error)
+        self.release(batch)
+
+    def size(self) -> i64:
+        """Return how many bytes are to be sent now."""
+        return self._next.size()
+
+    def held_size(self) -> int:
+        """Return how many bytes wait for the store."""
+        return sum([int(segments.size()) for segments in self._held]) if self._held is not None else 0
+
+    def exceeds(self, most: i64) -> bool:
+        """Tell whether more than ``most`` bytes are to be sent; one packet alone is never too much."""
+        return self._packets > 1 and self._next.size() > most
+
+    def take(self) -> list[bytes]:
+        """Return what is to be sent now, in order, and forget it."""
+        self._packets = 0
+        return self._next.take()

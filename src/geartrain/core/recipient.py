@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""A connection as far as bytes come from it and go to it."""
+
+from typing import Final
+
+from mypy_extensions import i32
+
+from geartrain.core.outbox import SHARED, Outbox, Outlet
+from geartrain.protocol.commands import Command
+from geartrain.protocol.reader import Reader
+from geartrain.protocol.writer import Writer
+
+__all__ = ["Recipient"]
+
+_NOOP: Final = int(Command.NOOP)
+_NO_JOB: Final = int(Command.NO_JOB)
+
+
+class Recipient:
+    """The base of `Peer`: its input, and what is to be sent to it.
+
+    Attributes:
+        closing: It is to be closed once everything has been sent.
+        reader: What it has sent and the core has not looked at.
+        outbox: What is to be sent to it.
+        outlet: The way to it, if there is one.
+        is_dirty: It is in the list of those that have something to send, or are to be closed.
+    """
+
+    __slots__ = ("_dirty", "closing", "is_dirty", "outbox", "outlet", "reader")
+
+    def __init__(self, reader: Reader, dirty: "list[Recipient]") -> None:
+        self.reader = reader
+        self.closing = False
+        self.outbox = Outbox()
+        self.outlet: Outlet | None = None
+        self.is_dirty = False
+        self._dirty = dirty
+
+    def mark_dirty(self) -> None:
+        """Have it looked at when this turn ends."""
+        if not self.is_dirty:
+            self.is_dirty = True
+            self._dirty.append(self)
+
+    def begin(self) -> Writer:
+        """Return the writer for the next packet."""
+        if not self.is_dirty:
+            self.is_dirty = True
+            self._dirty.append(self)
+        return self.outbox.begin()
+
+    def send(self, command: i32, body: bytes) -> None:
+        """Send a packet whose arguments are joined already."""
+        writer = self.begin()
+        if len(body) < SHARED:
+            writer.packet(command, body)
+        else:
+            writer.header(command, len(body))
+            self.outbox.share(body)
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send whole packets, or text."""
+        writer = self.begin()
+        if len(data) < SHARED:
+            writer.write(data)
+        else:
+            self.outbox.share(data)
+
+    def send_noop(self) -> None:
+        """Wake the worker."""
+        self.begin().header(_NOOP, 0)
+
+    def send_no_job(self) -> None:
+        """Tell the worker that there is no job for it."""
+        self.begin().header(_NO_JOB, 0)

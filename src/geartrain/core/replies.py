@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""Errors that peers are told, counted and logged."""
+
+from typing import Final
+
+from geartrain.core.authorization import for_display
+from geartrain.core.clock import TurnClock
+from geartrain.core.errorlog import RateLimitedErrorLog
+from geartrain.core.limits import Limit, Refused
+from geartrain.core.state import Peer
+from geartrain.errors import ProtocolError
+from geartrain.protocol.commands import Command
+from geartrain.protocol.packets import response
+
+__all__ = ["Replies"]
+
+_ERROR: Final = int(Command.ERROR)
+
+
+class Replies:
+    """Answers that say no.
+
+    Args:
+        clock: The time.
+        error_log: Where errors are logged.
+
+    Attributes:
+        refused: How often each limit has rejected something.
+    """
+
+    __slots__ = ("_clock", "_error_log", "refused")
+
+    def __init__(self, clock: TurnClock, error_log: RateLimitedErrorLog) -> None:
+        self._clock = clock
+        self._error_log = error_log
+        self.refused: dict[Limit, int] = dict.fromkeys(Limit, 0)
+
+    def error(self, peer: Peer, code: str, text: str) -> None:
+        """Answer a packet with an error."""
+        self.log(peer, code, text)
+        peer.send(_ERROR, b"%b\0%b" % (code.encode(), text.encode()))
+
+    def refuse(self, peer: Peer, refusal: Refused) -> None:
+        """Answer new work that a limit rejects."""
+        self.refused[refusal.limit] += 1
+        self.error(peer, refusal.code, str(refusal))
+
+    def refuse_right(self, peer: Peer, action: str, function: bytes) -> None:
+        """Answer a packet to which the peer has no right."""
+        self.error(peer, "NOT_ALLOWED", f"This connection may not {action} {for_display(function)}")
+
+    def end(self, peer: Peer, error: ProtocolError) -> None:
+        """Tell a peer why it cannot go on; it is closed when that has been sent."""
+        self.error(peer, error.code, error.text)
+        peer.closing = True
+        peer.mark_dirty()
+
+    def log(self, peer: Peer, code: str, text: str) -> None:
+        """Log an error that a peer has caused."""
+        self._error_log.log(peer.host, code, text, repr(peer), self._clock.now)
+
+    def reject(self, host: str, refusal: Refused) -> bytes:
+        """Count and log a connection that was not let in; return the packet that says why."""
+        self.refused[refusal.limit] += 1
+        self._error_log.log(host, refusal.code, str(refusal), host, self._clock.now)
+        return response(_ERROR, refusal.code.encode(), str(refusal).encode())

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""The jobs of schedules, submitted when they are due."""
+
+import logging
+from typing import Final
+
+from geartrain.core.clock import TurnClock
+from geartrain.core.commit_queue import CommitQueue
+from geartrain.core.cron import Schedule, Schedules
+from geartrain.core.dispatch import Dispatcher
+from geartrain.core.functions import FunctionTable
+from geartrain.core.jobdeadlines import LOOK_AT_WALL_CLOCK
+from geartrain.core.jobtable import JobTable
+from geartrain.core.lifecycle import Lifecycle
+from geartrain.core.limits import JOB_WEIGHT, Refused
+from geartrain.core.numbers import Numbers
+from geartrain.core.record import JobRecord
+from geartrain.core.timers import NEVER, Timed, Timers
+from geartrain.records import Priority
+
+__all__ = ["ScheduleRunner"]
+
+log = logging.getLogger("geartrain.jobs")
+
+_NORMAL: Final = int(Priority.NORMAL)
+_PORTION: Final = 200  # schedules that are due at once and run in one turn
+
+
+class ScheduleRunner(Timed):
+    """Adds, changes, cancels and runs schedules.
+
+    Args:
+        clock: The time.
+        timers: Where the next schedule is due.
+        numbers: Where the numbers of schedules come from.
+        functions: All functions.
+        jobs: Where handles come from.
+        schedules: All schedules.
+        lifecycle: Creates their jobs.
+        dispatcher: Wakes workers for them.
+        commit_queue: The way to the store.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_commit_queue",
+        "_dispatcher",
+        "_functions",
+        "_is_paused",
+        "_jobs",
+        "_lifecycle",
+        "_numbers",
+        "_timers",
+        "schedules",
+    )
+
+    def __init__(
+        self,
+        clock: TurnClock,
+        timers: Timers,
+        numbers: Numbers,
+        functions: FunctionTable,
+        jobs: JobTable,
+        schedules: Schedules,
+        lifecycle: Lifecycle,
+        dispatcher: Dispatcher,
+        commit_queue: CommitQueue,
+    ) -> None:
+        super().__init__()
+        self._clock = clock
+        self._timers = timers
+        self._numbers = numbers
+        self._functions = functions
+        self._jobs = jobs
+        self.schedules = schedules
+        self._lifecycle = lifecycle
+        self._dispatcher = dispatcher
+        self._commit_queue = commit_queue
+        self._is_paused = False
+        timers.add(self)
+
+    def submit(self, function: bytes, unique: bytes, cron: str, workload: bytes) -> Schedule:
+        """Return the schedule that a submission makes, or the one that it changes: the same function and unique.
+
+        Raises:
+            Refused: The schedule would be new, and the server has reached a limit.
+        """
+        now = self._clock.wall()
+        schedules = self.schedules
+        same = schedules.find_same(function, unique)
+        if same is not None:
+            schedules.change(same, cron, workload, now)
+            if same.is_durable:
+                self._commit_queue.change(same)
+            self._changed()
+            return same
+        self._functions.named(function)
+        self._lifecycle.check_memory(len(workload))
+        number = self._numbers.take()
+        schedule = Schedule(number, self._jobs.handle_of(number), function, unique, cron, workload)
+        schedules.add(schedule, now)
+        self._changed()
+        return schedule
+
+    def restore(self, record: JobRecord) -> None:
+        """Take back a schedule of an earlier run of the server."""
+        self._functions.restored(record.function)
+        self.schedules.add(Schedule.restored(record), self._clock.wall(), due=record.run_at // 1000)
+        self._changed()
+
+    def cancel(self, schedule: Schedule) -> None:
+        """Forget a schedule. The jobs that it has submitted go on."""
+        self.schedules.remove(schedule)
+        if schedule.is_durable:
+            self._commit_queue.forget(schedule)
+        self._changed()
+
+    def revoke(self, schedule: Schedule) -> None:
+        """Forget a schedule that could not be stored."""
+        self.schedules.remove(schedule)
+        self._changed()
+
+    def pause(self) -> None:
+        """Run no schedule: jobs of an earlier run may be among those that are still to be restored."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Run schedules again."""
+        self._is_paused = False
+        self._timers.arm(self, self._clock.now)
+
+    def run(self, now: float) -> None:
+        """Submit the jobs of schedules that are due, in portions."""
+        if self._is_paused or not len(self.schedules):
+            return
+        wall = self._clock.wall()
+        for _ in range(_PORTION):
+            schedule = self.schedules.take_due(wall) if self._commit_queue.is_accepting else None
+            if schedule is None:
+                break
+            self._run(schedule)
+        self._arm()
+
+    def _run(self, schedule: Schedule) -> None:
+        unique = schedule.unique or schedule.handle
+        try:
+            queue = self._functions.named(schedule.function)
+            job = self._lifecycle.find_same(queue, unique, schedule.workload)
+            if job is None:
+                self._lifecycle.check_limits(queue, _NORMAL, len(schedule.workload))
+                job = self._lifecycle.create(queue, unique, schedule.workload, _NORMAL, b"", 0)
+        except Refused as error:
+            log.warning("%r: a run is left out: %s", schedule, error)
+        else:
+            job.background = True
+            if schedule.is_durable and not job.is_durable:
+                self._commit_queue.add(job)
+            self._dispatcher.wake_enough(queue)
+        if schedule.is_durable:
+            self._commit_queue.change(schedule)
+
+    def _changed(self) -> None:
+        schedules = self.schedules
+        self._lifecycle.other_memory = schedules.held + len(schedules) * JOB_WEIGHT
+        if not self._is_paused:
+            self._arm()
+
+    def _arm(self) -> None:
+        due = self.schedules.next_due()
+        if due is None:
+            self.due = NEVER
+            return
+        wait = due - self._clock.wall()
+        if wait <= 0.0 and not self._commit_queue.is_accepting:
+            wait = LOOK_AT_WALL_CLOCK
+        self._timers.arm(self, self._clock.now + min(max(wait, 0.0), LOOK_AT_WALL_CLOCK))

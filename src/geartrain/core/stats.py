@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""Counters and histograms of each function.
+
+Counters are machine numbers, so that counting costs an instruction or two on the way of a job. A histogram is made at a
+function's first start: a function that is only named costs no memory for it. All counts begin at zero with the server.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from mypy_extensions import i64
+
+from geartrain.core.outcome import Outcome
+
+__all__ = ["BOUNDS", "COUNTERS", "FunctionStats", "Histogram"]
+
+BOUNDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0)  # seconds; the last bucket has no end
+
+# The counters of `FunctionStats` that listings and metrics show, in their order. A new one is a line here and an
+# attribute below.
+COUNTERS: Final = (
+    "submitted",
+    "coalesced",
+    "started",
+    "completed",
+    "failed",
+    "exceptions",
+    "timed_out",
+    "lost",
+    "cancelled",
+    "abandoned",
+    "revoked",
+)
+
+_COMPLETED: Final = int(Outcome.COMPLETED)
+_FAILED: Final = int(Outcome.FAILED)
+_EXCEPTION: Final = int(Outcome.EXCEPTION)
+_CANCELLED: Final = int(Outcome.CANCELLED)
+_ABANDONED: Final = int(Outcome.ABANDONED)
+_REVOKED: Final = int(Outcome.REVOKED)
+
+
+class Histogram:
+    """How many durations were in each of twelve ranges."""
+
+    __slots__ = ("_b0", "_b1", "_b2", "_b3", "_b4", "_b5", "_b6", "_b7", "_b8", "_b9", "_b10", "_b11", "total")
+
+    def __init__(self) -> None:
+        self._b0: i64 = 0
+        self._b1: i64 = 0
+        self._b2: i64 = 0
+        self._b3: i64 = 0
+        self._b4: i64 = 0
+        self._b5: i64 = 0
+        self._b6: i64 = 0
+        self._b7: i64 = 0
+        self._b8: i64 = 0
+        self._b9: i64 = 0
+        self._b10: i64 = 0
+        self._b11: i64 = 0
+        self.total = 0.0  # seconds
+
+    def observe(self, seconds: float) -> None:
+        """Count a duration."""
+        self.total += seconds
+        if seconds <= 0.05:
+            if seconds <= 0.001:
+                self._b0 += 1
+            elif seconds <= 0.005:
+                self._b1 += 1
+            elif seconds <= 0.01:
+                self._b2 += 1
+            else:
+                self._b3 += 1
+        elif seconds <= 5.0:
+            if seconds <= 0.1:
+                self._b4 += 1
+            elif seconds <= 0.5:
+                self._b5 += 1
+            elif seconds <= 1.0:
+                self._b6 += 1
+            else:
+                self._b7 += 1
+        elif seconds <= 10.0:
+            self._b8 += 1
+        elif seconds <= 60.0:
+            self._b9 += 1
+        elif seconds <= 600.0:
+            self._b10 += 1
+        else:
+            self._b11 += 1
+
+    def counts(self) -> list[int]:
+        """Return how many durations each range has, the shortest first; one more than there are `BOUNDS`."""
+        return [
+            self._b0,
+            self._b1,
+            self._b2,
+            self._b3,
+            self._b4,
+            self._b5,
+            self._b6,
+            self._b7,
+            self._b8,
+            self._b9,
+            self._b10,
+            self._b11,
+        ]
+
+    def quantile(self, share: float) -> float:
+        """Return a duration that the given share of all durations does not exceed, as exactly as the ranges are."""
+        counts = self.counts()
+        wanted = share * sum(counts)
+        for bound, count in zip(BOUNDS, counts, strict=False):
+            wanted -= count
+            if wanted <= 0:
+                return bound
+        return BOUNDS[-1]
+
+
+class FunctionStats:
+    """What has happened to the jobs of one function since the server started.
+
+    Attributes:
+        submitted: Jobs that were accepted.
+        coalesced: Submissions that joined a job with the same unique.
+        started: Assignments to workers, the further attempts of a job among them.
+        completed: Jobs that ended with WORK_COMPLETE.
+        failed: Jobs that ended with WORK_FAIL.
+        exceptions: Jobs that ended with WORK_EXCEPTION.
+        timed_out: Attempts that took too long.
+        lost: Attempts whose worker went away.
+        cancelled: Jobs that an administrator cancelled.
+        abandoned: Foreground jobs whose clients all went away.
+        revoked: Background jobs that the store did not take.
+        waiting: How long jobs waited for a worker, each time that they were started.
+        running: How long attempts ran, each time that one ended by its worker's word.
+    """
+
+    __slots__ = (
+        "abandoned",
+        "cancelled",
+        "coalesced",
+        "completed",
+        "exceptions",
+        "failed",
+        "lost",
+        "revoked",
+        "running",
+        "started",
+        "submitted",
+        "timed_out",
+        "waiting",
+    )
+
+    def __init__(self) -> None:
+        self.submitted: i64 = 0
+        self.coalesced: i64 = 0
+        self.started: i64 = 0
+        self.completed: i64 = 0
+        self.failed: i64 = 0
+        self.exceptions: i64 = 0
+        self.timed_out: i64 = 0
+        self.lost: i64 = 0
+        self.cancelled: i64 = 0
+        self.abandoned: i64 = 0
+        self.revoked: i64 = 0
+        self.waiting: Histogram | None = None
+        self.running: Histogram | None = None
+
+    def start(self, waited: float) -> None:
+        """Count an assignment after so many seconds."""
+        self.started += 1
+        histogram = self.waiting
+        if histogram is None:
+            histogram = self.waiting = Histogram()
+            self.running = Histogram()
+        histogram.observe(waited)
+
+    def end(self, outcome: i64) -> None:
+        """Count the end of a job."""
+        if outcome == _COMPLETED:
+            self.completed += 1
+        elif outcome == _FAILED:
+            self.failed += 1
+        elif outcome == _EXCEPTION:
+            self.exceptions += 1
+        elif outcome == _CANCELLED:
+            self.cancelled += 1
+        elif outcome == _ABANDONED:
+            self.abandoned += 1
+        elif outcome == _REVOKED:
+            self.revoked += 1
+
+    def end_run(self, seconds: float) -> None:
+        """Count a run that ended by its worker's word after so many seconds."""
+        histogram = self.running
+        if histogram is not None:
+            histogram.observe(seconds)
+
+    def counters(self) -> Iterator[tuple[str, int]]:
+        """Yield the name and the value of each counter."""
+        for name in COUNTERS:
+            yield name, getattr(self, name)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Back-pressure: workers whose results pile up before a client that reads slowly are slowed down.
+
+Reading from a worker stops while much of what it caused waits to be sent, and TCP lets the worker know. But a worker
+serves others as well, and must not stand still for a client that never reads again: after a few seconds it is read on,
+until as much again has piled up. So a client can cost its workers a few seconds for each 16 MiB, up to ``max_unsent``,
+when it is dropped.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from geartrain.core.jobserver import JobServer
+from geartrain.core.outbox import HELD
+from geartrain.core.state import Peer
+
+__all__ = ["HOLD_TIME", "STEP", "Backpressure"]
+
+log = logging.getLogger("geartrain.server")
+
+# Seconds that a worker is not read from at a time. Half of the ten that our workers wait for an answer before they take
+# the server for dead.
+HOLD_TIME: Final = 5.0
+# Bytes that pile up between two such times: as much as may wait before the client is slow.
+STEP: Final = 16 * 1024 * 1024
+
+
+class _Hold:
+    """The workers that are held back for one client."""
+
+    __slots__ = ("timer", "unsent", "workers")
+
+    def __init__(self, unsent: int, workers: list[Peer]) -> None:
+        self.unsent = unsent
+        self.workers = workers
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class Backpressure:
+    """The workers that are held back, and for which clients.
+
+    Args:
+        job_server: Told that a worker that is not read from need not be woken.
+        loop: Where the end of a hold is due.
+        schedule: Called to begin a turn before workers are woken.
+        hold_time: Seconds that a worker is not read from at a time.
+    """
+
+    __slots__ = ("_counts", "_hold_time", "_holds", "_job_server", "_loop", "_schedule", "_slept")
+
+    def __init__(
+        self,
+        job_server: JobServer,
+        loop: asyncio.AbstractEventLoop,
+        schedule: Callable[[], None],
+        hold_time: float = HOLD_TIME,
+    ) -> None:
+        self._job_server = job_server
+        self._schedule = schedule
+        self._loop = loop
+        self._hold_time = hold_time
+        self._holds: dict[Peer, _Hold] = {}
+        self._counts: dict[Peer, int] = {}  # of the clients for which each worker is held back
+        self._slept: set[Peer] = set()  # the workers that slept when they were held back
+
+    def apply(self, client: Peer, unsent: int) -> None:
+        """Slow down the workers of a client for which so many bytes wait, if that is more than before."""
+        hold = self._holds.get(client)
+        if hold is not None and unsent < hold.unsent + STEP:
+            return
+        self.release(client)
+        workers = [worker for worker in client.helpers() if worker is not client]
+        hold = self._holds[client] = _Hold(unsent, workers)
+        for worker in workers:
+            count = self._counts.get(worker, 0)
+            self._counts[worker] = count + 1
+            if not count and worker.outlet is not None:
+                worker.outlet.pause_reading(HELD)
+                if self._job_server.pause_dispatch(worker):
+                    self._slept.add(worker)
+        hold.timer = self._loop.call_later(self._hold_time, self._end, hold)
+        log.debug("%r reads slowly; %d workers are held back", client, len(workers))
+
+    def release(self, client: Peer) -> None:
+        """Read from the workers again that were held back for a client: it has caught up, or is gone."""
+        hold = self._holds.pop(client, None)
+        if hold is not None:
+            self._end(hold)
+
+    def _end(self, hold: _Hold) -> None:
+        if hold.timer is not None:
+            hold.timer.cancel()
+        self._schedule()
+        workers, hold.workers = hold.workers, []
+        for worker in workers:
+            self._counts[worker] -= 1
+            if not self._counts[worker]:
+                del self._counts[worker]
+                slept = worker in self._slept
+                self._slept.discard(worker)
+                if worker.outlet is not None:
+                    worker.outlet.resume_reading(HELD)
+                    if slept:
+                        self._job_server.resume_dispatch(worker)

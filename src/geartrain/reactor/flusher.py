@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""The end of a turn of the event loop, for all connections together.
+
+Packets are handed to the core as they come. When all that the loop had ready has been read, the flusher lets the core
+do what is due, and sends what it wants sent: everything for one peer leaves in one write, as tools that read once
+expect (protocol 10), and as it costs least.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from geartrain.core.jobserver import JobServer
+from geartrain.core.limits import Limit
+from geartrain.core.outbox import Outlet
+from geartrain.core.state import Peer
+from geartrain.reactor.backpressure import HOLD_TIME, Backpressure
+
+__all__ = ["Flusher"]
+
+log = logging.getLogger("geartrain.server")
+
+
+class Flusher:
+    """Sends what the core wants sent.
+
+    Args:
+        job_server: The core.
+        loop: The event loop that runs it.
+        max_unsent: The most bytes that may wait for a peer that does not read.
+        after_turn: Called when everything has been sent.
+        hold_time: Seconds that back-pressure stops reading from a worker at a time.
+
+    Attributes:
+        is_scheduled: Whether it will run at the end of this turn.
+        backpressure: Slows down workers whose results are not read.
+        is_empty: Set while there are no connections.
+    """
+
+    __slots__ = (
+        "_after_turn",
+        "_callback",
+        "_max_unsent",
+        "_peers",
+        "_timer",
+        "_timer_callback",
+        "_timer_due",
+        "backpressure",
+        "is_empty",
+        "is_scheduled",
+        "job_server",
+        "loop",
+    )
+
+    def __init__(
+        self,
+        job_server: JobServer,
+        loop: asyncio.AbstractEventLoop,
+        max_unsent: int,
+        after_turn: Callable[[], None],
+        hold_time: float = HOLD_TIME,
+    ) -> None:
+        self.job_server = job_server
+        self.loop = loop
+        self.is_scheduled = False
+        self._max_unsent = max_unsent
+        self._after_turn = after_turn
+        self._peers: dict[Peer, Outlet] = {}  # also those that only wait for the end of their connection
+        self.backpressure = Backpressure(job_server, loop, self.schedule, hold_time)
+        self._callback: Callable[[], None] = self.run
+        self._timer_callback: Callable[[], None] = self._on_timer
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        self.is_empty = asyncio.Event()
+        self.is_empty.set()
+
+    def change_limit(self, max_unsent: int) -> None:
+        """Let so many bytes wait for a peer from now on."""
+        self._max_unsent = max_unsent
+
+    @property
+    def outlets(self) -> list[Outlet]:
+        """The ways to all peers, also to those that only wait for the end of their connection."""
+        return list(self._peers.values())
+
+    def add(self, peer: Peer, outlet: Outlet) -> None:
+        """Send to a peer from now on."""
+        peer.outlet = outlet
+        self._peers[peer] = outlet
+        self.is_empty.clear()
+
+    def discard(self, peer: Peer) -> None:
+        """Forget a peer whose connection has ended."""
+        del self._peers[peer]
+        self.schedule()
+        peer.outlet = None
+        self.backpressure.release(peer)
+        if not self._peers:
+            self.is_empty.set()
+
+    def schedule(self) -> None:
+        """Begin a turn, if none has begun; it ends when all that is ready has been read."""
+        if not self.is_scheduled:
+            self.is_scheduled = True
+            self.job_server.begin_turn()
+            self.loop.call_soon(self._callback)
+
+    def run(self) -> None:
+        """Let the core do what is due, and send what it has to say."""
+        self.is_scheduled = False
+        job_server = self.job_server
+        wait = job_server.tick()
+        for peer in job_server.take_dirty():
+            outlet = peer.outlet
+            if outlet is not None:
+                self._flush(peer, outlet)
+        if wait is not None:
+            self._run_within(wait)
+        self._after_turn()
+
+    def flush(self) -> None:
+        """End a turn at once."""
+        if not self.is_scheduled:
+            self.job_server.begin_turn()
+        self.run()
+
+    def _flush(self, peer: Peer, outlet: Outlet) -> None:
+        outbox = peer.outbox
+        try:
+            if outbox.exceeds(self._max_unsent):
+                self._drop(outlet)
+                return
+            segments = outbox.take()
+            if segments:
+                outlet.write(segments)
+            if outlet.is_slow and self._is_too_slow(peer, outlet):
+                self._drop(outlet)
+            elif peer.closing and not outbox.is_held:
+                outlet.close_gracefully()
+                self.schedule()  # others may be affected by what it leaves behind
+        except Exception:  # whatever is wrong with one peer, the others are served
+            log.exception("cannot send to %r", peer)
+            outlet.drop("what it was to be sent cannot be sent")
+
+    def _is_too_slow(self, peer: Peer, outlet: Outlet) -> bool:
+        """Tell whether more waits for a peer than may; before that, slow down who causes it."""
+        unsent = outlet.unsent()
+        self.backpressure.apply(peer, unsent)
+        return unsent > self._max_unsent
+
+    def _drop(self, outlet: Outlet) -> None:
+        self.job_server.refused[Limit.UNSENT] += 1
+        outlet.drop(f"more than {self._max_unsent} bytes wait for it")
+        self.schedule()  # others may be affected by what it leaves behind
+
+    def stop(self) -> None:
+        """Run no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _run_within(self, wait: float) -> None:
+        """Have the timer go off soon enough. Too soon does no harm, and moving it back would cost each turn."""
+        due = self.loop.time() + wait
+        if self._timer is not None:
+            if self._timer_due <= due:
+                return
+            self._timer.cancel()
+        self._timer = self.loop.call_at(due, self._timer_callback)
+        self._timer_due = due  # which the timers of uvloop for less than half a millisecond do not tell
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.flush()
