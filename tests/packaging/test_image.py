@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from geartrain.cli import gearadmin
-from geartrain.server.config.options import OPTIONS
 from geartrain.server.config.sources import read
+from geartrain.server.options import OPTIONS
 from geartrain.testing import run_server
 
 PACKAGING = Path(__file__).parents[2] / "packaging"

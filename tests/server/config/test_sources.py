@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from geartrain.core import Durability, PriorityScope
-from geartrain.server.config.options import OPTIONS, GearmandOptions
+from geartrain.server.config.kinds import OptionError
 from geartrain.server.config.sources import Invocation, read
-from geartrain.server.config.values import QUEUES, OptionError
-from geartrain.server.endpoints import Endpoint
-from geartrain.server.logs import Level, LogFormat
-from geartrain.server.tls import Verify
+from geartrain.server.durability.queues import QUEUES
+from geartrain.server.levels import Level
+from geartrain.server.listen.endpoints import Endpoint
+from geartrain.server.listen.tls import Verify
+from geartrain.server.options import OPTIONS, GearmandOptions
+from geartrain.server.process.logs import LogFormat
 from geartrain.storage import open_store
 
 
@@ -200,7 +202,7 @@ def test_words_in_a_file_that_are_no_options_are_ignored_with_a_warning(tmp_path
     found = invocation(f"--config-file={file}")
 
     assert found.options.port == 4730
-    assert found.warnings == [f"{file}: ignored 'port=4731', which is no option"]
+    assert found.warnings == [f"{file}: ignored 'port=4731', which is not an option"]
 
 
 @pytest.mark.parametrize(
