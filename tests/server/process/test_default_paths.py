@@ -28,6 +28,13 @@ def test_a_daemon_of_root_keeps_them_where_the_system_does() -> None:
     assert root.store_file(4730) == Path("/var/lib/geartrain/gearmand-4730.db")
 
 
+@pytest.mark.parametrize("is_root", [True, False])
+def test_the_store_of_a_service_is_in_its_state_directory(is_root: bool) -> None:
+    paths = DefaultPaths({"STATE_DIRECTORY": "/var/lib/jobs:/var/lib/more", "XDG_STATE_HOME": "/state"}, is_root)
+
+    assert paths.store_file(4730) == Path("/var/lib/jobs/gearmand-4730.db")
+
+
 def test_servers_on_other_ports_share_no_files() -> None:
     paths = DefaultPaths({"XDG_RUNTIME_DIR": "/run/user/7", "XDG_STATE_HOME": "/state"}, is_root=False)
 

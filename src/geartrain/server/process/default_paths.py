@@ -44,8 +44,12 @@ class DefaultPaths:
         return Path("/var/log/geartrain/gearmand.log") if self.is_root else self._state / "gearmand.log"
 
     def store_file(self, place: int | str) -> Path:
-        """Return the path of the store: one for each port, or path of a socket."""
-        folder = Path("/var/lib/geartrain") if self.is_root else self._state
+        """Return the path of the store: one for each port, or path of a socket.
+
+        It is in the folder that systemd has made for the service (``StateDirectory=``), if there is one.
+        """
+        given = self.environment.get("STATE_DIRECTORY", "").partition(":")[0]
+        folder = Path(given) if given else Path("/var/lib/geartrain") if self.is_root else self._state
         return folder / f"gearmand-{str(place).strip('/').replace('/', '-')}.db"
 
     @property
