@@ -91,7 +91,7 @@ def test_pipelined_lines_are_answered_in_one_write(server: RunningServer) -> Non
 
 
 def test_many_long_lists_in_one_breath_hold_up_nobody(server: RunningServer) -> None:
-    """A thousand lists of a thousand functions took a second and more, in which nobody else was heard."""
+    """A thousand lists of a thousand functions took a second and more, in which no other peer was answered."""
     with Wire(server) as wire, Wire(server) as other:
         wire.send(b"".join(b"create function %d\n" % number for number in range(1000)))
         wire.send(b"status\n" * 1000)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A server that is told to stop: what it waits for, for how long, and what it says of it."""
+"""The shutdown: the jobs, stores and replies that it waits for, its time limits, and its log."""
 
 import asyncio
 import contextlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A server with a store: what it promises it keeps, and it goes on when the store does not."""
+"""A server with a store: acknowledged jobs are stored, and it goes on while the store fails."""
 
 import asyncio
 import contextlib

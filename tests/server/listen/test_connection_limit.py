@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How many connections there may be, and what becomes of those beyond."""
+"""The limit of connections, and the fate of those beyond it."""
 
 import errno
 import socket

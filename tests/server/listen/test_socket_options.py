@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is set on a socket after it was accepted."""
+"""Options of accepted sockets."""
 
 import asyncio
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""TLS: who may speak, who may not, and what keeps the server from starting."""
+"""TLS: certificates of both sides, time limits, and errors that prevent the start."""
 
 import contextlib
 import logging

@@ -160,6 +160,7 @@ def test_syslog_gets_the_level_and_the_area(
     start: Callable[[LogSetup], LogSetup], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[tuple[object, ...]] = []
+    # The system's functions, and nothing of ours: what they send cannot be read back.
     monkeypatch.setattr(syslog, "openlog", lambda *arguments: written.append(arguments))
     monkeypatch.setattr(syslog, "syslog", lambda *arguments: written.append(arguments))
     start(LogSetup("none", to_syslog=True))
@@ -178,7 +179,7 @@ def test_nothing_is_left_of_it(tmp_path: Path) -> None:
     assert server_log.level == logging.NOTSET
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for another user")
 def test_root_gives_the_file_to_the_user_of_the_server_but_follows_no_link(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.touch()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The pid file: whose it is, and when it goes."""
+"""The pid file: its lock, its content, and its end."""
 
 import os
 from pathlib import Path
@@ -35,22 +35,18 @@ def test_one_in_use_is_left_alone(tmp_path: Path) -> None:
         assert file.exists()
 
 
-def test_one_that_its_last_owner_removes_while_we_open_it_is_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_its_last_owner_removes_while_it_is_opened_is_made_again(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     opened: list[int] = []
-    really_open = os.open
 
-    def open_(*arguments: object) -> int:
-        descriptor = really_open(*arguments)  # type: ignore[arg-type]  # whatever PidFile gives
+    def open_late(path: Path, flags: int, mode: int) -> int:
+        descriptor = os.open(path, flags, mode)
         if not opened:
             file.unlink()
         opened.append(descriptor)
         return descriptor
 
-    monkeypatch.setattr(os, "open", open_)
-    with PidFile(str(file)):
+    with PidFile(str(file), opener=open_late):
         assert file.exists()
     assert len(opened) == 2
 

@@ -26,7 +26,7 @@ GEARMAND = (sys.executable, "-m", "geartrain.cli.gearmand", f"--config-file={os.
 
 
 class Listener:
-    """What systemd hears."""
+    """The notifications that systemd gets."""
 
     def __init__(self, address: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -217,11 +217,11 @@ class TestSocketsThatAreGiven:
             assert process.wait(PATIENCE) == 0
         assert f"Listening on 127.0.0.1:{port} (3)" in log
         assert f"Listening on unix:{path} (4)" in log
-        assert path.exists(), "whoever made it removes it"
+        assert path.exists(), "systemd made it, and removes it"
 
 
 def wait_until_bound(path: Path) -> None:
-    """Return when somebody listens on a path."""
+    """Return when a process listens on a path."""
     deadline = time.monotonic() + PATIENCE
     while not path.exists():
         assert time.monotonic() < deadline

@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,10 +34,15 @@ class PidFile:
 
     The process locks the file for as long as it lives. The lock tells a file in use from one that was left behind; the
     number in it does not, as after a reboot it may be that of another process.
+
+    Args:
+        path: The file.
+        opener: Opens it, as ``os.open`` does.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, opener: Callable[[Path, int, int], int] = os.open) -> None:
         self._path = Path(path)
+        self._opener = opener
         self._descriptor = -1
 
     def __enter__(self) -> "PidFile":
@@ -59,7 +65,7 @@ class PidFile:
     def _open_locked(self) -> int:
         """Return the descriptor of the file, locked and in its place."""
         while True:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            descriptor = self._opener(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self._is_there(descriptor):
