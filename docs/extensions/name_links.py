@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Links from names in back quotes to the reference, in Markdown too: `Client.submit` is enough.
 
-A name is one that ``geartrain`` exports, with attributes after dots, or one with all its modules. Other names stay plain.
+A name is one that ``geartrain`` exports, with attributes after dots, or one with all its modules. Other names stay as
+they are.
 """
 
 import re
