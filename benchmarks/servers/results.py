@@ -11,7 +11,7 @@ from benchmarks.servers.latency import LATENCY
 from benchmarks.servers.memory import MEMORY
 from benchmarks.servers.part import Part
 from benchmarks.servers.scale import SCALE
-from benchmarks.servers.table import TABLE
+from benchmarks.servers.table import FLOOR, TABLE
 
 __all__ = ["BASELINE", "PARTS", "PUBLISHED", "Results", "compared", "goals", "read", "told", "write"]
 
@@ -39,7 +39,7 @@ def write(file: Path, results: Results) -> None:
 def told(name: str, result: dict[str, Any]) -> str:
     """Format a part as Markdown, with the servers and the machine."""
     rounds = "1 round" if result["rounds"] == 1 else f"{result['rounds']} rounds"
-    servers = "; ".join(f"{title}: {version}" for title, version in result["servers"].items())
+    servers = "; ".join(f"{title}: {version}" for title, version in result["servers"].items() if title != FLOOR)
     return f"{PARTS[name].tell(result['figures'])}\n\nMeasured on {result['machine']}; {rounds}. Servers: {servers}."
 
 
