@@ -37,7 +37,7 @@ def show_machines(timeout: float) -> bool:
     all_answered = True
     machines = wait_for_machines(timeout)
     if not machines:
-        print(f"No agent has connected within {timeout:g} seconds: start examples/monitor/agent.py", file=sys.stderr)
+        print(f"No agent has connected within {timeout:g} s: start examples/monitor/agent.py", file=sys.stderr)
         return False
     print(ROW.format("MACHINE", "LOAD 1, 5, 15 MIN", "CPUS", "MEMORY", "UP", "DISKS"))
     with Client(codec=JSON) as client:  # when it disconnects, the server drops the jobs without an answer
@@ -47,7 +47,7 @@ def show_machines(timeout: float) -> bool:
             try:
                 print(row(name, jobs[name], deadline) if name in jobs else f"{name:<20} gone")
             except JobTimeout:
-                print(f"{name:<20} no answer within {timeout:g} seconds")
+                print(f"{name:<20} no answer within {timeout:g} s")
                 all_answered = False
     return all_answered and len(jobs) == len(machines)
 
