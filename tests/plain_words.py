@@ -27,7 +27,7 @@ LONGEST_SUMMARY = 20  # words
 
 _FOLDERS = ("src", "tests", "docs", "examples", "benchmarks", "packaging")
 _PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile", "pyproject.toml", "setup.py")
-_TEXTS = {"", ".c", ".md", ".php", ".pl", ".py", ".pyi", ".service", ".socket", ".toml", ".txt"}
+_TEXTS = {"", ".c", ".md", ".php", ".pl", ".py", ".pyi", ".service", ".socket", ".toml"}
 # Programs of other people, taken as they are, and the files that have to name the words.
 _EXEMPT = ("tests/python_gearman/programs/", "tests/plain_words", "tests/test_plain_words.py")
 
