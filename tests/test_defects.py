@@ -10,10 +10,10 @@ import pytest
 TESTS = Path(__file__).parent
 
 CORE = "core/test_defects.py"
-TLS = "server/test_tls.py"
+TLS = "server/listen/test_tls.py"
 DRAINING = "core/test_draining.py"
 JOURNAL = "core/test_journal.py"
-LOGS = "server/test_logs.py"
+LOGS = "server/process/test_logs.py"
 PROCESS = "cli/test_gearmand_process.py"
 TOOL = "cli/test_gearman.py"
 ADMIN = "cli/test_gearadmin.py"

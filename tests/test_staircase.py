@@ -18,6 +18,7 @@ STAIRCASE = [
     {"protocol", "transport", "codecs", "storage"},
     {"typed"},
     {"core", "client", "admin"},
+    {"reactor"},
     {"worker"},  # a partition has its parts done, and a typed function can be called: both by a client
     {"server", "python_gearman"},
     {"testing"},
@@ -25,6 +26,25 @@ STAIRCASE = [
     {"__main__"},
 ]
 STEP = {part: number for number, parts in enumerate(STAIRCASE) for part in parts}
+
+# The inside of the server, from the ground up in the same way.
+SERVER = [
+    {"config/kinds", "loop", "local", "service"},
+    {"config/option", "config/access"},
+    {"config/compatibility", "config/environment", "config/reloadable", "core_options", "levels", "shutdown"},
+    {"listen/endpoints", "listen/socket_options", "listen/tls", "listen/rejection"},
+    {"process/privileges", "process/daemonize", "process/pidfile", "process/logs"},
+    {"config/argv", "listen/sockets", "listen/listener", "listen/connection_limit"},
+    {"process/default_paths", "process/systemd"},
+    {"config/files", "durability/store"},
+    {"durability/queues", "durability/committer", "durability/restore"},
+    {"connections"},
+    {"durability/store_service", "listen/acceptor"},
+    {"options"},
+    {"server", "config/sources"},
+    {"config/help", "process/reload"},
+]
+SERVER_STEP = {module: number for number, modules in enumerate(SERVER) for module in modules}
 
 # What decides does no I/O, does not wait and has no clock.
 WORLD = {"asyncio", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time", "uvloop"}
@@ -65,6 +85,25 @@ def test_imports_go_down(module: Path) -> None:
     above = {other for other in parts - {part} if STEP.get(other, -1) >= STEP[part]}
 
     assert not above, f"{part} is on step {STEP[part]} and cannot see {above}"
+
+
+@pytest.mark.parametrize("module", sorted(SERVER_STEP))
+def test_imports_inside_the_server_go_down(module: str) -> None:
+    """And none is of the package itself, which imports all of them."""
+    found = imports(SOURCE / "server" / f"{module}.py")
+    assert "geartrain.server" not in found
+
+    used = {other for other in SERVER_STEP if f"geartrain.server.{other.replace('/', '.')}" in found}
+
+    above = {other for other in used if SERVER_STEP[other] >= SERVER_STEP[module]}
+    assert not above, f"{module} is on step {SERVER_STEP[module]} and cannot see {above}"
+
+
+def test_every_module_of_the_server_has_its_step() -> None:
+    folder = SOURCE / "server"
+    found = {str(module.relative_to(folder).with_suffix("")) for module in folder.rglob("*.py")}
+
+    assert {name for name in found if not name.endswith("__init__")} == set(SERVER_STEP)
 
 
 @pytest.mark.parametrize("pattern", DECIDES)

@@ -136,7 +136,7 @@ def test_words_that_a_file_has_in_vain_are_warned_of(tmp_path: Path) -> None:
     file = tmp_path / "gearmand.conf"
     file.write_text("port=1")
     with ServerProcess(f"--config-file={file}") as server:
-        server.wait_for_line("ignored 'port=1', which is no option")
+        server.wait_for_line("ignored 'port=1', which is not an option")
 
 
 def test_variables_are_read() -> None:

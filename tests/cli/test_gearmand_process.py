@@ -18,7 +18,7 @@ from geartrain.protocol import Command, request
 from geartrain.testing import ServerProcess
 
 GEARMAND = (sys.executable, "-m", "geartrain.cli.gearmand", f"--config-file={os.devnull}")
-only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch to another user")
 
 
 def gearmand(*words: str) -> subprocess.CompletedProcess[str]:
@@ -65,7 +65,7 @@ def test_usr1_waits_for_the_last_job(tmp_path: Path) -> None:
 
 
 def wait_until_closed(path: str) -> None:
-    """Return when nobody listens on a socket any more."""
+    """Return when no process listens on a socket any more."""
     while True:
         with socket.socket(socket.AF_UNIX) as late:
             try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""SIGHUP in a real process: what changes, what stays, and what is never written anywhere."""
+"""SIGHUP in a real process: the options that change and those that stay, and secrets that are never written."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ class Line:
 
 
 class Config:
-    """A file of options that can be written anew."""
+    """A file of options that can be replaced."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

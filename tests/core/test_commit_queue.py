@@ -4,8 +4,10 @@
 import pytest
 
 from geartrain.core import CommitOutcome, CommitQueue, Durability, JobServerOptions
+from geartrain.core.jobtable import JobTable
+from geartrain.core.numbers import Numbers
 from geartrain.core.record import JobRecord
-from geartrain.protocol import Command
+from geartrain.protocol import Command, request
 from geartrain.testing.wire import Wire, WirePeer
 from tests.core.batches import Taken, begin_restoring, take
 
@@ -572,3 +574,189 @@ class TestRestoring:
         assert sorted(done) == [b"H:o:1", b"H:o:2", b"H:o:3", b"H:o:4"]
         assert client.ask(Command.GET_STATUS_UNIQUE, b"u")[2] == b"0"
         assert sorted(take(queue).ended) == [1, 2, 3, 4]
+
+
+class TestFencing:
+    def test_nothing_that_was_decided_before_is_ever_written(
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
+        begin_restoring(wire, 0)
+        wire.server.end_restoring()
+        for unique in (b"ended", b"lost"):
+            client.send(SUBMIT_BG, b"f", unique, b"")
+        take(queue)
+        queue.committed()
+        worker.send(Command.WORK_COMPLETE, grab(worker), b"")
+        grab(worker)
+        worker.close()
+        client.send(SUBMIT_BG, b"f", b"on its way", b"")
+        client.packets()
+        take(queue)
+        client.send(SUBMIT_BG, b"f", b"behind it", b"")
+
+        wire.server.store_failed(CommitOutcome.FENCED)
+
+        assert client.packets() == [REFUSED, REFUSED]
+        assert client.ask(SUBMIT_BG, b"f", b"new", b"") == AWAY
+        assert queue.is_fenced
+        assert not queue.has_changes
+
+
+class TestManyJobs:
+    def test_a_batch_is_closed_when_it_takes_long_to_pack(self, wire: Wire, queue: CommitQueue) -> None:
+        submit = request(SUBMIT_BG, b"f", b"", b"w")
+        clients = [wire.connect() for _ in range(2)]
+        for client in clients:
+            client.send_bytes(submit * 10_000)
+        end = wire.connect().ask(Command.ECHO_REQ, b"x")
+        assert end == (Command.ECHO_RES, b"x")
+
+        numbers: list[int] = []
+        while queue.has_changes:
+            batch = take(queue)
+            assert len(batch.stored) <= 8192
+            numbers += [record.number for record in batch.stored]
+            queue.committed()
+
+        assert numbers == list(range(1, 20_001))
+        assert [len(client.packets()) for client in clients] == [10_000, 10_000]
+
+    def test_a_job_of_a_later_batch_may_end_while_an_earlier_one_is_on_its_way(
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
+        client.send_bytes(request(SUBMIT_BG, b"f", b"", b"w") * 8200)
+        take(queue)
+        for number in range(1, 8201):
+            worker.send(Command.GRAB_JOB)
+            worker.send(Command.WORK_COMPLETE, b"H:localhost:%d" % number, b"")
+        assert queue.is_accepting
+
+        queue.committed()
+
+        following = take(queue)
+        assert following.stored == []
+        assert following.ended == list(range(1, 8193))
+
+    def test_jobs_of_all_batches_are_refused_when_one_fails(
+        self, wire: Wire, client: WirePeer, queue: CommitQueue
+    ) -> None:
+        client.send_bytes(request(SUBMIT_BG, b"f", b"", b"w") * 8200)
+        take(queue)
+
+        wire.server.store_failed(CommitOutcome.NOT_STORED)
+
+        assert set(client.packets()) == {REFUSED}
+        assert not wire.server.has_work
+        assert take(queue) == Taken(), "none of them was stored"
+
+
+class TestNumbers:
+    def test_a_foreground_job_needs_no_store_when_numbers_have_run_out(
+        self, wire: Wire, client: WirePeer, queue: CommitQueue
+    ) -> None:
+        wire.server.begin_restoring(7)
+        wire.server.end_restoring()
+
+        assert client.ask(SUBMIT_BG, b"f", b"", b"") == AWAY
+        first, second = client.submit(b"f"), client.submit(b"f")
+
+        numbers = [int(handle.rpartition(b":")[2]) for handle in (first, second)]
+        assert numbers[0] >= 2**62
+        assert numbers[1] == numbers[0] + 1
+        assert numbers[1] < 2**63
+
+    def test_transient_numbers_of_two_runs_differ(self) -> None:
+        earlier, later = Numbers(1_700_000_000.0), Numbers(1_700_000_000.001)
+        for numbers in (earlier, later):
+            numbers.begin_after(0, reserves=True)
+
+        assert earlier.take() + 1_000_000 < later.take()
+
+    def test_a_job_with_such_a_number_may_become_durable(
+        self, wire: Wire, client: WirePeer, queue: CommitQueue
+    ) -> None:
+        wire.server.begin_restoring(7)
+        wire.server.end_restoring()
+        handle = client.submit(b"f", b"u")
+        wire.tick()
+        take(queue)
+        queue.committed()
+        other = wire.connect()
+        other.send(SUBMIT_BG, b"f", b"u", b"")
+        client.send(SUBMIT_BG, b"f", b"", b"")
+
+        batch = take(queue)
+
+        assert sorted(record.handle for record in batch.stored) == sorted([b"H:localhost:8", handle])
+
+    def test_a_reservation_that_failed_is_asked_for_again(self, wire: Wire, queue: CommitQueue) -> None:
+        wire.server.begin_restoring(7)
+        wire.tick()
+        first = take(queue).reserve
+        wire.server.store_failed(CommitOutcome.NOT_STORED)
+        wire.tick()
+
+        assert take(queue).reserve == first > 7
+
+    def test_without_a_store_none_is_reserved(self) -> None:
+        wire = Wire()
+        wire.tick()
+
+        assert not wire.server.commit_queue.has_changes
+        assert wire.connect().submit(b"f") == b"H:localhost:1"
+
+    @pytest.mark.parametrize("number", [998, 999, 1000, 1001, 1999, 2000, 999_999, 1_000_000, 2**62])
+    def test_handles_end_with_their_numbers(self, number: int) -> None:
+        numbers = Numbers(0.0)
+        table = JobTable(b"H:a", numbers)
+
+        assert table.handle_of(number) == b"H:a:%d" % number
+        assert table.handle_of(number + 1) == b"H:a:%d" % (number + 1)
+
+
+class TestLongRuns:
+    def test_a_job_that_runs_for_more_than_a_second_is_marked_once(
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
+        client.send(SUBMIT_BG, b"f", b"", b"")
+        take(queue)
+        queue.committed()
+        grab(worker)
+        wire.advance(0.5)
+        assert not queue.has_changes
+
+        wire.advance(0.5)
+
+        assert [(record.number, record.started) for record in take(queue).stored] == [(1, True)]
+        queue.committed()
+        wire.advance(5)
+        assert not queue.has_changes
+
+    def test_shorter_jobs_and_foreground_jobs_are_not(
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
+        client.send(SUBMIT_BG, b"f", b"", b"")
+        take(queue)
+        queue.committed()
+        handle = grab(worker)
+        wire.advance(0.5)
+        worker.send(Command.WORK_COMPLETE, handle, b"")
+        client.submit(b"f")
+        grab(worker)
+        take(queue)
+        queue.committed()
+
+        wire.advance(5)
+
+        assert not queue.has_changes
+
+
+def test_fields_of_a_later_version_survive(wire: Wire, worker: WirePeer, queue: CommitQueue) -> None:
+    record = JobRecord(5, b"H:a:5", b"f", b"u", 1, b"w", failures=3, unknown=((200, b"later"),))
+    begin_restoring(wire, 9)
+    wire.server.restore([record])
+    wire.server.end_restoring()
+    grab(worker)
+    worker.close()
+
+    assert take(queue).stored == [record.replace(losses=1)]

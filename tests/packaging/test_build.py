@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the build makes of the source, as ``pip install`` has it made."""
+"""The build, as ``pip install`` runs it."""
 
 import os
 import shutil

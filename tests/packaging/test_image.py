@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the image and the units say of our commands is what these take."""
+"""The image and the units: their options, folders and commands are those of gearmand and gearadmin."""
 
 import json
 import re
@@ -8,33 +8,42 @@ from pathlib import Path
 import pytest
 
 from geartrain.cli import gearadmin
-from geartrain.server.config.options import OPTIONS
-from geartrain.server.config.sources import read
+from geartrain.server.config.sources import DEFAULT_FILES, read
+from geartrain.server.process.default_paths import DefaultPaths
 from geartrain.testing import run_server
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 CONTAINERFILE = (PACKAGING / "Containerfile").read_text().replace("\\\n", "")
+OPTIONS_FILE = PACKAGING / "image.toml"
 VARIABLES = re.compile(r"\b(GEARMAND_\w+)=(\S+)")
 
 
-def variables(text: str) -> dict[str, str]:
-    """Return the variables of gearmand that a file sets."""
-    return dict(VARIABLES.findall(text))
-
-
 @pytest.mark.parametrize("file", ["Containerfile", "systemd/geartrain.service"])
-def test_the_variables_are_options(file: str) -> None:
-    found = variables((PACKAGING / file).read_text())
-    known = {variable for option in OPTIONS.values() for variable in option.variables}
+def test_no_variable_is_set_that_would_win_over_a_file_of_options(file: str) -> None:
+    assert VARIABLES.findall((PACKAGING / file).read_text()) == []
 
-    assert "GEARMAND_STORE" in found
-    assert found.keys() <= known
-    options = read(["--config-file=/dev/null"], found).options
-    assert options.store == "sqlite:///var/lib/geartrain/gearmand.db"
+
+def test_jobs_are_kept_in_the_folder_that_the_packaging_makes() -> None:
+    found = re.search(r"\bSTATE_DIRECTORY=(\S+)", CONTAINERFILE)
+    assert found is not None
+    assert f"VOLUME {found[1]}\n" in CONTAINERFILE
+    # systemd sets the variable itself, to a folder below /var/lib.
+    assert "\nStateDirectory=geartrain\n" in (PACKAGING / "systemd/geartrain.service").read_text()
+
+    paths = DefaultPaths({"STATE_DIRECTORY": found[1]}, is_root=False)
+    assert paths.store_file(4730) == Path("/var/lib/geartrain/gearmand-4730.db")
 
 
 def test_draining_fits_into_the_time_before_an_engine_kills() -> None:
-    assert float(variables(CONTAINERFILE)["GEARMAND_DRAIN_TIMEOUT"]) < 10, "seconds of Docker and Podman"
+    assert read([f"--config-file={OPTIONS_FILE}"], {}).options.drain_timeout < 10, "seconds of Docker and Podman"
+
+
+def test_the_options_of_the_image_are_where_the_command_looks_for_them() -> None:
+    copied = re.search(rf"^COPY packaging/{OPTIONS_FILE.name} (\S+)$", CONTAINERFILE, re.MULTILINE)
+
+    assert copied is not None
+    assert copied[1] == DEFAULT_FILES[0]
+    assert read([f"--config-file={OPTIONS_FILE}"], {}).warnings == []
 
 
 def test_the_health_check_asks_a_server(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from geartrain.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from geartrain.protocol import ARGUMENTS, REQUEST, RESPONSE, Command, Packet, request, response
 from geartrain.protocol.reader import Reader
+from geartrain.protocol.scan import find_nul
 from geartrain.protocol.writer import Writer
 
 ON_THE_WIRE = [command for command in Command if command > Command.TEXT]
@@ -328,3 +329,11 @@ class TestReading:
         assert reader.advance()
 
         assert [reader.argument(index) for index in range(3)] == [*names, b"\0w"]
+
+
+@given(st.binary(max_size=300).map(lambda data: data.replace(b"\0", b"x")), st.integers(0, 300), st.integers(0, 300))
+def test_the_search_for_nul_does_what_find_does(data: bytes, place: int, end: int) -> None:
+    data = data[:place] + b"\0" + data[place:]
+
+    assert find_nul(data, 0, min(end, len(data))) == data.find(b"\0", 0, end)
+    assert find_nul(data, min(place + 1, len(data)), len(data)) == -1

@@ -2,29 +2,23 @@
 """Servers on real sockets, with either event loop."""
 
 import asyncio
-from collections.abc import Callable
+import functools
 
 import pytest
 
-from geartrain.server import server as server_module
+from geartrain.server import Server
 from geartrain.server.loop import new_event_loop
-from geartrain.storage import Store
-from geartrain.testing import server as testing_server
+from geartrain.testing import local_options, serve_in_thread
+from tests.server.servers import RunServer, Serve
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, new_event_loop], ids=["standard loop", "quickest loop"])
-def _either_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Let `run_server` use the standard event loop, then the one that the command uses."""
-    monkeypatch.setattr(testing_server, "new_event_loop", request.param)
-    result: Callable[[], None] = request.param
-    return result
+def serve(request: pytest.FixtureRequest) -> Serve:
+    """`serve_in_thread` on the standard event loop, then on the one that the command uses."""
+    return functools.partial(serve_in_thread, loop_factory=request.param)
 
 
 @pytest.fixture
-def serve_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[Store], None]:
-    """Return what makes servers open a store of the test's own, whatever store they are told."""
-
-    def serve_with(store: Store) -> None:
-        monkeypatch.setattr(server_module, "open_store", lambda url: store)
-
-    return serve_with
+def run_server(serve: Serve) -> RunServer:
+    """`geartrain.testing.run_server` on either event loop."""
+    return lambda **options: serve(lambda: Server(local_options(**options)))

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Access on real sockets: certificates that clients show, sockets in the file system, and rules that are replaced."""
 
-import asyncio
 import contextlib
 import dataclasses
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,11 +14,9 @@ import trustme
 from geartrain.protocol import RESPONSE, Command, Parser, request
 from geartrain.server import Endpoint, Server, ServerOptions, TLSError, Verify
 from geartrain.server.config.access import access_rules
-from geartrain.server.server import tls_context
-from geartrain.testing import run_server
-from geartrain.testing import server as testing_server
-
-pytestmark = pytest.mark.usefixtures("_either_loop")
+from geartrain.server.listen.tls import tls_context
+from geartrain.testing import RunningServer
+from tests.server.servers import RunServer, Serve
 
 KNOWN = "tlhIngan-Hol-vIjatlh"
 CREATED = (Command.JOB_CREATED,)
@@ -92,7 +87,7 @@ RULES = [
 ]
 
 
-def test_a_certificate_says_who_a_client_is(files: Files) -> None:
+def test_a_certificate_says_who_a_client_is(files: Files, run_server: RunServer) -> None:
     with run_server(
         ssl=True,
         ssl_certificate=files.server,
@@ -116,7 +111,7 @@ def test_a_certificate_says_who_a_client_is(files: Files) -> None:
                 ]
 
 
-def test_the_same_name_of_another_authority_is_nobody(files: Files) -> None:
+def test_the_same_name_of_another_authority_is_nobody(files: Files, run_server: RunServer) -> None:
     with (
         run_server(
             ssl=True,
@@ -136,10 +131,12 @@ def test_rules_by_certificate_need_certificates(files: Files, options: dict[str,
     chosen = ServerOptions(access=access_rules(RULES), ssl_certificate=files.server, **options)  # type: ignore[arg-type]
 
     with pytest.raises(TLSError, match="rules of access by certificate need --ssl-verify=optional or required"):
-        tls_context(chosen)
+        tls_context(chosen, chosen.access)
 
 
-def test_a_socket_in_the_file_system_is_local_and_a_token_is_asked_for_where_it_is_needed(tmp_path: Path) -> None:
+def test_a_socket_in_the_file_system_is_local_and_a_token_is_asked_for_where_it_is_needed(
+    tmp_path: Path, run_server: RunServer
+) -> None:
     path = str(tmp_path / "s")
     rules = access_rules([{"address": "local", "functions": "a", "may": "submit"}, {"token": KNOWN, "may": "submit"}])
     with run_server(access=rules, listen=(Endpoint(path=path),)), socket.socket(socket.AF_UNIX) as wire:
@@ -150,7 +147,7 @@ def test_a_socket_in_the_file_system_is_local_and_a_token_is_asked_for_where_it_
         assert submit(wire, b"b") == CREATED
 
 
-def test_who_guesses_tokens_is_disconnected() -> None:
+def test_who_guesses_tokens_is_disconnected(run_server: RunServer) -> None:
     rules = access_rules([{"token": KNOWN, "may": "submit"}])
     with run_server(access=rules) as server, socket.create_connection((server.host, server.port), 20) as wire:
         guesses = [request(Command.OPTION_REQ, b"token=%032d" % number) for number in range(3)]
@@ -159,35 +156,8 @@ def test_who_guesses_tokens_is_disconnected() -> None:
         assert wire.recv(100) == b""
 
 
-@contextlib.contextmanager
-def changeable_server(options: ServerOptions) -> Iterator[tuple[int, Callable[[ServerOptions], None]]]:
-    """Run a server, and give its port and what has it reload."""
-    started: Future[tuple[Server, asyncio.AbstractEventLoop]] = Future()
-
-    async def serve() -> None:
-        async with Server(options) as server:
-            started.set_result((server, asyncio.get_running_loop()))
-            await server.serve_until_stopped()
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=testing_server.new_event_loop) as runner:  # type: ignore[attr-defined]  # a fixture puts it there
-            runner.run(serve())
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    server, loop = started.result(20)
-
-    def reload(changed: ServerOptions) -> None:
-        async def do() -> None:
-            server.reload(changed)
-
-        asyncio.run_coroutine_threadsafe(do(), loop).result(20)
-
-    try:
-        yield server.addresses[0].port or 0, reload
-    finally:
-        loop.call_soon_threadsafe(server.stop)
-        thread.join(20)
+def reload(running: RunningServer, options: ServerOptions) -> None:
+    running.call(lambda server: server.reload(options))
 
 
 class TestReload:
@@ -205,38 +175,38 @@ class TestReload:
         )
 
     def test_rules_are_for_those_who_are_here_and_certificates_for_those_who_come(
-        self, files: Files, options: ServerOptions
+        self, files: Files, options: ServerOptions, serve: Serve
     ) -> None:
-        with changeable_server(options) as (port, reload), files.connect(port, files.by_dns) as wire:
+        with serve(lambda: Server(options)) as server, files.connect(server.port, files.by_dns) as wire:
             assert submit(wire, b"web") == CREATED
 
             renewed = files.issue("renewed", "localhost")
             rules = access_rules([{"certificate": "web-1.*", "functions": "shop", "may": "submit"}])
-            reload(dataclasses.replace(options, ssl_certificate=renewed, access=rules))
+            reload(server, dataclasses.replace(options, ssl_certificate=renewed, access=rules))
 
             assert submit(wire, b"web") == REFUSED
             assert submit(wire, b"shop") == CREATED
-            with files.connect(port, files.by_dns) as newcomer:
+            with files.connect(server.port, files.by_dns) as newcomer:
                 assert submit(newcomer, b"shop") == CREATED
                 assert newcomer.getpeercert(binary_form=True) != wire.getpeercert(binary_form=True)
 
-    def test_what_cannot_be_read_changes_nothing(self, files: Files, options: ServerOptions) -> None:
-        with changeable_server(options) as (port, reload), files.connect(port, files.by_dns) as wire:
+    def test_what_cannot_be_read_changes_nothing(self, files: Files, options: ServerOptions, serve: Serve) -> None:
+        with serve(lambda: Server(options)) as server, files.connect(server.port, files.by_dns) as wire:
             with pytest.raises(TLSError, match="/missing: No such file"):
-                reload(dataclasses.replace(options, ssl_certificate="/missing", access=None, max_connections=1))
+                reload(server, dataclasses.replace(options, ssl_certificate="/missing", access=None, max_connections=1))
 
             assert submit(wire, b"other") == REFUSED
-            with files.connect(port, files.by_dns) as newcomer:
+            with files.connect(server.port, files.by_dns) as newcomer:
                 assert submit(newcomer, b"web") == CREATED
 
-    def test_limits_change(self, files: Files, options: ServerOptions) -> None:
-        with changeable_server(options) as (port, reload), files.connect(port, files.by_dns) as wire:
-            reload(dataclasses.replace(options, max_connections_per_address=1, max_packet_size=100, port=1))
+    def test_limits_change(self, files: Files, options: ServerOptions, serve: Serve) -> None:
+        with serve(lambda: Server(options)) as server, files.connect(server.port, files.by_dns) as wire:
+            reload(server, dataclasses.replace(options, max_connections_per_address=1, max_packet_size=100, port=1))
 
-            with files.connect(port, files.by_dns) as guest:
+            with files.connect(server.port, files.by_dns) as guest:
                 assert submit(guest, b"web") == (Command.ERROR, b"TOO_MANY_CONNECTIONS")
             assert submit(wire, b"web") == CREATED
-            reload(dataclasses.replace(options, max_packet_size=100))
-            with files.connect(port, files.by_dns) as newcomer:
+            reload(server, dataclasses.replace(options, max_packet_size=100))
+            with files.connect(server.port, files.by_dns) as newcomer:
                 (answer,) = ask(newcomer, request(Command.ECHO_REQ, bytes(101)))
                 assert answer[1] == b"ARGUMENT_TOO_LARGE"

@@ -5,11 +5,11 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import socket
 import struct
 import sys
 import threading
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,12 +17,11 @@ import pytest
 
 from geartrain.protocol import Command, Packet, Parser, request
 from geartrain.protocol.packets import RESPONSE
+from geartrain.reactor.connection import Connection
 from geartrain.server import BindError, Endpoint, Server, ServerOptions
-from geartrain.server.connection import Connection
 from geartrain.server.loop import new_event_loop
-from geartrain.testing import RunningServer, run_server
-
-pytestmark = pytest.mark.usefixtures("_either_loop")
+from geartrain.testing import RunningServer
+from tests.server.servers import RunServer
 
 
 class Wire:
@@ -57,7 +56,7 @@ class Wire:
 
 
 @pytest.fixture
-def server() -> Iterator[RunningServer]:
+def server(run_server: RunServer) -> Iterator[RunningServer]:
     with run_server() as running:
         yield running
 
@@ -92,7 +91,7 @@ def test_pipelined_lines_are_answered_in_one_write(server: RunningServer) -> Non
 
 
 def test_many_long_lists_in_one_breath_hold_up_nobody(server: RunningServer) -> None:
-    """A thousand lists of a thousand functions took a second and more, in which nobody else was heard."""
+    """A thousand lists of a thousand functions took a second and more, in which no other peer was answered."""
     with Wire(server) as wire, Wire(server) as other:
         wire.send(b"".join(b"create function %d\n" % number for number in range(1000)))
         wire.send(b"status\n" * 1000)
@@ -160,7 +159,7 @@ def test_large_packets_pass(server: RunningServer) -> None:
         assert wire.ask(request(Command.ECHO_REQ, workload)) == (Command.ECHO_RES, [workload])
 
 
-def test_a_packet_above_the_limit_is_refused_by_its_header() -> None:
+def test_a_packet_above_the_limit_is_refused_by_its_header(run_server: RunServer) -> None:
     with run_server(max_packet_size=1000) as server, Wire(server) as wire:
         assert wire.ask(request(Command.ECHO_REQ, bytes(1000))) == (Command.ECHO_RES, [bytes(1000)])
 
@@ -200,7 +199,9 @@ def test_a_peer_that_reads_again_gets_everything(server: RunningServer) -> None:
     assert replies == [(Command.ECHO_RES, [bytes(1 << 20)])] * 40
 
 
-def test_a_peer_that_does_not_read_what_others_send_it_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_peer_that_does_not_read_what_others_send_it_is_dropped(
+    caplog: pytest.LogCaptureFixture, run_server: RunServer
+) -> None:
     with run_server(max_unsent=1 << 20) as server, Wire(server) as client, Wire(server) as worker:
         created = client.ask(request(Command.SUBMIT_JOB, b"f", b"", b""))
         assert created is not None
@@ -212,7 +213,9 @@ def test_a_peer_that_does_not_read_what_others_send_it_is_dropped(caplog: pytest
     assert "more than 1048576 bytes wait for it" in caplog.text
 
 
-def test_a_packet_that_a_peer_is_to_get_a_thousand_times_is_not_put_together(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_packet_that_a_peer_is_to_get_a_thousand_times_is_not_put_together(
+    caplog: pytest.LogCaptureFixture, run_server: RunServer
+) -> None:
     """A thousand submissions of one job and a large result would be more than the machine has."""
     times, size = 1000, 64 << 20
     with run_server() as server, Wire(server) as client, Wire(server) as worker:
@@ -239,11 +242,13 @@ def test_a_lost_connection_gives_its_job_back(server: RunningServer) -> None:
         assert second.receive() == (Command.NOOP, [])
 
 
-def test_the_job_of_a_refused_worker_does_not_wait_for_its_connection_to_end(
-    server: RunningServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("geartrain.server.connection.LINGER", 3600.0)
-    with Wire(server) as client, Wire(server) as refused, Wire(server) as other:
+def test_the_job_of_a_refused_worker_does_not_wait_for_its_connection_to_end(run_server: RunServer) -> None:
+    with (
+        run_server(linger_timeout=3600.0) as server,
+        Wire(server) as client,
+        Wire(server) as refused,
+        Wire(server) as other,
+    ):
         client.ask(request(Command.SUBMIT_JOB_BG, b"f", b"", b""))
         refused.ask(request(Command.CAN_DO, b"f"), request(Command.GRAB_JOB))
         other.ask(request(Command.CAN_DO, b"f"), request(Command.PRE_SLEEP), request(Command.ECHO_REQ, b""))
@@ -253,7 +258,7 @@ def test_the_job_of_a_refused_worker_does_not_wait_for_its_connection_to_end(
         assert other.receive() == (Command.NOOP, [])
 
 
-def test_what_waits_for_time_is_done_in_time() -> None:
+def test_what_waits_for_time_is_done_in_time(run_server: RunServer) -> None:
     with run_server(rearm_after=0.05) as server, Wire(server) as client, Wire(server) as mute, Wire(server) as able:
         for worker in (mute, able):
             worker.ask(request(Command.CAN_DO, b"f"), request(Command.PRE_SLEEP), request(Command.ECHO_REQ, b""))
@@ -263,33 +268,30 @@ def test_what_waits_for_time_is_done_in_time() -> None:
         assert able.receive() == (Command.NOOP, [])  # because the other one does not answer
 
 
-def test_ended_connections_leave_nothing_behind(
-    server: RunningServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_ended_connections_leave_nothing_behind(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
     """The command does not look for old garbage, so connections must not be part of cycles."""
-    made: list[weakref.ref[Connection]] = []
-
-    class Watched(Connection):
-        __slots__ = ("__weakref__",)
-
-        def data_received(self, data: bytes) -> None:
-            made.append(weakref.ref(self))
-            super().data_received(data)
-
-    monkeypatch.setattr("geartrain.server.server.Connection", Watched)
     caplog.set_level(logging.INFO, "geartrain.server")
+    gc.collect()
     gc.disable()
     try:
-        with Wire(server) as wire, Wire(server) as other:
-            wire.ask(request(Command.CAN_DO, b"f"), request(Command.ECHO_REQ, b""))
-            wire.socket.close()
-            while "Disconnected" not in caplog.text or made[0]() is not None:
+        with Wire(server) as other:
+            other.ask(request(Command.ECHO_REQ, b""))
+            before = connections()
+            with Wire(server) as wire:
+                wire.ask(request(Command.CAN_DO, b"f"), request(Command.ECHO_REQ, b""))
+                assert connections() == before + 1
+            while "Disconnected" not in caplog.text or connections() > before:
                 other.ask(request(Command.ECHO_REQ, b""))
     finally:
         gc.enable()
 
 
-def test_workers_shows_whence_a_peer_comes() -> None:
+def connections() -> int:
+    """Return how many connections the servers of this process have, or would have to be collected."""
+    return sum(type(found) is Connection for found in gc.get_objects())
+
+
+def test_workers_shows_whence_a_peer_comes(run_server: RunServer) -> None:
     with run_server(listen=(Endpoint("::1"),)) as server, Wire(server) as wire:
         wire.send(b"workers\n")
 
@@ -297,7 +299,7 @@ def test_workers_shows_whence_a_peer_comes() -> None:
         assert server.address == f"[::1]:{server.port}"
 
 
-def test_a_unix_socket_is_as_good(tmp_path: Path) -> None:
+def test_a_unix_socket_is_as_good(tmp_path: Path, run_server: RunServer) -> None:
     path = tmp_path / "gearmand.sock"
     with run_server(listen=(Endpoint(path=str(path)),)), socket.socket(socket.AF_UNIX) as wire:
         wire.connect(str(path))
@@ -307,7 +309,7 @@ def test_a_unix_socket_is_as_good(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_several_endpoints_share_a_free_port(tmp_path: Path) -> None:
+def test_several_endpoints_share_a_free_port(tmp_path: Path, run_server: RunServer) -> None:
     endpoints = (Endpoint(path=str(tmp_path / "s")), Endpoint("127.0.0.1"), Endpoint("::1"))
     with run_server(listen=endpoints, port=0), run_server(port=0) as other:
         assert other.port
@@ -319,7 +321,7 @@ def test_several_endpoints_share_a_free_port(tmp_path: Path) -> None:
                 assert wire.recv(100) == b"OK 0.1.0\n"
 
 
-def test_a_port_in_use_is_an_error(server: RunningServer) -> None:
+def test_a_port_in_use_is_an_error(server: RunningServer, run_server: RunServer) -> None:
     with pytest.raises(BindError, match=f"127.0.0.1, port {server.port}: Address already in use"):
         run_server(port=server.port, bind_timeout=0).__enter__()
 
@@ -328,21 +330,21 @@ def test_a_port_in_use_is_an_error(server: RunningServer) -> None:
     ("endpoint", "message"),
     [
         (Endpoint("nobody.invalid"), "nobody.invalid, port 0: "),
-        (Endpoint("a..b"), "a..b, port 0: that is no name of a host"),
+        (Endpoint("a..b"), "a..b, port 0: this is not a valid host name"),
         (Endpoint("192.0.2.1", 4731), "192.0.2.1:4731: Cannot assign requested address"),
         (Endpoint(path="/missing/s"), "unix:/missing/s: No such file or directory"),
         (Endpoint(path="/" + "s" * 200), "path too long"),
     ],
 )
 def test_what_cannot_be_listened_on_is_named_and_nothing_is_left(
-    endpoint: Endpoint, message: str, tmp_path: Path
+    endpoint: Endpoint, message: str, tmp_path: Path, run_server: RunServer
 ) -> None:
     with pytest.raises(BindError, match=message):
         run_server(listen=(Endpoint(path=str(tmp_path / "s")), endpoint)).__enter__()
     assert not (tmp_path / "s").exists()
 
 
-def test_a_port_that_becomes_free_is_taken(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_port_that_becomes_free_is_taken(caplog: pytest.LogCaptureFixture, run_server: RunServer) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -363,7 +365,7 @@ def test_a_port_that_becomes_free_is_taken(caplog: pytest.LogCaptureFixture) -> 
 
 
 @pytest.mark.parametrize("how", [b"shutdown", b"shutdown graceful"])
-def test_a_local_peer_may_stop_the_server_if_that_is_allowed(how: bytes) -> None:
+def test_a_local_peer_may_stop_the_server_if_that_is_allowed(how: bytes, run_server: RunServer) -> None:
     with run_server(allow_shutdown=True) as server, Wire(server) as wire:
         wire.send(how + b"\n")
 
@@ -371,7 +373,7 @@ def test_a_local_peer_may_stop_the_server_if_that_is_allowed(how: bytes) -> None
         assert wire.socket.recv(100) == b""
 
 
-def test_a_graceful_stop_waits_for_the_last_job() -> None:
+def test_a_graceful_stop_waits_for_the_last_job(run_server: RunServer) -> None:
     with run_server(allow_shutdown=True) as server, Wire(server) as client, Wire(server) as worker:
         client.ask(request(Command.SUBMIT_JOB, b"f", b"", b"1"))
         client.send(b"shutdown graceful\n")
@@ -390,7 +392,7 @@ def test_a_graceful_stop_waits_for_the_last_job() -> None:
         assert client.receive() is None
 
 
-def test_stopping_sends_what_was_written_and_does_not_wait_for_peers_that_do_not_read() -> None:
+def test_stopping_sends_what_was_written_and_does_not_wait_for_peers_that_do_not_read(run_server: RunServer) -> None:
     with contextlib.ExitStack() as running:
         server = running.enter_context(run_server())
         with Wire(server) as reader, Wire(server) as stuck:
@@ -406,23 +408,25 @@ def test_stopping_sends_what_was_written_and_does_not_wait_for_peers_that_do_not
             stopped.join()
 
 
-def test_accepted_sockets_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-
-    class Looking(Connection):
-        __slots__ = ()
-
-        def connection_made(self, transport: object) -> None:
-            super().connection_made(transport)  # type: ignore[arg-type]  # asyncio's, whatever its name
-            found = self.transport.get_extra_info("socket")
-            seen.append(found.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-            seen.append(found.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
-            for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT):
-                seen.append(found.getsockopt(socket.IPPROTO_TCP, name))  # noqa: PERF401  # one list of all
-
-    monkeypatch.setattr("geartrain.server.server.Connection", Looking)
+def test_accepted_sockets_are_watched(run_server: RunServer) -> None:
     with run_server(keepalive_interval=7) as server, Wire(server) as wire:
-        wire.ask(request(Command.ECHO_REQ, b""))
+        wire.send(b"workers\n")
+        descriptor = int(wire.socket.recv(65535).partition(b" ")[0])
+        with socket.socket(fileno=os.dup(descriptor)) as accepted:  # the server is in this process
+            assert accepted.getpeername() == wire.socket.getsockname()
+            seen = [
+                accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
+                accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                *(
+                    accepted.getsockopt(socket.IPPROTO_TCP, name)
+                    for name in (
+                        socket.TCP_KEEPIDLE,
+                        socket.TCP_KEEPINTVL,
+                        socket.TCP_KEEPCNT,
+                        socket.TCP_USER_TIMEOUT,
+                    )
+                ),
+            ]
 
     assert seen == [1, 1, 60, 7, 4, 120_000]
 

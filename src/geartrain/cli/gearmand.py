@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 """``gearmand``: the job server as a process.
 
-What happens in which order matters, because a server may start as root to become somebody else::
+The order of the steps matters, because a server may start as root and switch to another user::
 
-    options → file descriptors → to the background → log → pid file        still as whoever called
-            → certificates → ports                                         all that may need root's rights
-            → user                                                         given up for good
+    options → file descriptors → background → log → pid file        as the user who called it
+            → certificates → ports                                  the last steps that may need root's rights
+            → user                                                  those rights are given up for good
             → accepting → "ready" to the caller
 
-So ports below 1024, sockets in folders of root and keys that only root can read work together with ``--user``. Whatever
-fails before the end fails for the caller to see: a line on its standard error output, and exit code 1.
+So ports below 1024, sockets in folders of root and keys that only root can read work together with ``--user``. An error
+in any step reaches the caller: a line on its standard error output, and exit status 1.
 """
 
 import asyncio
@@ -29,29 +29,33 @@ from geartrain.cli import store
 from geartrain.core import IS_COMPILED
 from geartrain.errors import GeartrainError
 from geartrain.server import Server
-from geartrain.server.config.options import GearmandOptions
+from geartrain.server.config.help import help_text
 from geartrain.server.config.sources import Invocation, read
-from geartrain.server.config.usage import usage
-from geartrain.server.daemon import detach
-from geartrain.server.logs import Level, LogSetup
+from geartrain.server.levels import Level
+from geartrain.server.listen.tls import tls_context
 from geartrain.server.loop import new_event_loop
-from geartrain.server.pidfile import PidFile
-from geartrain.server.places import default_log_file, default_pid_file, default_store_file, make_room
-from geartrain.server.process import ProcessError, allow_descriptors, become, check_may_become, ids_of
-from geartrain.server.reloader import Reloader
-from geartrain.server.server import tls_context
-from geartrain.server.supervision import Supervisor, inherited_sockets
+from geartrain.server.options import GearmandOptions
+from geartrain.server.process.daemonize import daemonize
+from geartrain.server.process.default_paths import DefaultPaths, make_folder
+from geartrain.server.process.logs import LogSetup
+from geartrain.server.process.pidfile import PidFile
+from geartrain.server.process.privileges import (
+    ProcessError,
+    allow_descriptors,
+    check_may_switch_to,
+    ids_of,
+    switch_to,
+)
+from geartrain.server.process.reload import Reloader
+from geartrain.server.process.systemd import Notifier, inherited_sockets
 
 __all__ = ["main"]
 
 log = logging.getLogger("geartrain.server")
 
-# Seconds that stopping takes at most when draining is over: for the store, and for what is on its way to peers.
-_LAST_STEPS = 35.0
-
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code; ``words`` are those behind its name."""
+    """Run the command and return its exit status; ``words`` are those behind its name."""
     program = sys.argv[0]
     words = sys.argv[1:] if words is None else words
     if words[:1] == ["store"]:
@@ -60,7 +64,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         invocation = read_again()
         if invocation.command == "help":
-            print(usage(), end="")
+            print(help_text(), end="")
         elif invocation.command == "version":
             print(f"\ngearmand {__version__} - Geartrain\n{_build()}")
         else:
@@ -77,54 +81,55 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _build() -> str:
-    """Return what whoever asks for help would be asked first."""
+    """Return the first facts that a report of a bug needs."""
     how = "compiled" if IS_COMPILED else "interpreted"
     return f"{how}, {platform.python_implementation()} {platform.python_version()}"
 
 
 def _check(options: GearmandOptions) -> None:
-    """Raise what the start would raise, as far as it can be known without starting."""
+    """Raise the errors that the start would raise, as far as they can be found without starting."""
     if options.user is not None:
-        check_may_become(options.user)
-    tls_context(options)
+        check_may_switch_to(options.user, os.geteuid())
+    tls_context(options, options.access)
 
 
 def _run(invocation: Invocation, program: str, read_again: Callable[[], Invocation]) -> None:
     """Serve until a signal or a text command ends it."""
     options = invocation.options
     owner = ids_of(options.user) if options.user is not None else None
-    supervisor = Supervisor(os.environ)
+    notifier = Notifier(os.environ)
     sockets = inherited_sockets(os.environ)
     allow_descriptors(options.file_descriptors)
-    serves = detach() if options.daemon else _do_nothing
+    notify_parent = daemonize() if options.daemon else _do_nothing
+    paths = DefaultPaths.of_process()
     with contextlib.ExitStack() as stack:
-        log_setup = _start_log(options, owner, program)
+        log_setup = _start_log(options, paths, owner, program)
         stack.callback(log_setup.stop)
         for warning in invocation.warnings:
             log.warning("%s", warning)
         if options.user is not None and options.store is None:
-            make_room(default_store_file(os.environ, options.port), owner)
-        pid_file = _pid_file(options, owner)
+            make_folder(paths.store_file(options.port), owner)
+        pid_file = _pid_file(options, paths, owner)
         try:
             if pid_file is not None:
                 stack.enter_context(PidFile(pid_file))
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 server = Server(options, sockets=sockets)
                 reloader = Reloader(server, log_setup, invocation, read_again)
-                is_stuck = runner.run(_serve(server, options, reloader, supervisor, serves))
+                is_stuck = runner.run(_serve(server, options, reloader, notifier, notify_parent))
         except GeartrainError as error:
-            if log_setup.is_file:  # on standard error output it would be said twice
+            if log_setup.is_file:  # on standard error output it would be there twice
                 log.log(Level.FATAL, "%s", error)
             raise
     if is_stuck:
-        os._exit(1)  # an exit in good form would wait for the thread that waits for the store
+        os._exit(1)  # a normal exit would wait for the thread that waits for the store
 
 
-def _start_log(options: GearmandOptions, owner: tuple[int, int] | None, program: str) -> LogSetup:
-    """Begin to log. If a file cannot be opened, standard error output has to do; a daemon has none."""
+def _start_log(options: GearmandOptions, paths: DefaultPaths, owner: tuple[int, int] | None, program: str) -> LogSetup:
+    """Set up the log. If its file cannot be opened, it goes to standard error output, which a daemon does not have."""
     destination = options.log_file or "stderr"
     if options.log_file is None and options.daemon:
-        destination = make_room(default_log_file(os.environ), owner)
+        destination = make_folder(paths.log_file(), owner)
     setup = LogSetup(
         destination, level=options.verbose, format=options.log_format, to_syslog=options.syslog, owner=owner
     )
@@ -135,26 +140,30 @@ def _start_log(options: GearmandOptions, owner: tuple[int, int] | None, program:
         if options.daemon:
             raise ProcessError(problem) from error
         print(f"{program}: {problem}; logging to stderr", file=sys.stderr)
-        return _start_log(dataclasses.replace(options, log_file="stderr"), owner, program)
+        return _start_log(dataclasses.replace(options, log_file="stderr"), paths, owner, program)
     return setup
 
 
-def _pid_file(options: GearmandOptions, owner: tuple[int, int] | None) -> str | None:
+def _pid_file(options: GearmandOptions, paths: DefaultPaths, owner: tuple[int, int] | None) -> str | None:
     if options.pid_file is None and options.daemon:
-        return make_room(default_pid_file(os.environ, options.port), owner)
+        return make_folder(paths.pid_file(options.port), owner)
     return options.pid_file
 
 
 async def _serve(
-    server: Server, options: GearmandOptions, reloader: Reloader, supervisor: Supervisor, serves: Callable[[], None]
+    server: Server,
+    options: GearmandOptions,
+    reloader: Reloader,
+    notifier: Notifier,
+    notify_parent: Callable[[], None],
 ) -> bool:
-    """Serve to the end. Return whether a thread is left that waits for the store."""
+    """Serve to the end. Return whether a thread still waits for the store."""
     loop = asyncio.get_running_loop()
     start = loop.create_task(_start(server, options))
 
     def drain() -> None:
         if start.done():
-            supervisor.stopping("Waiting for jobs that run", options.drain_timeout + _LAST_STEPS)
+            notifier.stopping("Waiting for jobs that run", _longest_stop(options))
             server.drain()
         else:
             start.cancel()
@@ -166,10 +175,10 @@ async def _serve(
             start.cancel()
 
     def reload() -> None:
-        supervisor.reloading()
+        notifier.reloading()
         reloader.reload()
         if start.done():
-            supervisor.ready(_status(server))
+            notifier.ready(_status(server))
 
     for number, act in (
         (signal.SIGTERM, drain),
@@ -185,11 +194,21 @@ async def _serve(
         return False
     reloader.begin()
     _calm_collector()
-    serves()
-    supervisor.ready(_status(server))
-    supervisor.watch()
+    await server.check()
+    notify_parent()
+    notifier.ready(_status(server))
+    watchdog = loop.create_task(notifier.watch(server.check))
     await server.serve_until_stopped()
+    watchdog.cancel()
     return server.is_stuck
+
+
+def _longest_stop(options: GearmandOptions) -> float:
+    """Return the seconds that stopping takes at most, with a few to spare."""
+    return options.drain_timeout + options.store_close_timeout + options.flush_timeout + _SPARE
+
+
+_SPARE = 4.0  # seconds
 
 
 def _status(server: Server) -> str:
@@ -200,7 +219,7 @@ async def _start(server: Server, options: GearmandOptions) -> None:
     await server.bind()
     try:
         if options.user is not None:
-            become(options.user)
+            switch_to(options.user)
         await server.start()
     except BaseException:
         await server.close()
@@ -210,9 +229,9 @@ async def _start(server: Server, options: GearmandOptions) -> None:
 def _calm_collector() -> None:
     """Keep the collector of cyclic garbage from stopping the server.
 
-    There are no cycles in core, and connections leave none, so all that there is to find is young. A collection of the
-    oldest generation would look at every queued job, half a second for a million of them, and find nothing; it comes
-    after a million of the younger ones, which is never. Those look at 100,000 new objects at most, some milliseconds.
+    There are no cycles in the core, and connections leave none, so any garbage is young. A collection of the oldest
+    generation would look at every queued job, half a second for a million of them, and find nothing; it comes after a
+    million of the younger ones, which is never. Those look at 100,000 new objects at most, some milliseconds.
     """
     gc.collect()
     gc.freeze()
@@ -222,7 +241,7 @@ def _calm_collector() -> None:
 
 
 def _do_nothing() -> None:
-    """There is nobody to be told."""
+    """There is no parent to notify."""
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from geartrain.cli.output import give_up_stdout
 from geartrain.cli.store_report import as_json, as_text
 from geartrain.errors import GeartrainError
 from geartrain.jobrecord import JobRecord
-from geartrain.server.config.options import GearmandOptions
+from geartrain.server.options import GearmandOptions
 from geartrain.storage import Opened, Store, StoreError, open_store
 from geartrain.storage.gearmand import open_queue
 from geartrain.storage.intake import Intake, bring_in

@@ -28,13 +28,14 @@ class TurnClock:
         now: Monotonic seconds.
     """
 
-    __slots__ = ("_monotonic", "_time", "_wall", "now")
+    __slots__ = ("_monotonic", "_time", "_wall", "_wall_ms", "now")
 
     def __init__(self, clock: Clock) -> None:
         self._monotonic: Callable[[], float] = clock.monotonic
         self._time: Callable[[], float] = clock.time
         self.now = clock.monotonic()
         self._wall = -1.0
+        self._wall_ms: i64 = 0
 
     def begin_turn(self) -> None:
         """Read the clock."""
@@ -45,8 +46,11 @@ class TurnClock:
         """Return seconds since the epoch, read once in each turn in which they are asked for."""
         if self._wall < 0.0:
             self._wall = self._time()
+            self._wall_ms = i64(int(self._wall * 1000.0))
         return self._wall
 
     def wall_ms(self) -> i64:
         """Return milliseconds since the epoch."""
-        return i64(int(self.wall() * 1000.0))
+        if self._wall < 0.0:
+            self.wall()
+        return self._wall_ms

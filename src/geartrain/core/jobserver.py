@@ -292,16 +292,16 @@ class JobServer:
             return 0.0
         return None if timers.earliest == NEVER else max(timers.earliest - now, 0.0)
 
-    def take_dirty(self) -> list[Peer]:
+    def take_dirty(self) -> list[Recipient]:
         """Return the peers that have something to send, or are to be closed, since the last call."""
-        dirty: list[Peer] = []
-        for peer in self._dirty:
-            assert isinstance(peer, Peer), "the core has no other recipients"
-            peer.is_dirty = False
-            if self.is_draining and not peer.is_busy and not peer.awaited:
-                peer.closing = True  # it has nothing to do with a job that runs
-            dirty.append(peer)
+        dirty = self._dirty[:]
         self._dirty.clear()
+        for peer in dirty:
+            peer.is_dirty = False
+        if self.is_draining:
+            for peer in dirty:
+                if isinstance(peer, Peer) and not peer.is_busy and not peer.awaited:
+                    peer.closing = True  # it has nothing to do with a job that runs
         return dirty
 
     def change_options(self, options: JobServerOptions) -> None:

@@ -67,7 +67,7 @@ class JobTable:
         """Return a new job with the next number."""
         number = self._numbers.take()
         job = Job(number, self.handle_of(number), queue, unique, workload, priority)
-        if reducer:
+        if len(reducer):
             job.details = JobDetails(reducer)
         self._enter(job)
         return job
@@ -100,7 +100,7 @@ class JobTable:
         self._by_handle[job.handle] = job
         self.held += len(job.workload)
         unique = job.unique
-        if unique:
+        if len(unique):
             if unique != BY_WORKLOAD:
                 self._by_unique.add(unique, job)
             elif job.workload:
@@ -112,7 +112,7 @@ class JobTable:
         del self._by_handle[job.handle]
         self.held -= len(job.workload)
         unique = job.unique
-        if unique:
+        if len(unique):
             if unique != BY_WORKLOAD:
                 self._by_unique.remove(unique, job)
             elif job.workload:

@@ -142,7 +142,10 @@ class Lifecycle:
         job = self._jobs.create(queue, unique, workload, priority, reducer)
         job.created_at = self._clock.wall_ms()
         queue.stats.submitted += 1
-        self._wait(job, float(run_at))
+        if run_at:
+            self._wait(job, float(run_at))
+        else:
+            self._enqueue(job, _ENQUEUE, first=False)
         return job
 
     def restore(self, queue: FunctionQueue, record: JobRecord) -> Job:

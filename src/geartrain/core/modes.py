@@ -11,11 +11,14 @@ from geartrain.core.replies import Replies
 from geartrain.core.state import Peer
 from geartrain.protocol.commands import Command
 from geartrain.protocol.reader import Reader
+from geartrain.records import Priority
 
 __all__ = ["Draining", "Mode", "Open", "Restoring", "Restricted"]
 
 _SUBMIT_JOB: Final = int(Command.SUBMIT_JOB)
 _SUBMIT_JOB_BG: Final = int(Command.SUBMIT_JOB_BG)
+_NORMAL: Final = int(Priority.NORMAL)
+_EMPTY: Final = b""
 _REDUCE: Final = frozenset((int(Command.SUBMIT_REDUCE_JOB), int(Command.SUBMIT_REDUCE_JOB_BACKGROUND)))
 
 
@@ -46,9 +49,9 @@ class Open(Mode):
         """Handle a packet that submits."""
         command = reader.command
         if command == _SUBMIT_JOB:
-            self._commands.submit(peer, reader)
+            self._commands.accept(peer, reader.first(), reader.second(), reader.third(), _NORMAL, False, _EMPTY, 0)
         elif command == _SUBMIT_JOB_BG:
-            self._commands.submit_background(peer, reader)
+            self._commands.accept(peer, reader.first(), reader.second(), reader.third(), _NORMAL, True, _EMPTY, 0)
         else:
             self._handlers[command](peer, reader)
 

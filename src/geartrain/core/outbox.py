@@ -42,8 +42,12 @@ class Outlet:
     def __init__(self) -> None:
         self.is_slow = False
 
-    def write(self, segments: list[bytes]) -> None:
+    def write(self, data: bytes) -> None:
         """Send bytes."""
+        raise AssertionError("each kind of connection has its own")
+
+    def write_all(self, segments: list[bytes]) -> None:
+        """Send bytes that are not joined."""
         raise AssertionError("each kind of connection has its own")
 
     def unsent(self) -> int:
@@ -95,6 +99,11 @@ class _Segments:
 
     def size(self) -> i64:
         return self._length + self.writer.size()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all bytes are in the writer."""
+        return self._length == 0
 
     def share(self, data: bytes) -> None:
         written = self.writer.take()
@@ -203,6 +212,16 @@ class Outbox:
     def exceeds(self, most: i64) -> bool:
         """Tell whether more than ``most`` bytes are to be sent; one packet alone is never too much."""
         return self._packets > 1 and self._next.size() > most
+
+    def flush(self, outlet: Outlet) -> None:
+        """Write what is to be sent now."""
+        self._packets = 0
+        segments = self._next
+        if segments.is_plain:
+            if segments.writer.size():
+                outlet.write(segments.writer.take())
+        else:
+            outlet.write_all(segments.take())
 
     def take(self) -> list[bytes]:
         """Return what is to be sent now, in order, and forget it."""

@@ -525,7 +525,7 @@ class Peer(Recipient):
         if self.current is not job:
             assert running is not None, "it runs the job"
             del running[job.handle]
-        elif running:
+        elif running is not None and len(running):
             self.current = running.pop(next(iter(running)))
         else:
             self.current = None

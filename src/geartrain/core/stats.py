@@ -111,6 +111,8 @@ class Histogram:
         """Return a duration that the given share of all durations does not exceed, as exactly as the ranges are."""
         counts = self.counts()
         wanted = share * sum(counts)
+        if not wanted:
+            return 0.0
         for bound, count in zip(BOUNDS, counts, strict=False):
             wanted -= count
             if wanted <= 0:

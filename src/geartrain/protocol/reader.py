@@ -167,6 +167,18 @@ class Reader:
         body = self._data[self._start : self._end]
         return body + b"\0" if self._is_short else body
 
+    def first(self) -> bytes:
+        """Return the first of several arguments."""
+        return self._data[self._start : self._first]
+
+    def second(self) -> bytes:
+        """Return the second of more than two arguments."""
+        return self._data[self._first + 1 : self._second]
+
+    def third(self) -> bytes:
+        """Return the last of three arguments."""
+        return self._data[self._second + 1 : self._end]
+
     def argument(self, index: i64) -> bytes:
         """Return an argument of the current packet, counted from 0; one of the first four, or the last of five."""
         start: i64 = self._start

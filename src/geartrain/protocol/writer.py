@@ -47,8 +47,12 @@ class Writer:
 
     def packet(self, command: i32, body: bytes) -> None:
         """Write a packet with one argument, or with several that are joined already."""
-        self.header(command, len(body))
-        self._buffer.write(body)
+        buffer = self._buffer
+        length: i64 = len(body)
+        write_i32_be(buffer, i32(_MAGIC))
+        write_i32_be(buffer, command)
+        write_i32_be(buffer, i32(length if length <= _SIGNED else length - _UNSIGNED))
+        buffer.write(body)
 
     def argument(self, data: bytes) -> None:
         """Write an argument and the NUL byte behind it."""

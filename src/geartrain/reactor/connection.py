@@ -93,6 +93,7 @@ class Connection(Outlet):
         "_remote",
         "_settings",
         "_transport",
+        "_write",
         "peer",
     )
 
@@ -120,12 +121,14 @@ class Connection(Outlet):
         self._acknowledge: Callable[[], None] | None = None
         self.peer: Peer
         self._transport: asyncio.Transport
+        self._write: Callable[[bytes], None]
 
     # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's have another ancestry
+        self._write = self._transport.write
         self._transport.set_write_buffer_limits(self._settings.max_unread)
         self._acknowledge = self._acknowledger(transport)
         remote = self._remote
@@ -182,12 +185,13 @@ class Connection(Outlet):
 
     # Called by the core and the flusher.
 
-    def write(self, segments: list[bytes]) -> None:
+    def write(self, data: bytes) -> None:
         """Send bytes."""
-        if len(segments) == 1:
-            self._transport.write(segments[0])
-        else:
-            self._transport.writelines(segments)
+        self._write(data)
+
+    def write_all(self, segments: list[bytes]) -> None:
+        """Send bytes that are not joined."""
+        self._transport.writelines(segments)
 
     def unsent(self) -> int:
         """Return how many bytes were written and have not left yet."""

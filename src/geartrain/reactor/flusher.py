@@ -13,6 +13,7 @@ from collections.abc import Callable
 from geartrain.core.jobserver import JobServer
 from geartrain.core.limits import Limit
 from geartrain.core.outbox import Outlet
+from geartrain.core.recipient import Recipient
 from geartrain.core.state import Peer
 from geartrain.reactor.backpressure import HOLD_TIME, Backpressure
 
@@ -39,6 +40,7 @@ class Flusher:
 
     __slots__ = (
         "_after_turn",
+        "_call_soon",
         "_callback",
         "_max_unsent",
         "_peers",
@@ -67,6 +69,7 @@ class Flusher:
         self._after_turn = after_turn
         self._peers: dict[Peer, Outlet] = {}  # also those that only wait for the end of their connection
         self.backpressure = Backpressure(job_server, loop, self.schedule, hold_time)
+        self._call_soon: Callable[[Callable[[], None]], object] = loop.call_soon
         self._callback: Callable[[], None] = self.run
         self._timer_callback: Callable[[], None] = self._on_timer
         self._timer: asyncio.TimerHandle | None = None
@@ -103,7 +106,7 @@ class Flusher:
         if not self.is_scheduled:
             self.is_scheduled = True
             self.job_server.begin_turn()
-            self.loop.call_soon(self._callback)
+            self._call_soon(self._callback)
 
     def run(self) -> None:
         """Let the core do what is due, and send what it has to say."""
@@ -124,16 +127,14 @@ class Flusher:
             self.job_server.begin_turn()
         self.run()
 
-    def _flush(self, peer: Peer, outlet: Outlet) -> None:
+    def _flush(self, peer: Recipient, outlet: Outlet) -> None:
         outbox = peer.outbox
         try:
             if outbox.exceeds(self._max_unsent):
                 self._drop(outlet)
                 return
-            segments = outbox.take()
-            if segments:
-                outlet.write(segments)
-            if outlet.is_slow and self._is_too_slow(peer, outlet):
+            outbox.flush(outlet)
+            if outlet.is_slow and isinstance(peer, Peer) and self._is_too_slow(peer, outlet):
                 self._drop(outlet)
             elif peer.closing and not outbox.is_held:
                 outlet.close_gracefully()

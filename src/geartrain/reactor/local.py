@@ -48,7 +48,11 @@ class LocalConnection(Outlet):
             self.peer.reader.feed(data)
             self._flusher.job_server.receive(self.peer)
 
-    def write(self, segments: list[bytes]) -> None:
+    def write(self, data: bytes) -> None:
+        """Pass on what the server sends."""
+        self._on_data(data)
+
+    def write_all(self, segments: list[bytes]) -> None:
         """Pass on what the server sends."""
         self._on_data(b"".join(segments))
 

@@ -11,150 +11,175 @@ It installs no signal handlers, sets no log levels and reads no environment: tha
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
-import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from zoneinfo import ZoneInfo
 
-from geartrain._version import __version__
 from geartrain.core import IS_COMPILED, Clock, Durability, JobServer, JobServerOptions, Shutdown
-from geartrain.core.limits import Refused
-from geartrain.core.outbox import HELD
-from geartrain.reactor.connection import AdminOnlyConnection, Connection, ConnectionSettings, RemoteEnd
+from geartrain.protocol import Command, request, response
 from geartrain.reactor.flusher import Flusher
-from geartrain.server.admission import GUEST_TIME, LAST_GUEST_TIME, Admission, Place, turn_away
-from geartrain.server.binding import listen, release
-from geartrain.server.committer import Committer
-from geartrain.server.config.options import ServerOptions
-from geartrain.server.config.reload import reloaded
-from geartrain.server.config.values import NO_STORE
-from geartrain.server.departure import Departure
-from geartrain.server.endpoints import Endpoint, describe, host_of, is_local
-from geartrain.server.listener import Listener
-from geartrain.server.logs import Level
-from geartrain.server.places import default_store_file
-from geartrain.server.refusals import Refusals
-from geartrain.server.tls import TLSError, Verify, certificate_names, server_context
-from geartrain.server.tuning import acknowledger, tune
-from geartrain.storage import SQLiteStore, Store, StoreError, open_store
+from geartrain.server.config.reloadable import reloaded
+from geartrain.server.connections import Connections
+from geartrain.server.core_options import core_options
+from geartrain.server.durability.store import choose_store
+from geartrain.server.durability.store_service import StoreService
+from geartrain.server.levels import Level
+from geartrain.server.listen.acceptor import Acceptor
+from geartrain.server.listen.endpoints import Endpoint
+from geartrain.server.listen.sockets import listen, release
+from geartrain.server.listen.tls import tls_context
+from geartrain.server.local import LocalPeer
+from geartrain.server.options import ServerOptions
+from geartrain.server.service import Service
+from geartrain.server.shutdown import ShutdownSequence
+from geartrain.storage import Store
 
-__all__ = ["Server", "tls_context"]
+__all__ = ["Server"]
 
 log = logging.getLogger("geartrain.server")
-
-# Seconds that letting a peer in takes at most, unless it has yet to begin with TLS.
-_ARRIVAL = 0.2
-# Seconds that a peer has to end TLS in good form.
-_TLS_FAREWELL = 5.0
 
 
 class Server:
     """A Gearman job server.
 
     Args:
-        options: What can be chosen.
-        clock: Where the time comes from.
-        sockets: Sockets that listen already, which the server uses instead of those that the options name.
-
-    Attributes:
-        is_stuck: Whether it has ended although its store has not; a thread still waits for that.
+        options: The options.
+        store: A store to use in place of the one that the options name.
+        clock: The source of time of the core.
+        sockets: Sockets that listen already, to use in place of those that the options name. The server closes them,
+            and leaves their files alone.
     """
 
     def __init__(
-        self, options: ServerOptions | None = None, *, clock: Clock = time, sockets: Sequence[socket.socket] = ()
+        self,
+        options: ServerOptions | None = None,
+        *,
+        store: Store | None = None,
+        clock: Clock = time,
+        sockets: Sequence[socket.socket] = (),
     ) -> None:
         self._options = options or ServerOptions()
-        self._given = list(sockets)
+        self._given_store = store
+        self._given_sockets = list(sockets)
         self._clock = clock
-        self._tls: ssl.SSLContext | None = None
-        self._sockets: list[socket.socket] = []
-        self._listeners: list[Listener] = []
-        self._arrivals: set[asyncio.Task[None]] = set()
-        self._admission = Admission(self._options)
-        self._refusals = Refusals()
-        self._stopped = asyncio.Event()
+        self._services: list[Service] = []  # in the order of their start
         self._is_closed = False
-        self.is_stuck = False
-        self._store: Store | None = None
-        self._committer: Committer | None = None
-        self._restoring: asyncio.Task[None] | None = None
-        self._failure: StoreError | None = None
+        self._store: StoreService | None = None
+        self._durability = Durability.NONE
         self._job_server: JobServer
-        self._pump: Flusher
-        self._departure: Departure
+        self._flusher: Flusher
+        self._connections: Connections
+        self._acceptor: Acceptor
+        self._shutdown: ShutdownSequence
 
     @property
     def addresses(self) -> list[Endpoint]:
-        """Where the server listens."""
-        return [_endpoint(listening) for listening in self._sockets]
+        """The addresses that the server listens on."""
+        return self._acceptor.endpoints
+
+    @property
+    def is_stuck(self) -> bool:
+        """True if the server has stopped while a thread still waits for its store."""
+        return self._store is not None and self._store.is_stuck
 
     async def bind(self) -> None:
-        """Read the files of TLS and take the ports: all that may need more rights than serving does.
+        """Read the TLS files and open the sockets: all that may need more rights than serving does.
 
         Raises:
-            TLSError: A file is not what it should be.
-            BindError: An address is not to be had.
+            TLSError: A file, or an option of TLS, is wrong.
+            BindError: An address cannot be listened on.
         """
-        self._tls = tls_context(self._options)
-        self._sockets = self._given or await listen(self._options)
-        self._store = _store(self._options, self._sockets)
-        self._job_server = JobServer(_core_options(self._options), self._clock)
-        self._pump = Flusher(self._job_server, asyncio.get_running_loop(), self._options.max_unsent, self._after_turn)
-        self._departure = Departure(self._job_server, self._pump, self._options)
+        options = self._options
+        tls = tls_context(options, options.access)
+        sockets = self._given_sockets or await listen(options)
+        store = self._given_store or choose_store(options, [Endpoint.of(each) for each in sockets], options.port)
+        self._durability = options.durability if store is not None else Durability.NONE
+        self._job_server = JobServer(self._core_options(options), self._clock)
+        loop = asyncio.get_running_loop()
+        self._flusher = Flusher(self._job_server, loop, options.max_unsent, self._after_turn, options.backpressure_time)
+        self._shutdown = ShutdownSequence(self._job_server, self._flusher.schedule, self._drain, options)
+        self._connections = Connections(self._job_server, self._flusher, self._shutdown, options)
+        self._services.append(self._connections)
+        if store is not None and self._durability is not Durability.NONE:
+            self._store = StoreService(
+                store, self._job_server, self._flusher, self._connections, self._shutdown, options
+            )
+            self._services.append(self._store)
+        free = _close if self._given_sockets else release  # the one who made them also removes their files
+        self._acceptor = Acceptor(sockets, free, self._connections, options, tls)
+        self._services.append(self._acceptor)
 
     async def start(self) -> None:
-        """Serve from now on. Takes the ports first, unless `bind` has done so; raises what that raises.
+        """Serve from now on. Opens the sockets first, unless `bind` has done so; raises the errors of that.
 
         Raises:
-            StoreError: The store cannot be had.
+            StoreError: The store cannot be used.
         """
-        if not self._sockets:
+        if not self._services:
             await self.bind()
-        await self._open_store()
-        verbosity = _verbosity(self._options)
-        how = "compiled" if IS_COMPILED else "interpreted"
+        verbosity, how = _verbosity(self._options), "compiled" if IS_COMPILED else "interpreted"
         log.log(Level.NOTICE, "Starting up with pid %d, verbose is set to %s, %s", os.getpid(), verbosity, how)
-        self._listeners = [Listener(listening, self._accept, self._accept_last) for listening in self._sockets]
-        for listening in self._sockets:
-            log.log(Level.NOTICE, "Listening on %s (%d)", _endpoint(listening), listening.fileno())
+        for service in self._services:
+            await service.start()
 
     def stop(self, *, graceful: bool = False) -> None:
-        """Stop: at once, or when no job is left. Connections stay until then, and may even submit more.
+        """Stop: at once, or when no jobs are left. Connections stay until then, and may even submit more.
 
-        Who asks twice to stop at once does not want to wait for peers that do not read, nor for a slow store.
+        A second request to stop at once does not wait for peers that do not read, nor for a slow store.
         """
-        self._leave(Shutdown.GRACEFUL if graceful else Shutdown.NOW)
+        self._shutdown.request(Shutdown.GRACEFUL if graceful else Shutdown.NOW)
 
     def drain(self) -> None:
-        """Stop when the jobs that run have ended, or ``drain_timeout`` is over; no other is handed out or taken.
+        """Stop when the running jobs have ended, or ``drain_timeout`` is over; no other is assigned or accepted.
 
-        Peers that have nothing to do with these jobs are sent away at once, so that they can go to other servers. Who
-        asks a second time, in whatever way, does not want to wait.
+        Peers that have nothing to do with these jobs are disconnected at once, so that they can use other servers. A
+        second request, of any kind but graceful, does not wait.
         """
-        self._leave(Shutdown.DRAIN)
+        self._shutdown.request(Shutdown.DRAIN)
 
     def reload(self, options: ServerOptions) -> None:
-        """Go by the limits and rules of these options from now on, and read the files of TLS anew.
+        """Use the limits, rules and TLS files of other options from now on.
 
-        Nobody is dropped: rules are for all, certificates and what concerns sockets and packets for those who come.
-        Options that cannot change while the server runs are left alone.
+        No connection is dropped: rules apply to all connections, certificates and limits of packets to new ones.
+        Options that cannot change while the server runs stay as they are.
 
         Raises:
-            TLSError: A file is not what it should be. Everything stays as it was.
+            TLSError: A file, or an option of TLS, is wrong. Everything stays as it was.
         """
         options = reloaded(self._options, options)
-        tls = tls_context(options)
+        tls = tls_context(options, options.access)
         self._options = options
-        self._tls = tls
-        self._admission.change_limits(options)
-        self._pump.schedule()
-        self._pump.change_limit(options.max_unsent)
-        self._job_server.change_options(_core_options(options))
-        self._pump.schedule()
+        self._flusher.schedule()
+        self._acceptor.reload(options, tls)
+        self._connections.reload(options)
+        self._job_server.change_options(self._core_options(options))
+
+    def connect(self, address: object = "") -> LocalPeer:
+        """Connect a peer inside the process, which needs no socket. The server must have been started.
+
+        Args:
+            address: The address that rules, listings and the log see: host and port, or a path. An empty one is local,
+                as that of a socket in the file system.
+        """
+        return LocalPeer(lambda closed: self._connections.create(_NO_DESCRIPTOR, address, closed), address)
+
+    async def check(self) -> None:
+        """Return when the server has answered a peer inside the process; at once if it has been told to stop.
+
+        Raises:
+            ConnectionError: It did not answer.
+        """
+        if self._shutdown.requested is not None:
+            return
+        async with self.connect() as peer:
+            await peer.send(request(Command.ECHO_REQ, _CHECK))
+            answer = await peer.receive()
+        if answer != response(Command.ECHO_RES, _CHECK) and self._shutdown.requested is None:
+            raise ConnectionError(f"the server answered a check with {answer!r}")
 
     async def serve_until_stopped(self) -> None:
         """Return when the server has stopped and all connections are closed.
@@ -162,33 +187,19 @@ class Server:
         Raises:
             StoreError: The jobs of an earlier run could not be read.
         """
-        await self._stopped.wait()
+        await self._shutdown.is_due.wait()
         await self.close()
-        if self._failure is not None:
-            raise self._failure
+        if self._store is not None and self._store.failure is not None:
+            raise self._store.failure
 
     async def close(self) -> None:
-        """End at once; what has been written still leaves if its peers take it. Does no harm a second time."""
+        """Stop at once; peers have some time to read the last replies. A second call has no effect."""
         if self._is_closed:
             return
         self._is_closed = True
-        departure = self._departure
-        self._stop_listening()
-        await self._turn_away()
-        self._pump.flush()
-        await self._close_store()
-        running, unstored = self._job_server.running(), self._job_server.commit_queue.pending
-        for outlet in self._pump.outlets:
-            outlet.close()
-        unsent, peers = 0, 0
-        try:
-            await asyncio.wait_for(self._pump.is_empty.wait(), departure.farewell)
-        except TimeoutError:
-            unsent, peers = departure.unsent()
-            self._abort()
-            await self._pump.is_empty.wait()
-        self._pump.stop()
-        departure.tell_end(running, unstored, unsent, peers)
+        async with contextlib.AsyncExitStack() as stack:  # stops all of them, in reverse, also if one fails
+            for service in self._services:
+                stack.push_async_callback(service.stop)
         log.log(Level.NOTICE, "Shutdown complete")
 
     async def __aenter__(self) -> "Server":
@@ -200,201 +211,29 @@ class Server:
     ) -> None:
         await self.close()
 
-    def _leave(self, how: Shutdown) -> None:
-        self._departure.ask(how)
-        if self._is_closed and self._departure.hurry.is_set():
-            self._abort()
-        self._pump.schedule()
-
-    async def _open_store(self) -> None:
-        """Open the store, and let its jobs come back while peers are served already."""
-        if self._store is None:
-            return
-        opened = await self._store.open()
-        self._committer = Committer(
-            self._store,
-            self._job_server,
-            self._pump.schedule,
-            interval=self._options.store_within if self._options.durability is Durability.RELAXED else 0.0,
-        )
-        self._job_server.begin_restoring(opened.created)
-        self._restoring = asyncio.get_running_loop().create_task(self._restore(self._committer))
-
-    async def _restore(self, committer: Committer) -> None:
-        begun = time.monotonic()
-        try:
-            restored = await committer.restore()
-        except StoreError as error:
-            log.log(Level.FATAL, "Could not read the jobs of an earlier run: %s", error)
-            self._failure = error
-            self.stop()
-            return
-        await committer.reserve()
-        self._job_server.end_restoring()
-        if restored:
-            log.log(Level.NOTICE, "Restored %d jobs in %.1f seconds", restored, time.monotonic() - begun)
-        committer.start()
-        self._pump.schedule()
-
-    async def _close_store(self) -> None:
-        """Store what has been decided up to now; nothing more is read from any peer."""
-        committer = self._committer
-        if committer is None:
-            return
-        for outlet in self._pump.outlets:
-            outlet.pause_reading(HELD)
-        if self._restoring is not None and not self._restoring.done():
-            self._restoring.cancel()
-            await asyncio.wait([self._restoring])
-        elif self._failure is None:
-            self._job_server.store_last()
-        self.is_stuck = not await self._departure.is_over(committer.stop())
-        self._committer = None
-        self._pump.flush()
+    def _drain(self, deadline: float) -> None:
+        for service in reversed(self._services):
+            service.drain(deadline)
 
     def _after_turn(self) -> None:
-        """Let the store know, and look whether it is time to stop, each time that everything has been sent."""
-        if self._committer is not None:
-            self._committer.look()
-        departure = self._departure
-        wish = self._job_server.shutdown_requested  # of a peer
-        if departure.how is None and wish is None:
-            return
-        self._stop_listening()
-        if departure.is_due(wish):
-            self._stopped.set()
+        """Store what was decided, and look whether it is time to stop, each time that all replies have been sent."""
+        if self._store is not None:
+            self._store.look()
+        self._shutdown.look()
 
-    def _stop_listening(self) -> None:
-        for listener in self._listeners:
-            listener.stop()
-        if self._given:  # whoever made them also removes what is in the file system
-            for listening in self._sockets:
-                listening.close()
-        else:
-            release(self._sockets)
-        self._listeners = []
-        self._sockets = []
-
-    async def _turn_away(self) -> None:
-        """Wait for those who are being let in, but not for a TLS handshake; half let in, nobody would let them out."""
-        if self._arrivals:
-            await asyncio.wait(self._arrivals, timeout=_ARRIVAL)
-        for arrival in self._arrivals:
-            arrival.cancel()
-        self._refusals.stop()
-
-    def _abort(self) -> None:
-        for outlet in self._pump.outlets:
-            outlet.abort()
-
-    def _accept(self, accepted: socket.socket, address: object, *, is_short: bool = False) -> None:
-        try:
-            place = self._admission.enter(address, is_short=is_short)
-        except Refused as refusal:
-            message = self._job_server.reject(host_of(address), refusal)
-            if self._tls is None:
-                turn_away(accepted, message)
-            elif is_short or not self._refusals.has_room:
-                turn_away(accepted, b"")
-            else:
-                self._refusals.tell(accepted, self._tls, message)
-            self._pump.schedule()
-            return
-        arrival = asyncio.get_running_loop().create_task(self._welcome(accepted, address, place))
-        self._arrivals.add(arrival)
-        arrival.add_done_callback(self._arrivals.discard)
-
-    def _accept_last(self, accepted: socket.socket, address: object) -> None:
-        self._accept(accepted, address, is_short=True)
-
-    async def _welcome(self, accepted: socket.socket, address: object, place: Place) -> None:
-        """Make a connection of an accepted socket. With TLS it takes as long as the peer does; nobody waits for it."""
-        name = describe(address)
-        options = self._options
-        made = AdminOnlyConnection if place.is_guest else Connection
-        remote = RemoteEnd(name, host_of(address), accepted.fileno(), is_local(address))
-        settings = ConnectionSettings(options.max_packet_size, options.max_text_line)
-        loop = asyncio.get_running_loop()
-        try:
-            tune(accepted, self._options)
-            transport, _ = await loop.connect_accepted_socket(  # type: ignore[type-var]  # a protocol, but not by name
-                lambda: made(self._pump, remote, settings, certificate_names, acknowledger, place.leave),
-                accepted,
-                ssl=self._tls,
-                ssl_handshake_timeout=self._options.handshake_timeout if self._tls else None,
-                ssl_shutdown_timeout=_TLS_FAREWELL if self._tls else None,
-            )
-        except OSError as error:
-            accepted.close()
-            place.leave()
-            log.info("Lost %s before it was connected: %s", name, error)
-            return
-        if place.is_guest:
-            loop.call_later(LAST_GUEST_TIME if place.is_last else GUEST_TIME, transport.abort)
+    def _core_options(self, options: ServerOptions) -> JobServerOptions:
+        return core_options(options, verbosity=_verbosity(options), durability=self._durability)
 
 
-def tls_context(options: ServerOptions) -> ssl.SSLContext | None:
-    """Return what the options say of TLS, or None without ``--ssl``; raises `TLSError`."""
-    if options.ssl_verify is Verify.NONE and options.access is not None and options.access.certificates:
-        raise TLSError("rules of access by certificate need --ssl-verify=optional or required")
-    if not options.ssl:
-        if options.ssl_verify is not Verify.NONE:
-            raise TLSError(
-                f"--ssl-verify={options.ssl_verify.value} needs --ssl: there are no certificates without TLS"
-            )
-        return None
-    return server_context(options.ssl_certificate, options.ssl_key, options.ssl_ca_file, options.ssl_verify)
-
-
-def _endpoint(listening: socket.socket) -> Endpoint:
-    address = listening.getsockname()
-    return Endpoint(path=address) if isinstance(address, str) else Endpoint(address[0], address[1])
-
-
-def _store(options: ServerOptions, listening: list[socket.socket]) -> Store | None:
-    if not _is_durable(options):
-        return None
-    if options.store is not None:
-        return open_store(options.store)
-    first = _endpoint(listening[0])
-    return SQLiteStore(default_store_file(os.environ, first.path or first.port or options.port))
-
-
-def _is_durable(options: ServerOptions) -> bool:
-    """Tell whether there is a store. A server on whatever port is free would not find one again, so it has none."""
-    if options.durability is Durability.NONE or options.store == NO_STORE:
-        return False
-    return options.store is not None or options.port != 0
+# The descriptor in listings of a peer that has no socket.
+_NO_DESCRIPTOR = -1
+_CHECK = b"check"
 
 
 def _verbosity(options: ServerOptions) -> str:
     return (options.verbose or Level.ERROR).name
 
 
-def _core_options(options: ServerOptions) -> JobServerOptions:
-    return JobServerOptions(
-        handle_prefix=options.job_handle_prefix.encode(),
-        version=__version__,
-        pid=os.getpid(),
-        verbosity=_verbosity(options),
-        worker_wakeup=options.worker_wakeup,
-        rearm_after=options.rearm_after,
-        job_retries=options.job_retries,
-        exceptions=options.exceptions,
-        priority_scope=options.priority_scope,
-        round_robin=options.round_robin,
-        allow_shutdown=options.allow_shutdown,
-        timezone=ZoneInfo(options.timezone),
-        job_timeout=options.job_timeout,
-        max_memory=options.max_memory,
-        max_functions=options.max_functions,
-        function_expiry=options.function_expiry,
-        max_jobs_per_connection=options.max_jobs_per_connection,
-        probe_after=options.probe_after,
-        stall_after=options.stall_after,
-        stall_busy_after=options.stall_busy_after,
-        access=options.access,
-        text_reads=options.text_reads,
-        text_changes=options.text_changes,
-        durability=options.durability if _is_durable(options) else Durability.NONE,
-    )
+def _close(sockets: Iterable[socket.socket]) -> None:
+    for listening in sockets:
+        listening.close()

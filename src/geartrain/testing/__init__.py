@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from geartrain.testing.eager.sync import EagerClient
     from geartrain.testing.passage import Toward
     from geartrain.testing.proxy import FaultProxy
-    from geartrain.testing.server import RunningServer, ServerProcess, run_server
+    from geartrain.testing.server import RunningServer, ServerProcess, local_options, run_server, serve_in_thread
     from geartrain.testing.stores import StoreContract
     from geartrain.testing.wire import Wire, WirePeer
     from geartrain.testing.worker import run_worker
@@ -26,8 +26,10 @@ __all__ = [
     "Toward",
     "Wire",
     "WirePeer",
+    "local_options",
     "run_server",
     "run_worker",
+    "serve_in_thread",
 ]
 
 # Loaded when it is asked for: the plugin for pytest is here as well, and most runs of pytest need no server.
@@ -42,8 +44,10 @@ _HOMES = {
     "Toward": "passage",
     "Wire": "wire",
     "WirePeer": "wire",
+    "local_options": "server",
     "run_server": "server",
     "run_worker": "worker",
+    "serve_in_thread": "server",
 }
 
 

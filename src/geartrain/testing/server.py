@@ -9,93 +9,121 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from geartrain.server import Endpoint, Server, ServerOptions
-from geartrain.server.config.values import NO_STORE
+from geartrain.server.durability.store import NO_STORE
 from geartrain.server.loop import new_event_loop
 
-__all__ = ["RunningServer", "ServerProcess", "run_server"]
+__all__ = ["RunningServer", "ServerProcess", "local_options", "run_server", "serve_in_thread"]
 
-# Seconds that nothing takes unless it will take for ever.
+# Seconds after which a step counts as stuck.
 _PATIENCE = 20.0
 
+T = TypeVar("T")
 Started: TypeAlias = Future[tuple[Server, asyncio.AbstractEventLoop]]
 
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that listens.
+    """A server that listens, in a thread.
 
     Attributes:
         host: Its address.
         port: Its port.
+        server: The server; its methods must be called in its thread, as by `call`.
     """
 
     host: str
     port: int
+    server: Server = field(repr=False)
+    _loop: asyncio.AbstractEventLoop = field(repr=False)
 
     @property
     def address(self) -> str:
-        """Both, as clients and workers take them."""
+        """Host and port, as clients and workers take them."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    def call(self, function: Callable[[Server], T]) -> T:
+        """Call a function with the server in the server's thread, and return its result."""
 
-@contextlib.contextmanager
-def run_server(**options: object) -> Iterator[RunningServer]:
+        async def call() -> T:
+            return function(self.server)
+
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(_PATIENCE)
+
+
+def run_server(**options: object) -> AbstractContextManager[RunningServer]:
     """Run a server in a thread, on a free port of 127.0.0.1 and in memory unless the options say otherwise.
 
     Args:
         options: Those of `geartrain.server.ServerOptions`.
     """
+    return serve_in_thread(lambda: Server(local_options(**options)))
+
+
+def local_options(**options: object) -> ServerOptions:
+    """Return options with a free port of 127.0.0.1 and without a store, unless they say otherwise."""
     values = {"port": 0, "listen": (Endpoint("127.0.0.1"),), "store": NO_STORE, **options}
-    chosen = ServerOptions(**values)  # type: ignore[arg-type]  # whoever names an option knows its type
+    return ServerOptions(**values)  # type: ignore[arg-type]  # the caller knows the type of an option
+
+
+@contextlib.contextmanager
+def serve_in_thread(
+    make: Callable[[], Server], *, loop_factory: Callable[[], asyncio.AbstractEventLoop] = new_event_loop
+) -> Iterator[RunningServer]:
+    """Run a server of the caller's making in a thread, such as one with a store or a clock of the caller's own.
+
+    Args:
+        make: Makes the server, in the thread.
+        loop_factory: Makes its event loop.
+    """
     started: Started = Future()
-    thread = threading.Thread(target=_run, args=(chosen, started), name="gearmand", daemon=True)
+
+    async def serve() -> None:
+        server = make()
+        try:
+            await server.start()
+        except BaseException as error:  # noqa: BLE001  # the caller waits for the start, and gets the error
+            started.set_exception(error)
+            return
+        started.set_result((server, asyncio.get_running_loop()))
+        await server.serve_until_stopped()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run, name="gearmand", daemon=True)
     thread.start()
     server, loop = started.result(_PATIENCE)
     first = server.addresses[0]
     try:
-        yield RunningServer(first.host or first.path, first.port or 0)
+        yield RunningServer(first.host or first.path, first.port or 0, server, loop)
     finally:
         with contextlib.suppress(RuntimeError):  # it has stopped already
             loop.call_soon_threadsafe(server.stop)
         thread.join(_PATIENCE)
 
 
-def _run(options: ServerOptions, started: Started) -> None:
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(options, started))
-
-
-async def _serve(options: ServerOptions, started: Started) -> None:
-    server = Server(options)
-    try:
-        await server.start()
-    except BaseException as error:  # noqa: BLE001  # whoever waits for the start is to have it
-        started.set_exception(error)
-        return
-    started.set_result((server, asyncio.get_running_loop()))
-    await server.serve_until_stopped()
-
-
 class ServerProcess:
     """The command ``gearmand``, running inside a ``with``.
 
-    On entry it serves: it has said where it listens. It reads no configuration file of the machine and no variables,
-    and keeps no jobs unless told where.
+    On entry it listens. It reads no configuration file of the machine and no variables, and keeps no jobs unless an
+    option names a store.
 
     Args:
-        words: Options, besides a free port of 127.0.0.1.
+        words: Options, in addition to a free port of 127.0.0.1.
         environment: Variables.
 
     Attributes:
         process: The process.
-        lines: What it has logged so far.
+        lines: The log so far.
     """
 
     def __init__(self, *words: str, environment: dict[str, str] | None = None) -> None:
@@ -141,7 +169,7 @@ class ServerProcess:
 
     @property
     def address(self) -> str:
-        """Where it listens, as clients and workers take it."""
+        """The address that it listens on, as clients and workers take it."""
         return f"127.0.0.1:{self.port}"
 
     def wait_for_line(self, part: str) -> str:

@@ -8,8 +8,8 @@ import pytest
 
 from geartrain.core.access import ADMIN, SUBMIT, WORK, Rule, digest_of
 from geartrain.server.config.access import access_rules
+from geartrain.server.config.kinds import OptionError
 from geartrain.server.config.sources import Invocation, read
-from geartrain.server.config.values import OptionError
 
 KNOWN = "tlhIngan-Hol-vIjatlh"
 OTHER = "nuqneH-nuqneH-nuqneH"

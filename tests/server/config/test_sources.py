@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from geartrain.core import Durability, PriorityScope
-from geartrain.server.config.options import OPTIONS, GearmandOptions
+from geartrain.server.config.kinds import OptionError
 from geartrain.server.config.sources import Invocation, read
-from geartrain.server.config.values import QUEUES, OptionError
-from geartrain.server.endpoints import Endpoint
-from geartrain.server.logs import Level, LogFormat
-from geartrain.server.tls import Verify
+from geartrain.server.durability.queues import QUEUES
+from geartrain.server.levels import Level
+from geartrain.server.listen.endpoints import Endpoint
+from geartrain.server.listen.tls import Verify
+from geartrain.server.options import OPTIONS, GearmandOptions
+from geartrain.server.process.logs import LogFormat
 from geartrain.storage import open_store
 
 
@@ -200,7 +202,7 @@ def test_words_in_a_file_that_are_no_options_are_ignored_with_a_warning(tmp_path
     found = invocation(f"--config-file={file}")
 
     assert found.options.port == 4730
-    assert found.warnings == [f"{file}: ignored 'port=4731', which is no option"]
+    assert found.warnings == [f"{file}: ignored 'port=4731', which is not an option"]
 
 
 @pytest.mark.parametrize(
@@ -329,3 +331,48 @@ def test_storing_at_the_stop_has_two_names() -> None:
     assert read(["--store-queue-on-shutdown"], {}, []).options.durability is Durability.SHUTDOWN
     both = ["--store-queue-on-shutdown", "--durability=relaxed"]
     assert read(both, {}, []).options.durability is Durability.RELAXED
+
+
+class TestAliases:
+    """``-q`` and ``--store``, ``--store-queue-on-shutdown`` and ``--durability`` are two ways to set the same."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        return tmp_path / "gearmand.toml"
+
+    def test_on_the_command_line_win_over_the_variable_of_the_option(self) -> None:
+        assert options("-q", "builtin", GEARMAND_STORE="sqlite:/a").store == "none"
+        found = options("--store-queue-on-shutdown", GEARMAND_DURABILITY="relaxed")
+        assert found.durability is Durability.SHUTDOWN
+
+    def test_in_a_variable_win_over_the_option_in_the_file(self, file: Path) -> None:
+        file.write_text("store = 'sqlite:/a'\ndurability = 'relaxed'\n")
+
+        found = options(f"--config-file={file}", GEARMAND_QUEUE_TYPE="builtin", GEARMAND_STORE_QUEUE_ON_SHUTDOWN="yes")
+
+        assert (found.store, found.durability) == ("none", Durability.SHUTDOWN)
+
+    def test_lose_to_the_option_from_a_stronger_source(self, file: Path) -> None:
+        file.write_text("queue-type = 'libsqlite3'\nlibsqlite3-db = '/b'\nstore-queue-on-shutdown = true\n")
+
+        found = options(f"--config-file={file}", GEARMAND_STORE="sqlite:/a", GEARMAND_DURABILITY="relaxed")
+
+        assert (found.store, found.durability) == ("sqlite:/a", Durability.RELAXED)
+
+    def test_take_what_they_need_from_every_source(self, file: Path) -> None:
+        file.write_text("libsqlite3-db = '/b'\nstore = 'sqlite:/a'\n")
+
+        assert options(f"--config-file={file}", "-q", "libsqlite3").store == "sqlite:/b"
+
+    def test_that_are_off_change_nothing(self, file: Path) -> None:
+        file.write_text("durability = 'relaxed'\n")
+
+        found = options(f"--config-file={file}", GEARMAND_STORE_QUEUE_ON_SHUTDOWN="no")
+
+        assert found.durability is Durability.RELAXED
+
+    def test_name_options_that_exist(self) -> None:
+        aliases = {option.name: option.alias_of for option in OPTIONS.values() if option.alias_of}
+
+        assert aliases == {"queue-type": "store", "store-queue-on-shutdown": "durability"}
+        assert set(aliases.values()) <= set(OPTIONS)

@@ -90,8 +90,8 @@ class SubmitCommands:
     def handlers(self) -> Handlers:
         """Return the packets and what handles each."""
         return {
-            Command.SUBMIT_JOB: self.submit,
-            Command.SUBMIT_JOB_BG: self.submit_background,
+            Command.SUBMIT_JOB: self._submit,
+            Command.SUBMIT_JOB_BG: self._submit_background,
             Command.SUBMIT_JOB_HIGH: self._submit_high,
             Command.SUBMIT_JOB_HIGH_BG: self._submit_high_background,
             Command.SUBMIT_JOB_LOW: self._submit_low,
@@ -102,25 +102,23 @@ class SubmitCommands:
             Command.SUBMIT_REDUCE_JOB_BACKGROUND: self._submit_reduce_background,
         }
 
-    def submit(self, peer: Peer, reader: Reader) -> None:
-        """Submit a foreground job of normal priority."""
-        self._accept(peer, reader.argument(0), reader.argument(1), reader.argument(2), _NORMAL, False, _EMPTY, 0)
+    def _submit(self, peer: Peer, reader: Reader) -> None:
+        self.accept(peer, reader.first(), reader.second(), reader.third(), _NORMAL, False, _EMPTY, 0)
 
-    def submit_background(self, peer: Peer, reader: Reader) -> None:
-        """Submit a background job of normal priority."""
-        self._accept(peer, reader.argument(0), reader.argument(1), reader.argument(2), _NORMAL, True, _EMPTY, 0)
+    def _submit_background(self, peer: Peer, reader: Reader) -> None:
+        self.accept(peer, reader.first(), reader.second(), reader.third(), _NORMAL, True, _EMPTY, 0)
 
     def _submit_high(self, peer: Peer, reader: Reader) -> None:
-        self._accept(peer, reader.argument(0), reader.argument(1), reader.argument(2), _HIGH, False, _EMPTY, 0)
+        self.accept(peer, reader.first(), reader.second(), reader.third(), _HIGH, False, _EMPTY, 0)
 
     def _submit_high_background(self, peer: Peer, reader: Reader) -> None:
-        self._accept(peer, reader.argument(0), reader.argument(1), reader.argument(2), _HIGH, True, _EMPTY, 0)
+        self.accept(peer, reader.first(), reader.second(), reader.third(), _HIGH, True, _EMPTY, 0)
 
     def _submit_low(self, peer: Peer, reader: Reader) -> None:
-        self._accept(peer, reader.argument(0), reader.argument(1), reader.argument(2), _LOW, False, _EMPTY, 0)
+        self.accept(peer, reader.first(), reader.second(), reader.third(), _LOW, False, _EMPTY, 0)
 
     def _submit_low_background(self, peer: Peer, reader: Reader) -> None:
-        self._accept(peer, reader.argument(0), reader.argument(1), reader.argument(2), _LOW, True, _EMPTY, 0)
+        self.accept(peer, reader.first(), reader.second(), reader.third(), _LOW, True, _EMPTY, 0)
 
     def _submit_epoch(self, peer: Peer, reader: Reader) -> None:
         run_at = leading_number(reader.argument(2))
@@ -128,17 +126,17 @@ class SubmitCommands:
             self._replies.end(peer, RemoteProtocolError("SUBMIT_JOB_EPOCH: the time is beyond 64 bits"))
         else:
             function, unique, workload = reader.argument(0), reader.argument(1), reader.argument(3)
-            self._accept(peer, function, unique, workload, _NORMAL, True, _EMPTY, max(run_at, 0))
+            self.accept(peer, function, unique, workload, _NORMAL, True, _EMPTY, max(run_at, 0))
 
     def _submit_reduce(self, peer: Peer, reader: Reader) -> None:
         function, unique, reducer, _, workload = reader.arguments()
-        self._accept(peer, function, unique, workload, _NORMAL, False, reducer, 0)
+        self.accept(peer, function, unique, workload, _NORMAL, False, reducer, 0)
 
     def _submit_reduce_background(self, peer: Peer, reader: Reader) -> None:
         function, unique, reducer, _, workload = reader.arguments()
-        self._accept(peer, function, unique, workload, _NORMAL, True, reducer, 0)
+        self.accept(peer, function, unique, workload, _NORMAL, True, reducer, 0)
 
-    def _accept(
+    def accept(
         self,
         peer: Peer,
         function: bytes,
@@ -149,7 +147,18 @@ class SubmitCommands:
         reducer: bytes,
         run_at: i64,
     ) -> None:
-        """Answer a submission, and have workers woken if it has made a job."""
+        """Answer a submission, and have workers woken if it has made a job.
+
+        Args:
+            peer: The client.
+            function: The function.
+            unique: The unique, or empty.
+            workload: The workload.
+            priority: As `geartrain.Priority` has it.
+            background: Whether the client does not wait for the job.
+            reducer: The function that reduces its parts, or empty.
+            run_at: Seconds since the epoch before which it is not started, or 0.
+        """
         if len(unique) > MAX_UNIQUE or len(reducer) > MAX_UNIQUE:
             self._replies.error(peer, "ARGUMENT_TOO_LARGE", "Unique value too large")
             return
@@ -157,7 +166,7 @@ class SubmitCommands:
             if self._max_awaited and not background:
                 self._check_awaited(peer)
             queue = self._functions.named(function)
-            job = self._lifecycle.find_same(queue, unique, workload) if unique else None
+            job = self._lifecycle.find_same(queue, unique, workload) if len(unique) else None
             is_new = job is None
             if job is None:
                 self._lifecycle.check_limits(queue, priority, len(workload))

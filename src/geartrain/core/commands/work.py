@@ -162,7 +162,7 @@ class WorkCommands:
 
     def complete(self, peer: Peer, reader: Reader) -> None:
         """End a job with its result."""
-        handle = reader.argument(0)
+        handle = reader.first()
         job = peer.find_running(handle)
         if job is None:
             self._not_running(peer, reader, handle)

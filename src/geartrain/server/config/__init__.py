@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What can be chosen about the server, and where a choice comes from: words, variables, files, defaults."""
+"""Options: their declaration, and the sources that they come from: command line, environment, files, defaults."""

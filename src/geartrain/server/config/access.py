@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The rules of access, as they stand in a TOML file.
+"""The rules of access in a TOML file.
 
 ::
 
     [[access]]
-    certificate = "web-*"                    whose certificate has such a name
-    token-file = "/etc/geartrain/web.token"  and who knows this token (or `token`, with the token itself)
-    address = ["10.0.0.0/8", "local"]        and connects from there
-    functions = ["email:*", "report"]        may, with these functions (with all, if left out),
-    may = ["submit"]                         do this
+    certificate = "web-*"                    a peer with a name like this in its certificate
+    token-file = "/etc/geartrain/web.token"  that sends a token in this file (or `token`, with the token itself)
+    address = ["10.0.0.0/8", "local"]        and connects from one of these addresses
+    functions = ["email:*", "report"]        has, for these functions (for all, if left out),
+    may = ["submit"]                         these rights
 
-Where a value is a list, one of it is enough.
+If a value is a list, one of its entries has to match.
 """
 
 import ipaddress
@@ -20,7 +20,7 @@ from typing import TypeVar
 from geartrain.core.access import ANY_FUNCTION, AccessRules, Network, Right, Rule, digest_of
 from geartrain.errors import LocalProtocolError
 from geartrain.names import token_bytes
-from geartrain.server.config.values import OptionError
+from geartrain.server.config.kinds import OptionError
 from geartrain.transport.tokens import is_exposed, read_tokens
 
 __all__ = ["access_rules", "exposed_tokens"]
@@ -36,11 +36,11 @@ def access_rules(tables: object) -> AccessRules:
     """Return rules for the option ``access`` of a server.
 
     Args:
-        tables: What ``[[access]]`` says in a TOML file: a list of mappings with the same keys, such as
+        tables: The tables ``[[access]]`` of a TOML file: a list of mappings with the same keys, such as
             ``[{"address": "local", "may": ["submit", "work"]}]``.
 
     Raises:
-        OptionError: One of them makes no sense. No token is in the message.
+        OptionError: A rule is wrong. No token is in the message.
     """
     if not isinstance(tables, Sequence) or not tables or not all(isinstance(table, Mapping) for table in tables):
         raise OptionError("'access' is written as tables, [[access]], one for each rule")
@@ -48,7 +48,7 @@ def access_rules(tables: object) -> AccessRules:
 
 
 def exposed_tokens(tables: object, path: str) -> list[str]:
-    """Return the files, that of the rules among them, whose tokens every user of the machine may read."""
+    """Return the files with tokens, that of the rules among them, that every user of the machine may read."""
     rules = [table for table in tables if isinstance(table, Mapping)] if isinstance(tables, Sequence) else []
     files = [path] if any("token" in rule for rule in rules) else []
     for rule in rules:
@@ -86,7 +86,7 @@ def _rule(table: Mapping[str, object]) -> Rule:
 
 
 def _texts(table: Mapping[str, object], key: str) -> list[str]:
-    """Return a value that is a text, or a list of them. An empty list would be no condition at all."""
+    """Return a value that is a text, or a list of texts. An empty list would be no condition at all."""
     if key not in table:
         return []
     value = table[key]

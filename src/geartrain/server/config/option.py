@@ -1,19 +1,41 @@
 # SPDX-License-Identifier: MIT
-"""One option, and how a dataclass is made of options.
+"""Declaration of options: a field of a dataclass is an option, for every source and for the help.
 
-A field of such a dataclass carries an `Option`, and its name with dashes is the long option. The command line, the
-environment, both sorts of configuration file and the help are all read from there, so an option is written down once.
+Each part of the server declares the options that it reads, in a dataclass of its own::
+
+    @dataclass(frozen=True, kw_only=True)
+    class ListenOptions:
+        backlog: int = option(1024, number(1, 65535), Group.NETWORK, "connections that may wait", short="b")
+
+`geartrain.server.options` joins these dataclasses. The command line, the environment, both formats of configuration
+file, the help and reloading read the declarations, so a new option is written down once.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+import enum
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TypeVar
 
-from geartrain.server.config.values import Kind
+from geartrain.server.config.kinds import Kind, OptionError
 
-__all__ = ["Option", "option", "options_of", "several"]
+__all__ = ["Group", "Option", "field_names", "is_reloadable", "option", "options_of", "setting", "several"]
 
 T = TypeVar("T")
+
+
+class Group(enum.Enum):
+    """Titles of the help, in its order."""
+
+    GENERAL = "General"
+    NETWORK = "Network"
+    LIMITS = "Limits (0: none)"
+    TLS = "TLS"
+    ACCESS = "Access (its rules are in the TOML file)"
+    JOBS = "Jobs"
+    STORE = "Store"
+    QUEUE = "Store, as gearmand names it"
+    LOG = "Log"
+    PROCESS = "Process"
+    COMPATIBLE = "Accepted for compatibility"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,24 +43,26 @@ class Option:
     """One option.
 
     Attributes:
-        kind: What its text can mean.
-        group: Under which title the help has it.
-        help: What it is for.
+        kind: The type of its value.
+        group: The title under which the help lists it.
+        help: Its purpose.
         short: The letter of its short form.
-        many: Whether it may be given several times; its value is then a tuple.
-        steps: What the short form stands for, given once, twice and so on; it then takes no value.
-        environment: Variables that set it, besides the one that has its name.
+        many: It may be given several times; its value is then a tuple.
+        steps: The values of the short form given once, twice and so on; it then takes no argument.
+        environment: Further variables that set it, after the one that has its name.
+        alias_of: The option that this one is another way to set. The source that wins decides which of the two counts.
         name: Its long form, without the dashes in front.
-        default: Its value when nobody gives one.
+        default: Its value if no source sets it.
     """
 
     kind: Kind[object]
-    group: str
+    group: Group
     help: str
     short: str = ""
     many: bool = False
     steps: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
+    alias_of: str = ""
     name: str = ""
     default: object = None
 
@@ -49,39 +73,78 @@ class Option:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The environment variables that set it, the first one that is set wins."""
+        """The environment variables that set it; the first one that is set wins."""
         return (f"GEARMAND_{self.attribute.upper()}", *self.environment)
 
     @property
     def is_flag(self) -> bool:
-        """Whether it takes no value on the command line."""
+        """True if it takes no value on the command line."""
         return not self.kind.metavar
+
+    def parse(self, text: str) -> object:
+        """Return the value of a text.
+
+        Raises:
+            OptionError: The text is not a value of this option.
+        """
+        try:
+            return self.kind.parse(text)
+        except ValueError as error:
+            problem = f"the argument ('{text}') for option '--{self.name}' is invalid"
+            raise OptionError(f"{problem}: {error} is expected") from None
 
 
 def option(  # each argument is one of `Option`
     default: T,
     kind: Kind[T],
-    group: str,
+    group: Group,
     text: str,
     *,
     short: str = "",
     steps: tuple[str, ...] = (),
     environment: tuple[str, ...] = (),
+    alias_of: str = "",
+    reloadable: bool = False,
 ) -> T:
-    """Return the field of an option that is given once at most."""
-    made = Option(kind=kind, group=group, help=text, short=short, steps=steps, environment=environment)
-    return field(default=default, metadata={"option": made})
+    """Return the field of an option that is given once at most; a running server takes over a reloadable one."""
+    made = Option(
+        kind=kind, group=group, help=text, short=short, steps=steps, environment=environment, alias_of=alias_of
+    )
+    return field(default=default, metadata={"option": made, "reloadable": reloadable})
 
 
-def several(kind: Kind[T], group: str, text: str, *, short: str = "") -> tuple[T, ...]:
+def several(kind: Kind[T], group: Group, text: str, *, short: str = "") -> tuple[T, ...]:
     """Return the field of an option that may be given several times."""
     made = Option(kind=kind, group=group, help=text, short=short, many=True)
     return field(default=(), metadata={"option": made})
 
 
-def options_of(owner: type) -> Iterator[Option]:
-    """Yield the options of a dataclass in the order of its fields, without the fields that are none."""
-    for found in fields(owner):
-        made: Option | None = found.metadata.get("option")
+def setting(default: T, *, reloadable: bool) -> T:
+    """Return a field that words and variables cannot express, so that only a TOML file or a program sets it."""
+    return field(default=default, metadata={"reloadable": reloadable})
+
+
+def options_of(owner: type) -> dict[str, Option]:
+    """Return the options of a dataclass by name: those of its bases from left to right, then its own."""
+    declared = {found.name: found for found in fields(owner)}
+    options: dict[str, Option] = {}
+    for name in field_names(owner):
+        made: Option | None = declared[name].metadata.get("option")
         if made is not None:
-            yield replace(made, name=found.name.replace("_", "-"), default=found.default)
+            long = name.replace("_", "-")
+            options[long] = replace(made, name=long, default=declared[name].default)
+    return options
+
+
+def is_reloadable(owner: type) -> frozenset[str]:
+    """Return the names of the fields that a running server takes over."""
+    return frozenset(found.name for found in fields(owner) if found.metadata.get("reloadable"))
+
+
+def field_names(owner: type) -> list[str]:
+    """Return the names of all fields in the order of `options_of`, which is not that of `dataclasses.fields`."""
+    names: dict[str, None] = {}
+    for base in owner.__bases__:
+        if is_dataclass(base):
+            names |= dict.fromkeys(field_names(base))
+    return [*(names | dict.fromkeys(found.name for found in fields(owner)))]

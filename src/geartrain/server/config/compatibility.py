@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Options of gearmand that have no effect here, and the error for options that do not exist."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from geartrain.server.config.kinds import FLAG, Kind, OptionError, number
+from geartrain.server.config.option import Group, option
+
+__all__ = ["CompatibleOptions", "unknown_option"]
+
+# gearmand's modules, by the beginning of their options.
+_MODULES = {"http-": "http", "libdrizzle-": "libdrizzle", "libtokyocabinet-": "libtokyocabinet"}
+
+
+def _protocol_module(text: str) -> str:
+    if text.lower() == "http":
+        raise OptionError("the protocol module 'http' is not available in this version")
+    raise OptionError(f"Unknown protocol module : {text}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompatibleOptions:
+    """Options that are accepted so that a command line for gearmand works."""
+
+    protocol: str | None = option(
+        None, Kind("NAME", _protocol_module), Group.COMPATIBLE, "none in this version", short="r"
+    )
+    threads: int = option(4, number(0), Group.COMPATIBLE, "no effect: one thread serves all connections", short="t")
+    hashtable_buckets: int = option(
+        991,
+        number(1, message="hashtable-buckets has to be greater than 0"),
+        Group.COMPATIBLE,
+        "no effect: tables grow as needed",
+    )
+    keepalive: bool = option(False, FLAG, Group.COMPATIBLE, "no effect: keepalive is always on")
+    coredump: bool = option(False, FLAG, Group.COMPATIBLE, "no effect: crashes are left to the system")
+
+
+def unknown_option(name: str, written: str, known: Iterable[str]) -> OptionError:
+    """Return the error for an option that does not exist.
+
+    Args:
+        name: Its long name.
+        written: The same as its user wrote it, with or without dashes in front.
+        known: The names of the options that exist, for a suggestion.
+    """
+    for beginning, module in _MODULES.items():
+        if name.startswith(beginning):
+            return OptionError(f"option '{written}' is for '{module}', which is not available in this version")
+    close = difflib.get_close_matches(name, known, n=1)
+    dashes = written.removesuffix(written.lstrip("-"))
+    hint = f"; did you mean '{dashes}{close[0]}'?" if close else ""
+    return OptionError(f"unrecognised option '{written}'{hint}")

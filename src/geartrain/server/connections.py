@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""The connections of a server as a service: how they are made, and how all of them end.
+
+The sequence of the calls to the flusher at the end is here, and nowhere else.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from geartrain.core import JobServer
+from geartrain.core.limits import Refused
+from geartrain.core.outbox import BACKLOG, HELD, SLOW
+from geartrain.protocol.limits import MAX_LINE, MAX_PACKET
+from geartrain.reactor.backpressure import HOLD_TIME
+from geartrain.reactor.connection import AdminOnlyConnection, Connection, ConnectionSettings, RemoteEnd
+from geartrain.reactor.flusher import Flusher
+from geartrain.server.config.kinds import SECONDS, SIZE
+from geartrain.server.config.option import Group, option
+from geartrain.server.levels import Level
+from geartrain.server.listen.endpoints import describe, host_of, is_local
+from geartrain.server.listen.socket_options import acknowledger
+from geartrain.server.listen.tls import certificate_names
+from geartrain.server.shutdown import ShutdownSequence, describe_remaining
+
+__all__ = ["ConnectionOptions", "Connections"]
+
+log = logging.getLogger("geartrain.server")
+
+# A reason not to read from a peer, as those are: a bit of its own, which stays when the others are gone.
+_STOPPING = 2 * max(SLOW, BACKLOG, HELD)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionOptions:
+    """Limits of one connection."""
+
+    max_packet_size: int = option(
+        MAX_PACKET,
+        SIZE,
+        Group.NETWORK,
+        "largest packet accepted; K, M and G are understood",
+        reloadable=True,
+    )
+    # A thousand times the usual large result: a peer that lets so much wait has stopped reading.
+    max_unsent: int = option(
+        1 << 30,
+        SIZE,
+        Group.NETWORK,
+        "most that may wait for a peer that does not read; the connection is then closed",
+        reloadable=True,
+    )
+    # Closing at once, while data of the peer is still on the way, would make the kernel discard the last reply.
+    linger_timeout: float = option(
+        2.0,
+        SECONDS,
+        Group.NETWORK,
+        "seconds that a peer has to read why its connection is closed",
+        reloadable=True,
+    )
+    backpressure_time: float = option(
+        HOLD_TIME,
+        SECONDS,
+        Group.NETWORK,
+        "seconds that workers wait for a client that reads slowly, for each 16M that wait for it",
+    )
+    max_text_line: int = option(
+        MAX_LINE, SIZE, Group.LIMITS, "longest line of a text command, in bytes", reloadable=True
+    )
+
+
+class Connections:
+    """All connections, of whichever kind.
+
+    Args:
+        job_server: The core.
+        flusher: Sends the replies of the core.
+        shutdown: The time limits of the end.
+        options: The limits of each connection.
+    """
+
+    def __init__(
+        self, job_server: JobServer, flusher: Flusher, shutdown: ShutdownSequence, options: ConnectionOptions
+    ) -> None:
+        self._job_server = job_server
+        self._flusher = flusher
+        self._shutdown = shutdown
+        self._options = options
+
+    def reload(self, options: ConnectionOptions) -> None:
+        """Apply other limits: that of unsent bytes to all connections, those of packets and lines to new ones."""
+        self._options = options
+        self._flusher.change_limit(options.max_unsent)
+
+    def create(
+        self, fd: int, address: object, closed: Callable[[], None], *, is_admin_only: bool = False
+    ) -> Connection:
+        """Return a new connection, to be given to a transport.
+
+        Args:
+            fd: The descriptor that listings show.
+            address: The address of the peer.
+            closed: Called at the end of the connection.
+            is_admin_only: The connection is over the limit, and is for text commands alone.
+        """
+        made = AdminOnlyConnection if is_admin_only else Connection
+        options = self._options
+        remote = RemoteEnd(describe(address), host_of(address), fd, is_local(address))
+        settings = ConnectionSettings(
+            max_packet=options.max_packet_size, max_line=options.max_text_line, linger=options.linger_timeout
+        )
+        return made(self._flusher, remote, settings, certificate_names, acknowledger, closed)
+
+    def refuse(self, host: str, refusal: Refused) -> bytes:
+        """Count a connection that is refused, and return the packet with the reason."""
+        self._flusher.schedule()
+        return self._job_server.reject(host, refusal)
+
+    def pause_reading(self) -> None:
+        """Read nothing more from any peer."""
+        for outlet in self._flusher.outlets:
+            outlet.pause_reading(_STOPPING)
+
+    def abort(self) -> None:
+        """Close all connections at once, and drop what was not sent."""
+        for outlet in self._flusher.outlets:
+            outlet.abort()
+
+    def unsent(self) -> tuple[int, int]:
+        """Return the number of bytes that wait to be sent, and that of peers for which they wait."""
+        sizes = [outlet.unsent() for outlet in self._flusher.outlets]
+        return sum(sizes), sum(size > 0 for size in sizes)
+
+    async def start(self) -> None:
+        """Connections need no start."""
+
+    def drain(self, deadline: float) -> None:
+        """With a deadline, let running jobs end, hand out no others, and close the connections of all other peers."""
+        if deadline == math.inf:
+            return
+        self._flusher.schedule()
+        self._job_server.drain()
+        remaining = describe_remaining(
+            self._job_server.running(), self._job_server.commit_queue.pending, *self.unsent()
+        )
+        if remaining:
+            timeout = self._shutdown.drain_timeout
+            log.log(Level.NOTICE, "Draining for up to %g seconds, waiting for %s", timeout, remaining)
+
+    async def stop(self) -> None:
+        """Close all connections; peers have some time to read the last replies."""
+        flusher, job_server = self._flusher, self._job_server
+        flusher.flush()
+        running, unstored = job_server.running(), job_server.commit_queue.pending
+        for outlet in flusher.outlets:
+            outlet.close()
+        unsent, peers = 0, 0
+        closed = asyncio.ensure_future(flusher.is_empty.wait())
+        if not await self._shutdown.wait_for(closed, self._shutdown.flush_timeout):
+            unsent, peers = self.unsent()
+            self.abort()
+            await closed
+        flusher.stop()
+        self._log_remaining(describe_remaining(running, unstored, unsent, peers))
+
+    def _log_remaining(self, remaining: str) -> None:
+        if remaining:
+            log.warning("Left behind: %s", remaining)
+        stored, lost = self._job_server.background_jobs()
+        if stored:
+            log.log(Level.NOTICE, "%d background jobs stay in the store", stored)
+        if lost:
+            log.warning("%d background jobs are lost: no store has them", lost)

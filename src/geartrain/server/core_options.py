@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""Options of jobs, which the core reads: their declaration, and the core's own options made from them."""
+
+# ruff: noqa: RUF009  # option() and setting() return dataclass fields
+import os
+from dataclasses import dataclass, fields
+from zoneinfo import ZoneInfo
+
+from geartrain._version import __version__
+from geartrain.core import Durability, JobServerOptions, PriorityScope, Who
+from geartrain.core.access import AccessRules
+from geartrain.server.config.kinds import FLAG, SECONDS, SIZE, SIZE_OR_NONE, Kind, choice, number
+from geartrain.server.config.option import Group, option, setting
+
+__all__ = ["JobOptions", "core_options"]
+
+# A handle may have 63 characters (protocol 8); this leaves ten digits for the number behind the colon.
+_MAX_HANDLE_PREFIX = 52
+
+
+def _handle_prefix(text: str) -> str:
+    if not 0 < len(text.encode()) <= _MAX_HANDLE_PREFIX or not text.isprintable() or " " in text:
+        raise ValueError(f"1 to {_MAX_HANDLE_PREFIX} printable bytes without spaces")
+    return text
+
+
+def _default_handle_prefix() -> str:
+    name = "".join(letter for letter in os.uname().nodename if letter.isprintable() and letter != " ")
+    return f"H:{name}"[:_MAX_HANDLE_PREFIX]
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, KeyError):
+        raise ValueError("the name of a time zone, such as UTC or Europe/Berlin,") from None
+    return text
+
+
+_WHO = choice(Who, "WHO")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """Options with the names that they have in `JobServerOptions`, and a few that have another type here."""
+
+    max_memory: int = option(
+        0,
+        SIZE_OR_NONE,
+        Group.LIMITS,
+        "most memory for jobs; more of them are rejected, and accepted ones stay",
+        reloadable=True,
+    )
+    max_pending: int = option(
+        256 << 20,
+        SIZE,
+        Group.LIMITS,
+        "most workloads that may wait for a slow store; more background jobs are rejected",
+    )
+    max_functions: int = option(
+        0, number(0), Group.LIMITS, "most functions; workers and clients of new ones are rejected", reloadable=True
+    )
+    # A function that is used once a day exists all the time.
+    function_expiry: float = option(
+        2 * 86400.0,
+        SECONDS,
+        Group.LIMITS,
+        "seconds after which a function without workers, jobs and limits is forgotten",
+        reloadable=True,
+    )
+    max_jobs_per_connection: int = option(
+        0, number(0), Group.LIMITS, "most jobs that one connection may wait for", reloadable=True
+    )
+
+    text_reads: Who = option(
+        Who.ALL,
+        _WHO,
+        Group.ACCESS,
+        "who may use text commands that change nothing: all, local (from this machine) or admin (by a rule that gives "
+        "that right)",
+        reloadable=True,
+    )
+    text_changes: Who = option(
+        Who.ADMIN,
+        _WHO,
+        Group.ACCESS,
+        "who may use those that change something; without rules, admin means all",
+        reloadable=True,
+    )
+    access: AccessRules | None = setting(None, reloadable=True)
+
+    job_retries: int = option(
+        -1, number(-1, 255), Group.JOBS, "lost workers that a job survives; -1: any number, 0: none", short="j"
+    )
+    job_handle_prefix: str = option(
+        _default_handle_prefix(), Kind("TEXT", _handle_prefix), Group.JOBS, "text before the number in a job's handle"
+    )
+    timezone: str = option(
+        "UTC", Kind("ZONE", _zone), Group.JOBS, "time zone of cron lines, such as Europe/Berlin, for repeating jobs"
+    )
+    exceptions: bool = option(
+        False, FLAG, Group.JOBS, "send exceptions to every client, also if it did not ask for them"
+    )
+    worker_wakeup: int = option(
+        1, number(0, 255), Group.JOBS, "sleeping workers to wake for each job; 0: all of them", short="w"
+    )
+    rearm_after: float = option(
+        1.0, SECONDS, Group.JOBS, "seconds that a woken worker has before others are woken instead"
+    )
+    job_timeout: float = option(
+        0.0, SECONDS, Group.JOBS, "seconds until another worker gets a job, unless its worker named a time; 0: never"
+    )
+    probe_after: float = option(
+        0.0,
+        SECONDS,
+        Group.JOBS,
+        "seconds that a worker may sleep before it is woken to see whether it still answers; 0: any time",
+    )
+    stall_after: float = option(
+        10.0, SECONDS, Group.JOBS, "seconds that jobs may wait for a free worker before that is reported; 0: never"
+    )
+    stall_busy_after: float = option(
+        600.0, SECONDS, Group.JOBS, "the same if all workers are busy with other jobs; 0: never"
+    )
+    priority_scope: PriorityScope = option(
+        PriorityScope.GLOBAL,
+        choice(PriorityScope, "SCOPE"),
+        Group.JOBS,
+        "whether priorities count over all functions of a worker (global) or, as in gearmand 1.1, in each (function)",
+    )
+    round_robin: bool = option(
+        False,
+        FLAG,
+        Group.JOBS,
+        "serve a worker's functions in turn; with global priorities they always are",
+        short="R",
+    )
+    allow_shutdown: bool = option(False, FLAG, Group.JOBS, "obey 'shutdown [graceful]' from this machine")
+
+
+def core_options(options: JobOptions, *, verbosity: str, durability: Durability) -> JobServerOptions:
+    """Return the options of the core: those of the same name, and what the core cannot find out itself.
+
+    Args:
+        options: The options of the server.
+        verbosity: The answer to the text command ``verbose``.
+        durability: When background jobs are stored; never, if the server has no store.
+    """
+    values = {found.name: getattr(options, found.name) for found in fields(JobServerOptions) if found.name in _SHARED}
+    return JobServerOptions(
+        **values,
+        handle_prefix=options.job_handle_prefix.encode(),
+        timezone=ZoneInfo(options.timezone),
+        version=__version__,
+        pid=os.getpid(),
+        verbosity=verbosity,
+        durability=durability,
+    )
+
+
+# The options that the core takes as they are. `timezone` is a name here, and an object there.
+_SHARED = {found.name for found in fields(JobOptions)} - {"timezone"}

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""Restoring: the jobs in the store come back to the core while its peers are served already."""
+
+from collections.abc import Callable
+
+from geartrain.core import JobServer
+from geartrain.core.record import JobRecord
+from geartrain.jobrecord import JobRecord as OldRecord
+from geartrain.storage import Store
+
+__all__ = ["restore"]
+
+
+async def restore(store: Store, job_server: JobServer, schedule: Callable[[], None]) -> int:
+    """Give all jobs in a store to the core, and return their number.
+
+    Args:
+        store: An open store.
+        job_server: The core; it is restoring already.
+        schedule: Begins a turn before each portion: workers may get its jobs at the end of that.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    count = 0
+    async for records in store.replay():
+        schedule()
+        job_server.restore([_new(record) for record in records])
+        count += len(records)
+    return count
+
+
+def _new(r: OldRecord) -> JobRecord:
+    return JobRecord(
+        r.number,
+        r.handle,
+        r.function,
+        r.unique,
+        r.priority,
+        r.workload,
+        run_at=r.run_at * 1000,
+        losses=r.retries,
+        reducer=r.reducer,
+        schedule=r.schedule,
+    )

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""The choice of a store."""
+
+# ruff: noqa: RUF009  # option() returns a dataclass field
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from geartrain.core import Durability
+from geartrain.server.config.kinds import SECONDS, Kind, OptionError, choice
+from geartrain.server.config.option import Group, option
+from geartrain.server.listen.endpoints import Endpoint
+from geartrain.server.process.default_paths import DefaultPaths
+from geartrain.storage import SQLiteStore, Store, StoreError, open_store
+
+__all__ = ["NO_STORE", "StoreOptions", "choose_store"]
+
+NO_STORE = "none"  # the URL of a server that keeps no jobs
+
+
+def _store(text: str) -> str:
+    if text.lower() == NO_STORE:
+        return NO_STORE
+    try:
+        open_store(text)
+    except StoreError as error:
+        raise OptionError(str(error)) from None
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreOptions:
+    """The store, and when it gets a job."""
+
+    store: str | None = option(
+        None,
+        Kind("URL", _store),
+        Group.STORE,
+        "where background jobs are kept: sqlite:///FILE, postgresql://, mysql://, redis:// or memcached:// with "
+        "USER:PASSWORD@HOST:PORT/DATABASE, or none [a SQLite file in the state folder, by port; none with port 0]",
+    )
+    durability: Durability = option(
+        Durability.COMMIT,
+        choice(Durability, "WHEN"),
+        Group.STORE,
+        "when background jobs are stored: before their client is answered (commit), soon after (relaxed), when the "
+        "server is stopped (shutdown), or never (none)",
+    )
+    store_within: float = option(1.0, SECONDS, Group.STORE, "with relaxed durability, seconds until a job is stored")
+    # Longer than the time of peers, which can connect to another server: after half a minute, a database counts as
+    # down.
+    store_close_timeout: float = option(
+        30.0,
+        SECONDS,
+        Group.STORE,
+        "seconds that the store has for the last changes when the server stops; with shutdown durability, any time",
+    )
+    force_timeout: float = option(1.0, SECONDS, Group.STORE, "the same once the server is told a second time to stop")
+
+
+def choose_store(options: StoreOptions, endpoints: Sequence[Endpoint], default_port: int) -> Store | None:
+    """Return the store that the options name, or the default one, or None for a server that keeps no jobs.
+
+    A server on any free port would not find its file again, so it has no default store.
+
+    Args:
+        options: The options.
+        endpoints: The endpoints that the server listens on; the first one gives the default file its name.
+        default_port: The port that the options name.
+    """
+    if options.durability is Durability.NONE or options.store == NO_STORE:
+        return None
+    if options.store is not None:
+        return open_store(options.store)
+    if default_port == 0:
+        return None
+    first = endpoints[0]
+    return SQLiteStore(DefaultPaths.of_process().store_file(first.path or first.port or default_port))

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""The store as a service: opened before the server listens, restored while it serves, closed after the last change."""
+
+import asyncio
+import logging
+import time
+
+from geartrain.core import Durability, JobServer, Shutdown
+from geartrain.reactor.flusher import Flusher
+from geartrain.server.connections import Connections
+from geartrain.server.durability.committer import Committer
+from geartrain.server.durability.restore import restore
+from geartrain.server.durability.store import StoreOptions
+from geartrain.server.levels import Level
+from geartrain.server.shutdown import ShutdownSequence
+from geartrain.storage import Store, StoreError
+
+__all__ = ["StoreService"]
+
+log = logging.getLogger("geartrain.server")
+
+
+class StoreService:
+    """Opens a store, restores its jobs, commits changes, and closes it.
+
+    Args:
+        store: The store.
+        job_server: The core.
+        flusher: Sends the replies that a commit releases.
+        connections: The peers, which are not read from any more while the last changes are stored.
+        shutdown: Stopped if the jobs of an earlier run cannot be read; gives the time limits of the end.
+        options: When jobs are stored.
+
+    Attributes:
+        failure: The reason why the jobs of an earlier run could not be read.
+        is_stuck: The service has stopped, but a thread still waits for the store.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        job_server: JobServer,
+        flusher: Flusher,
+        connections: Connections,
+        shutdown: ShutdownSequence,
+        options: StoreOptions,
+    ) -> None:
+        self._store = store
+        self._job_server = job_server
+        self._flusher = flusher
+        self._connections = connections
+        self._shutdown = shutdown
+        self._options = options
+        self._committer: Committer | None = None
+        self._restoring: asyncio.Task[None] | None = None
+        self.failure: StoreError | None = None
+        self.is_stuck = False
+
+    async def start(self) -> None:
+        """Open the store, reserve the first numbers in it, and restore its jobs from now on.
+
+        Raises:
+            StoreError: The store cannot be used.
+        """
+        options = self._options
+        opened = await self._store.open()
+        interval = options.store_within if options.durability is Durability.RELAXED else 0.0
+        self._committer = Committer(self._store, self._job_server, self._flusher.schedule, interval=interval)
+        self._job_server.begin_restoring(opened.created)
+        await self._committer.reserve()
+        self._restoring = asyncio.get_running_loop().create_task(self._restore(self._committer))
+
+    def look(self) -> None:
+        """Store the changes that the core has decided. Called every turn, so it has to be cheap."""
+        if self._committer is not None:
+            self._committer.look()
+
+    def drain(self, deadline: float) -> None:
+        """Changes are stored until the end."""
+
+    async def stop(self) -> None:
+        """Store what has been decided so far, which releases the replies that wait for it, and close the store.
+
+        With `Durability.SHUTDOWN` all jobs are stored now, so that the store has any time.
+        """
+        committer = self._committer
+        if committer is None:
+            return
+        self._connections.pause_reading()
+        if self._restoring is not None and not self._restoring.done():
+            self._restoring.cancel()
+            await asyncio.wait([self._restoring])
+        elif self.failure is None:
+            self._job_server.store_last()
+        await self._stop_in_time(committer)
+        self._committer = None
+
+    async def _stop_in_time(self, committer: Committer) -> None:
+        options, shutdown = self._options, self._shutdown
+        is_last_chance = options.durability is Durability.SHUTDOWN
+        timeout = None if is_last_chance else max(options.store_close_timeout, shutdown.time_left)
+        stopping = asyncio.get_running_loop().create_task(committer.stop())
+        if await shutdown.wait_for(stopping, timeout, if_forced=options.force_timeout):
+            await stopping
+            return
+        stopping.cancel()
+        self.is_stuck = True
+        log.error("The store took too long; it is left as it is")
+
+    async def _restore(self, committer: Committer) -> None:
+        began = time.monotonic()
+        try:
+            restored = await restore(self._store, self._job_server, self._flusher.schedule)
+        except StoreError as error:
+            log.log(Level.FATAL, "Could not read the jobs of an earlier run: %s", error)
+            self.failure = error
+            self._shutdown.request(Shutdown.NOW)
+            return
+        self._flusher.schedule()
+        self._job_server.end_restoring()
+        if restored:
+            log.log(Level.NOTICE, "Restored %d jobs in %.1f seconds", restored, time.monotonic() - began)
+        committer.start()

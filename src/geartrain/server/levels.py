@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""Levels of the log, as gearmand has them."""
+
+# ruff: noqa: RUF009  # option() returns a dataclass field
+import enum
+from dataclasses import dataclass
+
+from geartrain.core import levels
+from geartrain.server.config.kinds import Kind, OptionError
+from geartrain.server.config.option import Group, option
+
+__all__ = ["Level", "LevelOptions"]
+
+
+class Level(enum.IntEnum):
+    """gearmand's levels, as numbers of ``logging``."""
+
+    FATAL = 70
+    ALERT = 60
+    CRITICAL = 50
+    ERROR = 40
+    WARNING = 30
+    NOTICE = levels.NOTICE
+    INFO = 20
+    DEBUG = 10
+
+
+def _level(text: str) -> Level:
+    try:
+        return Level[text.upper()]
+    except KeyError:
+        raise OptionError("Invalid value for --verbose supplied") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelOptions:
+    """The lowest level that is logged; the text command ``verbose`` answers with it."""
+
+    verbose: Level | None = option(
+        None,
+        Kind("LEVEL", _level),
+        Group.LOG,
+        "FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE (or -v), INFO (-vv) or DEBUG (-vvv); if not given, errors and "
+        "where the server listens",
+        short="v",
+        steps=("NOTICE", "INFO", "DEBUG"),
+        reloadable=True,
+    )

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""Sockets that listen, for all endpoints of the options or for none."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import re
+import socket
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geartrain.errors import GeartrainError
+from geartrain.server.config.kinds import SECONDS, Kind, number
+from geartrain.server.config.option import Group, option, several
+from geartrain.server.listen.endpoints import Endpoint
+
+__all__ = ["BindError", "ListenOptions", "bind", "listen", "release"]
+
+log = logging.getLogger("geartrain.server")
+
+_ALL_ADDRESSES = (Endpoint(),)
+_FIRST_PAUSE = 0.05  # seconds between two attempts, doubled each time
+_LONGEST_PAUSE = 1.0
+# This machine has no address of this kind; it may have another one of the same name.
+_ABSENT = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
+
+
+class BindError(GeartrainError):
+    """An address cannot be listened on; the message says which and why."""
+
+
+def _port(text: str) -> int:
+    if re.fullmatch(r"[0-9]{1,5}", text) and int(text) <= 65535:
+        return int(text)
+    try:
+        return socket.getservbyname(text, "tcp")
+    except OSError:
+        raise ValueError("a number up to 65535 or the name of a service") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListenOptions:
+    """Addresses to listen on."""
+
+    port: int = option(
+        4730,
+        Kind("PORT", _port, (int, str)),
+        Group.NETWORK,
+        "port to listen on: a number, 0 for any free one, or a service's name",
+        short="p",
+    )
+    listen: tuple[Endpoint, ...] = several(
+        Kind("ADDRESS", Endpoint.parse),
+        Group.NETWORK,
+        "where to listen: a host, host:port, [address]:port or unix:/path; may be repeated [all addresses]",
+        short="L",
+    )
+    backlog: int = option(
+        1024,
+        number(1, 65535),
+        Group.NETWORK,
+        "connections that may wait to be accepted, as far as the system allows",
+        short="b",
+    )
+    # A predecessor that has just been told to stop holds the port for up to two seconds. Any other program keeps it,
+    # and should be reported soon.
+    bind_timeout: float = option(3.0, SECONDS, Group.NETWORK, "seconds to try again while an address is in use")
+
+
+async def listen(options: ListenOptions) -> list[socket.socket]:
+    """Return sockets that listen on all endpoints. Connections made from now on wait to be accepted.
+
+    With port 0, all endpoints without a port of their own get the port that the first one was given.
+
+    Raises:
+        BindError: An address cannot be used, or was not free in time.
+    """
+    sockets: list[socket.socket] = []
+    port = options.port
+    try:
+        for endpoint in options.listen or _ALL_ADDRESSES:
+            found = await _listen_in_time(endpoint, port, options)
+            sockets += found
+            if not endpoint.path and endpoint.port is None:
+                port = found[0].getsockname()[1]
+    except BaseException:
+        release(sockets)
+        raise
+    return sockets
+
+
+async def _listen_in_time(endpoint: Endpoint, port: int, options: ListenOptions) -> list[socket.socket]:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + options.bind_timeout
+    pause = _FIRST_PAUSE
+    name = str(endpoint) if endpoint.path or endpoint.port is not None else f"{endpoint}, port {port}"
+    while True:
+        try:
+            return _bind_and_listen(endpoint, port, options.backlog)
+        except UnicodeError as error:
+            raise BindError(f"Could not listen on {name}: this is not a valid host name") from error
+        except OSError as error:
+            reason = error.strerror or error
+            if error.errno != errno.EADDRINUSE or loop.time() >= deadline:
+                raise BindError(f"Could not listen on {name}: {reason}") from error
+        if pause == _FIRST_PAUSE:
+            log.warning("%s is in use; trying again for %g seconds", name, options.bind_timeout)
+        await asyncio.sleep(min(pause, max(0.0, deadline - loop.time())))
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _bind_and_listen(endpoint: Endpoint, port: int, backlog: int) -> list[socket.socket]:
+    sockets = bind(endpoint, port)
+    try:
+        for bound in sockets:
+            bound.listen(backlog)
+    except OSError:
+        release(sockets)
+        raise
+    return sockets
+
+
+def bind(
+    endpoint: Endpoint, default_port: int, *, resolve: Callable[..., Sequence[tuple[Any, ...]]] = socket.getaddrinfo
+) -> list[socket.socket]:
+    """Return bound sockets, one for each address of the endpoint. They do not listen yet.
+
+    Addresses of one name that this machine does not have, such as those of IPv6 where it is switched off, are left out
+    as long as there is another. With port 0 all of them get the port that the first one was given.
+
+    Args:
+        endpoint: The addresses.
+        default_port: The port of an endpoint that has none.
+        resolve: Looks up the addresses of a name, as ``socket.getaddrinfo`` does.
+
+    Raises:
+        OSError: None of them, or one that is in use, could be bound.
+    """
+    if endpoint.path:
+        return [_bind_path(endpoint.path)]
+    port = default_port if endpoint.port is None else endpoint.port
+    found = resolve(endpoint.host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    absent: OSError | None = None
+    with contextlib.ExitStack() as undo:
+        for family, address in sorted({(family, address) for family, _, _, _, address in found}):
+            try:
+                bound = _bind_address(family, (address[0], port, *address[2:]))
+            except OSError as error:
+                if error.errno not in _ABSENT:
+                    raise
+                absent = error
+                continue
+            undo.callback(bound.close)
+            sockets.append(bound)
+            port = bound.getsockname()[1]
+        if not sockets:
+            assert absent is not None, "a name has at least one address"
+            raise absent
+        undo.pop_all()
+    return sockets
+
+
+def _bind_address(family: int, address: tuple[object, ...]) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _bind_path(path: str) -> socket.socket:
+    """Bind a socket in the file system, in place of one that a server has left behind."""
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if _is_abandoned(path):
+            Path(path).unlink()
+        bound.bind(path)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _is_abandoned(path: str) -> bool:
+    """Tell whether the path is a socket on which no process listens. A file of another kind is left alone."""
+    try:
+        if not stat.S_ISSOCK(Path(path).stat().st_mode):
+            return False
+    except FileNotFoundError:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a listener whose backlog is full is alive, and would block the connect
+        return probe.connect_ex(path) == errno.ECONNREFUSED
+
+
+def release(sockets: Iterable[socket.socket]) -> None:
+    """Close sockets, and remove those that are in the file system."""
+    for bound in sockets:
+        path = bound.getsockname() if bound.family == socket.AF_UNIX else None
+        bound.close()
+        if path:
+            with contextlib.suppress(FileNotFoundError):
+                _remove(path)
+
+
+def _remove(path: str) -> None:
+    try:
+        Path(path).unlink()
+    except PermissionError as error:
+        # After a change of user. The next server replaces it, because no process listens on it.
+        log.warning("Could not remove %s: %s", path, error.strerror)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""TLS for the server. Any error in its options prevents the start: the server never falls back to clear text."""
+
+# ruff: noqa: RUF009  # option() returns a dataclass field
+import asyncio
+import enum
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from geartrain.core.access import AccessRules
+from geartrain.errors import GeartrainError
+from geartrain.server.config.kinds import FILE, FLAG, TIMEOUT, choice
+from geartrain.server.config.option import Group, option
+
+__all__ = ["TLSError", "TlsOptions", "Verify", "certificate_names", "server_context", "tls_context"]
+
+
+class TLSError(GeartrainError):
+    """The server cannot offer TLS with these options; the message names the file or option that is wrong."""
+
+
+class Verify(enum.Enum):
+    """The demand that clients show a certificate of the given authority."""
+
+    NONE = "none"
+    OPTIONAL = "optional"  # a client may show none, but not a wrong one
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsOptions:
+    """Certificates of the server and of its clients."""
+
+    ssl: bool = option(False, FLAG, Group.TLS, "speak TLS on every port that is listened on")  # a port cannot be both
+    ssl_certificate: str | None = option(
+        None,
+        FILE,
+        Group.TLS,
+        "the server's certificate with its chain",
+        environment=("GEARMAND_SERVER_PEM",),
+        reloadable=True,
+    )
+    ssl_key: str | None = option(
+        None,
+        FILE,
+        Group.TLS,
+        "its key, if that is not in the same file",
+        environment=("GEARMAND_SERVER_KEY",),
+        reloadable=True,
+    )
+    ssl_ca_file: str | None = option(
+        None,
+        FILE,
+        Group.TLS,
+        "authority that signed the certificates of clients",
+        environment=("GEARMAND_CA_CERTIFICATE",),
+        reloadable=True,
+    )
+    ssl_verify: Verify = option(
+        Verify.NONE,
+        choice(Verify, "WHEN"),
+        Group.TLS,
+        "whether clients must show a certificate: none, optional or required",
+        reloadable=True,
+    )
+    handshake_timeout: float = option(
+        10.0, TIMEOUT, Group.TLS, "seconds that a client has for the TLS handshake", reloadable=True
+    )
+
+
+# The kinds of alternative names that are text.
+_NAMES = frozenset({"DNS", "email", "URI", "IP Address"})
+
+_MODES = {
+    Verify.NONE: ssl.CERT_NONE,
+    Verify.OPTIONAL: ssl.CERT_OPTIONAL,
+    Verify.REQUIRED: ssl.CERT_REQUIRED,
+}
+
+
+def tls_context(options: TlsOptions, access: AccessRules | None = None) -> ssl.SSLContext | None:
+    """Return the context that the options describe, or None without ``--ssl``.
+
+    Args:
+        options: The files, and whether clients must show a certificate.
+        access: The rules of access, which may match certificates.
+
+    Raises:
+        TLSError: The options contradict each other, or a file is wrong.
+    """
+    if options.ssl_verify is Verify.NONE and access is not None and access.certificates:
+        raise TLSError("rules of access by certificate need --ssl-verify=optional or required")
+    if not options.ssl:
+        if options.ssl_verify is not Verify.NONE:
+            raise TLSError(
+                f"--ssl-verify={options.ssl_verify.value} needs --ssl: there are no certificates without TLS"
+            )
+        return None
+    return server_context(options.ssl_certificate, options.ssl_key, options.ssl_ca_file, options.ssl_verify)
+
+
+def server_context(
+    certificate: str | None, key: str | None, authority: str | None, verify: Verify = Verify.NONE
+) -> ssl.SSLContext:
+    """Return a context for TLS 1.2 and later.
+
+    Args:
+        certificate: The file with the server's certificate and its chain.
+        key: The file with its key, if that is a separate file.
+        authority: The file with the certificates that those of clients are checked against.
+        verify: The demand that clients show a certificate.
+
+    Raises:
+        TLSError: A file is missing, cannot be read, or does not fit the others.
+    """
+    if certificate is None:
+        raise TLSError("--ssl needs a certificate: name its file with --ssl-certificate")
+    if authority is None and verify is not Verify.NONE:
+        raise TLSError(
+            f"--ssl-verify={verify.value} needs the authority's certificate: name its file with --ssl-ca-file"
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for file in filter(None, (certificate, key, authority)):
+        _check_readable(file)
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except ssl.SSLError as error:
+        files = certificate if key is None else f"{certificate} and {key}"
+        raise TLSError(f"Could not load the TLS certificate and key from {files}: {_reason(error)}") from error
+    if authority is not None:
+        try:
+            context.load_verify_locations(authority)
+        except ssl.SSLError as error:
+            raise TLSError(f"Could not load the TLS authority from {authority}: {_reason(error)}") from error
+    context.verify_mode = _MODES[verify]
+    return context
+
+
+def certificate_names(transport: asyncio.BaseTransport) -> list[bytes]:
+    """Return the common names in the certificate that a peer has shown, and its alternative names.
+
+    Without a certificate of our authority there are none: the TLS library accepts no other.
+    """
+    certificate = transport.get_extra_info("peercert") or {}
+    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    names += [value for key, value in certificate.get("subjectAltName", ()) if key in _NAMES]
+    return [name.encode() for name in names]
+
+
+def _check_readable(file: str) -> None:
+    """Raise an error that names the file: those of the TLS library do not."""
+    try:
+        with Path(file).open("rb"):
+            pass
+    except OSError as error:
+        raise TLSError(f"Could not read the TLS file {file}: {error.strerror}") from error
+
+
+def _no_password() -> str:
+    """Keep OpenSSL from asking on the terminal, which a server may not have."""
+    raise TLSError("the TLS key is encrypted; a server cannot ask for its password")
+
+
+def _reason(error: ssl.SSLError) -> str:
+    return (error.reason or str(error)).replace("_", " ").lower()

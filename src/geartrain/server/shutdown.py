@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""The shutdown of a server: its three modes, and their time limits.
+
+*Now* waits for the store and for unsent replies alone. *Drain* waits for running jobs as well, within a time limit;
+other jobs go to other servers, or stay in the store. *Graceful* waits until there are no jobs left, however long that
+takes. A second request, of any mode but graceful, forces the shutdown: it waits for almost nothing.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from geartrain.core import JobServer, Shutdown
+from geartrain.protocol.text import printable
+from geartrain.server.config.kinds import SECONDS
+from geartrain.server.config.option import Group, option
+
+__all__ = ["ShutdownOptions", "ShutdownSequence", "describe_remaining"]
+
+log = logging.getLogger("geartrain.server")
+
+_MAX_NAMED = 5  # functions in one line
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShutdownOptions:
+    """Time limits of a shutdown; those of the store are with its options."""
+
+    # As long as a worker has, by default, to end its jobs when it is told to stop.
+    drain_timeout: float = option(
+        30.0, SECONDS, Group.NETWORK, "seconds that running jobs have to end when the server is told to stop; 0: none"
+    )
+    flush_timeout: float = option(
+        1.0, SECONDS, Group.NETWORK, "seconds that peers have to read the last replies when the server stops"
+    )
+
+
+class ShutdownSequence:
+    """The state of the shutdown, from the first request on.
+
+    Args:
+        job_server: The core, which knows the jobs that run, and whether a peer has asked for a shutdown.
+        schedule: Has `look` called at the end of this turn of the event loop.
+        drain: Drains all services until a deadline, as `Service.drain` does.
+        options: The time limits.
+
+    Attributes:
+        drain_timeout: The time limit of draining, in seconds.
+        requested: The mode, or None.
+        force: Set by the second request.
+        is_due: Set when it is time to stop the services.
+    """
+
+    def __init__(
+        self,
+        job_server: JobServer,
+        schedule: Callable[[], None],
+        drain: Callable[[float], None],
+        options: ShutdownOptions,
+    ) -> None:
+        self._job_server = job_server
+        self._schedule = schedule
+        self._drain = drain
+        self.drain_timeout = options.drain_timeout
+        self._flush_timeout = options.flush_timeout
+        self._loop = asyncio.get_running_loop()
+        self._deadline = math.inf
+        self._is_draining = False
+        self._is_late = False  # rather than the deadline, as a timer may go off a little early
+        self.requested: Shutdown | None = None
+        self.force = asyncio.Event()
+        self.is_due = asyncio.Event()
+
+    def request(self, mode: Shutdown) -> None:
+        """Request a shutdown mode; a gentler mode than the current one is ignored."""
+        if mode is Shutdown.GRACEFUL:
+            self.requested = self.requested or mode
+        elif self.requested in (None, Shutdown.GRACEFUL):
+            self.requested = mode
+            if mode is Shutdown.DRAIN:
+                self._deadline = self._loop.time() + self.drain_timeout
+                self._loop.call_at(self._deadline, self._run_out)
+                self._begin_draining(self._deadline)
+        else:
+            self.requested = Shutdown.NOW
+            self.force.set()
+        self._schedule()
+
+    def look(self) -> None:
+        """Compare the request, which a peer may have made as well, with the state of the jobs. Called every turn."""
+        by_peer = self._job_server.shutdown_requested
+        if self.requested is None and by_peer is None:
+            return
+        if not self._is_draining:
+            self._begin_draining(math.inf)
+        if self._has_come(by_peer):
+            self.is_due.set()
+
+    def _has_come(self, by_peer: Shutdown | None) -> bool:
+        """Tell whether it is time to stop the services."""
+        if Shutdown.NOW in (self.requested, by_peer):
+            return True
+        if self.requested is Shutdown.DRAIN:
+            return self._is_late or not self._job_server.running()
+        return not self._job_server.has_work
+
+    def _begin_draining(self, deadline: float) -> None:
+        self._is_draining = True
+        self._drain(deadline)
+
+    def _run_out(self) -> None:
+        self._is_late = True
+        self._schedule()
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the deadline of draining; 0 in other modes."""
+        return self._deadline - self._loop.time() if self.requested is Shutdown.DRAIN else 0.0
+
+    @property
+    def flush_timeout(self) -> float:
+        """Seconds that peers have to read the last replies."""
+        return 0.0 if self.force.is_set() else max(self._flush_timeout, self.time_left)
+
+    async def wait_for(self, step: asyncio.Task[object], timeout: float | None, *, if_forced: float = 0.0) -> bool:
+        """Wait for a step of the shutdown, and return whether it is done.
+
+        Args:
+            step: The step; it is not cancelled.
+            timeout: The most seconds to wait, or None.
+            if_forced: The most seconds to wait once the shutdown is forced.
+        """
+        forced = self._loop.create_task(self.force.wait())
+        await asyncio.wait((step, forced), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        forced.cancel()
+        if self.force.is_set() and not step.done():
+            await asyncio.wait((step,), timeout=if_forced)
+        return step.done()
+
+
+def describe_remaining(running: Mapping[bytes, int], unstored: int, unsent: int, peers: int) -> str:
+    """Return a list for the log, empty if there is nothing.
+
+    Args:
+        running: The number of running jobs of each function.
+        unstored: The number of changes that the store does not have.
+        unsent: The number of bytes that were not sent.
+        peers: The number of peers that they are for.
+    """
+    parts = []
+    if running:
+        functions = sorted(running.items(), key=lambda item: -item[1])
+        named = [f"{printable(name).decode(errors='replace')} {count}" for name, count in functions[:_MAX_NAMED]]
+        more = [f"{len(functions) - _MAX_NAMED} more functions"] if len(functions) > _MAX_NAMED else []
+        parts.append(f"{sum(running.values())} running jobs ({', '.join(named + more)})")
+    if unsent:
+        parts.append(f"{unsent} bytes unsent to {peers} peers")
+    if unstored:
+        parts.append(f"{unstored} changes that the store does not have")
+    return ", ".join(parts)

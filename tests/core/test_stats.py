@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Counters, histograms, and the listing that shows them."""
+
+import pytest
+
+from geartrain.core.stats import BOUNDS, COUNTERS, FunctionStats, Histogram
+from geartrain.protocol import Command
+from geartrain.protocol.text import COMMANDS, TextCommand
+from geartrain.testing.wire import Wire
+
+
+@pytest.mark.parametrize("place", range(len(BOUNDS) + 1))
+def test_a_duration_is_in_the_first_range_that_reaches_it(place: int) -> None:
+    histogram = Histogram()
+
+    histogram.observe(BOUNDS[place] if place < len(BOUNDS) else BOUNDS[-1] + 1)
+
+    assert histogram.counts() == [int(each == place) for each in range(len(BOUNDS) + 1)]
+
+
+def test_a_quantile_is_the_end_of_its_range() -> None:
+    histogram = Histogram()
+    assert histogram.quantile(0.5) == 0.0
+    for seconds in (0.002, 0.003, 0.004, 7.0):
+        histogram.observe(seconds)
+
+    assert histogram.quantile(0.5) == 0.005
+    assert histogram.quantile(0.95) == 10.0
+    assert histogram.total == pytest.approx(7.009)
+    histogram.observe(10_000.0)
+    assert histogram.quantile(1.0) == BOUNDS[-1]
+
+
+def test_histograms_are_made_at_the_first_start() -> None:
+    stats = FunctionStats()
+    stats.end_run(1.0)
+    assert (stats.waiting, stats.running) == (None, None)
+
+    stats.start(0.5)
+    stats.end_run(2.0)
+
+    assert stats.waiting is not None
+    assert stats.running is not None
+    assert (stats.waiting.total, stats.running.total) == (0.5, 2.0)
+
+
+def test_every_fate_of_a_job_is_counted_once(wire: Wire) -> None:
+    client, worker, admin = wire.connect(), wire.connect(), wire.connect()
+    worker.send(Command.CAN_DO_TIMEOUT, b"f", b"2000")
+
+    def run(unique: bytes = b"") -> bytes:
+        handle = client.submit(b"f", unique)
+        worker.send(Command.GRAB_JOB)
+        worker.packets()
+        return handle
+
+    worker.send(Command.WORK_COMPLETE, run(), b"")
+    worker.send(Command.WORK_FAIL, run())
+    worker.send(Command.WORK_EXCEPTION, run(), b"")
+    admin.say(f"cancel job {run().decode()}")
+    run(b"same")
+    client.submit(b"f", b"same")
+    wire.advance(2)
+    worker.close()
+    client.close()
+    lost, other = wire.connect(), wire.connect()
+    lost.send(Command.CAN_DO, b"f")
+    handle = other.submit(b"f")
+    lost.send(Command.GRAB_JOB)
+    lost.close()
+
+    columns = COMMANDS[TextCommand.SHOW_FUNCTIONS].columns
+    row = dict(zip(columns, admin.say("show functions").splitlines()[0].split("\t"), strict=True))
+
+    assert {name: int(row[name]) for name in COUNTERS} == {
+        "submitted": 6,
+        "coalesced": 1,
+        "started": 6,
+        "completed": 1,
+        "failed": 1,
+        "exceptions": 1,
+        "timed_out": 1,
+        "lost": 1,
+        "cancelled": 1,
+        "abandoned": 1,
+        "revoked": 0,
+    }
+    assert (row["function"], row["waiting"], row["running"], row["workers"]) == ("f", "1", "0", "0")
+    assert other.ask(Command.GET_STATUS, handle)[2] == b"1"

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: MIT
+"""A server with a store: acknowledged jobs are stored, and it goes on while the store fails."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from geartrain import AdminClient, Client, ServerError
+from geartrain.core import Durability
+from geartrain.jobrecord import Batch, JobRecord
+from geartrain.protocol import Command, request
+from geartrain.server import Server
+from geartrain.storage import Opened, StoreError
+from geartrain.testing import ServerProcess, local_options, run_server, serve_in_thread
+
+PATIENCE = 20.0
+
+
+class GatedStore:
+    """Jobs in a dictionary, behind a gate that a test opens and shuts; it fails when it is told to.
+
+    Attributes:
+        chokes_on: The workload of a job that it cannot take, for a reason that is no `StoreError`.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: dict[int, JobRecord] = {}
+        self.gate = threading.Event()
+        self.gate.set()
+        self.commits = 0
+        self.fails = False
+        self.chokes_on: bytes | None = None
+
+    async def open(self) -> Opened:
+        return Opened(max(self.jobs, default=0), len(self.jobs))
+
+    async def replay(self) -> AsyncIterator[Sequence[JobRecord]]:
+        for job in list(self.jobs.values()):
+            await asyncio.to_thread(self.gate.wait, PATIENCE)
+            if self.fails:
+                raise StoreError("the store is broken")
+            yield [job]
+
+    async def commit(self, batch: Batch) -> None:
+        if not batch.stored and not batch.finished:
+            return  # only numbers are reserved, which happens before the server listens
+        await asyncio.to_thread(self.gate.wait, PATIENCE)
+        self.commits += 1
+        if self.fails:
+            raise StoreError("the store is broken")
+        if any(job.workload == self.chokes_on for job in batch.stored):
+            raise OverflowError("too large")
+        self.jobs |= {job.number: job for job in batch.stored}
+        for number in batch.finished:
+            self.jobs.pop(number, None)
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def store() -> GatedStore:
+    return GatedStore()
+
+
+@contextlib.contextmanager
+def serving(store: GatedStore, durability: Durability = Durability.COMMIT) -> Iterator[str]:
+    options = local_options(durability=durability, store_within=0.01)
+    with serve_in_thread(lambda: Server(options, store=store)) as server:
+        yield server.address
+
+
+def test_a_client_is_answered_when_its_job_is_stored(store: GatedStore) -> None:
+    with serving(store) as address, Client(address) as client:
+        store.gate.clear()
+        answers: list[object] = []
+        submitting = threading.Thread(target=lambda: answers.append(client.submit_background("f", "w")))
+        submitting.start()
+        with AdminClient(address) as admin:
+            while not admin.jobs():
+                pass
+        assert (answers, store.jobs) == ([], {})
+
+        store.gate.set()
+        submitting.join(PATIENCE)
+
+        assert len(answers) == len(store.jobs) == 1
+
+
+def test_a_client_that_has_said_its_last_word_is_still_answered(store: GatedStore) -> None:
+    async def converse(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\0REQ\0\0\0\x12\0\0\0\x03f\0\0")
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    with serving(store) as address:
+        answer = asyncio.run(asyncio.wait_for(converse(int(address.rpartition(":")[2])), PATIENCE))
+
+    assert answer[4:8] == b"\0\0\0\x08"
+
+
+def test_relaxed_durability_answers_without_the_store(store: GatedStore) -> None:
+    with serving(store, Durability.RELAXED) as address, Client(address) as client:
+        store.gate.clear()
+        client.submit_background("f", "w", timeout=PATIENCE)
+        assert store.jobs == {}
+        store.gate.set()
+
+    assert [job.workload for job in store.jobs.values()] == [b"w"], "at the stop at the latest"
+
+
+def test_shutdown_durability_stores_at_the_stop(store: GatedStore) -> None:
+    with serving(store, Durability.SHUTDOWN) as address, Client(address) as client:
+        client.submit_background("f", "w", timeout=PATIENCE)
+        client.ping()
+        assert (store.jobs, store.commits) == ({}, 0)
+
+    assert [job.workload for job in store.jobs.values()] == [b"w"]
+
+
+def test_a_store_that_fails_refuses_jobs_and_takes_them_again_when_it_is_back(
+    store: GatedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(store) as address, Client(address) as client:
+        store.fails = True
+        with pytest.raises(ServerError, match="QUEUE_ERROR"):
+            client.submit_background("f", "w", timeout=PATIENCE)
+        for _ in range(3):
+            with pytest.raises(ServerError, match="QUEUE_ERROR"):
+                client.submit_background("f", "w", timeout=PATIENCE)
+        store.fails = False
+        with contextlib.ExitStack() as until_taken:
+            until_taken.enter_context(contextlib.suppress(StopIteration))
+            while True:
+                with contextlib.suppress(ServerError):
+                    client.submit_background("f", "again", timeout=PATIENCE)
+                    break
+
+    assert [job.workload for job in store.jobs.values()] == [b"again"]
+    messages = [record.getMessage() for record in caplog.records if record.name == "geartrain.store"]
+    assert sum("Could not store: the store is broken" in text for text in messages) == 1
+
+
+def test_a_record_that_a_store_chokes_on_is_refused_and_the_others_are_stored(
+    store: GatedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whichever error it raises: the next batch may be right."""
+    store.chokes_on = b"poison"
+    with serving(store) as address, Client(address) as client:
+        with pytest.raises(ServerError, match="QUEUE_ERROR"):
+            client.submit_background("f", "poison", timeout=PATIENCE)
+        while not store.jobs:
+            with contextlib.suppress(ServerError):
+                client.submit_background("f", "w", timeout=PATIENCE)
+
+    [record] = [record for record in caplog.records if "Could not store: too large" in record.getMessage()]
+    assert record.exc_info is not None
+
+
+def test_while_jobs_come_back_peers_are_answered_and_submitters_wait(store: GatedStore) -> None:
+    store.jobs = {number: JobRecord(number, b"H:%d" % number, b"f", b"u", 1, b"w") for number in (1, 2)}
+    store.gate.clear()
+    with serving(store) as address, Client(address) as client, AdminClient(address) as admin:
+        job = client.submit("f", "w", unique="u")
+        assert admin.version()
+        assert admin.status() == []
+        assert job.handle is None
+        store.gate.set()
+        while job.handle is None:
+            admin.version()
+
+        assert job.handle.name == "H:1", "it is the one that came back"
+
+
+def test_jobs_that_cannot_be_read_stop_the_server(store: GatedStore) -> None:
+    store.jobs = {1: JobRecord(1, b"H:1", b"f", b"", 1, b"w")}
+    store.fails = True
+
+    async def serve() -> None:
+        server = Server(local_options(), store=store)
+        await server.start()
+        await server.serve_until_stopped()
+
+    with pytest.raises(StoreError, match="broken"):
+        asyncio.run(asyncio.wait_for(serve(), PATIENCE))
+    assert store.jobs
+
+
+def test_a_server_on_any_free_port_keeps_nothing_unless_told_where() -> None:
+    with run_server() as server, Client(server.address) as client, AdminClient(server.address) as admin:
+        client.submit_background("f")
+
+        assert [job.stored for job in admin.jobs()] == [False]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a file system")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False)
+    if mounted.returncode:
+        pytest.skip("a file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+class TestTheCommand:
+    def test_a_full_disk_refuses_jobs_until_there_is_room(self, small_disk: Path) -> None:
+        ballast = small_disk / "ballast"
+        ballast.write_bytes(bytes(500_000))
+        words = (f"--store=sqlite://{small_disk}/jobs.db",)
+        taken: list[str] = []
+        with ServerProcess(*words) as server, Client(server.address) as client:
+
+            def submit() -> None:
+                taken.append(str(client.submit_background("f", bytes(10_000), timeout=PATIENCE)))
+
+            with contextlib.suppress(ServerError):
+                while True:
+                    submit()
+            waited_for = client.submit("g", "w")
+            client.ping()
+            assert waited_for.handle is not None, "what needs no store goes on"
+            with pytest.raises(ServerError, match="QUEUE_ERROR"):
+                submit()
+
+            ballast.unlink()
+            while True:
+                with contextlib.suppress(ServerError):
+                    submit()
+                    break
+            server.stop(signal.SIGKILL)
+
+        with ServerProcess(*words) as server, AdminClient(server.address) as admin:
+            server.wait_for_line(f"Restored {len(taken)} jobs")
+            assert {job.handle for job in admin.jobs()} == set(taken)
+
+    def test_jobs_survive_a_kill(self, tmp_path: Path) -> None:
+        words = (f"--store=sqlite://{tmp_path}/jobs.db", "--durability=commit")
+        with ServerProcess(*words) as server, Client(server.address) as client:
+            handles = {str(client.submit_background("f", f"{number}")) for number in range(20)}
+            server.stop(signal.SIGKILL)
+
+        with ServerProcess(*words) as server, AdminClient(server.address) as admin:
+            server.wait_for_line("Restored 20 jobs")
+            assert {job.handle for job in admin.jobs()} == handles
+
+    @pytest.mark.parametrize("when", [2**63 - 1, 2**63 - 512, 2**53 + 1])
+    def test_a_job_for_the_end_of_time_is_stored_as_others_are(self, tmp_path: Path, when: int) -> None:
+        """A time is a float in the core, and that next to the last one is later than a store has room for."""
+        words = (f"--store=sqlite://{tmp_path}/jobs.db", "--durability=commit")
+        submission = request(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"%d" % when, b"w")
+        with ServerProcess(*words) as server, socket.create_connection(("127.0.0.1", server.port), PATIENCE) as wire:
+            wire.sendall(submission)
+            assert wire.recv(100)[:8] == b"\0RES\0\0\0\x08"
+            server.stop(signal.SIGKILL)
+
+        with ServerProcess(*words) as server, AdminClient(server.address) as admin:
+            server.wait_for_line("Restored 1 jobs")
+            assert len(admin.jobs()) == 1
+
+    def test_handles_are_not_used_again_after_a_stop(self, tmp_path: Path) -> None:
+        numbers = []
+        for how in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+            with ServerProcess(f"--store=sqlite://{tmp_path}/jobs.db") as server, Client(server.address) as client:
+                numbers.append(int(str(client.submit_background("f")).rpartition(":")[2]))
+                server.stop(how)
+
+        assert numbers[:2] == [1, 2]
+        assert numbers[2] > 1_000_000, "what was reserved may have been used"
+
+    def test_a_second_server_on_the_same_file_does_not_start(self, tmp_path: Path) -> None:
+        words = (f"--store=sqlite://{tmp_path}/jobs.db",)
+        with (
+            ServerProcess(*words),
+            pytest.raises(AssertionError, match="another server uses this file"),
+            ServerProcess(*words),
+        ):
+            pass

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""Back-pressure: a client that reads slowly slows down its workers, for a while, and no others."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Coroutine
+
+from geartrain.protocol import RESPONSE, Command, Packet, Parser, request
+from geartrain.reactor.backpressure import STEP
+from geartrain.server import LocalPeer, Server
+from geartrain.testing import RunningServer, local_options
+from tests.server.servers import RunServer
+
+PATIENCE = 20.0
+PIECE = 1 << 20
+MUCH = 96  # pieces
+FOR_EVER = 3600.0
+ECHO = request(Command.ECHO_REQ, b"x")
+
+
+def run(scenario: Coroutine[None, None, None]) -> None:
+    asyncio.run(asyncio.wait_for(scenario, PATIENCE))
+
+
+async def turn_until(happened: Callable[[], bool]) -> None:
+    while not happened():  # noqa: ASYNC110  # turns of the event loop lead there, and nothing else
+        await asyncio.sleep(0)
+
+
+async def answer(peer: LocalPeer, *packets: bytes) -> list[bytes]:
+    """Return the arguments of the only packet that answers."""
+    await peer.send(b"".join(packets))
+    (packet,) = Parser(RESPONSE).receive(await peer.receive())
+    return packet[1]
+
+
+async def run_job(client: LocalPeer, worker: LocalPeer) -> bytes:
+    """Return the handle of a job of the client that the worker runs."""
+    handle, *_ = await answer(client, request(Command.SUBMIT_JOB, b"f", b"", b""))
+    await answer(worker, request(Command.CAN_DO, b"f"), request(Command.GRAB_JOB))
+    return handle
+
+
+async def fill(worker: LocalPeer, handle: bytes) -> int:
+    """Send data of a job until the worker has to wait, and return the number of pieces."""
+    sent = 0
+    while worker.is_reading:
+        await worker.send(request(Command.WORK_DATA, handle, bytes(PIECE)))
+        await turn_until_flushed()
+        sent += 1
+    return sent
+
+
+async def turn_until_flushed() -> None:
+    for _ in range(3):  # what was sent now leaves at the end of this turn, or of the next one
+        await asyncio.sleep(0)
+
+
+class TestWorkers:
+    """Of a client that reads nothing for now, with connections inside the process."""
+
+    def test_wait_until_the_client_has_caught_up(self) -> None:
+        async def scenario() -> None:
+            async with (
+                Server(local_options(backpressure_time=FOR_EVER)) as server,
+                server.connect() as client,
+                server.connect() as worker,
+                server.connect() as stranger,
+                server.connect() as other,
+            ):
+                await run_job(stranger, other)
+                handle = await run_job(client, worker)
+                sent = await fill(worker, handle)
+                assert PIECE * sent >= STEP
+                assert other.is_reading
+
+                await client.receive()
+                await turn_until(lambda: worker.is_reading)
+
+        run(scenario())
+
+    def test_go_on_after_a_while_until_as_much_again_has_piled_up(self) -> None:
+        async def scenario() -> None:
+            async with (
+                Server(local_options(backpressure_time=0.001)) as server,
+                server.connect() as client,
+                server.connect() as worker,
+            ):
+                handle = await run_job(client, worker)
+                first = await fill(worker, handle)
+                await turn_until(lambda: worker.is_reading)
+                second = await fill(worker, handle)
+
+                assert PIECE * first >= STEP
+                assert PIECE * second >= STEP
+
+        run(scenario())
+
+    def test_of_two_clients_wait_for_both(self) -> None:
+        async def scenario() -> None:
+            async with (
+                Server(local_options(backpressure_time=FOR_EVER)) as server,
+                server.connect() as first,
+                server.connect() as second,
+                server.connect() as busy,
+                server.connect() as helper,
+            ):
+                handles = [await run_job(client, busy) for client in (first, second)]
+                shared = await answer(second, request(Command.SUBMIT_JOB, b"g", b"", b""))
+                await answer(helper, request(Command.CAN_DO, b"g"), request(Command.GRAB_JOB))
+                await fill(helper, shared[0])  # the second client is slow already
+                assert not busy.is_reading, "as it has a job of that client too"
+                await second.receive()
+                await turn_until(lambda: busy.is_reading)
+
+                await fill(busy, handles[0])
+                await fill(helper, shared[0])
+                await second.receive()
+                await turn_until(lambda: helper.is_reading)
+                assert not busy.is_reading
+                await first.receive()
+                await turn_until(lambda: busy.is_reading)
+
+        run(scenario())
+
+    def test_may_leave_while_they_wait(self) -> None:
+        async def scenario() -> None:
+            async with Server(local_options(backpressure_time=FOR_EVER)) as server, server.connect() as client:
+                async with server.connect() as worker:
+                    await fill(worker, await run_job(client, worker))
+
+                assert await client.receive()
+                assert await answer(client, ECHO) == [b"x"]
+
+        run(scenario())
+
+
+class TestOnRealSockets:
+    def test_a_worker_waits_for_a_client_that_does_not_read(self, run_server: RunServer) -> None:
+        with (
+            run_server(backpressure_time=FOR_EVER) as server,
+            connected(server) as client,
+            connected(server) as worker,
+            connected(server) as other,
+        ):
+            handle = run_one(client, worker)
+            worker.settimeout(0.5)
+            sent, data = 0, memoryview(request(Command.WORK_DATA, handle, bytes(PIECE)) * MUCH)
+            with contextlib.suppress(TimeoutError):
+                while sent < len(data):
+                    sent += worker.send(data[sent : sent + PIECE])
+            assert sent < 3 * STEP, "and what is in the buffers of sockets"
+            assert ask(other, ECHO) == (Command.ECHO_RES, [b"x"])
+
+            received = 0
+            while received < sent - 2 * PIECE:  # the packet that has not been sent to its end is not passed on
+                received += len(client.recv(PIECE))
+
+    def test_a_worker_does_not_wait_for_ever(self, run_server: RunServer) -> None:
+        with run_server(backpressure_time=0.01) as server, connected(server) as client, connected(server) as worker:
+            handle = run_one(client, worker)
+            for _ in range(MUCH):
+                worker.sendall(request(Command.WORK_DATA, handle, bytes(PIECE)))
+
+            assert ask(worker, ECHO) == (Command.ECHO_RES, [b"x"])
+
+    def test_a_client_that_reads_slowly_gets_everything(self, run_server: RunServer) -> None:
+        with run_server() as server, connected(server) as client, connected(server) as worker:
+            handle = run_one(client, worker)
+            data = request(Command.WORK_DATA, handle, bytes(PIECE))
+            sending = threading.Thread(target=worker.sendall, args=[data * MUCH])
+            sending.start()
+            received = 0
+            while received < len(data) * MUCH:
+                received += len(client.recv(1 << 16))
+            sending.join(20)
+
+            assert not sending.is_alive()
+
+
+def connected(server: RunningServer) -> socket.socket:
+    return socket.create_connection((server.host, server.port), 20)
+
+
+def ask(peer: socket.socket, *packets: bytes) -> Packet:
+    """Return the packet that answers."""
+    peer.sendall(b"".join(packets))
+    parser = Parser(RESPONSE)
+    while data := peer.recv(1 << 16):
+        for packet in parser.receive(data):
+            return packet
+    raise AssertionError("the server said nothing")
+
+
+def run_one(client: socket.socket, worker: socket.socket) -> bytes:
+    """Have a worker run a job of a client, and return its handle."""
+    _, (handle,) = ask(client, request(Command.SUBMIT_JOB, b"f", b"", b""))
+    assert ask(worker, request(Command.CAN_DO, b"f"), request(Command.GRAB_JOB))[0] == Command.JOB_ASSIGN
+    return handle

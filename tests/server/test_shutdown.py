@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""The shutdown: the jobs, stores and replies that it waits for, its time limits, and its log."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from geartrain import Client, ConnectionLost
+from geartrain.jobrecord import Batch, JobRecord
+from geartrain.protocol import Command, request
+from geartrain.server import Server
+from geartrain.storage import Opened
+from geartrain.testing import ServerProcess, local_options
+from tests.client.peers import RawWorker
+
+PATIENCE = 20.0
+LONG = "--drain-timeout=1000"
+DRAINING = "Draining for up to 1000 seconds, waiting for 1 running jobs (hold 1)"
+
+
+def test_term_waits_for_the_jobs_that_run_and_says_which() -> None:
+    with ServerProcess(LONG) as server, Client(server.address) as client, RawWorker(server.port) as worker:
+        job = client.submit("hold")
+        handle = worker.held.get(timeout=PATIENCE)
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for_line(DRAINING)
+        worker.complete(handle, b"done")
+
+        assert job.result(PATIENCE) == b"done"
+        assert server.wait() == 0
+        assert not any("Left behind" in line for line in server.lines)
+
+
+def test_a_second_term_waits_for_nothing(tmp_path: Path) -> None:
+    words = (LONG, f"--store=sqlite://{tmp_path / 'jobs.db'}")
+    with ServerProcess(*words) as server, Client(server.address) as client, RawWorker(server.port) as worker:
+        client.submit_background("nobody")
+        job = client.submit("hold")
+        worker.held.get(timeout=PATIENCE)
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for_line(DRAINING)
+
+        assert server.stop() == 0
+        with pytest.raises(ConnectionLost):
+            job.result(PATIENCE)
+        server.wait_for_line("Left behind: 1 running jobs (hold 1)")
+        server.wait_for_line("1 background jobs stay in the store")
+
+
+def test_the_time_for_it_is_bounded() -> None:
+    words = ("--drain-timeout=0.2", "--store=none")
+    with ServerProcess(*words) as server, Client(server.address) as client, RawWorker(server.port) as worker:
+        client.submit_background("hold")
+        worker.held.get(timeout=PATIENCE)
+
+        assert server.stop() == 0
+        server.wait_for_line("Left behind: 1 running jobs (hold 1)")
+        server.wait_for_line("1 background jobs are lost: no store has them")
+
+
+def test_who_has_no_job_that_runs_can_go_elsewhere_meanwhile() -> None:
+    with (
+        ServerProcess(LONG) as leaving,
+        ServerProcess() as other,
+        RawWorker(leaving.port) as worker,
+        RawWorker(other.port),
+        Client([leaving.address, other.address]) as client,
+        Client([leaving.address, other.address]) as idle,
+    ):
+        held = client.submit("hold")
+        idle.ping()
+        handle = worker.held.get(timeout=PATIENCE)
+        leaving.process.send_signal(signal.SIGTERM)
+        leaving.wait_for_line(DRAINING)
+
+        assert idle.do("reverse", "abc", timeout=PATIENCE) == b"cba"
+        worker.complete(handle, b"done")
+        assert held.result(PATIENCE) == b"done"
+        assert client.do("reverse", "abc", timeout=PATIENCE) == b"cba"
+        assert leaving.wait() == 0
+
+
+class StuckStore:
+    """Never stores anything, until it is told to."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.gate = threading.Event()
+
+    async def open(self) -> Opened:
+        return Opened(0, 0)
+
+    async def replay(self) -> AsyncIterator[Sequence[JobRecord]]:
+        for batch in list[Sequence[JobRecord]]():
+            yield batch
+
+    async def commit(self, batch: Batch) -> None:
+        if not batch.stored:
+            return  # only numbers are reserved, which happens before the server listens
+        self.begun.set()
+        await asyncio.to_thread(self.gate.wait, PATIENCE)
+
+    async def close(self) -> None:
+        pass
+
+
+async def close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def leave(store: StuckStore, *, force: bool, **timeouts: float) -> tuple[Server, bytes]:
+    """Stop a server whose store is to keep a job and does not answer; return it, and the answer to the submitter."""
+    server = Server(local_options(drain_timeout=0.05, **timeouts), store=store)
+    async with asyncio.timeout(PATIENCE):
+        await server.start()
+        [address] = server.addresses
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(request(Command.SUBMIT_JOB_BG, b"f", b"", b""))
+        await asyncio.to_thread(store.begun.wait, PATIENCE)
+        server.drain()
+        if force:
+            asyncio.get_running_loop().call_later(0.02, server.drain)
+        await server.serve_until_stopped()
+        told = await reader.read()
+        await close(writer)
+        store.gate.set()
+        return server, told
+
+
+@pytest.mark.parametrize(("timeout", "force"), [("store_close_timeout", False), ("force_timeout", True)])
+def test_a_store_that_does_not_answer_does_not_keep_it(
+    timeout: str, force: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "geartrain.server")
+
+    server, told = asyncio.run(leave(StuckStore(), force=force, **{timeout: 0.02}))
+
+    assert told == b"", "nothing is promised that may not have been stored"
+    assert server.is_stuck
+    assert "waiting for 1 changes that the store does not have" in caplog.text
+    assert "Left behind: 1 changes that the store does not have" in caplog.text
+
+
+def test_what_is_on_its_way_to_a_peer_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    """And named, with the function whose name would break a line."""
+
+    async def scenario() -> tuple[bytes, int]:
+        server = Server(local_options(drain_timeout=PATIENCE))
+        size = 12 << 20
+        async with asyncio.timeout(PATIENCE), server:
+            [address] = server.addresses
+            reader, writer = await asyncio.open_connection(address.host, address.port, limit=1024)
+            writer.write(request(Command.ECHO_REQ, bytes(size)))
+            head = await reader.readexactly(12)
+            server.drain()
+            rest = asyncio.create_task(reader.readexactly(size))
+            await server.serve_until_stopped()
+            body = await rest
+            await close(writer)
+            return head, len(body)
+
+    caplog.set_level(logging.INFO, "geartrain.server")
+    head, size = asyncio.run(scenario())
+
+    assert head[:4] == b"\0RES"
+    assert size == 12 << 20
+    assert "bytes unsent to 1 peers" in caplog.text
+    assert "Left behind" not in caplog.text
