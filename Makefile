@@ -1,12 +1,12 @@
-# The commands of the project. `make demo` and `make test` need nothing but Python 3.11 or later with venv, make and git.
+# The commands of the project. `make demo` and `make test` need only Python 3.11 or later with venv, make and git.
 PYTHON ?= python3
-# An interpreter of its own has an environment of its own, so that `make test PYTHON=python3.13` leaves .venv alone.
+# Each interpreter has its own environment, so that `make test PYTHON=python3.13` does not change .venv.
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
-# Their tests alone reach every branch of these two. The others wait for servers and processes rather than compute, so
-# that three runs side by side suit two cores.
+# The tests of these two folders alone have to cover every branch of protocol/ and core/. The other tests mostly wait for
+# servers and processes, so three run at a time on two cores.
 DECIDES := tests/core tests/protocol
-# Where the package is installed as users have it: built, with `protocol/` and `core/` compiled.
+# The environment with the package as users install it: built, with `protocol/` and `core/` compiled.
 COMPILED := $(VENV)-compiled
 SERVER_TESTS := $(DECIDES) tests/server tests/cli/test_gearmand.py tests/fuzz tests/interop
 .DEFAULT_GOAL := help
@@ -15,22 +15,22 @@ SERVER_TESTS := $(DECIDES) tests/server tests/cli/test_gearmand.py tests/fuzz te
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-demo: $(VENV)/installed  ## Start a server and workers, run real work, stop: under a minute
+demo: $(VENV)/installed  ## Start a server and three workers, do some work and stop, in under a minute
 	@$(BIN)/python examples/demo/run.py
 
-examples: $(VENV)/examples  ## Set up .venv for the programs in examples/, each of which has a README
+examples: $(VENV)/examples  ## Set up .venv for the programs in examples/; each has a README
 
-check: $(VENV)/developer  ## Format, lint, strict types, import staircase
+check: $(VENV)/developer  ## Check the format, lint, strict types and the order of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_staircase.py
 
-format: $(VENV)/developer  ## Put the code into shape
+format: $(VENV)/developer  ## Format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-test: $(VENV)/developer  ## Run every test, with what they need set up (Debian packages only as root)
+test: $(VENV)/developer  ## Run all tests; as root on Debian, install the packages that they use first
 	@tests/interop/install-peers
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
@@ -41,36 +41,36 @@ else
 	$(if $(CI)$(shell command -v $(CC)),@$(MAKE) --no-print-directory test-compiled)
 endif
 
-test-compiled: $(COMPILED)/developer  ## Run the tests of the server once more, compiled; `make test` does both
+test-compiled: $(COMPILED)/developer  ## Run the tests of the server with compiled code; make test does that too
 	GEARTRAIN_COMPILE=1 $(COMPILED)/bin/python -m pytest $(or $(ARGS),--numprocesses 3 --dist loadfile $(SERVER_TESTS))
 
-crash: $(VENV)/developer  ## Kill servers and stores again and again, and see whether they keep their promises
+crash: $(VENV)/developer  ## Kill servers and stores repeatedly, and check that no acknowledged job is lost
 	$(BIN)/python -m tests.crash $(ARGS)
 
-fuzz: $(VENV)/developer  ## Say to live servers what no server wants to hear, and see whether they bear it
+fuzz: $(VENV)/developer  ## Send malformed input to running servers, and check that they survive it
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-soak: $(VENV)/developer  ## Let a server live among peers that are killed all the time, MINUTES=15, and balance the books
+soak: $(VENV)/developer  ## Run a server among peers that are killed all the time (MINUTES=15), and check that no job is lost
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),1) $(ARGS)
 
-docs: $(VENV)/developer  ## Make the documentation, in build/docs
+docs: $(VENV)/developer  ## Build the documentation in build/docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
 
-# What is compiled is measured, where it is there, and so has to be what the source says.
-bench: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Measure against Debian's gearmand in one run
+# The benchmark measures the compiled server if there is one, so that has to be up to date.
+bench: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Benchmark against Debian's gearmand
 	$(BIN)/python -m benchmarks.servers $(ARGS)
 
-bench-queues: $(VENV)/developer  ## Measure beside Celery, RQ, Dramatiq, arq, gear and gearman3 in one run
+bench-queues: $(VENV)/developer  ## Benchmark against Celery, RQ, Dramatiq, arq, gear and gearman3
 	$(BIN)/python -m benchmarks.queues $(ARGS)
 
-bench-durable: $(VENV)/developer  ## Measure every store beside gearmand's SQLite queue, and the replay of a million jobs
+bench-durable: $(VENV)/developer  ## Benchmark all stores against gearmand's SQLite queue, and the reload of a million jobs
 	$(BIN)/python -m benchmarks.durable $(ARGS)
 
-clean:           ## Remove what these commands made
+clean:           ## Remove everything that these commands created
 	rm -rf .venv* build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Geartrain needs Python 3.11 or later; name one with PYTHON=...'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Geartrain needs Python 3.11 or later; choose one with PYTHON=python3.12'; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What pyproject.toml has no place for: the extensions, if the build compiles any."""
+"""Extensions of the build, which pyproject.toml cannot express."""
 
 from geartrain_build import extensions
 from setuptools import setup

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the commands that measure take on their command lines alike."""
+"""Argument types of the benchmark commands."""
 
 import argparse
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which servers are measured, by the commands that start them."""
+"""Commands of the measured servers."""
 
 import os
 import shlex
@@ -18,7 +18,7 @@ GEARMAND = "/usr/sbin/gearmand --port={port} --listen=127.0.0.1 --log-file=none"
 
 
 def builds() -> dict[str, str]:
-    """Return our own servers, which keep their jobs in a file, the compiled one first where there is one."""
+    """Return the commands of Geartrain's builds, which keep jobs in a file; the compiled one comes first."""
     compiled = {"compiled": f"{shlex.quote(str(_COMPILED))} {_OPTIONS}"} if _COMPILED.exists() else {}
     return compiled | {"interpreted": _INTERPRETED}
 
@@ -27,5 +27,5 @@ OURS = next(iter(builds().values())) + IN_MEMORY
 
 
 def command_of(server: str) -> str:
-    """Return the command of another server, for which a path is enough if it takes the options of gearmand."""
+    """Return the command of another server; a path is enough if it has the options of gearmand."""
     return server if "{port}" in server else f"{shlex.quote(server)} -p {{port}} -L 127.0.0.1"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Measure what it costs that background jobs survive, on every store and beside Debian's gearmand, in one run.
+"""Measure the cost of durable background jobs, for every store and Debian's gearmand, in one run.
 
-Contestants take turns within each round, each with a fresh server and a fresh place for its jobs on the same disk.
-Ratios are taken within a round; what stands in the table are medians. Then a million jobs are left behind by a server
-that is killed, and the next one is asked how it is while it reads them.
+Contestants take turns within each round, each with a new server and a new store on the same disk. Ratios are taken
+within a round, and the table has their medians. Then a server with a million jobs is killed, and the next one is
+queried while it loads them.
 """
 
 import argparse
@@ -35,23 +35,23 @@ from tests.storage.places import STORES
 PAGE = ROOT / "docs" / "benchmarks-durability.md"
 
 CLIENTS = 64
-DEPTH = 64  # submissions that each of them has in flight
-_ALONE = 300  # submissions that are measured one by one
-_LONGEST = 120.0  # seconds until jobs are back
-_BLOCK = 4096  # bytes that are written before a sync, as much as a small commit takes
+DEPTH = 64  # submissions in flight on each connection
+_ALONE = 300  # submissions that are measured one at a time
+_LONGEST = 120.0  # seconds until all jobs are loaded
+_BLOCK = 4096  # bytes written before a sync, as in a small commit
 
 _OURS = builds()["interpreted"]
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A server and where it keeps its jobs.
+    """A server and its store.
 
     Attributes:
         title: Its name in the table.
-        promise: What a job that was taken survives.
-        jobs: How many it is given: some seconds' worth.
-        place: Gives it a place for its jobs in a folder, and returns its command.
+        promise: The failures that an acknowledged job survives.
+        jobs: The number of jobs, for some seconds of work.
+        place: Creates its store in a folder, and returns its command.
     """
 
     title: str
@@ -71,18 +71,18 @@ def _plain(command: str, folder: Path) -> Iterator[str]:
     yield f"{command} {folder}/jobs.db" if command.endswith("-db") else command
 
 
-_POWER = "loss of power"
-_ALMOST = "loss of power, but for 1 s"
+_POWER = "power failure"
+_ALMOST = "power failure, except the last second"
 CONTESTANTS = {
-    "none": Contestant("ours, no store", "nothing", 200_000, partial(_plain, f"{_OURS} --store=none")),
-    "sqlite": Contestant("ours, SQLite (default)", _POWER, 100_000, partial(_stored, "sqlite", "")),
+    "none": Contestant("Geartrain, no store", "nothing", 200_000, partial(_plain, f"{_OURS} --store=none")),
+    "sqlite": Contestant("Geartrain, SQLite (default)", _POWER, 100_000, partial(_stored, "sqlite", "")),
     "relaxed": Contestant(
-        "ours, SQLite, relaxed", _ALMOST, 100_000, partial(_stored, "sqlite", "--durability=relaxed")
+        "Geartrain, SQLite, relaxed", _ALMOST, 100_000, partial(_stored, "sqlite", "--durability=relaxed")
     ),
-    "postgres": Contestant("ours, PostgreSQL", _POWER, 50_000, partial(_stored, "postgres", "")),
-    "mysql": Contestant("ours, MariaDB", _POWER, 50_000, partial(_stored, "mysql", "")),
-    "redis": Contestant("ours, Redis (appendfsync always)", _POWER, 50_000, partial(_stored, "redis", "")),
-    "memcached": Contestant("ours, memcached", "end of the server", 20_000, partial(_stored, "memcached", "")),
+    "postgres": Contestant("Geartrain, PostgreSQL", _POWER, 50_000, partial(_stored, "postgres", "")),
+    "mysql": Contestant("Geartrain, MariaDB", _POWER, 50_000, partial(_stored, "mysql", "")),
+    "redis": Contestant("Geartrain, Redis (appendfsync always)", _POWER, 50_000, partial(_stored, "redis", "")),
+    "memcached": Contestant("Geartrain, memcached", "crash of the server", 20_000, partial(_stored, "memcached", "")),
     "gearmand": Contestant("gearmand, no queue", "nothing", 200_000, partial(_plain, GEARMAND)),
     "gearmand-sqlite": Contestant(
         "gearmand, libsqlite3", _POWER, 2_000, partial(_plain, f"{GEARMAND} --queue-type=libsqlite3 --libsqlite3-db")
@@ -92,12 +92,12 @@ CONTESTANTS = {
 
 @dataclass(slots=True)
 class Figures:
-    """What one contestant did, round by round.
+    """Figures of one contestant, by round.
 
     Attributes:
         rates: Jobs per second, with many submissions in flight.
-        alone_us: Microseconds that a submission takes on its own, the median of a round.
-        alone_99_us: And what one in a hundred exceeds.
+        alone_us: Microseconds of a single submission, the median of a round.
+        alone_99_us: The time that one submission in a hundred exceeds.
     """
 
     rates: list[float] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Figures:
 
 
 def measure(contestant: Contestant, load: Path, most_jobs: int, figures: Figures) -> None:
-    """Give a fresh server jobs, many at once and then one by one."""
+    """Submit jobs to a new server, many at once and then one by one."""
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-") as folder,
         contestant.place(Path(folder)) as command,
@@ -126,7 +126,7 @@ def _many(jobs: int) -> Workload:
 
 
 def sync_us(folder: Path) -> float:
-    """Return how many microseconds the disk takes to have some bytes for good, in the median."""
+    """Return the median time of an ``fdatasync`` in microseconds."""
     times = []
     with (folder / "sync").open("wb", buffering=0) as file:
         for _ in range(_ALONE):
@@ -142,14 +142,14 @@ def sync_us(folder: Path) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """How a server took back what its predecessor left.
+    """Figures of a restart with many jobs.
 
     Attributes:
-        jobs: How many jobs.
-        seconds: From the start of the process until a submission is answered, and thus all jobs are back.
-        first_echo: Seconds from its start until it answered an echo for the first time.
-        slowest_echo: The most seconds that an echo took while jobs came back.
-        rss_mib: Its memory then.
+        jobs: The number of jobs.
+        seconds: From the start of the process to its first answer to a submission, when all jobs are loaded.
+        first_echo: Seconds from the start to the first answer to an echo.
+        slowest_echo: The longest time of an echo during the loading, in seconds.
+        rss_mib: Its memory after the loading.
     """
 
     jobs: int
@@ -160,7 +160,7 @@ class Replay:
 
 
 def replay(load: Path, jobs: int) -> Replay:
-    """Fill a store, kill its server, and watch the next one."""
+    """Fill a store, kill its server, and measure the next one."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         words = f"--store=sqlite://{folder}/jobs.db"
         with ServerProcess(words) as server:
@@ -185,23 +185,23 @@ def replay(load: Path, jobs: int) -> Replay:
 
 
 def _submit(address: str) -> float:
-    """Submit a job, which waits until all others are back, and return when it was taken."""
+    """Submit a job, which waits until all others are loaded, and return the time of the answer."""
     with Client(address) as client:
         client.submit_background("another", timeout=_LONGEST)
     return time.monotonic()
 
 
-# Telling how it went.
+# Output.
 
 
 _HEAD = (
-    "| server | a job that was taken survives | jobs/s | of ours without a store | times gearmand with SQLite "
-    "| one submission, p50, ms | p99, ms |"
+    "| server | an acknowledged job survives | jobs/s | relative to Geartrain without a store "
+    "| relative to gearmand with SQLite | one submission, p50, ms | p99, ms |"
 )
 
 
 def table(figures: dict[str, Figures], disk_us: float) -> str:
-    """Lay the figures out for a reader."""
+    """Format the figures."""
     lines = [_HEAD, "| --- | --- | ---: | ---: | ---: | ---: | ---: |"]
     for name, each in figures.items():
         contestant = CONTESTANTS[name]
@@ -216,32 +216,34 @@ def table(figures: dict[str, Figures], disk_us: float) -> str:
 
 
 def _ratio(one: Figures, other: Figures | None) -> str:
-    """The median of the ratios of the rounds, so that both sides of each were taken at about the same time."""
+    """Return the median of the ratios within each round."""
     if other is None:
         return "-"
     return f"{median(rate / beside for rate, beside in zip(one.rates, other.rates, strict=True)):,.2f}"
 
 
 def told(replayed: Replay) -> str:
-    """Say how a server took back its jobs."""
+    """Describe the restart of a server with many jobs."""
     return (
-        f"{replayed.jobs:,} jobs of a server that was killed were back {replayed.seconds:.1f} s after the next one was "
-        f"started. It answered for the first time after {replayed.first_echo:.2f} s, and while jobs came back an echo "
-        f"took {replayed.slowest_echo * 1000:.0f} ms at most. It then had {replayed.rss_mib:,.0f} MiB of memory, "
-        f"{replayed.rss_mib * 2**20 / replayed.jobs:,.0f} bytes a job."
+        f"A server with {replayed.jobs:,} jobs was killed. The next one had loaded all of them {replayed.seconds:.1f} "
+        f"s after its start. Its first answer came after {replayed.first_echo:.2f} s, and during the loading an echo "
+        f"took at most {replayed.slowest_echo * 1000:.0f} ms. It then used {replayed.rss_mib:,.0f} MiB of memory, "
+        f"{replayed.rss_mib * 2**20 / replayed.jobs:,.0f} bytes for each job."
     )
 
 
 def main() -> int:
-    """Measure, and print what came out; 2 if nothing could be measured."""
-    parser = argparse.ArgumentParser(prog="make bench-durable", description="Measure what it costs to keep jobs.")
-    parser.add_argument("contestant", nargs="*", help=f"some of {', '.join(CONTESTANTS)}; all without")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often to measure each (3)")
-    parser.add_argument("--jobs", type=int, default=sys.maxsize, metavar="N", help="at most so many for each")
+    """Measure and print the figures; return 2 if the measurement failed."""
+    parser = argparse.ArgumentParser(
+        prog="make bench-durable", description="Measure the cost of durable background jobs."
+    )
+    parser.add_argument("contestant", nargs="*", help=f"some of {', '.join(CONTESTANTS)} (all)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="number of measurements of each (3)")
+    parser.add_argument("--jobs", type=int, default=sys.maxsize, metavar="N", help="limit of jobs for each")
     parser.add_argument("--left", type=int, default=1_000_000, metavar="N", help="jobs of the killed server (1000000)")
     parser.add_argument("--write", action="store_true", help=f"write the figures to {PAGE.relative_to(ROOT)}")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the servers are ended
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the servers are stopped
     before = os.getloadavg()[0]
     try:
         text = _measure_all(options.contestant or list(CONTESTANTS), options.rounds, options.jobs, options.left)
@@ -258,7 +260,7 @@ def main() -> int:
 def _measure_all(names: Sequence[str], rounds: int, most_jobs: int, left: int) -> str:
     unknown = set(names) - set(CONTESTANTS)
     if unknown:
-        raise BenchmarkError(f"there are {', '.join(CONTESTANTS)}; not {', '.join(sorted(unknown))}")
+        raise BenchmarkError(f"the contestants are {', '.join(CONTESTANTS)}; not {', '.join(sorted(unknown))}")
     figures = {name: Figures() for name in names}
     disk: list[float] = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
@@ -270,9 +272,9 @@ def _measure_all(names: Sequence[str], rounds: int, most_jobs: int, left: int) -
                 try:
                     measure(CONTESTANTS[name], load, most_jobs, figures[name])
                 except pytest.skip.Exception as missing:
-                    print(f"{name} is left out: {missing}", file=sys.stderr)
+                    print(f"{name} is skipped: {missing}", file=sys.stderr)
                     del figures[name]
-        print(f"{left} jobs are left behind", file=sys.stderr, flush=True)
+        print(f"restart with {left} jobs", file=sys.stderr, flush=True)
         return f"{table(figures, median(disk))}\n\n{told(replay(load, left))}"
 
 

@@ -36,7 +36,7 @@
 #define HEADER 12             /* bytes: magic, type, length */
 #define REQUEST 0x00524551    /* the magic \0REQ */
 #define RESPONSE 0x00524553   /* the magic \0RES */
-#define OVERHEAD 1024         /* more than a packet has besides its workload */
+#define OVERHEAD 1024         /* at least the size of a packet without its workload */
 #define READ_AT_ONCE 65536    /* bytes */
 
 enum {
@@ -269,8 +269,8 @@ static void client_hears(Connection *c, uint32_t type, Bytes body) {
     } else if (type == WORK_COMPLETE || type == WORK_DATA) {
         Bytes handle = cut(&body);
         Job *job = type == WORK_DATA ? find(handle) : hear(COMPLETED, handle, &count.completed);
-        if (job->client != c) fail_for(handle, "a result for somebody else's job");
-        if (!(job->heard & ASSIGNED)) fail_for(handle, "a result for a job that nobody did");
+        if (job->client != c) fail_for(handle, "a result for another client's job");
+        if (!(job->heard & ASSIGNED)) fail_for(handle, "a result for a job that no worker did");
         if (!equal(body, payload)) fail_for(handle, "a result that is not what the worker sent");
         if (type == WORK_DATA) {
             count.chunks++;
@@ -397,7 +397,7 @@ static bool all_done(void) {
     return are_created && are_assigned && are_completed;
 }
 
-/* Return when the server has dealt with all that it was sent. Whatever it has to say besides has then come too. */
+/* Wait until the server has handled all input; then all of its other output has arrived too. */
 static void synchronise(void) {
     Bytes word = text("synchronise");
     count.echoed = 0;
@@ -524,6 +524,6 @@ int main(int argc, char **argv) {
 
     synchronise();
     report(seconds);
-    while (getchar() != EOF) continue; /* whoever measures the server is not to measure our leaving */
+    while (getchar() != EOF) continue; /* the disconnects must not be measured */
     return 0;
 }

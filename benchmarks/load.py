@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Work for a server, from the program in ``load.c``, which checks every answer; and the least that it asks of any."""
+"""Load generator ``load.c``, which checks every answer, and the minimal server ``floor.c``."""
 
 import contextlib
 import json
@@ -18,18 +18,18 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What a server is given to do.
+    """Work for a server.
 
     Attributes:
-        jobs: How many jobs.
-        clients: Connections that submit them; without any, jobs are taken that are there already.
+        jobs: The number of jobs.
+        clients: Connections that submit them; without clients, workers take queued jobs.
         workers: Connections that do them.
-        depth: Jobs that each client keeps in flight: until its result has come; in background, until it is created.
+        depth: Jobs in flight for each client: until the result; in background, until JOB_CREATED.
         size: Bytes of a workload and of a result.
-        background: Nobody waits for the results.
-        unique: Each job has a unique of its own.
-        functions: To how many the jobs go, one after the other; the workers share them out among them.
-        chunks: Packets of data before each result, as long as that.
+        background: No client waits for the results.
+        unique: Each job has its own unique.
+        functions: The number of functions of the jobs, in turn; the workers share them.
+        chunks: Packets of data before each result, each of that size.
     """
 
     jobs: int
@@ -51,8 +51,8 @@ class Run:
         rate: Jobs per second.
         cpu_us: CPU that the server used for a job, in microseconds.
         rss_mib: Memory of the server after it.
-        p50_us: The middle one of the latencies, where one job at a time is in flight.
-        p90_us: The latency that one job in ten exceeds, likewise.
+        p50_us: The median latency, if one job at a time is in flight.
+        p90_us: The latency that one job in ten exceeds.
         p99_us: One in a hundred.
         p999_us: One in a thousand.
     """
@@ -67,12 +67,12 @@ class Run:
 
 
 def compile_load(folder: Path) -> Path:
-    """Make a program of ``load.c``, and return where it is."""
+    """Compile ``load.c``, and return the path of the program."""
     return _compile("load", folder)
 
 
 def compile_floor(folder: Path) -> str:
-    """Make a program of ``floor.c``, a server that does no more than these workloads need, and return its command."""
+    """Compile ``floor.c``, a server that does only what these workloads need, and return its command."""
     return f"{_compile('floor', folder)} {{port}}"
 
 
@@ -90,7 +90,7 @@ def _compile(name: str, folder: Path) -> Path:
 
 
 def give(load: Path, server: MeasuredServer, workload: Workload, function: str) -> Run:
-    """Give a server work for a function, and return what it made of it."""
+    """Run a workload on a server, and return the measurement."""
     with _started(load, server, workload, function) as process:
         assert process.stdin is not None, "it is a pipe"
         assert process.stdout is not None, "it is a pipe"
@@ -116,7 +116,7 @@ def give(load: Path, server: MeasuredServer, workload: Workload, function: str) 
 
 @contextlib.contextmanager
 def holding(load: Path, server: MeasuredServer, workers: int, function: str) -> Iterator[None]:
-    """Let workers sleep for a function for the length of a block."""
+    """Keep idle workers connected during a block."""
     with _started(load, server, Workload(jobs=1, clients=0, workers=workers), function, "hold=1"):
         yield
 
@@ -125,7 +125,7 @@ def holding(load: Path, server: MeasuredServer, workers: int, function: str) -> 
 def _started(
     load: Path, server: MeasuredServer, workload: Workload, function: str, *more: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """Have a load generator connect; return when it waits for a word. That all connect is not measured."""
+    """Start a load generator, and wait until all its connections are made; that is not measured."""
     options = {
         "port": server.port,
         "function": function,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""On what the figures were taken."""
+"""Description of the machine."""
 
 import datetime
 import os
@@ -12,7 +12,7 @@ __all__ = ["describe", "redis_version"]
 
 
 def describe(load: float) -> str:
-    """Say when and on what, with the load average before the start."""
+    """Describe the date, the machine, and the load average before the start."""
     today = datetime.datetime.now(datetime.UTC).date()
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return (

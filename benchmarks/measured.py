@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A server process while it is measured: a port of its own, the CPU that it uses, the memory that it holds."""
+"""A measured server process: its port, its CPU time and its memory."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ _PATIENCE = 20.0  # seconds for a server to start, or to end when asked
 
 
 class BenchmarkError(Exception):
-    """Nothing was measured, and this is why."""
+    """The measurement failed, for the given reason."""
 
 
 class MeasuredServer:
@@ -30,20 +30,20 @@ class MeasuredServer:
         self._pid = pid
 
     def cpu_seconds(self) -> float:
-        """The CPU that it has used, user and system time of all threads."""
+        """Return the user and system time of all its threads."""
         return sum(_cpu_seconds(pid) for pid in _family(self._pid))
 
     def rss_mib(self) -> float:
-        """The memory that it holds."""
+        """Return its resident memory."""
         return sum(_rss_kib(pid) for pid in _family(self._pid)) / 1024
 
 
 @contextlib.contextmanager
 def running(command: str) -> Iterator[MeasuredServer]:
-    """Run a server for the length of a block, in a temporary folder and on a free port of this machine.
+    """Run a server during a block, in a temporary folder and on a free port.
 
     Args:
-        command: What starts it. It stays in the foreground, listens on ``{port}`` and may write to ``{folder}``.
+        command: The command, which stays in the foreground, listens on ``{port}`` and may write to ``{folder}``.
     """
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder, (Path(folder) / "log").open("w+b") as log:
@@ -64,7 +64,7 @@ def running(command: str) -> Iterator[MeasuredServer]:
 
 
 def version(command: str) -> str:
-    """Return what a server says of itself."""
+    """Return the version that a server prints."""
     words = shlex.split(command)
     program = words[:3] if words[1:2] == ["-m"] else words[:1]
     try:
@@ -83,7 +83,7 @@ def _free_port() -> int:
 
 
 def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until a server can be reached; tell whether it can."""
+    """Wait until a server can be reached, and return whether it can."""
     deadline = time.monotonic() + _PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
         try:
@@ -105,7 +105,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and its descendants."""
+    """Return a process and its descendants."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
@@ -114,7 +114,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Read the clock of a process, which Linux numbers so; /proc counts hundredths of a second, too coarse for us."""
+    """Read the CPU clock of a process; the one in /proc has a resolution of only 10 ms."""
     return time.clock_gettime(~pid << 3 | 2)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The pages of the documentation with figures, which are written between marks and so cannot disagree with a run."""
+"""Generated parts of pages, between marks."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,14 +11,14 @@ ROOT = Path(__file__).parents[1]
 
 
 def fill(page: Path, name: str, content: str) -> None:
-    """Replace what stands between the marks of that name."""
+    """Replace the text between the marks of a name."""
     text = page.read_text()
     start, end = _between(text, name)
     page.write_text(f"{text[:start]}\n{content}\n{text[end:]}")
 
 
 def read(page: Path, name: str) -> str:
-    """Return what stands between the marks of that name."""
+    """Return the text between the marks of a name."""
     text = page.read_text()
     start, end = _between(text, name)
     return text[start:end].strip("\n")
@@ -32,6 +32,6 @@ def _between(text: str, name: str) -> tuple[int, int]:
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:
-    """Lay out rows in Markdown: the first columns are words, the others numbers."""
+    """Format a table in Markdown: the first columns are words, the others numbers."""
     rules = ["---" if column < words else "---:" for column in range(len(titles))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [titles, rules, *rows])

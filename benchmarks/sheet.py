@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What our pictures are drawn on: one paper, one set of colours, and what every panel of them looks like."""
+"""The style of all pictures: colours, fonts and panels, for light and dark pages."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,11 +10,37 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-__all__ = ["INK", "MUTED", "ACCENT", "PALE", "PAPER", "prepare", "save", "style"]
+__all__ = [
+    "ACCENT",
+    "INK",
+    "MUTED",
+    "ORANGE",
+    "PALE",
+    "PAPER",
+    "RED",
+    "VIOLET",
+    "prepare",
+    "save",
+    "style",
+    "with_dark",
+]
 
-# A sheet of its own colour, as a picture cannot know whether the page around it is light or dark.
-PAPER, INK, PALE = "#fbfaf7", "#2b2b2b", "#dcd9d0"
+PAPER, INK, PALE = "#ffffff", "#2b2b2b", "#dcd9d0"
 ACCENT, MUTED = "#00796b", "#5d636b"
+ORANGE, VIOLET, RED = "#b25d00", "#6a4c93", "#b3402e"
+
+# The same colours on a dark page. PAPER fills hollow marks only: the background of a picture is transparent.
+_DARK = {
+    PAPER: "#131416",
+    INK: "#d7dade",
+    PALE: "#3a3d42",
+    ACCENT: "#4dc4b2",
+    MUTED: "#a3abb5",
+    ORANGE: "#f0a04b",
+    VIOLET: "#b79be0",
+    RED: "#ff8a73",
+}
+_STYLE_SHEET = '<style type="text/css">*{'  # as matplotlib begins its own
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -29,13 +55,12 @@ _STYLE: dict[Any, Any] = {
 
 
 def style(name: str) -> AbstractContextManager[None]:
-    """Let the picture of that name be drawn during a block: the same figures make the same file."""
+    """Set the style of a picture during a block; the same figures make the same file."""
     return mpl.rc_context({**_STYLE, "svg.hashsalt": name})
 
 
 def prepare(axes: Axes, title: str) -> None:
-    """Give a panel its title and take away what is no figure."""
-    axes.set_facecolor(PAPER)
+    """Give a panel its title and its grid."""
     axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.grid(axis="both", color=PALE, linewidth=0.8)
@@ -46,5 +71,21 @@ def prepare(axes: Axes, title: str) -> None:
 
 
 def save(figure: Figure, file: Path) -> None:
-    """Write a picture, in the format that the file's name asks for."""
-    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None, facecolor=PAPER)
+    """Write a picture: an SVG for light and dark pages, or a light picture in another format."""
+    if file.suffix == ".svg":
+        figure.savefig(file, metadata={"Date": None}, transparent=True)
+        file.write_text(with_dark(file.read_text()))
+    else:
+        figure.savefig(file, facecolor=PAPER)
+
+
+def with_dark(svg: str) -> str:
+    """Add rules to an SVG that replace its colours if the reader prefers dark pages."""
+    rules = "".join(
+        f'[style*="{attribute}: {light}"]{{{attribute}:{dark} !important}}'
+        for light, dark in _DARK.items()
+        for attribute in ("fill", "stroke")
+    )
+    return svg.replace(
+        _STYLE_SHEET, f"<style>@media (prefers-color-scheme: dark){{{rules}}}</style>\n  {_STYLE_SHEET}", 1
+    )

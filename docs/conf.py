@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How Sphinx makes the documentation; `make docs` runs it."""
+"""Configuration of Sphinx, which builds the documentation in `make docs`."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "Geartrain"
 author = "The Geartrain maintainers"
-copyright = author  # noqa: A001  # the name that Sphinx looks for
+copyright = author  # noqa: A001  # Sphinx requires this name
 version = release = __version__
 
 extensions = [
@@ -22,11 +22,11 @@ extensions = [
     "packet_tables",
 ]
 exclude_patterns = ["conftest.py", "extensions"]
-nitpicky = False  # docstrings name arguments, too, in the quotes that stand for our names
+nitpicky = False  # docstrings put the names of arguments in the same quotes as ours
 
 default_role = "py:obj"  # `Client` in a docstring is a link
 autodoc_default_options = {"members": True}
-autoclass_content = "both"  # some options are told by __init__
+autoclass_content = "both"  # some options are described in __init__
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 napoleon_numpy_docstring = False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Has pytest execute every page: each block of code is a test, in the order of the page."""
+"""Pytest runs every page: each block of code is a test, in the order of the page."""
 
 from sybil import Sybil
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The README's first minute, as it stands there, in every mix of languages."""
+"""The README: its first minute in every mix of languages, and the facts that it repeats."""
 
 import os
 import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from geartrain import AdminClient
 from geartrain.testing import ServerProcess
 from tests.job_servers import needs
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 COMMANDS = Path(sysconfig.get_path("scripts"))
 LANGUAGES = {"py": sys.executable, "php": "/usr/bin/php", "pl": "/usr/bin/perl"}
 PATIENCE = 60
@@ -28,6 +30,17 @@ def blocks() -> dict[str, str]:
         name = re.search(r"^(?:#|//) (\S+\.\w+)$", code, re.MULTILINE)
         found[name[1] if name else language] = code
     return found
+
+
+def test_the_readme_names_every_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    names = {re.split(r"[<>=~;]", each)[0].strip() for each in needed}
+
+    assert [name for name in sorted(names) if f"`{name}`" not in README] == []
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +115,7 @@ def test_the_shell(port: int, address: str, tmp_path: Path) -> None:
 
 
 def test_the_demo_runs_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    demo = Path(__file__).parents[1] / "examples" / "demo" / "run.py"
+    demo = ROOT / "examples" / "demo" / "run.py"
 
     done = subprocess.run(
         [sys.executable, demo],

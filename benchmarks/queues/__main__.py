@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Measure Geartrain and other job queues for Python on the same work, and print how they compare."""
+"""Measure Geartrain and other job queues for Python with the same work, and print how they compare."""
 
 import argparse
 import json
@@ -20,11 +20,12 @@ from benchmarks.queues.meter import Limits
 from benchmarks.queues.rounds import measure_all
 
 PAGE = ROOT / "docs" / "benchmarks.md"
+GOALS_PAGE = ROOT / "docs" / "contributing" / "benchmark-goals.md"
 PICTURE = ROOT / "docs" / "static" / "queues.svg"
 
 
 def main() -> int:
-    """Run the command; 0 is fine, 1 that somebody failed, 2 that the command line made no sense."""
+    """Run the command; return 0, or 1 if a contestant failed, or 2 for wrong usage."""
     options = _parser().parse_args()
     try:
         chosen = choose(options.contestant)
@@ -32,9 +33,9 @@ def main() -> int:
         print(f"queues: {error}", file=sys.stderr)
         return 2
     if options.write and list(chosen) != list(CONTESTANTS):
-        print("queues: the page is written when all are measured", file=sys.stderr)
+        print("queues: --write needs a measurement of all contestants", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that all processes are ended
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that all processes are stopped
     load = os.getloadavg()[0]
     environments = Environments()
     for system in dict.fromkeys(contestant.system for contestant in chosen):
@@ -44,7 +45,7 @@ def main() -> int:
     results = measure_all(chosen, environments, limits, options.rounds, _say)
     rounds = "1 round" if options.rounds == 1 else f"{options.rounds} rounds"
     text = summary(results, environments, f"{describe(load)}; {rounds}, {options.seconds:g} s for each figure")
-    print(text)
+    print(f"{text}\n\n{report.goals(results)}")
     for result in results:
         for failure in result.errors:
             print(f"\n{result.contestant.title}: {failure}", file=sys.stderr)
@@ -52,17 +53,17 @@ def main() -> int:
         figures = {result.contestant.name: result.as_json() for result in results}
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     if options.write and any(result.errors for result in results if result.contestant.system == "geartrain"):
-        print("queues: the page is left as it was, as one of ours has failed", file=sys.stderr)
+        print("queues: the page was not changed, because a measurement of Geartrain failed", file=sys.stderr)
     elif options.write:
         _write(results, text)
     return 1 if any(result.errors for result in results) else 0
 
 
 def choose(names: Sequence[str]) -> list[Contestant]:
-    """Return those that have one of these names, by themselves or by their system; all without a name.
+    """Return the contestants, or all of a system, by name; all contestants without a name.
 
     Raises:
-        ValueError: A name is nobody's.
+        ValueError: A name is unknown.
     """
     known = {name for each in CONTESTANTS for name in (each.system, each.name)}
     unknown = sorted(set(names) - known)
@@ -72,7 +73,7 @@ def choose(names: Sequence[str]) -> list[Contestant]:
 
 
 def summary(results: Sequence[Result], environments: Environments, circumstances: str) -> str:
-    """Return everything that was found out, as Markdown."""
+    """Format the figures, the failures and the circumstances as Markdown."""
     systems = dict.fromkeys(result.contestant.system for result in results)
     versions = list(dict.fromkeys(environments.versions(system) for system in systems if environments.is_there(system)))
     if any(result.contestant.broker.is_redis for result in results):
@@ -87,15 +88,16 @@ def summary(results: Sequence[Result], environments: Environments, circumstances
 
 
 def _write(results: Sequence[Result], text: str) -> None:
-    from benchmarks.queues.picture import draw  # only here, as whoever only measures needs no matplotlib
+    from benchmarks.queues.picture import draw  # only here: a mere measurement needs no matplotlib
 
     draw(results, PICTURE)
     fill(PAGE, "figures", text)
     fill(PAGE, "contestants", report.contestants(CONTESTANTS))
+    fill(GOALS_PAGE, "queues", report.goals(results))
 
 
 def _say(what: str) -> None:
-    """Tell who waits at a terminal how far it is."""
+    """Report the progress, on a terminal only."""
     if sys.stderr.isatty():
         print(f"\r{what:70}\r", end="", file=sys.stderr, flush=True)
 
@@ -104,20 +106,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.queues",
         description=__doc__,
-        epilog="The other systems are installed into environments of their own in .venv-queues, on first use.",
+        epilog="Each other system is installed into its own environment in .venv-queues, on first use.",
     )
     parser.add_argument(
-        "contestant", nargs="*", help="a system, such as celery, or one of its settings, celery-solo; all without"
+        "contestant", nargs="*", help="a system, such as celery, or one of its settings, such as celery-solo (all)"
     )
-    parser.add_argument("--rounds", type=positive, default=3, metavar="N", help="how often to measure each (3)")
+    parser.add_argument("--rounds", type=positive, default=3, metavar="N", help="number of measurements of each (3)")
+    parser.add_argument("--seconds", type=float, default=1.5, metavar="S", help="duration of each measurement (1.5)")
     parser.add_argument(
-        "--seconds", type=float, default=1.5, metavar="S", help="for how long to measure each figure (1.5)"
+        "--jobs", type=positive, default=100_000, metavar="N", help="limit of jobs for a figure (100000)"
     )
     parser.add_argument(
-        "--jobs", type=positive, default=100_000, metavar="N", help="at most so many for a figure (100000)"
+        "--warm-up", type=positive, default=50, metavar="N", help="number of jobs before the measurement (50)"
     )
-    parser.add_argument("--warm-up", type=positive, default=50, metavar="N", help="jobs ahead that do not count (50)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file, round by round")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file, by round")
     parser.add_argument("--write", action="store_true", help="write tables and picture into the documentation")
     return parser
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What stands between clients and workers, and what becomes of queued jobs when it dies."""
+"""The brokers between clients and workers, and the fate of queued jobs if a broker dies."""
 
 import contextlib
 import shutil
@@ -24,9 +24,9 @@ class Broker:
     """A server in one of its settings.
 
     Attributes:
-        title: What a reader calls it.
-        command: How to start it in a folder of its own; ``{port}`` is where it is to listen.
-        promise: What becomes of queued jobs.
+        title: Its name for readers.
+        command: The command that starts it, in a folder of its own; ``{port}`` stands for its port.
+        promise: The fate of queued jobs.
     """
 
     title: str
@@ -35,12 +35,12 @@ class Broker:
 
     @property
     def is_redis(self) -> bool:
-        """Whether it is a Redis."""
+        """Return whether it is a Redis."""
         return self.command.startswith("redis-server ")
 
     @contextlib.contextmanager
     def running(self) -> Iterator[int]:
-        """Run a fresh one for the length of a block, which gets its port.
+        """Run a new broker during a block, and yield its port.
 
         Raises:
             BenchmarkError: It does not start.
@@ -57,18 +57,18 @@ _GEARMAND = f"{sys.executable} -m geartrain.cli.gearmand --config-file=/dev/null
 REDIS = Broker(
     "Redis",
     _REDIS,
-    "as it comes: written to disk a minute after 10,000 changes, five minutes after 100, an hour after one; "
-    "what came after that is lost in a crash",
+    "default: written to disk a minute after 10,000 changes, five minutes after 100, an hour after one; "
+    "later changes are lost in a crash",
 )
 REDIS_SYNCED = Broker(
     "Redis, synced",
     f"{_REDIS} --appendonly yes --appendfsync always",
-    "`appendonly yes`, `appendfsync always`: on disk before the client is answered",
+    "`appendonly yes`, `appendfsync always`: on disk before the client gets its answer",
 )
 GEARMAND = Broker(
     "gearmand",
     f"{_GEARMAND} --store=sqlite:jobs.db",
-    "as it comes: on disk before the client is answered",
+    "default: on disk before the client gets its answer",
 )
 GEARMAND_RELAXED = Broker(
     "gearmand, relaxed",

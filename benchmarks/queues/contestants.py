@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who takes part: systems, and the settings in which each is measured."""
+"""The contestants: systems, and the settings in which each is measured."""
 
 from dataclasses import dataclass
 
@@ -21,10 +21,10 @@ class System:
 
     Attributes:
         title: Its name.
-        packages: Those whose versions matter.
-        requirements: What has to be installed to use it; nothing for ours, which is there already.
-        batches: Whether it takes many jobs in one call.
-        promise: What becomes of a job whose worker dies.
+        packages: The packages whose versions are printed.
+        requirements: The packages to install; none for Geartrain, which is installed already.
+        batches: True if one call can submit many jobs.
+        promise: The fate of a job whose worker dies.
     """
 
     title: str
@@ -40,10 +40,10 @@ class Contestant:
 
     Attributes:
         system: The system's module, and its key in `SYSTEMS`.
-        settings: The settings' name in that module.
-        label: What a reader calls them.
-        broker: Through what jobs go.
-        meaning: What the settings are.
+        settings: The name of the settings in that module.
+        label: The name of the settings for readers.
+        broker: The broker.
+        meaning: A description of the settings.
     """
 
     system: str
@@ -54,16 +54,16 @@ class Contestant:
 
     @property
     def name(self) -> str:
-        """What the command line and the figures call it."""
+        """Return the name for the command line and the figures."""
         return f"{self.system}-{self.settings}"
 
     @property
     def title(self) -> str:
-        """What tables and pictures call it."""
+        """Return the name for tables and pictures."""
         return f"{SYSTEMS[self.system].title}, {self.label}" if self.label else SYSTEMS[self.system].title
 
 
-# redis-py reads answers with hiredis where that is there, as its documentation recommends.
+# redis-py uses hiredis if it is installed, as its documentation recommends.
 _HIREDIS = "redis[hiredis]"
 _GOES_ON = "another worker gets it"
 
@@ -92,19 +92,19 @@ SYSTEMS = {
         packages=("rq", "redis"),
         requirements=("rq", _HIREDIS),
         batches=True,
-        promise="it is found later, and marked as failed",
+        promise="it is marked as failed later",
     ),
     "dramatiq": System(
         title="Dramatiq",
         packages=("dramatiq", "redis"),
         requirements=("dramatiq[redis]", _HIREDIS),
-        promise="another worker gets it, after a minute",
+        promise="another worker gets it after a minute",
     ),
     "arq": System(
         title="arq",
         packages=("arq", "redis", "uvloop"),
         requirements=("arq", _HIREDIS, "uvloop"),
-        promise="another worker gets it, when its time is over",
+        promise="another worker gets it after its timeout",
     ),
     "gear": System(
         title="gear",
@@ -129,25 +129,29 @@ CONTESTANTS = (
     Contestant("geartrain_asyncio", "default", "asyncio", GEARMAND, "`AsyncClient` and `AsyncWorker`, on uvloop"),
     Contestant("geartrain_asyncio", "fast", "asyncio, fast", GEARMAND_RELAXED, "the same"),
     Contestant("geartrain_asyncio", "memory", "asyncio, in memory", GEARMAND_IN_MEMORY, "the same"),
-    Contestant("celery", "default", "as it comes", REDIS, "prefork with one process, four jobs ahead"),
+    Contestant("celery", "default", "default", REDIS, "prefork with one process, prefetches four jobs"),
     Contestant(
-        "celery", "fast", "fast", REDIS, "the same, 128 jobs ahead, without rate limits, gossip, mingle and heartbeat"
+        "celery",
+        "fast",
+        "fast",
+        REDIS,
+        "the same, prefetches 128 jobs, without rate limits, gossip, mingle and heartbeat",
     ),
-    Contestant("celery", "solo", "solo", REDIS, "as fast, but in the worker's own process: no pool, no time limits"),
-    Contestant("celery", "safe", "safe", REDIS_SYNCED, "as it comes, but acknowledged late"),
-    Contestant("rq", "default", "as it comes", REDIS, "`Worker`, which forks for each job"),
     Contestant(
-        "rq", "fast", "fast", REDIS, "`SimpleWorker`, which does not fork; unread results are dropped, fewer logs"
+        "celery", "solo", "solo", REDIS, "as fast, but the worker runs jobs in its own process: no pool, no time limits"
     ),
-    Contestant("dramatiq", "default", "as it comes", REDIS, "one process with 8 threads, 16 jobs ahead"),
-    Contestant("dramatiq", "fast", "fast", REDIS, "the same, 512 jobs ahead"),
-    Contestant("arq", "default", "as it comes", REDIS, "10 jobs at a time, asked for every 0.5 s"),
+    Contestant("celery", "safe", "safe", REDIS_SYNCED, "default, but acknowledged late"),
+    Contestant("rq", "default", "default", REDIS, "`Worker`, which forks for each job"),
+    Contestant("rq", "fast", "fast", REDIS, "`SimpleWorker`, which does not fork; drops unread results, fewer logs"),
+    Contestant("dramatiq", "default", "default", REDIS, "one process with 8 threads, prefetches 16 jobs"),
+    Contestant("dramatiq", "fast", "fast", REDIS, "the same, prefetches 512 jobs"),
+    Contestant("arq", "default", "default", REDIS, "10 jobs at a time, polls every 0.5 s"),
     Contestant(
         "arq",
         "fast",
         "fast",
         REDIS,
-        "100 jobs at a time, asked for every 5 ms; unread results are dropped, uvloop, fewer logs",
+        "100 jobs at a time, polls every 5 ms; drops unread results, uvloop, fewer logs",
     ),
     Contestant("gear", "default", "", GEARMAND_RELAXED, "`TextWorker`"),
     Contestant("gearman3", "default", "", GEARMAND_RELAXED, "`GearmanClient` and `GearmanWorker`"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A virtual environment for each system but ours: what one needs is none of the others' business."""
+"""A virtual environment for each system except Geartrain, so that their dependencies do not conflict."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ class Environments:
     """The environments in a folder.
 
     Attributes:
-        failures: Why systems cannot be had, by name.
+        failures: The reasons of failed installations, by system.
     """
 
     def __init__(self, folder: Path = ROOT / ".venv-queues") -> None:
@@ -34,11 +34,11 @@ class Environments:
         return str(self._folder / name / "bin" / "python") if SYSTEMS[name].requirements else sys.executable
 
     def is_there(self, name: str) -> bool:
-        """Whether a system can be used."""
+        """Return whether a system is installed."""
         return not SYSTEMS[name].requirements or self._seal(name).exists()
 
     def prepare(self, name: str) -> None:
-        """Install the newest version of a system, if there is none. A failure is noted."""
+        """Install the newest version of a system, if there is none. A failure is recorded."""
         if self.is_there(name):
             return
         venv.create(self._folder / name, clear=True, with_pip=True)
@@ -52,10 +52,10 @@ class Environments:
     def require(self, name: str) -> None:
         """Raise a `BenchmarkError` if a system cannot be used."""
         if not self.is_there(name):
-            raise BenchmarkError(f"it is not installed: {self.failures.get(name, 'nobody asked for that')}")
+            raise BenchmarkError(f"it is not installed: {self.failures.get(name, 'it was not prepared')}")
 
     def versions(self, name: str) -> str:
-        """Say which version of a system is measured, and of its client for Redis."""
+        """Return the versions of a system and of its client for Redis."""
         packages = SYSTEMS[name].packages
         words = [self.python(name), "-c", _VERSIONS, *packages]
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is measured, and what several rounds of it come to."""
+"""Figures of a round, and their medians."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -34,7 +34,7 @@ class Figures:
 
 @dataclass(slots=True)
 class Result:
-    """All rounds of one contestant, and what went wrong."""
+    """All rounds of one contestant, and its errors."""
 
     contestant: Contestant
     rounds: list[Figures] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Result:
         return Figures(**{name: median(values) for name, values in taken.items() if values})
 
     def as_json(self) -> dict[str, Any]:
-        """Return all that was measured."""
+        """Return all figures."""
         return {
             "medians": asdict(self.medians),
             "rounds": [asdict(figures) for figures in self.rounds],
@@ -60,5 +60,5 @@ class Result:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value that so large a share of the values does not exceed."""
+    """Return the value that a share of the values does not exceed."""
     return sorted(values)[min(int(len(values) * share), len(values) - 1)]

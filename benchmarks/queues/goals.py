@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What we want to be true of ours beside Celery, and whether it is."""
+"""Goals for the ratios of Geartrain and Celery."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ THEIRS = ("celery",)
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """How many times as good ours is to be.
+    """A goal for one ratio.
 
     Attributes:
-        title: What it is about.
-        figure: What is compared: one figure of a round.
-        ratio: How many times.
-        less_is_better: Whether the figure is a time.
+        title: Its name.
+        figure: Selects the compared figure of a round.
+        ratio: The goal.
+        less_is_better: True if the figure is a time.
     """
 
     title: str
@@ -37,7 +37,7 @@ def _any_enqueue(figures: Figures) -> float | None:
 
 GOALS = (
     Goal("enqueue, one by one", lambda figures: figures.enqueue, 20),
-    Goal("enqueue, however each is fastest", _any_enqueue, 20),
+    Goal("enqueue, fastest way of each", _any_enqueue, 20),
     Goal("drain", lambda figures: figures.drain, 20),
     Goal("round trip, p50", lambda figures: figures.p50_ms, 10, less_is_better=True),
 )
@@ -45,10 +45,10 @@ GOALS = (
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How ours stands to a goal.
+    """The measured ratios for a goal.
 
     Attributes:
-        ratios: How many times as good the best of ours was as the best of theirs, by round.
+        ratios: The ratio of the best of Geartrain and the best of Celery, by round.
     """
 
     goal: Goal
@@ -61,12 +61,12 @@ class Standing:
 
     @property
     def is_met(self) -> bool:
-        """Whether that is enough."""
+        """Return whether the goal is met."""
         return self.ratio >= self.goal.ratio
 
 
 def standings(results: Sequence[Result]) -> list[Standing]:
-    """Compare ours with theirs, for those goals of which both have figures."""
+    """Compare Geartrain with Celery, for the goals for which both have figures."""
     ours = [result for result in results if result.contestant.system in OURS and _is_kept(result)]
     theirs = [result for result in results if result.contestant.system in THEIRS]
     found = [Standing(goal, _ratios(goal, ours, theirs)) for goal in GOALS]
@@ -74,7 +74,7 @@ def standings(results: Sequence[Result]) -> list[Standing]:
 
 
 def _is_kept(result: Result) -> bool:
-    """Whether queued jobs outlive the server, as they do in Redis: ours in memory is not compared with that."""
+    """Return whether queued jobs survive the server, as in Redis; others are not compared."""
     return result.contestant.broker is not GEARMAND_IN_MEMORY
 
 
@@ -85,6 +85,6 @@ def _ratios(goal: Goal, ours: Sequence[Result], theirs: Sequence[Result]) -> lis
 
 
 def _best(goal: Goal, results: Sequence[Result], number: int) -> float | None:
-    """Return the best figure that any of these has in a round."""
+    """Return the best figure of these results in a round."""
     values = [value for result in results if (value := goal.figure(result.rounds[number])) is not None]
     return (min if goal.less_is_better else max)(values, default=None)

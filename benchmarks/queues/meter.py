@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Clocks that hand out payloads: whoever loops over one is measured. Each lets some go first, to warm up."""
+"""Iterators over payloads that measure the time of the loop, after some payloads to warm up."""
 
 import time
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ ANSWER = PAYLOAD[::-1]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is measured: so many jobs or so many seconds, whichever comes first.
+    """Limits of a measurement: jobs and seconds, whichever comes first.
 
     Attributes:
-        jobs: At most so many.
-        seconds: For so long.
-        warm_up: Jobs before these, which do not count.
+        jobs: The number of jobs.
+        seconds: The duration.
+        warm_up: The number of jobs before them, which are not measured.
     """
 
     jobs: int
@@ -30,9 +30,9 @@ class Jobs:
     """Payloads to submit, one by one or in batches.
 
     Attributes:
-        count: How many were clocked.
-        seconds: How long they took.
-        total: All of them, those of the warm-up included.
+        count: The number of measured jobs.
+        seconds: Their time.
+        total: The number of all jobs, including the warm-up.
     """
 
     def __init__(self, limits: Limits, batch: int = 1) -> None:
@@ -61,10 +61,10 @@ class Jobs:
 
 
 class Calls:
-    """Payloads to have worked on, each of which is to be answered before the next.
+    """Payloads of calls, each of which has to be answered before the next.
 
     Attributes:
-        latencies: Seconds from asking to the answer, of those that count.
+        latencies: The seconds of each measured call.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -86,7 +86,7 @@ class Calls:
         return PAYLOAD
 
     def answer(self, answer: object) -> None:
-        """Take the answer to the payload that was yielded last.
+        """Record the answer to the last payload.
 
         Raises:
             ValueError: It is wrong.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The figures as a picture: a row for each contestant, a panel for each figure.
+"""Picture of the figures: a row for each contestant, a panel for each figure.
 
-Dots instead of bars, as the rates span powers of ten and a bar on such a scale has no length that means anything.
+It has dots instead of bars, because the length of a bar has no meaning on a logarithmic scale.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ __all__ = ["draw"]
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """A figure, perhaps with a second one of its kind, which gets a hollow dot."""
+    """A figure, and optionally a second one, which gets a hollow dot."""
 
     title: str
     figure: Callable[[Figures], float | None]
@@ -53,13 +53,13 @@ _PANELS = (
     _Panel("round trip, ms\n● p50  ○ p99", lambda f: f.p50_ms, lambda f: f.p99_ms, _ms, _LESS),
     _Panel("idle worker, MiB\n", lambda f: f.memory_mib, lambda f: None, _mib, _LESS, "linear"),
 )
-_FAR = 3.0  # times as much: two dots so far apart have room for a label each
+_FAR = 3.0  # two dots with this ratio have room for a label each
 
 
 def draw(results: Sequence[Result], file: Path) -> None:
-    """Write the picture, in the format that the file's name asks for."""
+    """Write the picture, in the format of the file's suffix."""
     with style("queues"):
-        figure = Figure(figsize=(7.6, 2.0 + 0.56 * len(results)), facecolor=PAPER, layout="constrained")
+        figure = Figure(figsize=(7.6, 2.0 + 0.56 * len(results)), layout="constrained")
         panels = figure.subplots(2, 2, sharey=True)
         for axes, panel in zip(panels.flat, _PANELS, strict=True):
             _prepare(axes, panel, len(results))
@@ -75,7 +75,7 @@ def _prepare(axes: Axes, panel: _Panel, rows: int) -> None:
     axes.set_xscale(panel.scale)
     prepare(axes, panel.title)
     axes.set_xlabel(panel.better, fontsize=8.5)
-    axes.set_ylim(rows - 0.4, -0.8)  # the first one on top, and room above it for a label
+    axes.set_ylim(rows - 0.4, -0.8)  # the first row at the top, with room above it for a label
     axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="y", labelsize=9.5)
 
@@ -88,7 +88,7 @@ def _name_rows(axes: Axes, results: Sequence[Result]) -> None:
 
 
 def _dots(axes: Axes, panel: _Panel, row: int, result: Result) -> None:
-    """Draw one contestant's figure, or say that there is none."""
+    """Draw the figure of a contestant, or the word failed."""
     colour = _colour(result)
     value, second = panel.figure(result.medians), panel.second(result.medians)
     if value is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a process of a contestant is told by the benchmark: where the broker is, and how it is to be set up."""
+"""Parameters of a contestant's processes: the broker's address and the settings."""
 
 import os
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ _STAMPS = "BENCHMARK_STAMPS"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a contestant works.
+    """Parameters of a process.
 
-    It travels in the environment, as some systems start their processes themselves.
+    They are environment variables, because some systems start their processes themselves.
 
     Attributes:
-        port: Where the broker listens on this machine.
-        settings: Which of the settings of its system a contestant has.
-        stamps: The file in which a worker notes when it did each job.
+        port: The port of the broker on this machine.
+        settings: The name of the settings.
+        stamps: The file in which a worker records the time of each job.
     """
 
     port: int
@@ -39,9 +39,9 @@ class Place:
 
     @property
     def redis(self) -> str:
-        """The broker's address as the users of Redis write it."""
+        """The broker's address as a URL for Redis."""
         return f"redis://{self.broker}/0"
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that say this."""
+        """Return the environment variables."""
         return {_BROKER: str(self.port), _SETTINGS: self.settings, _STAMPS: self.stamps}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The processes of a contestant: clients that report and end, workers that are ended, and the memory of those."""
+"""Processes of a contestant: clients, workers, and the memory of workers."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ _LAST_WORDS = 600  # characters of a log: enough for the end of a traceback
 
 
 class Worker:
-    """A running worker. Made by `working`, which also ends it."""
+    """A running worker, started and stopped by `working`."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self._process = process
@@ -100,7 +100,7 @@ def _environment(place: Place) -> dict[str, str]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a worker, and whatever of it is left after that."""
+    """Terminate a worker, and kill its remaining processes."""
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_PATIENCE)

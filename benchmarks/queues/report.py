@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The figures in words and tables, as Markdown."""
+"""Tables of the figures in Markdown."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,7 +7,7 @@ from benchmarks.queues.contestants import SYSTEMS, Contestant
 from benchmarks.queues.figures import Result
 from benchmarks.queues.goals import standings
 
-__all__ = ["comparison", "contestants", "failures", "figures"]
+__all__ = ["comparison", "contestants", "failures", "figures", "goals"]
 
 _NOTHING = "-"
 _FAILED = "failed"
@@ -24,7 +24,7 @@ _FIGURES = (
 
 
 def figures(results: Sequence[Result]) -> str:
-    """Lay out the medians."""
+    """Format the medians."""
     return _table(_FIGURES, map(_row, results))
 
 
@@ -53,19 +53,28 @@ def _time(ms: float | None) -> str:
 
 
 def comparison(results: Sequence[Result]) -> str:
-    """Lay out how ours stands to its goals."""
-    head = (
-        ("best of ours beside the best of Celery's", "---"),
-        ("times as good", "---:"),
-        ("rounds", "---:"),
-        ("goal", "---:"),
-    )
+    """Format the ratios of Geartrain and Celery."""
+    head = (("best of Geartrain / best of Celery", "---"), ("ratio", "---:"), ("ratio, by round", "---:"))
     rows = [
         (
             standing.goal.title,
             f"{standing.ratio:.1f}",
             f"{min(standing.ratios):.1f} to {max(standing.ratios):.1f}",
-            f"{standing.goal.ratio:g}, {'met' if standing.is_met else 'missed'}",
+        )
+        for standing in standings(results)
+    ]
+    return _table(head, rows) if rows else ""
+
+
+def goals(results: Sequence[Result]) -> str:
+    """Format the ratios of Geartrain and Celery beside their goals."""
+    head = (("Geartrain / Celery", "---"), ("ratio", "---:"), ("goal", "---:"), ("", "---"))
+    rows = [
+        (
+            standing.goal.title,
+            f"{standing.ratio:.1f}",
+            f"{standing.goal.ratio:g}",
+            "met" if standing.is_met else "missed",
         )
         for standing in standings(results)
     ]
@@ -73,7 +82,7 @@ def comparison(results: Sequence[Result]) -> str:
 
 
 def failures(results: Sequence[Result]) -> str:
-    """List what went wrong, in the last words of each error."""
+    """List the failures, with the last line of each error."""
     lines = [
         f"- {result.contestant.title}: {error.strip().splitlines()[-1]}"
         for result in results
@@ -83,17 +92,17 @@ def failures(results: Sequence[Result]) -> str:
 
 
 def contestants(chosen: Sequence[Contestant]) -> str:
-    """List the settings, and what systems and brokers promise."""
+    """List the settings, and the promises of systems and brokers."""
     systems = {SYSTEMS[each.system].title: SYSTEMS[each.system].promise for each in chosen}
     brokers = {each.broker.title: each.broker.promise for each in chosen}
     return "\n\n".join(
         [
             _table(
-                (("", "---"), ("settings", "---"), ("through", "---")),
+                (("", "---"), ("settings", "---"), ("broker", "---")),
                 ((each.title, each.meaning, each.broker.title) for each in chosen),
             ),
             _table((("", "---"), ("queued jobs", "---")), brokers.items()),
-            _table((("", "---"), ("a job whose worker dies", "---")), systems.items()),
+            _table((("", "---"), ("if a worker dies, its job", "---")), systems.items()),
         ]
     )
 

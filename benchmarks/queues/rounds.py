@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One round after the other, each contestant in turn, so that whatever else the machine does hits all alike."""
+"""Rounds in which all contestants take turns, so that other load on the machine affects all of them."""
 
 import contextlib
 import tempfile
@@ -32,10 +32,10 @@ def measure_all(
     rounds: int,
     tell: Callable[[str], None],
 ) -> list[Result]:
-    """Measure all of them, so many times."""
+    """Measure all contestants in each round."""
     results = [Result(contestant) for contestant in contestants]
     for number in range(rounds):
-        first = number * len(results) // rounds  # each round begins with somebody else
+        first = number * len(results) // rounds  # each round begins with another contestant
         for result in results[first:] + results[:first]:
             tell(f"round {number + 1} of {rounds}: {result.contestant.title}")
             measurement = Measurement(result.contestant, environments, limits)
@@ -48,10 +48,10 @@ def measure_all(
 
 
 class Measurement:
-    """One contestant in one round. What was measured before something went wrong stays.
+    """One contestant in one round.
 
     Attributes:
-        figures: What has been measured so far.
+        figures: The figures so far, which stay after a failure.
     """
 
     def __init__(self, contestant: Contestant, environments: Environments, limits: Limits) -> None:
@@ -66,7 +66,7 @@ class Measurement:
         """Measure everything.
 
         Raises:
-            BenchmarkError: Something went wrong.
+            BenchmarkError: A measurement failed.
         """
         self._environments.require(self._contestant.system)
         with self._place() as place:
@@ -79,12 +79,12 @@ class Measurement:
 
     @contextlib.contextmanager
     def _place(self) -> Iterator[Place]:
-        """Run a fresh broker for the length of a block."""
+        """Run a new broker during a block."""
         with self._contestant.broker.running() as port, tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
             yield Place(port, self._contestant.settings, str(Path(folder) / "stamps"))
 
     def _enqueue(self, place: Place) -> int:
-        """Fill the queue, and return how many jobs it has."""
+        """Fill the queue, and return the number of its jobs."""
         measured = self._client(place, "enqueue")
         self.figures.enqueue = measured["rate"]
         queued: int = measured["total"]
@@ -95,7 +95,7 @@ class Measurement:
         return queued
 
     def _drain(self, place: Place, queued: int) -> None:
-        """Have a worker empty the queue, as far as it gets in the time."""
+        """Run a worker that empties the queue, until the time limit."""
         stamps = Path(place.stamps)
         with working(self._python, self._contestant.system, place) as worker:
             done, progress_at, began_at = 0, time.monotonic(), None
@@ -116,7 +116,7 @@ class Measurement:
         self.figures.drain = rate(times)
 
     def _call(self, place: Place, worker: Worker) -> None:
-        """Have jobs done one at a time."""
+        """Measure calls, one at a time."""
         try:
             latencies = self._client(place, "call")["latencies"]
         except BenchmarkError as error:
@@ -131,7 +131,7 @@ class Measurement:
 
 
 def rate(times: Sequence[float]) -> float:
-    """Return how many jobs were done in each second, after the run-up."""
+    """Return the jobs per second after the run-up."""
     begin = times[0] + _RUN_UP * (times[-1] - times[0])
     counted = [at for at in times if at >= begin]
     if len(counted) < 2 or counted[-1] == counted[0]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Measure our gearmand beside Debian's, and any other, on the same work in one run, and print how they compare."""
+"""Measure Geartrain's gearmand and other servers with the same work in one run, and print how they compare."""
 
 import argparse
 import os
@@ -18,20 +18,21 @@ from benchmarks.machine import describe
 from benchmarks.measured import BenchmarkError, version
 from benchmarks.page import ROOT, fill
 from benchmarks.servers.part import Setting
-from benchmarks.servers.results import BASELINE, PARTS, PUBLISHED, Results, compared, read, told, write
-from benchmarks.servers.table import WORKLOADS, in_order, misses
+from benchmarks.servers.results import BASELINE, PARTS, PUBLISHED, Results, compared, goals, read, told, write
+from benchmarks.servers.table import FLOOR, WORKLOADS, in_order, misses
 
 PAGE = ROOT / "docs" / "benchmarks-servers.md"
+GOALS_PAGE = ROOT / "docs" / "contributing" / "benchmark-goals.md"
 PICTURES = ROOT / "docs" / "static"
 
-_USUAL = [name for name in PARTS if name != "day"]  # which takes as long as all others together
-_BUSY = 0.5  # a load average above which others are at work on the machine
+_USUAL = [name for name in PARTS if name != "day"]  # it takes as long as all others together
+_BUSY = 0.5  # load average above which other programs disturb the measurement
 
 
 def main() -> int:
-    """Run the command; 0 is fine, 1 that ours is behind what it is to be, 2 that nothing could be measured."""
+    """Run the command; return 0, or 1 if a goal is missed, or 2 if the measurement failed."""
     options = _parser().parse_args()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the servers are ended
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the servers are stopped
     load_average = os.getloadavg()[0]
     try:
         results = {} if options.render else measure(options, _chosen(options), load_average)
@@ -57,7 +58,7 @@ def main() -> int:
 
 def measure(options: argparse.Namespace, names: Sequence[str], load_average: float) -> Results:
     """Measure some parts, one after the other."""
-    servers = {"ours": options.ours, "gearmand": options.theirs}
+    servers = {"Geartrain": options.ours, "gearmand": options.theirs}
     for each in options.against:
         name = Path(each.split()[0]).name
         servers[each if name in servers else name] = command_of(each)
@@ -82,7 +83,7 @@ def measure(options: argparse.Namespace, names: Sequence[str], load_average: flo
             rounds = min(options.rounds, part.most_rounds)
             measured = dict(list(servers.items())[:1]) if part.is_alone else dict(servers)
             if name == "table" and options.floor:
-                measured["floor"] = compile_floor(Path(folder))
+                measured[FLOOR] = compile_floor(Path(folder))
             results[name] = {
                 "machine": describe(load_average),
                 "rounds": rounds,
@@ -94,16 +95,17 @@ def measure(options: argparse.Namespace, names: Sequence[str], load_average: flo
 
 def publish(results: Results) -> None:
     """Write pictures and tables into the documentation."""
-    from benchmarks.servers.picture import draw  # only here, as whoever only measures needs no matplotlib
+    from benchmarks.servers.picture import draw  # only here: a mere measurement needs no matplotlib
 
     draw(results, PICTURES)
     for name, result in results.items():
         fill(PAGE, name, f"\n{told(name, result)}\n")
+    fill(GOALS_PAGE, "servers", f"\n{goals(results)}\n")
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:
-    """Return the parts that are measured."""
-    in_order(options.workload)  # or there is nothing to measure
+    """Return the names of the parts to measure."""
+    in_order(options.workload)  # an unknown name is an error
     if options.yahoo_day:
         return ["day"]
     if options.workload:
@@ -116,15 +118,13 @@ def _chosen(options: argparse.Namespace) -> list[str]:
 
 
 def _print(results: Results, load_average: float) -> None:
-    print("\n\n".join(told(name, result) for name, result in results.items()))
+    print("\n\n".join([*(told(name, result) for name, result in results.items()), goals(results)]))
     if load_average > _BUSY and results:
-        print(
-            f"\nOthers were at work on this machine (load average {load_average:.1f}): measure again when it is quiet."
-        )
+        print(f"\nOther programs were running (load average {load_average:.1f}): measure again on an idle machine.")
 
 
 def _say(what: str) -> None:
-    """Tell who waits at a terminal how far it is."""
+    """Report the progress, on a terminal only."""
     if sys.stderr.isatty():
         print(f"\r{what:70}\r", end="", file=sys.stderr, flush=True)
 
@@ -133,21 +133,25 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make bench",
         description=__doc__,
-        epilog="Ratios above 1 mean that ours is better. A command stays in the foreground and listens on {port}.",
+        epilog="A ratio above 1: Geartrain is better. Commands run in the foreground and listen on {port}.",
     )
     parts = ", ".join(f"{name} ({part.about})" for name, part in PARTS.items())
-    parser.add_argument("workload", nargs="*", help=f"rows of the table alone: {', '.join(WORKLOADS)}")
-    parser.add_argument("--only", metavar="PARTS", help=f"some of {parts}; without, all but day")
-    parser.add_argument("--yahoo-day", action="store_true", help="only the part day")
-    parser.add_argument("--rounds", type=positive, default=5, metavar="N", help="how often to measure each pair (5)")
-    parser.add_argument("--jobs", type=positive, default=sys.maxsize, metavar="N", help="at most so many of anything")
-    parser.add_argument("--ours", default=OURS, metavar="COMMAND", help="another server in place of ours")
-    parser.add_argument("--theirs", default=GEARMAND, metavar="COMMAND", help="another server in place of Debian's")
+    parser.add_argument("workload", nargs="*", help=f"measure only these rows of the table: {', '.join(WORKLOADS)}")
+    parser.add_argument("--only", metavar="PARTS", help=f"comma-separated parts: {parts}; by default all except day")
+    parser.add_argument("--yahoo-day", action="store_true", help="measure only the part day")
     parser.add_argument(
-        "--against", action="append", default=[], metavar="SERVER", help="one more server: a path, or a command"
+        "--rounds", type=positive, default=5, metavar="N", help="number of measurements of each pair (5)"
     )
-    parser.add_argument("--floor", action="store_true", help="the table also beside a server that only just does it")
-    parser.add_argument("--check", action="store_true", help="fail when a ratio is not what it is to be")
+    parser.add_argument(
+        "--jobs", type=positive, default=sys.maxsize, metavar="N", help="limit for jobs, connections and functions"
+    )
+    parser.add_argument("--ours", default=OURS, metavar="COMMAND", help="command of a server instead of Geartrain's")
+    parser.add_argument("--theirs", default=GEARMAND, metavar="COMMAND", help="command of a server instead of Debian's")
+    parser.add_argument(
+        "--against", action="append", default=[], metavar="SERVER", help="path or command of one more server"
+    )
+    parser.add_argument("--floor", action="store_true", help="measure the table also with a minimal server in C")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a ratio misses its goal")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     parser.add_argument(
         "--save-baseline",
@@ -155,13 +159,15 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const=BASELINE,
         metavar="FILE",
-        help=f"keep the figures, to compare others with ({BASELINE.relative_to(ROOT)})",
+        help=f"save the figures for later comparisons ({BASELINE.relative_to(ROOT)})",
     )
     parser.add_argument(
-        "--baseline", type=Path, nargs="?", const=BASELINE, metavar="FILE", help="compare with figures that were kept"
+        "--baseline", type=Path, nargs="?", const=BASELINE, metavar="FILE", help="compare with saved figures"
     )
-    parser.add_argument("--write", action="store_true", help=f"write tables and pictures of {PAGE.relative_to(ROOT)}")
-    parser.add_argument("--render", action="store_true", help="write them again from the figures that are kept there")
+    parser.add_argument(
+        "--write", action="store_true", help=f"write the figures, tables and pictures of {PAGE.relative_to(ROOT)}"
+    )
+    parser.add_argument("--render", action="store_true", help="write tables and pictures again from the saved figures")
     return parser
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What a server takes of memory: idle, for each job that waits, and for each worker that sleeps.
+"""Memory of a server: idle, for each waiting job, and for each sleeping worker.
 
-Ours is measured in each build that there is, without a store and with the one that is the default.
+Geartrain is measured in each existing build, without a store and with the default store.
 """
 
 from benchmarks.contenders import IN_MEMORY, builds
@@ -10,7 +10,9 @@ from benchmarks.measured import BenchmarkError, running
 from benchmarks.page import table
 from benchmarks.servers.part import Figure, Figures, Part, Setting
 
-__all__ = ["MEMORY", "WANTED"]
+__all__ = ["BUILDS", "MEMORY"]
+
+BUILDS = ("compiled", "interpreted")  # names of figures of Geartrain begin with one of these
 
 _JOBS = 1_000_000
 _WORKERS = 10_000
@@ -19,7 +21,7 @@ _STORED = " --store=sqlite://{folder}/jobs.db"
 
 
 def measure(setting: Setting) -> Figures:
-    """Measure our builds, and the others as they are."""
+    """Measure the builds of Geartrain, and the other servers."""
     _, *others = setting.servers.items()
     commands = {
         f"{build}, {store}": f"{command}{words}"
@@ -47,11 +49,25 @@ def _weigh(title: str, command: str, setting: Setting) -> dict[str, float]:
 
 
 def tell(figures: Figures) -> str:
-    """Lay the figures out."""
+    """Format the figures of each server."""
     jobs, workers = (int(next(iter(figures.values()))[name]) for name in ("jobs", "workers"))
-    titles = ["memory", "idle, MiB", f"a job of {jobs:,} that wait, bytes", f"a worker of {workers:,} asleep, KiB"]
-    rows = [[title, *_cells(weights)] for title, weights in figures.items()]
+    titles = ["memory", "idle, MiB", f"each of {jobs:,} waiting jobs, bytes", f"each of {workers:,} idle workers, KiB"]
+    return table(titles, [[_title(build), *_cells(weights)] for build, weights in figures.items()])
+
+
+def goals(figures: Figures) -> str:
+    """Format the memory of each build of Geartrain beside the limits."""
+    titles = ["memory", "idle, MiB", "a waiting job, bytes", "an idle worker, KiB"]
+    rows = [[_title(build), *_cells(weights)] for build, weights in figures.items() if _is_geartrain(build)]
     return table(titles, [*rows, ["at most", *_cells(WANTED)]])
+
+
+def _title(build: str) -> str:
+    return f"Geartrain, {build}" if _is_geartrain(build) else build
+
+
+def _is_geartrain(build: str) -> bool:
+    return build.startswith(BUILDS)
 
 
 def _cells(weights: dict[str, float]) -> list[str]:
@@ -59,7 +75,7 @@ def _cells(weights: dict[str, float]) -> list[str]:
 
 
 def picked(figures: Figures) -> dict[str, Figure]:
-    """Return the weights of ours."""
+    """Return the figures of Geartrain."""
     return {
         f"{title}, {name}": Figure(weights[name], less_is_better=True)
         for title, weights in figures.items()
@@ -68,4 +84,4 @@ def picked(figures: Figures) -> dict[str, Figure]:
     }
 
 
-MEMORY = Part("memory: idle, and for each job and each worker", measure, tell, picked, most_rounds=1)
+MEMORY = Part("memory: idle, and for each job and each worker", measure, tell, picked, most_rounds=1, goals=goals)

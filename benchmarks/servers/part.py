@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the parts of the benchmark have in common: what they are given, and what they make of it."""
+"""The parts of the benchmark: their settings, their figures and their functions."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -9,20 +9,20 @@ from typing import Any, TypeAlias
 
 __all__ = ["Figure", "Figures", "Part", "Setting"]
 
-Figures: TypeAlias = dict[str, Any]  # what a part has measured, as it stands in a file
+Figures: TypeAlias = dict[str, Any]  # the measurements of a part, as in the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What is measured, and how thoroughly.
+    """The servers to measure, and limits of the measurement.
 
     Attributes:
         load: The load generator.
-        servers: Commands by name; the first is ours.
-        rounds: How often each pair is measured.
-        most: No more jobs, connections or functions than that.
-        workloads: Which rows of the table; all if there are none.
-        say: Tells who waits how far it is.
+        servers: Commands by name; the first one is Geartrain's.
+        rounds: The number of measurements of each pair.
+        most: The limit for jobs, connections and functions.
+        workloads: The rows of the table; all if empty.
+        say: Reports the progress.
     """
 
     load: Path
@@ -35,13 +35,13 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure of ours that can be compared with an earlier one."""
+    """A figure of Geartrain that can be compared with an earlier one."""
 
     value: float
     less_is_better: bool
 
     def times_as_good_as(self, before: "Figure") -> float:
-        """Return above 1 what is better now."""
+        """Return the improvement: above 1 if this figure is better."""
         better, worse = (before, self) if self.less_is_better else (self, before)
         return better.value / worse.value if worse.value else 1.0
 
@@ -51,12 +51,13 @@ class Part:
     """One part of the benchmark.
 
     Attributes:
-        about: What it measures.
-        measure: Does so.
-        tell: Puts what was measured into Markdown.
-        figures: Picks what is compared with a baseline.
-        most_rounds: More would not make it any better.
-        is_alone: Only ours is measured.
+        about: The subject.
+        measure: Measures it.
+        tell: Formats the figures as Markdown, for users.
+        figures: Selects the figures that are compared with a baseline.
+        most_rounds: The number of rounds after which the result does not improve.
+        is_alone: Only Geartrain is measured.
+        goals: Formats the figures beside the goals, for contributors.
     """
 
     about: str
@@ -65,3 +66,4 @@ class Part:
     figures: Callable[[Figures], dict[str, Figure]]
     most_rounds: int = sys.maxsize
     is_alone: bool = False
+    goals: Callable[[Figures], str] | None = None

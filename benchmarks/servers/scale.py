@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a job costs a server as the rest of its work grows: the CPU of its process for each job, at every size.
+"""CPU time of a server for each job, as the number of jobs, workers, functions or clients grows.
 
-A cost that grows with the number of jobs that wait, of workers or of functions is an outage in the making; it has to
-stay flat. Servers take turns at every size, and the cost is the median of the rounds.
+A cost that grows with the number of waiting jobs, workers or functions leads to an outage; it has to stay flat. Servers
+take turns at every size, and the cost is the median of the rounds.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _PILE, _CROWD = "pile", "crowd"
 
 
 class Ground:
-    """A server on which something grows."""
+    """A server with a growing number of jobs or workers."""
 
     def __init__(self, setting: Setting, command: str, stack: contextlib.ExitStack) -> None:
         self.server: MeasuredServer = stack.enter_context(running(command))
@@ -30,14 +30,14 @@ class Ground:
         self._grown = 0
 
     def pile_up(self, jobs: int) -> None:
-        """Let so many jobs wait."""
+        """Fill the queue up to a number of jobs."""
         if jobs > self._grown:
             filling = Workload(jobs=jobs - self._grown, clients=8, workers=0, depth=32, background=True)
             give(self._setting.load, self.server, filling, _PILE)
             self._grown = jobs
 
-    def put_to_bed(self, workers: int) -> None:
-        """Let so many workers sleep."""
+    def add_idle_workers(self, workers: int) -> None:
+        """Connect idle workers up to a number."""
         if workers > self._grown:
             self._stack.enter_context(holding(self._setting.load, self.server, workers - self._grown, _CROWD))
             self._grown = workers
@@ -45,13 +45,13 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Something that grows.
+    """A number that grows.
 
     Attributes:
-        title: What.
-        work: What is done at each size.
+        title: Its name.
+        work: The work at each size.
         points: The sizes.
-        prepare: Makes a server as large, and returns the work for it and its function.
+        prepare: Brings a server to a size, and returns the work for it and the function.
     """
 
     title: str
@@ -76,7 +76,7 @@ def _queued(ground: Ground, size: int) -> tuple[Workload, str]:
 
 
 def _idle(ground: Ground, size: int) -> tuple[Workload, str]:
-    ground.put_to_bed(size)
+    ground.add_idle_workers(size)
     return Workload(jobs=20_000, clients=8, workers=8, depth=16), "work"
 
 
@@ -97,30 +97,28 @@ def _streams(ground: Ground, size: int) -> tuple[Workload, str]:
 
 
 CURVES = {
-    "queued": Curve(
-        "jobs that wait", "8 clients add to their queue, 8 workers take from it", _decades(1_000, 1_000_000), _queued
-    ),
+    "queued": Curve("waiting jobs", "8 clients add jobs, 8 workers take jobs", _decades(1_000, 1_000_000), _queued),
     "idle": Curve(
         "idle workers", "8 clients with 16 jobs each in flight, 8 other workers", _decades(10, 10_000), _idle
     ),
     "functions": Curve(
         "functions",
-        "one job for each in turn, 16 from each of 8 clients; 100 workers share the functions",
+        "8 clients with 16 jobs each in flight, for all functions in turn; 100 workers share the functions",
         (100, 200, 300, 500, 700, 1_000, 2_000, 3_000, 5_000, 10_000),
         _functions,
     ),
     "abilities": Curve(
         "functions of one worker",
-        "one job at a time, for each in turn",
+        "one job at a time, for all functions in turn",
         (1, 2, 3, 5, 7, 10, 20, 30, 50, 100),
         _abilities,
     ),
     "asleep": Curve(
-        "workers asleep on one function", "one job at a time", (1, 2, 5, 10, 20, 50, 100, 200, 350, 500), _asleep
+        "idle workers of one function", "one job at a time", (1, 2, 5, 10, 20, 50, 100, 200, 350, 500), _asleep
     ),
     "streams": Curve(
         "clients with a result of 1 MiB each",
-        "16 packets of 64 KiB for each job, of 8 workers",
+        "16 packets of 64 KiB for each job; 8 workers",
         (1, 2, 3, 5, 7, 10, 20, 30, 50, 100),
         _streams,
     ),
@@ -148,7 +146,7 @@ def _follow(curve: Curve, setting: Setting) -> Figures:
                     except BenchmarkError as error:
                         if ground is next(iter(grounds.values())):
                             raise BenchmarkError(f"{size:,} {curve.title}: {error}") from error
-                        del grounds[title]  # theirs has not survived it
+                        del grounds[title]  # this server did not survive it
             for title in grounds:
                 costs[title].append((size, median(measured[title])))
     return costs
@@ -161,11 +159,11 @@ def _cost(curve: Curve, ground: Ground, size: int, setting: Setting) -> float:
 
 
 def tell(figures: Figures) -> str:
-    """Lay out where each curve begins and ends."""
+    """Format the begin and the end of each curve."""
     servers = list(next(iter(figures.values())))
-    titles = ["as this grows", "from", "to"]
+    titles = ["growing number", "from", "to"]
     for title in servers:
-        titles += [f"CPU us/job, {title}", "times"]
+        titles += [f"CPU us/job, {title}", "ratio"]
     return table(titles, [_cells(CURVES[name], costs) for name, costs in figures.items()])
 
 
@@ -192,4 +190,4 @@ def picked(figures: Figures) -> dict[str, Figure]:
     return found
 
 
-SCALE = Part("what a job costs as the work grows", measure, tell, picked, most_rounds=3)
+SCALE = Part("the cost of a job as the load grows", measure, tell, picked, most_rounds=3)

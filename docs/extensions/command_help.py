@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The directive ``command-help``: what one of our commands says to ``--help``, asked while the page is made."""
+"""The directive ``command-help``: the output of a command's ``--help``, from a run during the build."""
 
 import subprocess
 import sys
@@ -11,14 +11,14 @@ from sphinx.application import Sphinx
 
 
 class CommandHelp(Directive):
-    """Shows the help of the command whose name, and perhaps a word more, is the argument."""
+    """Literal block with the help of the command, or subcommand, in the argument."""
 
     required_arguments = 1
     optional_arguments = 2
     has_content: ClassVar[bool] = False
 
     def run(self) -> list[nodes.Node]:
-        """Ask the command."""
+        """Run the command."""
         command = " ".join(self.arguments)
         done = subprocess.run(
             [sys.executable, "-m", "geartrain", *self.arguments, "--help"], capture_output=True, text=True, timeout=60

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Makes of a name in back quotes a link to its place in the reference: `Client.submit` is enough, in Markdown, too.
+"""Links from names in back quotes to the reference, in Markdown too: `Client.submit` is enough.
 
-A name is one as users import it from ``geartrain``, with what belongs to it behind dots, or one with all its modules.
-What is no name of ours stays as it is.
+A name is one that ``geartrain`` exports, with attributes after dots, or one with all its modules. Other names stay as
+they are.
 """
 
 import re
@@ -16,12 +16,12 @@ _NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?=\(?\)?$)")
 
 
 class LinkNames(SphinxTransform):
-    """Wraps literals that look like names into references, which come to nothing where there is no such name."""
+    """Wrap literals that look like names into references; a reference to an unknown name stays a literal."""
 
     default_priority = 500
 
     def apply(self, **options: object) -> None:
-        """Go through a page."""
+        """Transform one page."""
         for literal in list(self.document.findall(nodes.literal)):
             name = _NAME.match(literal.astext())
             if name is None or isinstance(literal.parent, addnodes.pending_xref | nodes.reference | nodes.title):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The directives ``packet-table`` and ``text-command-table``: the protocol, read from the code that speaks it."""
+"""The directives ``packet-table`` and ``text-command-table``: the protocol, generated from its code."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ from geartrain.protocol.text import COMMANDS, ReplyKind
 
 
 class PacketTable(Directive):
-    """A row for each packet type that the content names: its number, its name and its fields."""
+    """Table of the packet types in the content: number, name and fields."""
 
     has_content = True
 
@@ -27,7 +27,7 @@ class PacketTable(Directive):
 
 
 class TextCommandTable(Directive):
-    """A row for each command of the text protocol."""
+    """Table of the text commands."""
 
     def run(self) -> list[nodes.Node]:
         """Make the table."""
@@ -42,7 +42,7 @@ ENDS = {ReplyKind.LINE: "one line", ReplyKind.LISTING: "rows, then a line with a
 
 
 def arguments(least: int, most: int | None) -> str:
-    """Return how many arguments there may be."""
+    """Describe the allowed number of arguments."""
     if most is None:
         return "ignored"
     if most == 0:
@@ -51,7 +51,7 @@ def arguments(least: int, most: int | None) -> str:
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> nodes.table:
-    """Return a table whose second column and first one are set as code where they are names."""
+    """Return a table; names in it are set as code."""
     group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in titles), cols=len(titles))
     group += nodes.thead("", row(titles, code=False))
     group += nodes.tbody("", *(row(cells, code=True) for cells in rows))
@@ -59,7 +59,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> nodes.table:
 
 
 def row(cells: Sequence[str], *, code: bool) -> nodes.row:
-    """Return a row; words in capitals or small letters that are code look like it."""
+    """Return a row; with ``code``, cells that contain letters are set as code."""
     made = nodes.row()
     for cell in cells:
         is_name = code and any(letter.isalpha() for letter in cell)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker that takes its time and says how far it is: the SHA-256 of many files."""
+"""A worker with a long job that reports its progress: the SHA-256 of many files."""
 
 import hashlib
 from pathlib import Path
@@ -11,7 +11,7 @@ worker = Worker(client_id="digest.py")
 
 @worker.function
 def digest(job: AssignedJob) -> str:
-    """Return one digest over all files of a folder, whose path is the workload."""
+    """Return one digest of all Python files in a folder; the workload is its path."""
     files = sorted(path for path in Path(job.text).rglob("*.py") if path.is_file())
     total = hashlib.sha256()
     for done, path in enumerate(files, 1):

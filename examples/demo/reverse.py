@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker with one function: it reverses what it is given."""
+"""A worker with one function, which reverses its workload."""
 
 from geartrain import AssignedJob, Worker
 

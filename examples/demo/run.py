@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""`make demo`: a job server, three workers and their clients, all on this machine, with real work on real files.
+"""`make demo`: a job server, three workers and a few clients that process real files on this machine.
 
-It starts everything on a free port and in a temporary folder, and ends all of it again.
+Everything runs on a free port and in a temporary folder, and is stopped at the end.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from geartrain import AdminClient, Client, Progress
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
 COMMANDS = Path(sysconfig.get_path("scripts"))
-PATIENCE = 20.0  # seconds until something that takes milliseconds is given up
+TIMEOUT = 20.0  # seconds, for steps that usually take milliseconds
 
 
 def main() -> None:
     began = time.monotonic()
     print("Geartrain: a job server, three workers and a few clients on this machine.")
     with tempfile.TemporaryDirectory(prefix="geartrain-demo-") as folder, contextlib.ExitStack() as running:
-        title("A job server, on a port that is free")
+        title("A job server on a free port")
         address = running.enter_context(server(Path(folder)))
 
         title("Three workers: a shell command, and two Python programs")
@@ -44,18 +44,18 @@ def main() -> None:
         with Client(address) as client:
             count_lines(client)
             follow_a_long_job(client)
-            leave_work_behind(client)
+            submit_background_jobs(client)
 
-        title("What the server says of it")
+        title("The status of the server")
         show(f"gearadmin --server {address} --status", environment, header="FUNCTION\tJOBS\tRUNNING\tWORKERS")
         show(f"gearadmin --server {address} --workers", environment)
 
         title("The end")
-    print(f"   Everything has stopped, and nothing is left behind. That took {time.monotonic() - began:.1f} s.")
+    print(f"   All programs have stopped, and all files are removed. This took {time.monotonic() - began:.1f} s.")
 
 
 def count_lines(client: Client) -> None:
-    """Let the shell worker count the lines of this project, many jobs at a time."""
+    """Count the lines of this project with the shell worker, many jobs at a time."""
     sources = sorted((PROJECT / "src").rglob("*.py"))
     began = time.monotonic()
     lines = sum(int(count) for count in client.map("wc", (path.read_bytes() for path in sources)))
@@ -66,7 +66,7 @@ def count_lines(client: Client) -> None:
 
 
 def follow_a_long_job(client: Client) -> None:
-    """Show the progress that a worker reports: as a bar on a terminal, else now and then."""
+    """Show the progress of a job: as a bar on a terminal, otherwise as a few lines."""
     is_terminal = sys.stdout.isatty()
     job = client.submit("digest", str(PROJECT / "src"))
     tenths = 0
@@ -81,15 +81,15 @@ def follow_a_long_job(client: Client) -> None:
     print(f'   client.submit("digest", …) with progress: {job.result().decode()}')
 
 
-def leave_work_behind(client: Client) -> None:
-    """Put jobs in the queue that nobody waits for: there is no worker for them yet."""
+def submit_background_jobs(client: Client) -> None:
+    """Submit background jobs for a function that has no worker yet."""
     handles = [client.submit_background("resize", f"picture {number}.jpg") for number in range(1, 4)]
     print(f'   client.submit_background("resize", …) three times: {", ".join(str(handle) for handle in handles)}')
 
 
 @contextlib.contextmanager
 def server(folder: Path) -> Iterator[str]:
-    """Run the command ``gearmand`` on a port that the system chooses; give its address."""
+    """Run the command ``gearmand`` on a port that the system chooses, and yield its address."""
     log = folder / "gearmand.log"
     command: list[str | Path] = [COMMANDS / "gearmand", "--port=0", "--listen=127.0.0.1", f"--log-file={log}"]
     with process(command, dict(os.environ)):
@@ -99,7 +99,7 @@ def server(folder: Path) -> Iterator[str]:
 
 
 def port_in(log: Path) -> str:
-    """Return the port that a log speaks of, or nothing."""
+    """Return the port in the log of a server, or an empty text."""
     lines = log.read_text().splitlines() if log.exists() else []
     spoken = [line.partition("Listening on 127.0.0.1:")[2] for line in lines]
     return next((rest.split()[0] for rest in spoken if rest), "")
@@ -107,7 +107,7 @@ def port_in(log: Path) -> str:
 
 @contextlib.contextmanager
 def process(command: Sequence[str | Path], environment: dict[str, str]) -> Iterator[None]:
-    """Run a program for the length of a block."""
+    """Run a program during a ``with`` block."""
     words = [word.name if isinstance(word, Path) else word for word in command]
     print("   $ " + " ".join("python" if word == sys.executable else word for word in words))
     started = subprocess.Popen(command, env=environment)
@@ -115,18 +115,18 @@ def process(command: Sequence[str | Path], environment: dict[str, str]) -> Itera
         yield
     finally:
         started.terminate()
-        started.wait(PATIENCE)
+        started.wait(TIMEOUT)
 
 
 def wait_for_workers(address: str, functions: set[str]) -> None:
-    """Return when each function has a worker."""
+    """Wait until each function has a worker."""
     with AdminClient(address) as admin:
-        until(lambda: functions <= {row.function for row in admin.status() if row.workers}, "the workers to arrive")
+        until(lambda: functions <= {row.function for row in admin.status() if row.workers}, "the workers to connect")
 
 
 def until(condition: Callable[[], str | bool], what: str) -> str | bool:
-    """Return the first true answer."""
-    deadline = time.monotonic() + PATIENCE
+    """Call a function until its result is true, and return the result."""
+    deadline = time.monotonic() + TIMEOUT
     while not (answer := condition()):
         if time.monotonic() > deadline:
             raise SystemExit(f"gave up waiting for {what}")
@@ -135,7 +135,7 @@ def until(condition: Callable[[], str | bool], what: str) -> str | bool:
 
 
 def show(command: str, environment: dict[str, str], *, header: str = "") -> None:
-    """Run a line of shell, as one would type it, and show what it prints; a table of tabs under its header."""
+    """Run a shell command and print its output; ``header`` has the column titles of a table."""
     print(f"   $ {command}")
     path = f"{COMMANDS}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(

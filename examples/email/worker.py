@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A worker that sends mailings.
 
-It notes in a journal whom it has written to. When it dies, the server gives its job to another worker, which reads the
-journal and goes on from there; and a mailing that is queued once more by mistake is not sent once more.
+It records each letter in a journal. If it dies, the server gives its job to another worker, which reads the journal and
+continues from there. A mailing that is submitted again by mistake is not sent again.
 """
 
 import fcntl
@@ -21,8 +21,8 @@ from geartrain import JSON, AssignedJob, Worker
 
 MAIL_SERVER = os.environ.get("MAIL_SERVER", "127.0.0.1:25")
 JOURNALS = Path(os.environ.get("MAIL_JOURNALS", "journals"))
-PAUSES = (0, 1, 5, 30, 120, 600)  # seconds before each attempt to write to those who are left
-PATIENCE = 30.0  # seconds for each answer of the mail server
+PAUSES = (0, 1, 5, 30, 120, 600)  # seconds before each attempt to send the remaining letters
+TIMEOUT = 30.0  # seconds for each answer of the mail server
 SENT = "sent"
 
 worker = Worker(client_id="mailing", codec=JSON, concurrency=4)
@@ -30,7 +30,7 @@ worker = Worker(client_id="mailing", codec=JSON, concurrency=4)
 
 @worker.function
 def send_mailing(job: AssignedJob) -> dict[str, Any]:
-    """Write to every recipient; return how many got a letter, and what the mail server said of the others."""
+    """Send a letter to each recipient; return the number sent, and the answers for the rejected ones."""
     mailing = job.value
     with Journal(JOURNALS / hashlib.sha256(job.workload).hexdigest()[:32]) as journal:
         for pause in PAUSES:
@@ -38,16 +38,16 @@ def send_mailing(job: AssignedJob) -> dict[str, Any]:
             try:
                 if attempt(job, mailing, journal):
                     return {"sent": journal.sent, "refused": journal.refused}
-            except OSError as error:  # the root of smtplib's errors, too
+            except OSError as error:  # the base class of smtplib's errors
                 job.warning(f"{MAIL_SERVER}: {error}")
         raise TimeoutError(f"gave up with {len(journal.answers)} of {len(mailing['recipients'])} done")
 
 
 def attempt(job: AssignedJob, mailing: dict[str, Any], journal: "Journal") -> bool:
-    """Write to all who are left; return whether nobody is left any more."""
+    """Send the remaining letters; return whether all recipients are done."""
     recipients = mailing["recipients"]
     job.progress(len(journal.answers), len(recipients))
-    with smtplib.SMTP(MAIL_SERVER, timeout=PATIENCE) as smtp:  # and here starttls() and login(), where they are wanted
+    with smtplib.SMTP(MAIL_SERVER, timeout=TIMEOUT) as smtp:  # call starttls() and login() here if needed
         for recipient in recipients:
             address = recipient["address"]
             if address not in journal.answers and (answer := send(smtp, mailing, recipient)):
@@ -62,12 +62,12 @@ def attempt(job: AssignedJob, mailing: dict[str, Any], journal: "Journal") -> bo
 
 
 def send(smtp: smtplib.SMTP, mailing: dict[str, Any], recipient: dict[str, str]) -> str:
-    """Return `SENT`, or why the letter is refused, or nothing if the mail server wants it later."""
+    """Return `SENT`, or the reason of a rejection, or an empty text if the mail server asks to retry later."""
     try:
         smtp.send_message(letter(mailing, recipient), to_addrs=[recipient["address"]])
         return SENT
     except ValueError as error:
-        return str(error)  # such as a name that is more than one line
+        return str(error)  # for example a name with a line break
     except smtplib.SMTPRecipientsRefused as error:
         words: bytes | str
         [(code, words)] = error.recipients.values()
@@ -87,7 +87,7 @@ def letter(mailing: dict[str, Any], recipient: dict[str, str]) -> EmailMessage:
 
 
 def report(mailing: dict[str, Any], journal: "Journal") -> EmailMessage:
-    """Tell the sender, who perhaps left long ago, of those whom the letter did not reach."""
+    """Return a letter to the sender that lists the rejected recipients."""
     refused = "\n".join(f"{address}: {answer}" for address, answer in journal.refused.items())
     text = f"{journal.sent} letters were sent. {len(journal.refused)} were refused:\n\n{refused}\n"
     return message(mailing, mailing["sender"], f"Not delivered: {mailing['subject']}", text)
@@ -105,10 +105,10 @@ def message(mailing: dict[str, Any], to: str, subject: str, text: str) -> EmailM
 
 
 class Journal:
-    """What the mail server said to each letter of a mailing, in a file of lines that outlives the worker.
+    """File with the mail server's answer to each letter of a mailing, one per line.
 
-    One worker at a time has it. One that has lost its connection, and does not know that its job is somebody else's by
-    now, sends its letters to the end.
+    A lock lets one worker at a time use it. A worker that has lost its connection to the job server finishes its
+    mailing, and the next worker waits for the lock.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Shows how many lines logs have of each day and of each kind."""
+"""Count the lines of logs by day and by kind."""
 
 import argparse
 import json
@@ -11,20 +11,20 @@ from pathlib import Path
 
 from geartrain import Client
 
-PATIENCE = 600.0  # seconds for a log
+TIMEOUT = 600.0  # seconds for a log
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("logs", type=Path, nargs="+", help="files, also compressed ones as logrotate leaves them")
+    parser.add_argument("logs", type=Path, nargs="+", help="files, which may be compressed with gzip")
     logs = parser.parse_args().logs
 
     total: Counter[str] = Counter()
     with Client() as client:
-        for tally in client.map_reduce("cut_log", "tally_lines", readable(logs), timeout=PATIENCE):
+        for tally in client.map_reduce("cut_log", "tally_lines", readable(logs), timeout=TIMEOUT):
             total.update(json.loads(tally))
     days, kinds = part(total, "day "), part(total, "kind ")
-    print(f"{total['lines']:,} lines, {total['lines'] - kinds.total():,} of them in no format that is known")
+    print(f"{total['lines']:,} lines, {total['lines'] - kinds.total():,} of them in an unknown format")
     show("Days", sorted(days.items()))
     show("Kinds", kinds.most_common())
 
@@ -34,7 +34,7 @@ def part(total: Counter[str], word: str) -> Counter[str]:
 
 
 def readable(logs: Iterable[Path]) -> Iterator[str]:
-    """Leave out what cannot be read, and say so: a job that fails would end it all."""
+    """Yield the readable logs, and print the others: the failure of one job would end the whole query."""
     for log in logs:
         if log.is_file() and os.access(log, os.R_OK):
             yield str(log.resolve())
@@ -43,7 +43,7 @@ def readable(logs: Iterable[Path]) -> Iterator[str]:
 
 
 def show(title: str, rows: Sequence[tuple[str, int]]) -> None:
-    """Draw a bar for each row."""
+    """Print a bar for each row."""
     longest = max((lines for _, lines in rows), default=1)
     print(f"\n{title}")
     for name, lines in rows:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The worker that reads logs: it cuts them into pieces for the reducers, and adds up what these say."""
+"""The worker that reads logs: it divides them into pieces for the reducers, and adds up their counts."""
 
 import gzip
 import json
@@ -11,12 +11,12 @@ from geartrain import AssignedJob, Worker
 
 A_PIECE = 256 * 1024  # bytes of log
 
-# Never in one worker with the reducer: all its hands could be busy with logs, waiting for one that does the pieces.
+# Mapper and reducer must not be one worker: all of its threads could be mappers that wait for a reducer.
 worker = Worker(client_id="mapper", concurrency=2)
 
 
 def add_up(tallies: Iterator[bytes]) -> str:
-    """Make one tally of those of all pieces."""
+    """Add up the counts of all pieces."""
     total: Counter[str] = Counter()
     for tally in tallies:
         total.update(json.loads(tally))
@@ -25,7 +25,7 @@ def add_up(tallies: Iterator[bytes]) -> str:
 
 @worker.partition(aggregate=add_up)
 def cut_log(job: AssignedJob) -> Iterator[bytes]:
-    """Read a log, also a compressed one as logrotate leaves it, in pieces of whole lines."""
+    """Read a log, which may be compressed with gzip, in pieces of whole lines."""
     log = Path(job.text)
     with gzip.open(log) if log.suffix == ".gz" else log.open("rb") as file:
         while lines := file.readlines(A_PIECE):

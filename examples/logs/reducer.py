@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker that says how many lines of each day and each kind there are in a piece of a log."""
+"""A worker that counts the lines of a piece of a log by day and by kind."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The worker that runs on each machine, and says how the machine is to whoever asks for it by name."""
+"""The worker that runs on each machine, and reports its load and its disks."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ from geartrain import JSON, AssignedJob, Worker
 
 
 def load(job: AssignedJob) -> dict[str, Any]:
-    """Return the load, the memory in use in percent, and for how many seconds the machine has been up."""
+    """Return the load, the used memory in percent, and the uptime in seconds."""
     return {
         "load": os.getloadavg(),
         "processors": os.cpu_count(),
@@ -24,7 +24,7 @@ def load(job: AssignedJob) -> dict[str, Any]:
 
 
 def disk(job: AssignedJob) -> dict[str, Any]:
-    """Return the size in bytes and the use in percent of each disk, by where it is mounted first."""
+    """Return the size in bytes and the use in percent of each disk, by its first mount point."""
     mounts = {
         disk.device: disk.mountpoint for disk in reversed(psutil.disk_partitions()) if Path(disk.mountpoint).is_dir()
     }
@@ -34,9 +34,9 @@ def disk(job: AssignedJob) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--name", default=socket.gethostname(), help="what the machine is called [%(default)s]")
+    parser.add_argument("--name", default=socket.gethostname(), help="name of the machine [%(default)s]")
     name = parser.parse_args().name
-    # Two at a time: a disk that does not answer, as network file systems do, leaves the load to be asked for.
+    # Two jobs at a time: if a disk blocks, as network file systems can, the load can still be queried.
     worker = Worker(client_id=name, codec=JSON, concurrency=2)
     worker.add_function(f"load@{name}", load)
     worker.add_function(f"disk@{name}", disk)

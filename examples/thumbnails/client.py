@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Has thumbnails made of all pictures in a folder, and puts them on contact sheets."""
+"""Make thumbnails of all pictures in a folder, and put them on contact sheets."""
 
 import argparse
 import io
@@ -14,17 +14,19 @@ from tqdm import tqdm
 from geartrain import Client, JobError, JobRequest, JobTimeout, as_completed
 
 FORMATS = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-A_SHEET = 24  # pictures; they are read and sent together, so this bounds the memory too
+A_SHEET = 24  # pictures; they are read and sent together, so this limits the memory too
 COLUMNS = 4
-CELL = (264, 226)  # pixels: a thumbnail of 240 x 180, a caption, and some air
+CELL = (264, 226)  # pixels: a thumbnail of 240 x 180, a caption, and margins
 PAPER, INK, ALARM = "#14181d", "#c3cad2", "#ff7a66"
-PATIENCE = 60.0  # seconds for a sheet
+TIMEOUT = 60.0  # seconds for a sheet
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pictures", type=Path, help="a folder")
-    parser.add_argument("sheets", type=Path, nargs="?", default=Path("contact-sheets"), help="where the sheets go")
+    parser.add_argument(
+        "sheets", type=Path, nargs="?", default=Path("contact-sheets"), help="a folder for the sheets [%(default)s]"
+    )
     options = parser.parse_args()
 
     paths = sorted(path for path in options.pictures.rglob("*") if path.suffix.lower() in FORMATS)
@@ -48,10 +50,10 @@ def sheetfuls(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
 
 
 def make_thumbnails(client: Client, paths: Sequence[Path], done: Callable[[], object]) -> list[Image.Image | None]:
-    """Return a thumbnail of each picture, or ``None`` for one that cannot be read."""
+    """Return a thumbnail of each picture, or ``None`` if it cannot be read."""
     jobs = client.submit_many(JobRequest("thumbnail", path.read_bytes()) for path in paths)
     try:
-        for _ in as_completed(jobs, PATIENCE):
+        for _ in as_completed(jobs, TIMEOUT):
             done()
     except JobTimeout as error:
         raise SystemExit(f"{error}: is there a worker?") from error
@@ -66,7 +68,7 @@ def make_thumbnails(client: Client, paths: Sequence[Path], done: Callable[[], ob
 
 
 def contact_sheet(paths: Sequence[Path], thumbnails: Sequence[Image.Image | None]) -> Image.Image:
-    """Lay thumbnails out in rows, each in the middle of its cell, with its name below."""
+    """Arrange thumbnails in rows, each in the middle of its cell, with its name below."""
     width, height = CELL
     sheet = Image.new("RGB", (width * COLUMNS, height * math.ceil(len(paths) / COLUMNS)), PAPER)
     pen = ImageDraw.Draw(sheet)

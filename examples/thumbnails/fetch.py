@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Fetches some photographs for those who have none at hand: the free ones among scikit-image's sample pictures."""
+"""Download some photographs: the free ones among scikit-image's sample pictures."""
 
 import subprocess
 import sys
@@ -8,8 +8,8 @@ from pathlib import Path
 from zipfile import ZipFile
 
 PACKAGE = "scikit-image==0.26.0"
-# Dedicated to the public domain by those who made them, says the package's documentation: NASA's astronaut and
-# hubble_deep_field, SpaceX's rocket, the others by CC0. Of the coins the Brooklyn Museum says: no known copyright.
+# In the public domain, according to the package's documentation: astronaut and hubble_deep_field by NASA, rocket by
+# SpaceX, coins from the Brooklyn Museum ("no known copyright"), the others by CC0.
 PICTURES = [
     "astronaut.png",
     "brick.png",
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def fetch(names: list[str], folder: Path) -> None:
-    """Take pictures out of the package. They are the same in those for all machines, so any one will do."""
+    """Extract pictures from the package; its wheels for all systems contain the same ones."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     any_machine = ["--python-version=3.12", "--platform=manylinux_2_28_x86_64"]
     with tempfile.TemporaryDirectory() as downloads:

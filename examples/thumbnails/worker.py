@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker that makes thumbnails in as many processes as there are processors."""
+"""A worker that makes thumbnails, in one process for each processor."""
 
 import io
 import os
@@ -15,9 +15,9 @@ worker = Worker(client_id="thumbnails", executor="process", concurrency=os.cpu_c
 
 @worker.function(timeout=60)
 def thumbnail(job: AssignedJob) -> bytes:
-    """Return a picture of any size and format as a small WebP, the right way up."""
+    """Return a small WebP of a picture of any size and format, rotated upright."""
     with Image.open(io.BytesIO(job.workload)) as picture:
-        picture.draft("RGB", (2 * LARGEST[0], 2 * LARGEST[1]))  # a JPEG need not be decoded larger than that
+        picture.draft("RGB", (2 * LARGEST[0], 2 * LARGEST[1]))  # decode a JPEG at a reduced size
         small = ImageOps.exif_transpose(picture).convert("RGBA")
     small.thumbnail(LARGEST, Image.Resampling.LANCZOS)
     webp = io.BytesIO()

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# The worker in Perl: the same words, the same counts, and the same bytes in memcached as those of worker.py.
+# The worker in Perl: it counts the same words, and stores the same bytes in memcached, as worker.py.
 use strict;
 use warnings;
 use feature 'fc';
@@ -14,7 +14,7 @@ my $worker = Gearman::Worker->new(job_servers => [ split /,/, $ENV{GEARMAN_SERVE
 my $cache  = Cache::Memcached->new({ servers => [ $ENV{MEMCACHED} // '127.0.0.1:11211' ] });
 my $json   = JSON::PP->new->utf8->canonical;
 
-# Count the words of a text, and store the counts by the key on the first line.
+# Count the words of a text, and store the counts under the key on its first line.
 $worker->register_function(
     wordcount => 60,
     sub {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker that counts words and leaves the counts in memcached. worker.pl does the same in Perl."""
+"""A worker that counts words and stores the counts in memcached; worker.pl does the same in Perl."""
 
 import json
 import os
@@ -15,7 +15,7 @@ cache = Memcached(os.environ.get("MEMCACHED", "127.0.0.1:11211"), connect_timeou
 
 @worker.function(timeout=60)
 def wordcount(job: AssignedJob) -> str:
-    """Count the words of a text, and store the counts by the key on the first line."""
+    """Count the words of a text, and store the counts under the key on its first line."""
     key, _, text = job.workload.partition(b"\n")
     counts = Counter(words(text.decode(errors="replace")))
     cache.set(key, json.dumps(counts, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode())
@@ -23,7 +23,7 @@ def wordcount(job: AssignedJob) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Return the runs of letters of any script, without regard to case."""
+    """Return the sequences of letters of any script, in lower case."""
     return "".join(sign if sign.isalpha() else " " for sign in text).casefold().split()
 
 

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The build: setuptools, which compiles `protocol/` and `core/` with mypyc where that can be done.
+"""Build backend: setuptools, which compiles `protocol/` and `core/` with mypyc if possible.
 
-The same files run either way, only slower where they are interpreted. ``GEARTRAIN_COMPILE`` decides:
+The same files run compiled and interpreted. ``GEARTRAIN_COMPILE`` overrides the default:
 
 - ``1``: compile, or fail;
 - ``0``: do not compile;
-- not set: a wheel is compiled if there is a C compiler and compiling succeeds; what is installed with ``--editable`` is
-  not, as changes of the source would be without effect.
+- not set: compile a wheel if there is a C compiler and the compilation succeeds; do not compile an ``--editable``
+  installation, because changes of its source would have no effect.
 
-mypyc is asked for only where it is going to be used, so that a machine without a compiler needs nothing but setuptools.
-All goes through here, `setup.py` only fetches `extensions`: whether a wheel is for one interpreter or for all has to be
-known before setuptools begins.
+The build requires mypyc only if it compiles, so that a machine without a compiler needs setuptools only. `setup.py`
+reads `extensions` from here, because setuptools has to know at its start whether a wheel is for one interpreter or for
+all.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 VARIABLE = "GEARTRAIN_COMPILE"
-MYPYC = "mypy>=2.0"  # which mypyc is a part of
+MYPYC = "mypy>=2.0"  # it includes mypyc
 FOLDERS = (
     "src/geartrain/protocol",
     "src/geartrain/core",
@@ -54,11 +54,11 @@ FOLDERS = (
 
 Settings: TypeAlias = Mapping[str, str | list[str] | None] | None
 
-extensions: list[Extension] = []  # what setup.py hands to setuptools; filled while a wheel is compiled
+extensions: list[Extension] = []  # setup.py passes them to setuptools; filled during the compilation
 
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
-    """Return what has to be there before `build_wheel`."""
+    """Return the requirements of `build_wheel`."""
     return build_meta.get_requires_for_build_wheel(config_settings) + ([MYPYC] if _is_asked(can_compile()) else [])
 
 
@@ -110,11 +110,11 @@ def _is_asked(otherwise: bool) -> bool:
 
 @contextlib.contextmanager
 def _compiling() -> Iterator[None]:
-    """Let setuptools find the extensions that mypyc makes."""
-    from mypyc.build import mypycify  # only there if it was asked for
+    """Pass the extensions of mypyc to setuptools during a block."""
+    from mypyc.build import mypycify  # installed only if it is required
 
     modules = sorted(str(module) for folder in FOLDERS for module in Path(folder).glob("[!_]*.py"))
-    # Not with the settings of pyproject.toml: those are for whoever changes the code, with all that it imports.
+    # Without the settings of pyproject.toml, which are for development with all dependencies.
     made = mypycify(["--config-file=", "--ignore-missing-imports", *modules], group_name="geartrain")
     extensions.extend(made)  # type: ignore[arg-type]  # with setuptools imported, they are all of its kind
     try:

@@ -20,9 +20,9 @@ def test_stores_are_measured_and_jobs_replayed() -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    rows = [line for line in done.stdout.splitlines() if line.startswith("| ours")]
-    assert [row.split(" | ")[0] for row in rows] == ["| ours, no store", "| ours, SQLite (default)"]
-    assert "3,000 jobs of a server that was killed were back" in done.stdout
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| Geartrain")]
+    assert [row.split(" | ")[0] for row in rows] == ["| Geartrain, no store", "| Geartrain, SQLite (default)"]
+    assert "A server with 3,000 jobs was killed." in done.stdout
 
 
 def test_ratios_are_taken_within_a_round() -> None:
@@ -31,5 +31,5 @@ def test_ratios_are_taken_within_a_round() -> None:
 
     rows = table({"none": none, "sqlite": ours}, 400.0)
 
-    assert "| ours, SQLite (default) | loss of power | 90 | 0.90 | - | 1.00 | 2.00 |" in rows
+    assert "| Geartrain, SQLite (default) | power failure | 90 | 0.90 | - | 1.00 | 2.00 |" in rows
     assert "One `fdatasync` of the same disk: 0.40 ms." in rows

@@ -12,10 +12,11 @@ import pytest
 from benchmarks.contenders import GEARMAND, OURS
 from benchmarks.load import Run
 from benchmarks.page import ROOT, read
-from benchmarks.servers.__main__ import PAGE, PICTURES
+from benchmarks.servers.__main__ import GOALS_PAGE, PAGE, PICTURES
 from benchmarks.servers.results import PARTS, PUBLISHED, compared, told
+from benchmarks.servers.results import goals as all_goals
 from benchmarks.servers.results import read as read_results
-from benchmarks.servers.table import Comparison, tell
+from benchmarks.servers.table import Comparison, goals, tell
 
 THEIRS = GEARMAND if Path(GEARMAND.split()[0]).exists() else OURS  # which takes longer to start
 
@@ -70,8 +71,8 @@ def test_every_part_is_measured_told_and_compared(tmp_path: Path) -> None:
     again = run_benchmark("roundtrip", *few, f"--against={other}", "--floor", f"--baseline={figures}")
 
     assert again.returncode == 0, again.stderr
-    assert "| jobs/s | ours | other |" in again.stdout
-    assert "| jobs/s | ours | floor |" in again.stdout
+    assert "| jobs/s | Geartrain | other |" in again.stdout
+    assert "| jobs/s | Geartrain | floor |" in again.stdout
     assert "| roundtrip, times gearmand |" in again.stdout
 
 
@@ -81,11 +82,20 @@ def test_the_page_shows_what_was_measured() -> None:
         assert name == "day" or (PICTURES / f"servers-{name}.svg").exists()
 
 
+def test_the_page_for_contributors_shows_the_goals() -> None:
+    assert read(GOALS_PAGE, "servers") == all_goals(read_results(PUBLISHED))
+
+
+def test_a_picture_has_colours_for_dark_pages() -> None:
+    for picture in PICTURES.glob("servers-*.svg"):
+        assert "@media (prefers-color-scheme: dark)" in picture.read_text()
+
+
 @needs_compiler
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        (r'b"\0\0\0\x07" in data and self.request.sendall(b"\0RES\0\0\0\x0d\0\0\0\x03a\0b")', "somebody else's job"),
+        (r'b"\0\0\0\x07" in data and self.request.sendall(b"\0RES\0\0\0\x0d\0\0\0\x03a\0b")', "another client's job"),
         (r'b"\0\0\0\x07" in data and self.request.sendall(b"\0RES\0\0\0\x08\0\0\0\x01a" * 2)', "the same answer twice"),
         (r'b"\0\0\0\x07" in data and self.request.sendall(b"\0RES\0\0\0\x13\0\0\0\x03a\0b")', "ERROR a: b"),
         (r'b"\0\0\0\x07" in data and self.request.close()', "closed a connection"),
@@ -98,7 +108,7 @@ def test_a_wrong_server_is_found_out(tmp_path: Path, answer: str, complaint: str
     done = run_benchmark("roundtrip", f"--ours={sys.executable} {server} {{port}}", f"--theirs={OURS}")
 
     assert done.returncode == 2
-    assert "roundtrip, ours: " in done.stderr
+    assert "roundtrip, Geartrain: " in done.stderr
     assert complaint in done.stderr
 
 
@@ -127,5 +137,6 @@ def test_the_ratio_is_the_median_of_the_rounds() -> None:
     assert comparison.ratio == 2.0
     assert comparison.cpu_ratio == 2.0
     assert comparison.misses == ["jobs/s: 2.00, not 5", "CPU per job: 2.00, not 8"]
-    runs = {"ours": [asdict(run) for run in ours], "gearmand": [asdict(run) for run in theirs]}
+    runs = {"Geartrain": [asdict(run) for run in ours], "gearmand": [asdict(run) for run in theirs]}
     assert "| 2.00 | 0.90-3.00 |" in tell({"drain": runs})
+    assert "| drain | 2.00 | 5 | 2.00 | 8 |" in goals({"drain": runs})

@@ -57,7 +57,7 @@ def test_the_readme(terminal: Terminal, blocks: list[str]) -> None:
 
     rows = table(lines)
     own = (terminal.folder / "gearmand.log").read_text()
-    assert re.match(r"[\d,]+ lines, [\d,]+ of them in no format that is known", lines[0])
+    assert re.match(r"[\d,]+ lines, [\d,]+ of them in an unknown format", lines[0])
     assert 3 <= rows["NOTICE"] <= own.count("NOTICE")
     assert set(re.findall(r"\d{4}-\d\d-\d\d", own)) <= set(rows)
     if DPKG_LOG.exists():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The machine monitor: machines that are there, that hang, and that are gone."""
+"""The machine monitor: machines that answer, that hang, and that are gone."""
 
 import os
 import re
@@ -10,6 +10,9 @@ import pytest
 from tests.examples.terminal import Terminal
 
 THIS = socket.gethostname()
+
+
+CLIENT = "python -u examples/monitor/client.py"
 
 
 @pytest.fixture
@@ -46,13 +49,35 @@ def test_the_readme(terminal: Terminal, blocks: list[str]) -> None:
     assert end == ["OK"]
 
 
+def test_a_server_without_agents_is_an_error(terminal: Terminal) -> None:
+    start = terminal.blocks("monitor")[0].splitlines()[0]
+    terminal.type(start)
+
+    [message, status] = terminal.type(f"{CLIENT} --timeout 0 2>&1 || echo exit status $?")
+
+    assert message.endswith("start examples/monitor/agent.py")
+    assert status == "exit status 1"
+
+
+def test_the_client_waits_for_the_first_agent(terminal: Terminal) -> None:
+    start, first, _second = terminal.blocks("monitor")[0].splitlines()
+    terminal.type(start)
+
+    terminal.type(f"{CLIENT} --timeout 100 >table &")
+    terminal.type(first)
+    status = terminal.type("wait %?client; echo exit status $?; cat table")
+
+    assert status[0] == "exit status 0"
+    assert int(rows(status)[THIS][3]) == os.cpu_count()
+
+
 def test_a_machine_that_hangs_does_not_hold_up_the_others(terminal: Terminal, blocks: list[str]) -> None:
     ask = blocks[0]
 
     terminal.type("kill -STOP %2")
     lines = terminal.type(ask)
 
-    assert " ".join(rows(lines)["another"]) == "no answer within 5 seconds"
+    assert " ".join(rows(lines)["another"]) == "no answer within 5 s"
     assert int(rows(lines)[THIS][3]) == os.cpu_count()
 
 
@@ -61,7 +86,7 @@ def test_asking_again_and_again_until_interrupted(terminal: Terminal, blocks: li
     tables.touch()
 
     # A shell without a keyboard has what it starts in the background ignore this signal.
-    terminal.type("env --default-signal=INT python -u examples/monitor/client.py --every 0.1 >tables &")
+    terminal.type(f"env --default-signal=INT {CLIENT} --every 0.1 >tables &")
     terminal.until(lambda: tables.read_text().count("MACHINE") >= 3, "three tables")
     [end] = terminal.type("kill -INT %?client; wait %?client; echo exit status $?")
 

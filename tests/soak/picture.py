@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A soak as a picture: what was done, what waited, what it took, and who was hit when."""
+"""Picture of a soak test: jobs, memory, descriptors, and the disturbed processes over time."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,32 +8,31 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.sheet import ACCENT, INK, MUTED, PAPER, prepare, save, style
+from benchmarks.sheet import ACCENT, INK, MUTED, RED, prepare, save, style
 from tests.soak.ledger import SERVER, Blow
 from tests.soak.watch import Sample
 
 __all__ = ["draw"]
 
-_HURT = "#b3402e"
 _ROWS = ("server", "workers", "clients")
-_MARKS = {"killed": ("x", _HURT, "killed"), "ended": (".", INK, "SIGTERM"), "stopped": ("|", ACCENT, "SIGSTOP")}
+_MARKS = {"killed": ("x", RED, "killed"), "ended": (".", INK, "SIGTERM"), "stopped": ("|", ACCENT, "SIGSTOP")}
 _HEIGHTS = (3, 2, 2, 2, 1.6)
 
 
 def draw(samples: Sequence[Sample], blows: Sequence[Blow], file: Path) -> None:
-    """Write the picture, in the format that the file's name asks for."""
+    """Write the picture, in the format of the file's suffix."""
     begun = min(blow.at for blow in blows)
     shown = [blow for blow in blows if blow.at < begun + samples[-1].seconds]
     with style("soak"):
-        figure = Figure(figsize=(7.6, 7.4), facecolor=PAPER, layout="constrained")
+        figure = Figure(figsize=(7.6, 7.4), layout="constrained")
         panels = figure.subplots(5, 1, sharex=True, gridspec_kw={"height_ratios": _HEIGHTS})
         rate, queue, memory, descriptors, hits = panels
-        _panel(rate, "jobs done, a second", samples, lambda each: each.rate)
+        _panel(rate, "completed jobs per second", samples, lambda each: each.rate)
         _panel(queue, "jobs in the server", samples, lambda each: each.queued)
-        _panel(memory, "memory of the server, and of two peers that nobody hits, MiB", samples, _memory)
+        _panel(memory, "memory of the server, and of two undisturbed peers (gray), MiB", samples, _memory)
         for name in samples[-1].others_mib:
             _line(memory, samples, _memory_of(name), MUTED)
-        _panel(descriptors, "descriptors of the server", samples, lambda each: each.descriptors)
+        _panel(descriptors, "file descriptors of the server", samples, lambda each: each.descriptors)
         for axes in panels[:-1]:
             _mark_restarts(axes, shown, begun)
         _strip(hits, shown, begun)
@@ -57,7 +56,7 @@ def _panel(axes: Axes, title: str, samples: Sequence[Sample], figure: Callable[[
 
 
 def _line(axes: Axes, samples: Sequence[Sample], figure: Callable[[Sample], float | None], colour: str) -> None:
-    """Draw a figure over time, with a gap where there is none."""
+    """Draw a figure over time, with gaps for missing values."""
     values = [math.nan if (value := figure(sample)) is None else value for sample in samples]
     axes.plot([sample.seconds / 60 for sample in samples], values, color=colour, linewidth=1.1)
 
@@ -65,12 +64,12 @@ def _line(axes: Axes, samples: Sequence[Sample], figure: Callable[[Sample], floa
 def _mark_restarts(axes: Axes, blows: Sequence[Blow], begun: float) -> None:
     for blow in blows:
         if blow.name == SERVER and blow.what != "started":
-            axes.axvline((blow.at - begun) / 60, color=_HURT, linewidth=0.9, linestyle=(0, (4, 3)))
+            axes.axvline((blow.at - begun) / 60, color=RED, linewidth=0.9, linestyle=(0, (4, 3)))
 
 
 def _strip(axes: Axes, blows: Sequence[Blow], begun: float) -> None:
-    """Draw who was hit, and how."""
-    prepare(axes, "hits")
+    """Draw the disturbed processes, by kind of signal."""
+    prepare(axes, "killed, terminated and paused processes")
     for what, (mark, colour, label) in _MARKS.items():
         hits = [blow for blow in blows if blow.what == what]
         minutes = [(blow.at - begun) / 60 for blow in hits]

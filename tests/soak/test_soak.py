@@ -28,9 +28,9 @@ def test_the_books_balance_whoever_is_hit(tmp_path: Path) -> None:
 
     assert report.faults == []
     assert report.balance.results > ENOUGH
-    assert "Lost, invented, mixed up: nothing." in sentences(report)
+    assert "Jobs lost, invented or mixed up: none." in sentences(report)
     draw(report.samples, report.blows, tmp_path / "soak.svg")
-    assert "jobs done" in (tmp_path / "soak.svg").read_text()
+    assert "completed jobs" in (tmp_path / "soak.svg").read_text()
 
 
 class TestLedger:

@@ -16,7 +16,7 @@ from benchmarks.queues.place import Place
 PLACE = Place.of_this_process()
 
 IS_FAST = PLACE.settings == "fast"
-POLL_DELAY = 0.005 if IS_FAST else 0.5  # seconds, for workers and whoever waits for a result
+POLL_DELAY = 0.005 if IS_FAST else 0.5  # seconds, for workers and for clients that wait for a result
 WORKER: dict[str, dict[str, Any]] = {
     "default": {},
     "fast": {"poll_delay": POLL_DELAY, "max_jobs": 100, "queue_read_limit": 500, "log_results": False},

@@ -14,7 +14,7 @@ from benchmarks.queues.work import reverse
 PLACE = Place.of_this_process()
 
 WORKERS = {"default": rq.Worker, "fast": rq.SimpleWorker}
-RESULTS = {"default": None, "fast": 0}  # seconds for which results are kept, where nobody waits for them
+RESULTS = {"default": None, "fast": 0}  # seconds for which results of background jobs are kept
 
 connection = redis.Redis(port=PLACE.port)
 queue = rq.Queue(connection=connection)

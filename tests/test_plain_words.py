@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Plain words in every file that is not on the shrinking list of those to be rewritten."""
+
+import pytest
+
+from tests.plain_words import ROOT, faults, files, todo
+
+
+def test_a_file_uses_plain_words_or_is_listed() -> None:
+    found = [fault for path in sorted(set(files()) - set(todo())) for fault in faults(path, (ROOT / path).read_text())]
+
+    assert not found, "\n".join(found)
+
+
+def test_a_listed_file_still_has_a_fault() -> None:
+    existing = set(files())
+    done = [path for path in todo() if path not in existing or not faults(path, (ROOT / path).read_text())]
+
+    assert not done, "take these off the list, `python -m tests.plain_words` does it:\n" + "\n".join(done)
+
+
+FAULTY = {
+    "a word in code": ("a.py", "name = 'Nobody'\n"),
+    "a phrase": ("a.py", "# Take note of this.\n"),
+    "a docstring that opens with What": ("a.py", '"""What a job is."""\n'),
+    "a later sentence": ("a.py", 'def f():\n    """Return a job.\n\n    Where there is none, fail.\n    """\n'),
+    "an argument": ("a.py", 'def f(a):\n    """Do it.\n\n    Args:\n        a: Where it starts.\n    """\n'),
+    "a long first line": ("a.py", f'"""Return {"one more " * 10}word."""\n'),
+    "a comment over two lines": ("a.py", "a = 1  # The last one.\n# It is the first.\n# How it is used varies.\n"),
+    "a paragraph": ("a.md", "The server starts.\nWho asks is told\nso.\n"),
+    "a heading": ("a.md", "# How the server works\n"),
+    "a cell": ("a.md", "| Name | What it does |\n"),
+    "the help of a target": ("Makefile", "test: all  ## What is tested\n"),
+}
+
+PLAIN = {
+    "a question": ("a.md", "## What is a job?\n\nHow fast is it? Fast.\n"),
+    "a word of a name": ("a.py", "nobody_answers = 'besides_this'\n"),
+    "the user of Unix": ("a.md", "```sh\nmemcached -u nobody\n```\n"),
+    "a how-to page": ("a.md", "How-to pages go by goal.\n"),
+    "an opening in a code block": ("a.md", "```sh\n# Where it is\n```\n"),
+    "a comment for machines": ("a.md", "<!-- Where the table begins -->\n"),
+    "a first line of 20 words": ("a.py", f'"""{"word " * 20}"""\n'),
+    "two comments": ("a.py", "a = 1  # A first one.\n\n# a second one: that is all\n"),
+}
+
+
+@pytest.mark.parametrize("case", FAULTY)
+def test_a_fault_is_found(case: str) -> None:
+    assert len(faults(*FAULTY[case])) == 1
+
+
+@pytest.mark.parametrize("case", PLAIN)
+def test_plain_words_are_no_fault(case: str) -> None:
+    assert faults(*PLAIN[case]) == []
