@@ -10,7 +10,7 @@ DECIDES := tests/core tests/protocol
 COMPILED := $(VENV)-compiled
 SERVER_TESTS := $(DECIDES) tests/server tests/cli/test_gearmand.py tests/fuzz tests/interop
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-compiled docs crash fuzz soak bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-compiled docs crash fuzz soak budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ soak: $(VENV)/developer  ## Run a server among peers that are killed all the tim
 
 docs: $(VENV)/developer  ## Build the documentation in build/docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+
+budget: $(VENV)/developer $(COMPILED)/developer  ## Compare instructions and memory per job with benchmarks/budget/budget.toml
+	$(BIN)/python -m benchmarks.budget $(ARGS)
 
 # The benchmark measures the compiled server if there is one, so that has to be up to date.
 bench: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Benchmark against Debian's gearmand

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,15 +90,34 @@ def _compile(name: str, folder: Path) -> Path:
     return program
 
 
-def give(load: Path, server: MeasuredServer, workload: Workload, function: str) -> Run:
-    """Run a workload on a server, and return the measurement."""
+def give(
+    load: Path,
+    server: MeasuredServer,
+    workload: Workload,
+    function: str,
+    *,
+    while_working: AbstractContextManager[object] | None = None,
+) -> Run:
+    """Run a workload on a server, and return the measurement.
+
+    Args:
+        load: The load generator.
+        server: The server.
+        workload: The work.
+        function: The Gearman function of its jobs.
+        while_working: Entered when all clients and workers are connected, and left when the work is done.
+
+    Raises:
+        BenchmarkError: The server gave a wrong answer, or none.
+    """
     with _started(load, server, workload, function) as process:
         assert process.stdin is not None, "it is a pipe"
         assert process.stdout is not None, "it is a pipe"
-        cpu_before = server.cpu_seconds()
-        print("go", file=process.stdin, flush=True)
-        line = process.stdout.readline()
-        cpu = server.cpu_seconds() - cpu_before
+        with while_working or contextlib.nullcontext():
+            cpu_before = server.cpu_seconds()
+            print("go", file=process.stdin, flush=True)
+            line = process.stdout.readline()
+            cpu = server.cpu_seconds() - cpu_before
         rss_mib = server.rss_mib()
         _, error = process.communicate()
     if process.returncode:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 __all__ = ["BenchmarkError", "MeasuredServer", "running", "version"]
 
-_PATIENCE = 20.0  # seconds for a server to start, or to end when asked
+_TIMEOUT = 20.0  # seconds for a server to start, or to end when asked
 
 
 class BenchmarkError(Exception):
@@ -26,24 +26,25 @@ class MeasuredServer:
     """A server process with a port of its own."""
 
     def __init__(self, pid: int, port: int) -> None:
+        self.pid = pid
         self.port = port
-        self._pid = pid
 
     def cpu_seconds(self) -> float:
-        """Return the user and system time of all its threads."""
-        return sum(_cpu_seconds(pid) for pid in _family(self._pid))
+        """The CPU that it has used, user and system time of all threads."""
+        return sum(_cpu_seconds(pid) for pid in _family(self.pid))
 
     def rss_mib(self) -> float:
-        """Return its resident memory."""
-        return sum(_rss_kib(pid) for pid in _family(self._pid)) / 1024
+        """The memory that it holds."""
+        return sum(_rss_kib(pid) for pid in _family(self.pid)) / 1024
 
 
 @contextlib.contextmanager
-def running(command: str) -> Iterator[MeasuredServer]:
-    """Run a server during a block, in a temporary folder and on a free port.
+def running(command: str, *, start_timeout: float = _TIMEOUT) -> Iterator[MeasuredServer]:
+    """Run a server for the length of a block, in a temporary folder and on a free port of this machine.
 
     Args:
-        command: The command, which stays in the foreground, listens on ``{port}`` and may write to ``{folder}``.
+        command: What starts it. It stays in the foreground, listens on ``{port}`` and may write to ``{folder}``.
+        start_timeout: Seconds until it has to listen.
     """
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder, (Path(folder) / "log").open("w+b") as log:
@@ -55,7 +56,7 @@ def running(command: str) -> Iterator[MeasuredServer]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GEARMAND_")}
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=environment)
         try:
-            if not _listens(process, port):
+            if not _listens(process, port, start_timeout):
                 log.seek(0)
                 raise BenchmarkError(f"this did not start to listen: {command}\n{log.read().decode(errors='replace')}")
             yield MeasuredServer(process.pid, port)
@@ -68,7 +69,7 @@ def version(command: str) -> str:
     words = shlex.split(command)
     program = words[:3] if words[1:2] == ["-m"] else words[:1]
     try:
-        done = subprocess.run([*program, "--version"], capture_output=True, text=True, check=True, timeout=_PATIENCE)
+        done = subprocess.run([*program, "--version"], capture_output=True, text=True, check=True, timeout=_TIMEOUT)
     except (OSError, subprocess.SubprocessError):
         return Path(program[0]).name  # it has no such option
     lines = [line.partition(" - http")[0].strip() for line in done.stdout.splitlines()]
@@ -82,12 +83,12 @@ def _free_port() -> int:
         return port
 
 
-def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until a server can be reached, and return whether it can."""
-    deadline = time.monotonic() + _PATIENCE
+def _listens(process: subprocess.Popen[bytes], port: int, timeout: float) -> bool:
+    """Wait until a server can be reached; tell whether it can."""
+    deadline = time.monotonic() + timeout
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            socket.create_connection(("127.0.0.1", port), _PATIENCE).close()
+            socket.create_connection(("127.0.0.1", port), _TIMEOUT).close()
         except ConnectionRefusedError:
             time.sleep(0.02)
         else:
@@ -98,7 +99,7 @@ def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(_PATIENCE)
+        process.wait(_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
