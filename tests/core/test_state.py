@@ -173,12 +173,6 @@ class TestOutbox:
         assert not outbox.is_held
 
 
-class Recorder(NamedTuple):
-    """The calls of an outlet."""
-
-    written: list[bytes]
-
-
 def created(number: int) -> bytes:
     return response(Command.JOB_CREATED, b"H:a:%d" % number)
 

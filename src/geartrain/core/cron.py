@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 
 from cronsim import CronSim, CronSimError
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from geartrain.core.deadlines import Deadline, Deadlines
 from geartrain.core.durable import Durable
@@ -34,6 +34,7 @@ _MAY_STAND = re.compile(rb"[0-9A-Za-z*,/#-]+")
 _SET_BACK = 1.0
 
 
+@mypyc_attr(acyclic=True)  # see `Job`
 class Schedule(Durable):
     """A job that repeats itself.
 

@@ -70,9 +70,12 @@ class Dispatcher(Timed):
         lifecycle.timeouts.after = self._wake_touched
         lifecycle.delays.handler = self._end_delay
         lifecycle.delays.after = self._wake_touched
+        # In this order: jobs that come back are in front of those whose time has come, when a worker gets one.
+        timers.add(lifecycle.timeouts)
+        timers.add(self)
+        timers.add(lifecycle.delays)
         # The queues that jobs came back to. Workers are woken when all of them are there, the first in line in front.
         self._touched: dict[FunctionQueue, None] = {}
-        timers.add(self)
 
     # Grabs.
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The base of everything that a store keeps: jobs, and schedules of jobs."""
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from geartrain.core.record import JobRecord
 from geartrain.protocol._binary import BytesWriter
@@ -9,6 +9,7 @@ from geartrain.protocol._binary import BytesWriter
 __all__ = ["Durable"]
 
 
+@mypyc_attr(acyclic=True)  # see `Job`
 class Durable:
     """An object that a store keeps under its number.
 

@@ -3,7 +3,7 @@
 
 from geartrain.core.limits import Limit, Refused
 from geartrain.core.policy import PolicyTable
-from geartrain.core.state import FunctionQueue
+from geartrain.core.state import FunctionQueue, Line
 from geartrain.protocol.limits import MAX_FUNCTION_NAME
 
 __all__ = ["FunctionTable"]
@@ -71,6 +71,13 @@ class FunctionTable:
         if queue is None:
             queue = self._by_name[name] = FunctionQueue(name, self._policies.resolve(name))
         return queue
+
+    def clear(self) -> None:
+        """Forget all functions, with their jobs that wait."""
+        for queue in self._by_name.values():
+            queue.lines = [Line(), Line(), Line()]
+        self._by_name.clear()
+        self._last = None
 
     def remove(self, queue: FunctionQueue) -> None:
         """Forget a function, which has no worker and no job."""

@@ -21,7 +21,7 @@ class JobDeadlines(Timed):
 
     Args:
         clock: The time.
-        timers: Where it is due when its first job is.
+        timers: Where it is due when its first job is; it has to be added.
         is_wall: Whether times are seconds since the epoch, rather than monotonic.
 
     Attributes:
@@ -39,7 +39,6 @@ class JobDeadlines(Timed):
         self._heap: Deadlines[Job] = Deadlines()
         self.handler: Callable[[Job], None] = _unhandled
         self.after: Callable[[], None] = _nothing
-        timers.add(self)
 
     def __len__(self) -> int:
         return len(self._heap)

@@ -384,6 +384,11 @@ class JobServer:
             peer.identity.denied.clear()  # no rule gives it anything back
             peer.mark_dirty()  # may have to leave
 
+    def close(self) -> None:
+        """Let go of all jobs, which the garbage collector would never do; nothing else may be called after that."""
+        self._functions.clear()
+        self._jobs.clear()
+
     def running(self) -> dict[bytes, int]:
         """Return how many jobs run, by function."""
         return {queue.name: int(queue.running) for queue in self._functions.queues() if queue.running}

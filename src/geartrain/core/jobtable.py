@@ -107,6 +107,14 @@ class JobTable:
                 self._by_workload.add(job.workload, job)
         job.queue.total += 1
 
+    def clear(self) -> None:
+        """Forget all jobs."""
+        for job in self._by_handle.values():
+            job.next = job.previous = None
+        self._by_handle.clear()
+        self._by_unique = UniqueIndex()
+        self._by_workload = UniqueIndex()
+
     def remove(self, job: Job) -> None:
         """Forget a job that has ended."""
         del self._by_handle[job.handle]

@@ -30,7 +30,6 @@ __all__ = ["Lifecycle", "describe"]
 
 log = logging.getLogger("geartrain.jobs")
 
-_NEW: Final = int(JobState.NEW)
 _DELAYED: Final = int(JobState.DELAYED)
 _WAITING: Final = int(JobState.WAITING)
 _RUNNING: Final = int(JobState.RUNNING)
@@ -156,7 +155,7 @@ class Lifecycle:
 
     def _wait(self, job: Job, run_at: float) -> None:
         if run_at > 0.0 and run_at > self._clock.wall():
-            job.state = next_state(_NEW, _DELAY)
+            job.state = next_state(job.state, _DELAY)
             self.delays.add(run_at, job)
         else:
             self._enqueue(job, _ENQUEUE, first=False)
@@ -170,7 +169,7 @@ class Lifecycle:
         job.since = self._clock.now
         queue = job.queue
         if queue.enqueue(job, first=first):
-            self._ready.add_jobs(queue, job.priority)
+            self._ready.add_jobs(queue, i64(job.priority))
 
     # Running.
 
@@ -218,7 +217,8 @@ class Lifecycle:
             self.finish(job, _ABANDONED, _EMPTY)
             return False
         self._unassign(job)
-        job.progress = NO_PROGRESS
+        if job.details is not None:
+            job.details.progress = NO_PROGRESS
         self._enqueue(job, _REQUEUE, first=True)
         if job.is_durable:
             self._commit_queue.change(job)

@@ -9,7 +9,7 @@ bytes: looking up two members of an enumeration would cost a fifth of a job.
 import enum
 from typing import Final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, u8
 
 __all__ = ["OUTCOMES", "TRANSITIONS", "Event", "JobState", "Outcome", "next_state"]
 
@@ -72,13 +72,13 @@ _NONE: Final = 255
 _TABLE: Final = bytes(TRANSITIONS.get((state, event), _NONE) for state in JobState for event in Event)
 
 
-def next_state(state: i64, event: i64) -> i64:
+def next_state(state: u8, event: i64) -> u8:
     """Return the state that an event leads to.
 
     Raises:
         AssertionError: No job meets that event in that state.
     """
-    following: i64 = _TABLE[state * _EVENTS + event]
+    following: i64 = _TABLE[i64(state) * _EVENTS + event]
     if following == _NONE:
         raise AssertionError(f"a job that is {JobState(state).name} does not meet {Event(event).name}")
-    return following
+    return u8(following)

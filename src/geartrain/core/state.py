@@ -14,7 +14,7 @@ A peer is a connection; it can be client and worker at once. These hold between 
 from collections import OrderedDict
 from typing import Final
 
-from mypy_extensions import i64
+from mypy_extensions import i32, i64, mypyc_attr, u8
 
 from geartrain.core.access import Identity
 from geartrain.core.deadlines import Deadline
@@ -46,25 +46,33 @@ _ASLEEP: Final = int(SleepState.ASLEEP)
 _POLLING: Final = int(SleepState.POLLING)
 
 
+@mypyc_attr(acyclic=True)
 class JobDetails:
-    """Facts about a job that hardly any job has.
+    """Facts about a job that hardly any job has while it waits.
 
     Attributes:
         reducer: The function that puts the results of its parts together; empty for none.
         record: The record that the job came back from, whose further fields it keeps.
+        progress: Numerator and denominator: text, as the worker sent it, which is only passed on.
+        waiters: How many foreground submissions wait for it, by peer, unless it is a single one.
     """
 
-    __slots__ = ("record", "reducer")
+    __slots__ = ("progress", "record", "reducer", "waiters")
 
     def __init__(self, reducer: bytes = b"", record: JobRecord | None = None) -> None:
         self.reducer = reducer
         self.record = record
+        self.progress = NO_PROGRESS
+        self.waiters: dict[Peer, int] | None = None
 
 
+@mypyc_attr(acyclic=True)
 class Job(Durable):
     """One piece of work, from its first submission to its end (protocol 1.6).
 
-    A million of them may wait, and each field is 8 MB then. Rare facts are in `JobDetails`.
+    A million of them may wait, and each field is 8 MB then. So rare facts are in `JobDetails`, small numbers are small
+    fields side by side, and the garbage collector does not know jobs: it would stop the server for as long as it takes
+    to look at all of them. Nothing is lost by it, as a job that ends refers to nothing that refers to it.
 
     Attributes:
         handle: Its name on the wire.
@@ -75,10 +83,8 @@ class Job(Durable):
         created_at: Milliseconds since the epoch.
         since: The monotonic time since which it is in its state.
         losses: How many workers it has lost.
-        waiter: The client that waits for it, if there is only one that waits once.
-        waiters: Otherwise, how many foreground submissions wait for it, by peer.
+        waiter: The client that waits for it, if there is only one that waits once; see also `JobDetails`.
         deadline: The end of the delay, or of the running time.
-        progress: Numerator and denominator: text, as the worker sent it, which is only passed on.
         next: The next job in its line; `previous` likewise.
     """
 
@@ -92,13 +98,11 @@ class Job(Durable):
         "next",
         "previous",
         "priority",
-        "progress",
         "queue",
         "since",
         "state",
         "unique",
         "waiter",
-        "waiters",
         "was_long",
         "worker",
     )
@@ -107,21 +111,20 @@ class Job(Durable):
         self, number: i64, handle: bytes, queue: "FunctionQueue", unique: bytes, workload: bytes, priority: i64
     ) -> None:
         super().__init__(number, workload)
+        # Fields of one size stand together, as each is aligned by its size.
+        self.priority: u8 = u8(priority)
+        self.state: u8 = u8(_NEW)
+        self.background = False
+        self.was_long = False
+        self.losses: i32 = 0
         self.handle = handle
         self.queue = queue
         self.unique = unique
-        self.priority = priority
-        self.state: i64 = _NEW
-        self.background = False
-        self.was_long = False
         self.created_at: i64 = 0
         self.since = 0.0
-        self.losses: i64 = 0
         self.waiter: Peer | None = None
-        self.waiters: dict[Peer, int] | None = None
         self.worker: Peer | None = None
         self.deadline: Deadline[Job] | None = None
-        self.progress = NO_PROGRESS
         self.details: JobDetails | None = None
         self.next: Job | None = None
         self.previous: Job | None = None
@@ -133,14 +136,33 @@ class Job(Durable):
         return _EMPTY if details is None else details.reducer
 
     @property
+    def progress(self) -> tuple[bytes, bytes]:
+        """Numerator and denominator, as its worker has reported them last."""
+        details = self.details
+        return NO_PROGRESS if details is None else details.progress
+
+    @property
+    def waiters(self) -> "dict[Peer, int] | None":
+        """How many foreground submissions wait, by peer, unless it is a single one."""
+        details = self.details
+        return None if details is None else details.waiters
+
+    @property
     def is_awaited(self) -> bool:
         """Whether a client waits for it."""
-        return self.waiter is not None or self.waiters is not None
+        return self.waiter is not None or (self.details is not None and self.details.waiters is not None)
 
     @property
     def has_owner(self) -> bool:
         """Whether the job has to run: for its waiters, or in the background."""
-        return self.background or self.waiter is not None or self.waiters is not None
+        return self.background or self.is_awaited
+
+    def add_details(self) -> JobDetails:
+        """Return its details, which it has from now on."""
+        details = self.details
+        if details is None:
+            details = self.details = JobDetails()
+        return details
 
     @property
     def has_ended(self) -> bool:
@@ -169,13 +191,16 @@ class Job(Durable):
 
     def pack_plain(self, buffer: BytesWriter) -> bool:
         """Write the record in its plain layout, if that says everything."""
-        if self.details is not None or self.losses or self.was_long or self.state == _DELAYED:
+        details = self.details
+        if details is not None and (len(details.reducer) or details.record is not None):
+            return False
+        if self.losses or self.was_long or self.state == _DELAYED:
             return False
         pack_plain(
             buffer,
             self.number,
             self.created_at,
-            self.priority,
+            i64(self.priority),
             self.handle,
             self.queue.name,
             self.unique,
@@ -208,25 +233,30 @@ class Job(Durable):
 
     def add_waiter(self, peer: "Peer") -> None:
         """Let a foreground submission of ``peer`` wait; two submissions wait twice."""
-        if self.waiters is None:
-            if self.waiter is None:
-                self.waiter = peer
-                peer.awaited.add(self)
-                return
-            self.waiters = {self.waiter: 1}
-            self.waiter = None
-        self.waiters[peer] = self.waiters.get(peer, 0) + 1
         peer.awaited.add(self)
+        details = self.details
+        if self.waiter is None and (details is None or details.waiters is None):
+            self.waiter = peer
+            return
+        details = self.add_details()
+        waiters = details.waiters
+        if waiters is None:
+            assert self.waiter is not None, "it has one waiter"
+            waiters = details.waiters = {self.waiter: 1}
+            self.waiter = None
+        waiters[peer] = waiters.get(peer, 0) + 1
 
     def remove_waiter(self, peer: "Peer") -> None:
         """Let no submission of ``peer`` wait any more."""
         if self.waiter is peer:
             self.waiter = None
         else:
-            assert self.waiters is not None, "the peer waits for the job"
-            del self.waiters[peer]
-            if not self.waiters:
-                self.waiters = None
+            details = self.details
+            assert details is not None, "the peer waits for the job"
+            assert details.waiters is not None, "the peer waits for the job"
+            del details.waiters[peer]
+            if not details.waiters:
+                details.waiters = None
         peer.awaited.discard(self)
 
     def clear_waiters(self) -> None:
@@ -235,10 +265,11 @@ class Job(Durable):
         if waiter is not None:
             self.waiter = None
             waiter.awaited.discard(self)
-        elif self.waiters is not None:
-            for peer in self.waiters:
+        details = self.details
+        if details is not None and details.waiters is not None:
+            for peer in details.waiters:
                 peer.awaited.discard(self)
-            self.waiters = None
+            details.waiters = None
 
     def __repr__(self) -> str:
         return f"<Job {self.handle.decode(errors='replace')} {JobState(self.state).name.lower()}>"

@@ -200,6 +200,8 @@ class Server:
         async with contextlib.AsyncExitStack() as stack:  # stops all of them, in reverse, also if one fails
             for service in self._services:
                 stack.push_async_callback(service.stop)
+        if self._services:
+            self._job_server.close()
         log.log(Level.NOTICE, "Shutdown complete")
 
     async def __aenter__(self) -> "Server":

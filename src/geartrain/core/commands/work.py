@@ -200,7 +200,7 @@ class WorkCommands:
         if job is None:
             self._not_running(peer, reader, handle)
             return
-        job.progress = (_digits(reader.argument(1)), _digits(reader.argument(2)))
+        job.add_details().progress = (_digits(reader.argument(1)), _digits(reader.argument(2)))
         if job.is_awaited:
             self._lifecycle.forward(job, reader.command, reader.body())
 
