@@ -40,10 +40,10 @@ class MeasuredServer:
 
 @contextlib.contextmanager
 def running(command: str, *, start_timeout: float = _TIMEOUT) -> Iterator[MeasuredServer]:
-    """Run a server for the length of a block, in a temporary folder and on a free port of this machine.
+    """Run a server during a block, in a temporary folder and on a free port.
 
     Args:
-        command: What starts it. It stays in the foreground, listens on ``{port}`` and may write to ``{folder}``.
+        command: The command. It stays in the foreground, listens on ``{port}`` and may write to ``{folder}``.
         start_timeout: Seconds until it has to listen.
     """
     port = _free_port()

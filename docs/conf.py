@@ -19,7 +19,7 @@ extensions = [
     "myst_parser",
     "command_help",
     "name_links",
-    "packet_tables",
+    "job_states", "packet_tables",
 ]
 exclude_patterns = ["conftest.py", "extensions"]
 nitpicky = False  # docstrings put the names of arguments in the same quotes as ours

@@ -44,11 +44,37 @@ SERVER = [
     {"server", "config/sources"},
     {"config/help", "process/reload"},
 ]
-SERVER_STEP = {module: number for number, modules in enumerate(SERVER) for module in modules}
+
+# The inside of the core.
+CORE = [
+    {"access", "clock", "deadlines", "levels", "limits", "numbers", "outbox", "outcome", "record", "shutdown"},
+    {"sleepstate", "takenaway", "timers"},
+    {"changes", "durable", "errorlog", "options", "recipient", "stats"},
+    {"commit_queue", "cron", "policy"},
+    {"state"},
+    {"backlog", "commands/handler", "functions", "jobdeadlines", "jobtable", "listings", "longruns", "ready"},
+    {"wakeups"},
+    {"expiry", "lifecycle", "probes", "stalls"},
+    {"dispatch", "snapshot"},
+    {"authorization", "schedulerunner"},
+    {"commands/status", "replies"},
+    {"commands/session", "commands/submit", "commands/text", "commands/work"},
+    {"modes"},
+    {"jobserver"},
+]
+
+REACTOR = [{"backpressure"}, {"flusher"}, {"connection"}]
+
+INSIDE = [
+    (part, module, number)
+    for part, stairs in (("core", CORE), ("reactor", REACTOR), ("server", SERVER))
+    for number, modules in enumerate(stairs)
+    for module in sorted(modules)
+]
 
 # What decides does no I/O, does not wait and has no clock.
 WORLD = {"asyncio", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time", "uvloop"}
-DECIDES = ["protocol/*.py", "core/*.py"]
+DECIDES = ["protocol/*.py", "core/**/*.py"]
 DECIDES += [f"client/{name}.py" for name in ("buffer", "bulk", "deadline", "events", "placement", "request")]
 DECIDES += ["client/servers.py", "client/session.py", "client/ticket.py"]
 DECIDES += ["worker/session.py", "worker/dispatcher.py", "worker/contact.py", "worker/shift.py", "worker/job.py"]
@@ -87,23 +113,29 @@ def test_imports_go_down(module: Path) -> None:
     assert not above, f"{part} is on step {STEP[part]} and cannot see {above}"
 
 
-@pytest.mark.parametrize("module", sorted(SERVER_STEP))
-def test_imports_inside_the_server_go_down(module: str) -> None:
+@pytest.mark.parametrize(("part", "module", "step"), INSIDE)
+def test_imports_inside_a_part_go_down(part: str, module: str, step: int) -> None:
     """And none is of the package itself, which imports all of them."""
-    found = imports(SOURCE / "server" / f"{module}.py")
-    assert "geartrain.server" not in found
+    found = imports(SOURCE / part / f"{module}.py")
+    assert f"geartrain.{part}" not in found
 
-    used = {other for other in SERVER_STEP if f"geartrain.server.{other.replace('/', '.')}" in found}
+    above = {
+        other
+        for other_part, other, other_step in INSIDE
+        if other_part == part and other_step >= step and f"geartrain.{part}.{other.replace('/', '.')}" in found
+    }
 
-    above = {other for other in used if SERVER_STEP[other] >= SERVER_STEP[module]}
-    assert not above, f"{module} is on step {SERVER_STEP[module]} and cannot see {above}"
+    assert not above, f"{module} is on step {step} and cannot see {above}"
 
 
-def test_every_module_of_the_server_has_its_step() -> None:
-    folder = SOURCE / "server"
+@pytest.mark.parametrize("part", ["core", "reactor", "server"])
+def test_every_module_inside_a_part_has_its_step(part: str) -> None:
+    folder = SOURCE / part
     found = {str(module.relative_to(folder).with_suffix("")) for module in folder.rglob("*.py")}
 
-    assert {name for name in found if not name.endswith("__init__")} == set(SERVER_STEP)
+    assert {name for name in found if not name.endswith("__init__")} == {
+        name for each, name, _ in INSIDE if each == part
+    }
 
 
 @pytest.mark.parametrize("pattern", DECIDES)

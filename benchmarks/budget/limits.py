@@ -26,7 +26,7 @@ _HEAD: Final = """\
 # number here; one that raises a number says in its message why that is worth it. `make budget ARGS=--write` sets all
 # numbers to what it measures and 3 % more.
 """
-# What each section holds.
+# Units of each section.
 _UNITS: Final = {
     "instructions": "of the server per job, as callgrind counts them, without the kernel's",
     "memory": "the idle server in KiB, an idle worker and a job in bytes",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Memory of a server: idle, for each idle worker, for each job that is queued, stored, or read back from the store."""
+"""Memory of a server: idle, for an idle worker, for a job that is queued, stored or restored."""
 
 import shlex
 from collections.abc import Callable

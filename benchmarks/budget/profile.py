@@ -17,7 +17,7 @@ _COST = re.compile(r"^\s*([\d,]+) \([^)]*\)\s+(?:\S.*?:)?([^\s:]+)(?: \[.*\])?$"
 
 
 def costliest(profile: Profile) -> str:
-    """Return two tables of functions: by the instructions per job of their own, and by those with all that they call.
+    """Return two tables of functions: by their own instructions per job, and with those of their callees.
 
     Raises:
         BenchmarkError: callgrind_annotate failed.
