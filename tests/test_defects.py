@@ -12,7 +12,7 @@ TESTS = Path(__file__).parent
 CORE = "core/test_defects.py"
 TLS = "server/listen/test_tls.py"
 DRAINING = "core/test_draining.py"
-JOURNAL = "core/test_journal.py"
+JOURNAL = "core/test_commit_queue.py"
 LOGS = "server/process/test_logs.py"
 PROCESS = "cli/test_gearmand_process.py"
 TOOL = "cli/test_gearman.py"
@@ -78,7 +78,7 @@ DEFECTS: list[tuple[str, ...]] = [
         "7.3",
         "late results are errors",
         CORE,
-        "test_results_of_a_job_that_timed_out_are_swallowed",
+        "test_the_first_result_of_a_job_that_timed_out_counts",
         "test_results_of_a_cancelled_job_are_swallowed",
         "test_handles_that_were_never_assigned_are_an_error",
         "test_what_is_remembered_for_late_results_is_bounded",

@@ -114,7 +114,7 @@ class ModelServer:
     def next_job(self, peer: ModelPeer) -> ModelJob | None:
         heads = []
         for place, function in enumerate(peer.order):
-            waiting = self.waiting(function)
+            waiting = [job for job in self.waiting(function) if job.handle not in peer.released]
             if waiting:
                 head = min(waiting, key=lambda job: job.priority)  # the first of those with the best priority
                 reach = head.priority if self.options.priority_scope is PriorityScope.GLOBAL else 0
@@ -129,6 +129,8 @@ class ModelServer:
                 self.sent[peer].append((Command.ERROR, b"JOB_NOT_FOUND"))
             elif ends:
                 peer.released.discard(handle)
+                if command is Command.WORK_COMPLETE:
+                    self.complete_late(handle)
             return
         told: tuple[object, ...] = (command, handle, b"data")
         if command in (Command.WORK_FAIL, Command.WORK_EXCEPTION):
@@ -137,6 +139,15 @@ class ModelServer:
         if command is Command.WORK_EXCEPTION:
             peer.released.add(handle)
         if ends:
+            self.jobs.remove(job)
+
+    def complete_late(self, handle: bytes) -> None:
+        """Let the result of a worker that a job was taken from count, unless the job has ended."""
+        job = next((job for job in self.jobs if job.handle == handle), None)
+        if job is not None:
+            if job.worker is not None:
+                job.worker.released.add(handle)
+            self.tell(job, (Command.WORK_COMPLETE, handle, b"data"))
             self.jobs.remove(job)
 
     def cancel(self, handle: bytes) -> None:

@@ -210,21 +210,60 @@ class TestWireOddities:
         assert worker.ask(Command.WORK_FAIL, handle)[:2] == (Command.ERROR, b"JOB_NOT_FOUND")
         assert len(client.packets()) == 1
 
-    def test_results_of_a_job_that_timed_out_are_swallowed(self, wire: Wire) -> None:
+    @pytest.mark.parametrize("is_running_again", [False, True])
+    def test_the_first_result_of_a_job_that_timed_out_counts(self, wire: Wire, is_running_again: bool) -> None:
+        """The C server runs it again for ever, and drops every result (GearmanManager with a timeout of 1)."""
         client, worker, other = wire.connect(), wire.connect(), worker_for(wire)
         worker.send(Command.CAN_DO_TIMEOUT, b"f", b"1000")
         handle = client.submit(b"f")
         worker.ask(Command.GRAB_JOB)
         wire.advance(1)
-        assert other.ask(Command.GRAB_JOB)[1] == handle
+        if is_running_again:
+            assert other.ask(Command.GRAB_JOB)[1] == handle
 
         worker.send(Command.WORK_DATA, handle, b"late")
         worker.send(Command.WORK_STATUS, handle, b"1", b"1")
         worker.send(Command.WORK_COMPLETE, handle, b"late")
 
         assert worker.packets() == []
-        other.send(Command.WORK_COMPLETE, handle, b"in time")
-        assert client.packets() == [(Command.WORK_COMPLETE, handle, b"in time")]
+        assert client.packets() == [(Command.WORK_COMPLETE, handle, b"late")]
+        if is_running_again:
+            other.send(Command.WORK_COMPLETE, handle, b"later")
+        assert other.ask(Command.GRAB_JOB) == (Command.NO_JOB,)
+        assert client.packets() == []
+        assert not wire.server.has_work
+
+    @pytest.mark.parametrize("last_word", [Command.WORK_FAIL, Command.WORK_EXCEPTION])
+    def test_a_late_failure_of_a_job_that_timed_out_is_ignored(self, wire: Wire, last_word: Command) -> None:
+        client, worker, other = wire.connect(), wire.connect(), worker_for(wire)
+        worker.send(Command.CAN_DO_TIMEOUT, b"f", b"1000")
+        handle = client.submit(b"f")
+        worker.ask(Command.GRAB_JOB)
+        wire.advance(1)
+
+        worker.send(last_word, handle, *([b"x"] if last_word is Command.WORK_EXCEPTION else []))
+
+        assert (worker.packets(), client.packets()) == ([], [])
+        assert other.ask(Command.GRAB_JOB)[1] == handle
+
+    @pytest.mark.parametrize("functions", [1, 3, 20])
+    def test_a_job_does_not_go_back_to_a_worker_that_may_still_run_it(self, wire: Wire, functions: int) -> None:
+        client, worker = wire.connect(), wire.connect()
+        for number in range(functions - 1):
+            worker.send(Command.CAN_DO, b"g%d" % number)
+        worker.send(Command.CAN_DO_TIMEOUT, b"f", b"1000")
+        handle = client.submit(b"f")
+        worker.ask(Command.GRAB_JOB)
+        wire.advance(1)
+
+        assert worker.ask(Command.GRAB_JOB) == (Command.NO_JOB,)
+        worker.send(Command.PRE_SLEEP)
+        assert worker.packets() == []
+        following = client.submit(b"f")
+        assert worker.packets() == [(Command.NOOP,)]
+        assert worker.ask(Command.GRAB_JOB)[1] == following
+        worker.send(Command.WORK_FAIL, handle)
+        assert worker.ask(Command.GRAB_JOB)[1] == handle
 
     def test_results_of_a_cancelled_job_are_swallowed(self, wire: Wire) -> None:
         client, admin, worker = wire.connect(), wire.connect(), worker_for(wire)

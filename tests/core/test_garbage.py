@@ -72,7 +72,12 @@ def time_outs(wire: Wire) -> None:
     client.submit(b"h")
     handle_at(worker)
     wire.advance(2.0)
-    worker.send(Command.WORK_COMPLETE, handle_at(worker), b"")
+    other = wire.connect()
+    other.send(Command.CAN_DO, b"h")
+    handle = handle_at(other)
+    worker.send(Command.WORK_COMPLETE, handle, b"late")
+    other.send(Command.WORK_COMPLETE, handle, b"")
+    other.close()
     worker.close()
     client.close()
 

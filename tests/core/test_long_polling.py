@@ -214,7 +214,7 @@ class TestAJobThatWasHandedOver:
         deaf.packets()
         deaf.send(Command.WORK_COMPLETE, handle, b"late")
         assert deaf.packets() == []
-        assert client.packets() == []
+        assert client.packets() == [(Command.WORK_COMPLETE, handle, b"late")]
 
     def test_goes_on_to_another_one_that_is_asking(self, wire: Wire) -> None:
         other, _, client = asking(wire), asking(wire), wire.connect()

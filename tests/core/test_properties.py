@@ -302,6 +302,8 @@ class Conversations(RuleBasedStateMachine):
             if connection.asleep_since is not None:
                 for function in connection.model.abilities:
                     for job in self.model.waiting(function):
+                        if job.handle in connection.model.released:
+                            continue  # it may still run the job that was taken from it
                         waits_since = max(waiting_since(job), self.last_declined)
                         since = max(connection.asleep_since, connection.able_since[function], waits_since)
                         assert self.model.now - since < self.rearm, f"{job.handle!r} waits for {connection}"

@@ -12,7 +12,7 @@ from geartrain.core.lifecycle import Lifecycle, describe
 from geartrain.core.outcome import Event, JobState
 from geartrain.core.ready import Ready
 from geartrain.core.sleepstate import SleepState
-from geartrain.core.state import FunctionQueue, Job, Peer
+from geartrain.core.state import Ability, FunctionQueue, Job, Peer
 from geartrain.core.timers import Timed, Timers
 from geartrain.core.wakeups import Wakeups
 from geartrain.protocol.commands import Command
@@ -83,14 +83,22 @@ class Dispatcher(Timed):
         """Assign the next job to a worker that asks for one, or return None (protocol 1.10)."""
         woken_for = None if peer.sleep_state == _AWAKE else self.wakeups.mark_awake(peer)
         peer.declines = 0
-        ability = self._ready.next_ability(peer)
+        ability = self._next_ability(peer)
         if ability is None:
+            if woken_for is not None:
+                self.wake_enough(woken_for)  # it may not have the job that it was woken for, or another one was faster
             return None
         job = self._lifecycle.start(peer, ability)
         self._ready.serve(peer, ability)
         if woken_for is not None and woken_for is not ability.queue:
             self.wake_enough(woken_for)  # the job that it was woken for still waits
         return job
+
+    def _next_ability(self, peer: Peer) -> Ability | None:
+        """Return the ability whose function is next to be served, if a job is there that the worker may have."""
+        if peer.taken_away.is_empty:
+            return self._ready.next_ability(peer)
+        return self._ready.next_allowed(peer)
 
     def poll(self, peer: Peer) -> bool:
         """Let a grab for which there is no job wait for one; return False for a worker that did not ask for that."""
@@ -131,7 +139,7 @@ class Dispatcher(Timed):
     def sleep(self, peer: Peer) -> None:
         """Let a worker sleep, or wake it at once when there is a job for it (protocol 1.11)."""
         woken_for = self.wakeups.mark_awake(peer)
-        ability = self._ready.next_ability(peer)
+        ability = self._next_ability(peer)
         if ability is None:
             self.wakeups.mark_asleep(peer)
         elif woken_for is None:
@@ -168,10 +176,13 @@ class Dispatcher(Timed):
 
     def _push(self, peer: Peer, queue: FunctionQueue) -> None:
         """Answer the grab of a worker that waits."""
+        ability = self._next_ability(peer)
+        if ability is None:  # the jobs were taken from it, and it has not said its last word on them
+            self.wakeups.mark_awake(peer)
+            peer.leave_lists()
+            return
         self.wakeups.drop_held_grab(peer)
         queue.remove_sleeper(peer)
-        ability = self._ready.next_ability(peer)
-        assert ability is not None, "the queue has a job, which the worker can do"
         job = self._lifecycle.start(peer, ability)
         self._ready.serve(peer, ability)
         self.wakeups.push(peer, job)
@@ -284,7 +295,7 @@ class Dispatcher(Timed):
             self.wake_all(job.queue)
 
     def _end_rest(self, peer: Peer) -> None:
-        ability = self._ready.next_ability(peer)
+        ability = self._next_ability(peer)
         if ability is not None:
             self.wakeups.wake(peer, ability.queue)
         else:

@@ -32,7 +32,7 @@ class Event(enum.IntEnum):
     START = 2  # assigned to a worker
     REQUEUE = 3  # taken from its worker, to run again
     # What ends a job.
-    COMPLETED = 4  # its worker said WORK_COMPLETE
+    COMPLETED = 4  # its worker, or one that it was taken from, said WORK_COMPLETE
     FAILED = 5  # its worker said WORK_FAIL
     EXCEPTION = 6  # its worker said WORK_EXCEPTION
     TIMED_OUT = 7  # it ran for too long, and has no attempt left
@@ -59,6 +59,7 @@ TRANSITIONS: Final[dict[tuple[JobState, Event], JobState]] = {
     (JobState.RUNNING, Event.WORKER_LOST): JobState.ENDED,
     (JobState.RUNNING, Event.CANCELLED): JobState.ENDED,
     (JobState.RUNNING, Event.ABANDONED): JobState.ENDED,
+    (JobState.WAITING, Event.COMPLETED): JobState.ENDED,
     (JobState.WAITING, Event.CANCELLED): JobState.ENDED,
     (JobState.WAITING, Event.ABANDONED): JobState.ENDED,
     (JobState.WAITING, Event.REVOKED): JobState.ENDED,

@@ -45,6 +45,20 @@ class Ready:
             return sole if sole.queue.is_ready else None
         return self._scan(peer) if peer.heaps is None else self._look(peer.heaps)
 
+    def next_allowed(self, peer: Peer) -> Ability | None:
+        """Return the same for a worker from which jobs were taken: an ability with a job that it may have."""
+        best: Ability | None = None
+        best_top: i64 = 0
+        for ability in peer.abilities.values():
+            queue = ability.queue
+            job = queue.first_job_for(peer) if queue.is_ready else None
+            if job is not None:
+                top: i64 = i64(job.priority) if self._is_global else 0
+                if best is None or top < best_top or (top == best_top and ability.rank < best.rank):
+                    best = ability
+                    best_top = top
+        return best
+
     def serve(self, peer: Peer, ability: Ability) -> None:
         """Let other functions of a worker come first, if it has others."""
         if self._rotates and peer.sole is None:

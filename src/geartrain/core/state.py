@@ -415,6 +415,16 @@ class FunctionQueue:
         """Tell whether a new job of that priority has to be refused (protocol 1.15)."""
         return self.limits is not None and 0 < self.limits[priority] <= self.total
 
+    def first_job_for(self, peer: "Peer") -> Job | None:
+        """Return the job that a worker gets next: none that was taken from it and that it may still be running."""
+        for line in self.lines:
+            job = line.head
+            while job is not None:
+                if job.handle not in peer.taken_away:
+                    return job
+                job = job.next
+        return None
+
     def next_sleeper(self) -> "Peer | None":
         """Return the worker that is asleep and has waited longest for a job of this function to wake it."""
         while self.sleepers:

@@ -17,6 +17,14 @@ class TakenAway:
     def __init__(self) -> None:
         self._handles: dict[bytes, None] | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is none."""
+        return self._handles is None
+
+    def __contains__(self, handle: object) -> bool:
+        return self._handles is not None and handle in self._handles
+
     def add(self, handle: bytes) -> None:
         """Remember a job; the oldest is forgotten for it if there are too many."""
         handles = self._handles
@@ -33,4 +41,6 @@ class TakenAway:
             return False
         if is_last:
             del handles[handle]
+            if not handles:
+                self._handles = None
         return True

@@ -29,6 +29,7 @@ _POLICY: Final = -1.0  # the timeout that the policy of the function has
 _JOB_ASSIGN: Final = int(Command.JOB_ASSIGN)
 _JOB_ASSIGN_UNIQ: Final = int(Command.JOB_ASSIGN_UNIQ)
 _JOB_ASSIGN_ALL: Final = int(Command.JOB_ASSIGN_ALL)
+_WORK_COMPLETE: Final = int(Command.WORK_COMPLETE)
 _COMPLETED: Final = int(Outcome.COMPLETED)
 _FAILED: Final = int(Outcome.FAILED)
 _EXCEPTION: Final = int(Outcome.EXCEPTION)
@@ -205,9 +206,15 @@ class WorkCommands:
             self._lifecycle.forward(job, reader.command, reader.body())
 
     def _not_running(self, peer: Peer, reader: Reader, handle: bytes) -> None:
-        """Answer a word on a job that its sender does not run; for one that was taken from it, by silence (7.3)."""
+        """Answer a word on a job that its sender does not run.
+
+        If the job was taken from it, a result still counts, and other words are ignored (7.3).
+        """
         command = int(reader.command)
         if peer.taken_away.has(handle, is_last=command in _LAST_WORDS):
+            if command == _WORK_COMPLETE:
+                self._lifecycle.finish_late(handle, reader.body())
+                return
             log.info("ignored a late %s for %s", Command(command).name, handle.decode(errors="replace"))
         else:
             self._replies.error(peer, "JOB_NOT_FOUND", _NOT_RUNNING[command])
