@@ -43,7 +43,7 @@ class LocalTransport(asyncio.Transport):
     def __init__(self, protocol: ServerEnd, address: object) -> None:
         super().__init__({"peername": address})
         self._loop = asyncio.get_running_loop()
-        self._protocol: ServerEnd | None = protocol  # until it has been told of the end
+        self._protocol: ServerEnd | None = protocol  # None after the end
         self._unread = bytearray()
         self._high, self._low = 64 * 1024, 16 * 1024
         self._is_writing_paused = False

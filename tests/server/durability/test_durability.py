@@ -261,7 +261,7 @@ class TestTheCommand:
 
     @pytest.mark.parametrize("when", [2**63 - 1, 2**63 - 512, 2**53 + 1])
     def test_a_job_for_the_end_of_time_is_stored_as_others_are(self, tmp_path: Path, when: int) -> None:
-        """A time is a float in the core, and that next to the last one is later than a store has room for."""
+        """A time is a float in the core, and the float next to the last one is beyond a store."""
         words = (f"--store=sqlite://{tmp_path}/jobs.db", "--durability=commit")
         submission = request(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"%d" % when, b"w")
         with ServerProcess(*words) as server, socket.create_connection(("127.0.0.1", server.port), PATIENCE) as wire:
