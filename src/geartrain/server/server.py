@@ -194,7 +194,7 @@ class Server:
         """Return when the server has stopped and all connections are closed.
 
         Raises:
-            StoreError: The jobs of an earlier run could not be read.
+            Exception: The jobs of an earlier run could not be read; a `StoreError`, unless it is a bug.
         """
         await self._shutdown.is_due.wait()
         await self.close()

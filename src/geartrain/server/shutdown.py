@@ -94,10 +94,10 @@ class ShutdownSequence:
             return
         if not self._is_draining:
             self._begin_draining(math.inf)
-        if self._has_come():
+        if self._is_time_to_stop():
             self.is_due.set()
 
-    def _has_come(self) -> bool:
+    def _is_time_to_stop(self) -> bool:
         """Tell whether it is time to stop the services."""
         if Shutdown.NOW in (self.requested, self._job_server.shutdown_requested):
             return True

@@ -86,7 +86,7 @@ def _rule(table: Mapping[str, object]) -> Rule:
 
 
 def _texts(table: Mapping[str, object], key: str) -> list[str]:
-    """Return a value that is a text, or a list of texts. An empty list would be no condition at all."""
+    """Return a value that is a text or a list of texts; an empty list would be no condition."""
     if key not in table:
         return []
     value = table[key]
