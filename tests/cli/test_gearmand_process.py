@@ -203,12 +203,12 @@ def test_the_user_is_changed_after_what_needs_root(tmp_path: Path) -> None:
     authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(certificate))
     certificate.chmod(0o600)
     with ServerProcess(
-        "--user=nobody", "--ssl", f"--ssl-certificate={certificate}", f"--listen=unix:{tmp_path / 's'}", "-L127.0.0.1:0"
+        "--user=daemon", "--ssl", f"--ssl-certificate={certificate}", f"--listen=unix:{tmp_path / 's'}", "-L127.0.0.1:0"
     ) as server:
         owner = Path(f"/proc/{server.process.pid}").stat()
         groups = Path(f"/proc/{server.process.pid}/status").read_text()
 
-        nobody = pwd.getpwnam("nobody")
-        assert (owner.st_uid, owner.st_gid) == (nobody.pw_uid, nobody.pw_gid)
-        assert f"Groups:\t{nobody.pw_gid} \n" in groups
+        daemon = pwd.getpwnam("daemon")
+        assert (owner.st_uid, owner.st_gid) == (daemon.pw_uid, daemon.pw_gid)
+        assert f"Groups:\t{daemon.pw_gid} \n" in groups
         assert server.stop() == 0

@@ -53,7 +53,7 @@ class Files:
         self.by_dns = self.issue("dns", "web-1.example.org")
         self.by_mail = self.issue("mail", "boss@example.org")
         self.by_name = self.issue("name", common_name="mailer")
-        self.nobody = self.issue("nobody", "elsewhere.example.net", common_name="nobody")
+        self.unknown = self.issue("unknown", "elsewhere.example.net", common_name="unknown")
         self.foreign = self.write("foreign", trustme.CA().issue_cert(common_name="mailer"))
 
     def issue(self, file: str, *names: str, common_name: str | None = None) -> str:
@@ -99,7 +99,7 @@ def test_a_certificate_says_who_a_client_is(files: Files, run_server: RunServer)
             with files.connect(server.port, shown) as wire:
                 assert submit(wire, function) == CREATED
                 assert submit(wire, b"other") == REFUSED
-        for stranger in (files.nobody, None):
+        for stranger in (files.unknown, None):
             with files.connect(server.port, stranger) as wire:
                 assert submit(wire, b"web") == submit(wire, b"mail") == REFUSED
         with files.connect(server.port, files.by_name) as wire:

@@ -2,12 +2,14 @@
 """A peer inside the process: as good as one on a socket, and no better."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import pytest
 
 from geartrain.protocol import RESPONSE, Command, Packet, Parser, request
+from geartrain.reactor.connection import Connection
 from geartrain.server import LocalPeer, Server, access_rules
 from geartrain.server.local import LocalTransport
 from geartrain.server.loop import new_event_loop
@@ -96,6 +98,27 @@ def test_at_its_end_the_server_forgets_it(run: Callable[[Coroutine[None, None, N
             assert await worker.receive() == b""
 
     run(scenario())
+
+
+def test_none_is_left_for_the_collector_of_garbage(run: Callable[[Coroutine[None, None, None]], None]) -> None:
+    def connections() -> int:
+        return sum(type(found) is Connection for found in gc.get_objects())
+
+    async def scenario() -> None:
+        async with serving() as server:
+            before = connections()
+            async with server.connect() as peer:
+                await ask(peer, request(Command.ECHO_REQ, b""))
+                assert connections() == before + 1
+            del peer
+            assert connections() == before
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(scenario())
+    finally:
+        gc.enable()
 
 
 def test_the_end_of_the_server_is_its_end_once_it_has_read(

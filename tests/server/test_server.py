@@ -329,7 +329,7 @@ def test_a_port_in_use_is_an_error(server: RunningServer, run_server: RunServer)
 @pytest.mark.parametrize(
     ("endpoint", "message"),
     [
-        (Endpoint("nobody.invalid"), "nobody.invalid, port 0: "),
+        (Endpoint("missing.invalid"), "missing.invalid, port 0: "),
         (Endpoint("a..b"), "a..b, port 0: this is not a valid host name"),
         (Endpoint("192.0.2.1", 4731), "192.0.2.1:4731: Cannot assign requested address"),
         (Endpoint(path="/missing/s"), "unix:/missing/s: No such file or directory"),

@@ -14,6 +14,7 @@ from geartrain.protocol import Command, request
 from geartrain.server import Server, ServerOptions
 from geartrain.storage import Opened, StoreError
 from geartrain.testing import local_options
+from tests.job_servers import free_port
 
 PATIENCE = 20.0
 
@@ -73,15 +74,14 @@ def test_the_store_is_open_before_the_server_listens(caplog: pytest.LogCaptureFi
 
 
 def test_a_start_that_fails_gives_the_port_back() -> None:
-    async def scenario() -> int:
-        server = Server(local_options(), store=HookedStore(fail, nothing))
+    port = free_port()
+
+    async def scenario() -> None:
+        server = Server(local_options(port=port), store=HookedStore(fail, nothing))
         with pytest.raises(StoreError, match="broken"):
             await server.start()
-        port = server.addresses[0].port
-        await server.close()
-        return port or 0
 
-    port = asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
 
     with pytest.raises(ConnectionRefusedError):
         connect(port)

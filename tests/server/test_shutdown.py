@@ -40,7 +40,7 @@ def test_term_waits_for_the_jobs_that_run_and_says_which() -> None:
 def test_a_second_term_waits_for_nothing(tmp_path: Path) -> None:
     words = (LONG, f"--store=sqlite://{tmp_path / 'jobs.db'}")
     with ServerProcess(*words) as server, Client(server.address) as client, RawWorker(server.port) as worker:
-        client.submit_background("nobody")
+        client.submit_background("unknown")
         job = client.submit("hold")
         worker.held.get(timeout=PATIENCE)
         server.process.send_signal(signal.SIGTERM)
@@ -117,7 +117,7 @@ async def close(writer: asyncio.StreamWriter) -> None:
 
 
 async def leave(store: StuckStore, *, force: bool, **timeouts: float) -> tuple[Server, bytes]:
-    """Stop a server whose store is to keep a job and does not answer; return it, and the answer to the submitter."""
+    """Stop a server with a store that does not answer; return it, and the answer to a submitter."""
     server = Server(local_options(drain_timeout=0.05, **timeouts), store=store)
     async with asyncio.timeout(PATIENCE):
         await server.start()

@@ -126,7 +126,7 @@ def _run(invocation: Invocation, program: str, read_again: Callable[[], Invocati
 
 
 def _start_log(options: GearmandOptions, paths: DefaultPaths, owner: tuple[int, int] | None, program: str) -> LogSetup:
-    """Set up the log. If its file cannot be opened, it goes to standard error output, which a daemon does not have."""
+    """Set up the log; if its file cannot be opened, a server in the foreground logs to standard error output."""
     destination = options.log_file or "stderr"
     if options.log_file is None and options.daemon:
         destination = make_folder(paths.log_file(), owner)

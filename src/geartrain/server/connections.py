@@ -72,7 +72,7 @@ class ConnectionOptions:
 
 
 class Connections:
-    """All connections, of whichever kind.
+    """All connections of a server, on sockets and inside the process.
 
     Args:
         job_server: The core.
@@ -123,7 +123,7 @@ class Connections:
         for outlet in self._flusher.outlets:
             outlet.pause_reading(_STOPPING)
 
-    def abort(self) -> None:
+    def _abort(self) -> None:
         """Close all connections at once, and drop what was not sent."""
         for outlet in self._flusher.outlets:
             outlet.abort()
@@ -160,7 +160,7 @@ class Connections:
         closed = asyncio.ensure_future(flusher.is_empty.wait())
         if not await self._shutdown.wait_for(closed, self._shutdown.flush_timeout):
             unsent, peers = self.unsent()
-            self.abort()
+            self._abort()
             await closed
         flusher.stop()
         self._log_remaining(describe_remaining(running, unstored, unsent, peers))

@@ -43,7 +43,7 @@ class LocalTransport(asyncio.Transport):
     def __init__(self, protocol: ServerEnd, address: object) -> None:
         super().__init__({"peername": address})
         self._loop = asyncio.get_running_loop()
-        self._protocol = protocol
+        self._protocol: ServerEnd | None = protocol  # None after the end
         self._unread = bytearray()
         self._high, self._low = 64 * 1024, 16 * 1024
         self._is_writing_paused = False
@@ -62,7 +62,7 @@ class LocalTransport(asyncio.Transport):
             return
         self._unread += data
         self._changed.set()
-        if len(self._unread) > self._high and not self._is_writing_paused:
+        if len(self._unread) > self._high and not self._is_writing_paused and self._protocol is not None:
             self._is_writing_paused = True
             self._protocol.pause_writing()
 
@@ -121,7 +121,13 @@ class LocalTransport(asyncio.Transport):
     def _lose(self) -> None:
         if not self._is_lost:
             self._is_lost = True
-            self._loop.call_soon(self._protocol.connection_lost, None)
+            self._loop.call_soon(self._end)
+
+    def _end(self) -> None:
+        """Tell the connection that it has ended. Both must not keep each other: the command collects no old garbage."""
+        if self._protocol is not None:
+            self._protocol.connection_lost(None)
+            self._protocol = None
 
     # The peer's side.
 
@@ -132,7 +138,7 @@ class LocalTransport(asyncio.Transport):
             ConnectionResetError: The connection has ended.
         """
         await self._may_receive.wait()
-        if self._is_closing:
+        if self._is_closing or self._protocol is None:
             raise ConnectionResetError("the server has closed the connection")
         self._protocol.data_received(data)
         await asyncio.sleep(0)  # or a peer that only sends would keep the server from answering
@@ -144,7 +150,7 @@ class LocalTransport(asyncio.Transport):
             await self._changed.wait()
         data = bytes(self._unread)
         self._unread.clear()
-        if self._is_writing_paused:
+        if self._is_writing_paused and self._protocol is not None:
             self._is_writing_paused = False
             self._protocol.resume_writing()
         if self._is_closing:

@@ -36,7 +36,7 @@ from geartrain.server.local import LocalPeer
 from geartrain.server.options import ServerOptions
 from geartrain.server.service import Service
 from geartrain.server.shutdown import ShutdownSequence
-from geartrain.storage import Store
+from geartrain.storage import Store, StoreError
 
 __all__ = ["Server"]
 
@@ -92,11 +92,17 @@ class Server:
         Raises:
             TLSError: A file, or an option of TLS, is wrong.
             BindError: An address cannot be listened on.
+            StoreError: The store needs a library that is not installed.
         """
         options = self._options
         tls = tls_context(options, options.access)
         sockets = self._given_sockets or await listen(options)
-        store = self._given_store or choose_store(options, [Endpoint.of(each) for each in sockets], options.port)
+        free = _close if self._given_sockets else release  # the one who made them also removes their files
+        try:
+            store = self._given_store or choose_store(options, [Endpoint.of(each) for each in sockets], options.port)
+        except StoreError:
+            free(sockets)
+            raise
         self._durability = options.durability if store is not None else Durability.NONE
         self._job_server = JobServer(self._core_options(options), self._clock)
         loop = asyncio.get_running_loop()
@@ -109,7 +115,6 @@ class Server:
                 store, self._job_server, self._flusher, self._connections, self._shutdown, options
             )
             self._services.append(self._store)
-        free = _close if self._given_sockets else release  # the one who made them also removes their files
         self._acceptor = Acceptor(sockets, free, self._connections, options, tls)
         self._services.append(self._acceptor)
 
@@ -117,14 +122,18 @@ class Server:
         """Serve from now on. Opens the sockets first, unless `bind` has done so; raises the errors of that.
 
         Raises:
-            StoreError: The store cannot be used.
+            StoreError: The store cannot be used. Everything is closed then.
         """
         if not self._services:
             await self.bind()
         verbosity, how = _verbosity(self._options), "compiled" if IS_COMPILED else "interpreted"
         log.log(Level.NOTICE, "Starting up with pid %d, verbose is set to %s, %s", os.getpid(), verbosity, how)
-        for service in self._services:
-            await service.start()
+        try:
+            for service in self._services:
+                await service.start()
+        except BaseException:
+            await self.close()
+            raise
 
     def stop(self, *, graceful: bool = False) -> None:
         """Stop: at once, or when no jobs are left. Connections stay until then, and may even submit more.
@@ -173,19 +182,19 @@ class Server:
         Raises:
             ConnectionError: It did not answer.
         """
-        if self._shutdown.requested is not None:
+        if self._shutdown.has_begun:
             return
         async with self.connect() as peer:
             await peer.send(request(Command.ECHO_REQ, _CHECK))
             answer = await peer.receive()
-        if answer != response(Command.ECHO_RES, _CHECK) and self._shutdown.requested is None:
+        if answer != response(Command.ECHO_RES, _CHECK) and not self._shutdown.has_begun:
             raise ConnectionError(f"the server answered a check with {answer!r}")
 
     async def serve_until_stopped(self) -> None:
         """Return when the server has stopped and all connections are closed.
 
         Raises:
-            StoreError: The jobs of an earlier run could not be read.
+            Exception: The jobs of an earlier run could not be read; a `StoreError`, unless it is a bug.
         """
         await self._shutdown.is_due.wait()
         await self.close()

@@ -7,7 +7,7 @@ __all__ = ["Service"]
 
 
 class Service(Protocol):
-    """A part with a life of its own. It may use the services that are started before it, and no others."""
+    """A part with a life of its own, which may use the services that are started before it."""
 
     async def start(self) -> None:
         """Begin; an error ends the start of the server."""

@@ -90,17 +90,16 @@ class ShutdownSequence:
 
     def look(self) -> None:
         """Compare the request, which a peer may have made as well, with the state of the jobs. Called every turn."""
-        by_peer = self._job_server.shutdown_requested
-        if self.requested is None and by_peer is None:
+        if not self.has_begun:
             return
         if not self._is_draining:
             self._begin_draining(math.inf)
-        if self._has_come(by_peer):
+        if self._is_time_to_stop():
             self.is_due.set()
 
-    def _has_come(self, by_peer: Shutdown | None) -> bool:
+    def _is_time_to_stop(self) -> bool:
         """Tell whether it is time to stop the services."""
-        if Shutdown.NOW in (self.requested, by_peer):
+        if Shutdown.NOW in (self.requested, self._job_server.shutdown_requested):
             return True
         if self.requested is Shutdown.DRAIN:
             return self._is_late or not self._job_server.running()
@@ -113,6 +112,11 @@ class ShutdownSequence:
     def _run_out(self) -> None:
         self._is_late = True
         self._schedule()
+
+    @property
+    def has_begun(self) -> bool:
+        """True once this process or a peer has requested a shutdown."""
+        return self.requested is not None or self._job_server.shutdown_requested is not None
 
     @property
     def time_left(self) -> float:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of access as they stand in a file: what they mean, and what is said of those that make no sense."""
+"""Rules of access in a file: their meaning, and the errors of wrong ones."""
 
 import ipaddress
 from pathlib import Path

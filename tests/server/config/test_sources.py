@@ -101,7 +101,7 @@ def test_an_option_is_understood(words: str, attribute: str, value: object) -> N
         ("-v --verbose=INFO", "option '--verbose' cannot be specified more than once"),
         ("--verbose=LOUD", "Invalid value for --verbose supplied"),
         ("--hashtable-buckets=0", "hashtable-buckets has to be greater than 0"),
-        ("-u nobody-at-all", "Could not find user : nobody-at-all"),
+        ("-u no-such-user", "Could not find user : no-such-user"),
         ("-r gopher", "Unknown protocol module : gopher"),
         ("-q cassette", "Error while initializing the queue : cassette"),
         ("-r http", "the protocol module 'http' is not available in this version"),

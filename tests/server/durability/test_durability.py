@@ -29,6 +29,7 @@ class GatedStore:
 
     Attributes:
         chokes_on: The workload of a job that it cannot take, for a reason that is no `StoreError`.
+        error: The error when its jobs cannot be read.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class GatedStore:
         self.commits = 0
         self.fails = False
         self.chokes_on: bytes | None = None
+        self.error: Exception = StoreError("the store is broken")
 
     async def open(self) -> Opened:
         return Opened(max(self.jobs, default=0), len(self.jobs))
@@ -46,7 +48,7 @@ class GatedStore:
         for job in list(self.jobs.values()):
             await asyncio.to_thread(self.gate.wait, PATIENCE)
             if self.fails:
-                raise StoreError("the store is broken")
+                raise self.error
             yield [job]
 
     async def commit(self, batch: Batch) -> None:
@@ -183,7 +185,9 @@ def test_while_jobs_come_back_peers_are_answered_and_submitters_wait(store: Gate
         assert job.handle.name == "H:1", "it is the one that came back"
 
 
-def test_jobs_that_cannot_be_read_stop_the_server(store: GatedStore) -> None:
+@pytest.mark.parametrize("error", [StoreError("the store is broken"), RuntimeError("a bug is broken")])
+def test_jobs_that_cannot_be_read_stop_the_server(store: GatedStore, error: Exception) -> None:
+    store.error = error
     store.jobs = {1: JobRecord(1, b"H:1", b"f", b"", 1, b"w")}
     store.fails = True
 
@@ -192,7 +196,7 @@ def test_jobs_that_cannot_be_read_stop_the_server(store: GatedStore) -> None:
         await server.start()
         await server.serve_until_stopped()
 
-    with pytest.raises(StoreError, match="broken"):
+    with pytest.raises(type(error), match="broken"):
         asyncio.run(asyncio.wait_for(serve(), PATIENCE))
     assert store.jobs
 
@@ -261,7 +265,7 @@ class TestTheCommand:
 
     @pytest.mark.parametrize("when", [2**63 - 1, 2**63 - 512, 2**53 + 1])
     def test_a_job_for_the_end_of_time_is_stored_as_others_are(self, tmp_path: Path, when: int) -> None:
-        """A time is a float in the core, and that next to the last one is later than a store has room for."""
+        """A time is a float in the core, and the float next to the last one is beyond a store."""
         words = (f"--store=sqlite://{tmp_path}/jobs.db", "--durability=commit")
         submission = request(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"%d" % when, b"w")
         with ServerProcess(*words) as server, socket.create_connection(("127.0.0.1", server.port), PATIENCE) as wire:

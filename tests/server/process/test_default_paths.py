@@ -63,6 +63,6 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
 def test_a_folder_belongs_to_the_user_of_the_server(tmp_path: Path) -> None:
-    make_folder(tmp_path / "a" / "pid", ids_of("nobody"))
+    make_folder(tmp_path / "a" / "pid", ids_of("daemon"))
 
-    assert (tmp_path / "a").stat().st_uid == ids_of("nobody")[0]
+    assert (tmp_path / "a").stat().st_uid == ids_of("daemon")[0]

@@ -7,12 +7,12 @@ from geartrain.server.process.privileges import ProcessError, check_may_switch_t
 
 
 def test_a_user_without_rights_can_only_stay_the_same() -> None:
-    nobody, _ = ids_of("nobody")
+    daemon, _ = ids_of("daemon")
 
-    check_may_switch_to("nobody", nobody)
+    check_may_switch_to("daemon", daemon)
     with pytest.raises(ProcessError, match="Must be root to switch to the user root"):
-        check_may_switch_to("root", nobody)
+        check_may_switch_to("root", daemon)
 
 
 def test_root_may_switch_to_any_user() -> None:
-    check_may_switch_to("nobody", 0)
+    check_may_switch_to("daemon", 0)

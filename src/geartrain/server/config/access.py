@@ -48,7 +48,7 @@ def access_rules(tables: object) -> AccessRules:
 
 
 def exposed_tokens(tables: object, path: str) -> list[str]:
-    """Return the files with tokens, that of the rules among them, that every user of the machine may read."""
+    """Return the files with tokens that every user of the machine may read, such as that of the rules."""
     rules = [table for table in tables if isinstance(table, Mapping)] if isinstance(tables, Sequence) else []
     files = [path] if any("token" in rule for rule in rules) else []
     for rule in rules:
@@ -86,7 +86,7 @@ def _rule(table: Mapping[str, object]) -> Rule:
 
 
 def _texts(table: Mapping[str, object], key: str) -> list[str]:
-    """Return a value that is a text, or a list of texts. An empty list would be no condition at all."""
+    """Return a value that is a text or a list of texts; an empty list would be no condition."""
     if key not in table:
         return []
     value = table[key]

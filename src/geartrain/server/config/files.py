@@ -16,7 +16,7 @@ __all__ = ["read_file"]
 
 
 def read_file(path: str, options: Mapping[str, Option], warnings: list[str]) -> dict[str, object]:
-    """Return the values of the options in a file, by attribute; the file is TOML if its name ends in ``.toml``.
+    """Return the values of the options in a file, by attribute; files named ``*.toml`` are TOML.
 
     Raises:
         OptionError: The file cannot be read, or something in it is wrong; the message names the file.

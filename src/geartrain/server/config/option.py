@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from geartrain.server.config.kinds import Kind, OptionError
 
-__all__ = ["Group", "Option", "field_names", "is_reloadable", "option", "options_of", "setting", "several"]
+__all__ = ["Group", "Option", "field_names", "reloadable_fields", "option", "options_of", "setting", "several"]
 
 T = TypeVar("T")
 
@@ -136,7 +136,7 @@ def options_of(owner: type) -> dict[str, Option]:
     return options
 
 
-def is_reloadable(owner: type) -> frozenset[str]:
+def reloadable_fields(owner: type) -> frozenset[str]:
     """Return the names of the fields that a running server takes over."""
     return frozenset(found.name for found in fields(owner) if found.metadata.get("reloadable"))
 

@@ -4,7 +4,7 @@
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from geartrain.server.config.option import field_names, is_reloadable
+from geartrain.server.config.option import field_names, reloadable_fields
 
 __all__ = ["changed", "needs_restart", "reloaded"]
 
@@ -18,18 +18,18 @@ def reloaded(old: OptionsT, new: object) -> OptionsT:
         old: The options in force, a dataclass.
         new: The same dataclass, or a subclass of it.
     """
-    result: OptionsT = replace(old, **{name: getattr(new, name) for name in is_reloadable(type(old))})
+    result: OptionsT = replace(old, **{name: getattr(new, name) for name in reloadable_fields(type(old))})
     return result
 
 
 def changed(old: object, new: object) -> list[str]:
     """Return the long names of the options that differ and can change."""
-    return [_long(name) for name in _differing(old, new) if name in is_reloadable(type(old))]
+    return [_long(name) for name in _differing(old, new) if name in reloadable_fields(type(old))]
 
 
 def needs_restart(old: object, new: object) -> list[str]:
     """Return the long names of the options that differ and cannot change."""
-    return [_long(name) for name in _differing(old, new) if name not in is_reloadable(type(old))]
+    return [_long(name) for name in _differing(old, new) if name not in reloadable_fields(type(old))]
 
 
 def _differing(old: object, new: object) -> list[str]:

@@ -28,8 +28,8 @@ class StoreService:
         job_server: The core.
         flusher: Sends the replies that a commit releases.
         connections: The peers, which are not read from any more while the last changes are stored.
-        shutdown: Stopped if the jobs of an earlier run cannot be read; gives the time limits of the end.
-        options: When jobs are stored.
+        shutdown: Requested if the jobs of an earlier run cannot be read; gives the time limits of the end.
+        options: The time at which jobs are stored, and time limits.
 
     Attributes:
         failure: The reason why the jobs of an earlier run could not be read.
@@ -53,7 +53,7 @@ class StoreService:
         self._options = options
         self._committer: Committer | None = None
         self._restoring: asyncio.Task[None] | None = None
-        self.failure: StoreError | None = None
+        self.failure: Exception | None = None
         self.is_stuck = False
 
     async def start(self) -> None:
@@ -111,8 +111,9 @@ class StoreService:
         began = time.monotonic()
         try:
             restored = await restore(self._store, self._job_server, self._flusher.schedule)
-        except StoreError as error:
-            log.log(Level.FATAL, "Could not read the jobs of an earlier run: %s", error)
+        except Exception as error:  # of any kind: the server must not go on without these jobs
+            trace = None if isinstance(error, StoreError) else error
+            log.log(Level.FATAL, "Could not read the jobs of an earlier run: %s", error, exc_info=trace)
             self.failure = error
             self._shutdown.request(Shutdown.NOW)
             return

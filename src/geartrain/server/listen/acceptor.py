@@ -118,7 +118,7 @@ class Acceptor:
             self._rejector.reject(accepted, self._tls, message, timeout=self._options.reject_timeout)
 
     async def _connect(self, accepted: socket.socket, address: object, slot: Slot) -> None:
-        """Make a connection of a socket. With TLS it takes as long as the peer does; others do not wait for it."""
+        """Make a connection of a socket; with TLS this takes as long as the handshake of the peer."""
         loop, options, tls = asyncio.get_running_loop(), self._options, self._tls
         try:
             set_options(accepted, options)

@@ -29,7 +29,7 @@ class ConnectionLimitOptions:
         0, number(0), Group.LIMITS, "most connections from one address", reloadable=True
     )
     admin_timeout: float = option(
-        5.0, TIMEOUT, Group.LIMITS, "seconds that each of those four has for its commands", reloadable=True
+        5.0, TIMEOUT, Group.LIMITS, "seconds that each of these four may stay connected", reloadable=True
     )
     # The connection that has the last descriptor keeps all others out, and it may be that of a worker which reconnects
     # rather than the administrator's.
@@ -37,7 +37,7 @@ class ConnectionLimitOptions:
         1.0,
         TIMEOUT,
         Group.LIMITS,
-        "the same for one accepted when no file descriptors are left",
+        "the same for one that has the last file descriptor",
         reloadable=True,
     )
 

@@ -39,7 +39,7 @@ class KeepaliveOptions:
 
 
 def set_options(accepted: socket.socket, options: KeepaliveOptions) -> None:
-    """Set the options of a socket. Options that the system does not know, or is to decide itself, are left out.
+    """Set the options of a socket, but for those that the system does not have or is to decide.
 
     Raises:
         OSError: The peer has closed the connection already.

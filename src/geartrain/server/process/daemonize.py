@@ -26,7 +26,9 @@ class DaemonOptions:
 
 
 def daemonize() -> Callable[[], None]:
-    """Return in a child with a session of its own; call the result once it serves. The parent does not return.
+    """Return in a child with a session of its own; the parent does not return.
+
+    Call the result once the child serves: the parent exits then.
 
     There must be no threads and no event loop yet.
     """

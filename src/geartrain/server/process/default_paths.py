@@ -59,7 +59,7 @@ class DefaultPaths:
 
 
 def make_folder(file: Path, owner: tuple[int, int] | None) -> str:
-    """Make the folder of a default file, give it to the user that the server will run as, and return the file's path.
+    """Make the folder of a default file, for the user that the server will run as; return the file's path.
 
     Raises:
         ProcessError: The folder cannot be made.
