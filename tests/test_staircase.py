@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 STAIRCASE = [
     {"_version", "errors"},
     {"records", "jobrecord", "names", "cron"},
-    {"protocol", "transport", "codecs", "storage"},
+    {"protocol", "transport", "codec", "storage"},
     {"typed"},
     {"core", "client", "admin"},
     {"reactor"},
@@ -75,9 +75,9 @@ INSIDE = [
 # What decides does no I/O, does not wait and has no clock.
 WORLD = {"asyncio", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time", "uvloop"}
 DECIDES = ["protocol/*.py", "core/**/*.py"]
-DECIDES += [f"client/{name}.py" for name in ("buffer", "bulk", "deadline", "events", "placement", "request")]
-DECIDES += ["client/servers.py", "client/session.py", "client/ticket.py"]
-DECIDES += ["worker/session.py", "worker/dispatcher.py", "worker/contact.py", "worker/shift.py", "worker/job.py"]
+DECIDES += [f"client/{name}.py" for name in ("buffer", "batch", "deadline", "events", "placement", "request")]
+DECIDES += ["client/serverpool.py", "client/session.py", "client/ticket.py"]
+DECIDES += ["worker/session.py", "worker/dispatcher.py", "worker/job.py", "worker/run.py", "worker/serverstate.py"]
 DECIDES += ["admin/session.py", "admin/calls.py", "typed/*.py"]
 
 MODULES = sorted(SOURCE.rglob("*.py"))

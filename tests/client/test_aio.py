@@ -24,7 +24,7 @@ from geartrain import (
 from geartrain.client import aio
 from geartrain.client.aio import connection
 from geartrain.client.aio.connection import Connection
-from geartrain.client.aio.hub import Hub
+from geartrain.client.aio.pool import ConnectionPool
 from geartrain.protocol import Command
 from tests.client.holdings import Holdings
 from tests.client.peers import PATIENCE, BriefServer, Gone, ScriptedServer, ServedClient
@@ -49,7 +49,7 @@ def run(request: pytest.FixtureRequest) -> Run:
     return run
 
 
-def hub_of(client: AsyncClient) -> Hub:
+def hub_of(client: AsyncClient) -> ConnectionPool:
     hub = client._its_hub
     assert hub is not None
     return hub

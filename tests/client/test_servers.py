@@ -6,15 +6,15 @@ from collections import Counter
 
 import pytest
 
-from geartrain.client.servers import Balance, Chances, Roster
+from geartrain.client.serverpool import Balance, RetryBudget, ServerPool
 from geartrain.transport import Backoff, ServerAddress, parse_servers
 
 A, B, C, D = SERVERS = parse_servers("a,b,c,d")
 KEYS = [b"f\0%d" % number for number in range(2000)]
 
 
-def roster(servers: list[ServerAddress] = SERVERS, balance: Balance = "order") -> Roster:
-    return Roster(
+def roster(servers: list[ServerAddress] = SERVERS, balance: Balance = "order") -> ServerPool:
+    return ServerPool(
         servers, balance=balance, backoff=Backoff(first=1.0, longest=8.0, jitter=0.0), chance=random.Random(7)
     )
 
@@ -60,13 +60,13 @@ class TestJobsWithAKeyOfPerl:
 
     @pytest.mark.parametrize(("key", "hashed"), [(b"a", 26807), (b"unique 7", 3734), (b"\xc3\xb6", 780)])
     def test_go_where_perl_sends_them(self, key: bytes, hashed: int) -> None:
-        servers = Roster(SERVERS, placement="perl")
+        servers = ServerPool(SERVERS, placement="perl")
 
         assert servers.ranked(key, 0.0, b"f")[0] == SERVERS[hashed % 4]
         assert servers.ranked(key, 0.0, b"g") == servers.ranked(key, 0.0, b"f")
 
     def test_go_to_the_next_in_the_list_while_theirs_is_down(self) -> None:
-        servers = Roster(SERVERS, placement="perl", backoff=Backoff(first=1.0, jitter=0.0))
+        servers = ServerPool(SERVERS, placement="perl", backoff=Backoff(first=1.0, jitter=0.0))
         first, second, *_ = servers.ranked(b"a", 0.0)
         servers.failed(first, 0.0, "down")
 
@@ -125,18 +125,18 @@ class TestFailures:
 
 class TestChances:
     def test_a_job_that_no_server_took_goes_round_once_and_one_more(self) -> None:
-        chances = Chances(servers=2)
+        chances = RetryBudget(servers=2)
 
         assert [chances.after_loss(taken=False) for _ in range(3)] == [True, True, False]
 
     def test_a_job_that_was_taken_is_not_sent_again(self) -> None:
-        chances = Chances(servers=2)
+        chances = RetryBudget(servers=2)
 
         assert not chances.after_taken
         assert not chances.after_loss(taken=True)
 
     def test_each_retry_allows_another_run(self) -> None:
-        chances = Chances(servers=1, retries=2)
+        chances = RetryBudget(servers=1, retries=2)
 
         assert chances.after_taken
         assert chances.after_loss(taken=True)

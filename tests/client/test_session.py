@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geartrain.client.events import Answered, Completed, Created, Refused, SessionEvent
+from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
 from geartrain.client.request import submission
 from geartrain.client.session import Session
 from geartrain.errors import JobException, JobFailed, RemoteProtocolError, ServerError
@@ -116,7 +116,7 @@ class TestOrder:
         [(ticket, event)] = talk.hear(Command.ERROR, b"QUEUE_ERROR", b"Job queue is full")
 
         assert ticket == "b"
-        assert isinstance(event, Refused)
+        assert isinstance(event, Failed)
         assert isinstance(event.error, ServerError)
         assert (event.error.code, event.error.text) == ("QUEUE_ERROR", "Job queue is full")
         assert talk.hear(Command.JOB_CREATED, b"H:3") == [("c", Created(Handle("H:3", "a:4730")))]
@@ -226,7 +226,7 @@ class TestEvents:
         [(ticket, event)] = talk.hear(Command.WORK_FAIL, handle)
 
         assert ticket == "a"
-        assert isinstance(event, Refused)
+        assert isinstance(event, Failed)
         assert isinstance(event.error, JobFailed)
         assert event.error.handle == "H:1"
 
@@ -236,7 +236,7 @@ class TestEvents:
         [(ticket, event)] = talk.hear(Command.WORK_EXCEPTION, b"H:1", b"b\xc3\xb6se\xff")
 
         assert ticket == "a"
-        assert isinstance(event, Refused)
+        assert isinstance(event, Failed)
         assert isinstance(event.error, JobException)
         assert (event.error.text, event.error.data) == ("böse\ufffd", b"b\xc3\xb6se\xff")
         assert talk.hear(Command.WORK_FAIL, b"H:1") == []
@@ -407,7 +407,7 @@ def test_pieces_make_no_difference(cuts: list[int]) -> None:
         ("b", Created),
         ("a", Data),
         ("b", Data),
-        ("c", Refused),
+        ("c", Failed),
         ("a", Progress),
         ("a", Completed),
         ("b", Completed),

@@ -169,7 +169,7 @@ class TestSlowServers:
             patience.append(timeout)
             raise NoServerAvailable(f"{address}: nobody is there")
 
-        monkeypatch.setattr("geartrain.client.sync.hub.connect", connect)
+        monkeypatch.setattr("geartrain.client.sync.pool.connect", connect)
         with Client(["a", "b"], connect_timeout=5) as client:
             with pytest.raises(NoServerAvailable):
                 client.do("f", timeout=1)

@@ -2,6 +2,7 @@
 """Paths that die without a word, in one direction or in both: nobody is told, and the work goes to somebody else."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
@@ -96,7 +97,8 @@ def client(server: RunningServer) -> Iterator[Client]:
 def wait_until(server: RunningServer, happened: Callable[[AdminClient], bool]) -> None:
     """Ask the server until something has happened there."""
     with AdminClient(f"127.0.0.1:{server.port}", timeout=PATIENCE) as admin:
-        for _ in range(20_000):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             if happened(admin):
                 return
     raise AssertionError("it did not happen")

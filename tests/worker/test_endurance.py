@@ -14,7 +14,7 @@ import pytest
 from geartrain import AsyncAssignedJob
 from geartrain.protocol import REQUEST, Command, Parser, response
 from geartrain.transport import Backoff
-from geartrain.worker import Reason, contact
+from geartrain.worker import Reason
 from tests.worker.shells import PATIENCE, PROCESSES, Notes, ShelledWorker
 
 CHUNK = 64 * 1024
@@ -82,16 +82,13 @@ def hanging_up(count: int) -> Iterator[tuple[str, list[int], threading.Event]]:
         thread.join(PATIENCE)
 
 
-def test_ten_thousand_reconnects_leave_nothing_behind(
-    shell: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_ten_thousand_reconnects_leave_nothing_behind(shell: str, caplog: pytest.LogCaptureFixture) -> None:
     if shell == PROCESSES:
         pytest.skip("its connections are those of the worker with threads")
     caplog.set_level(logging.INFO, "geartrain.worker")
-    monkeypatch.setattr(contact, "_BACKOFF", Backoff(first=0.0))
 
     with hanging_up(10_000) as (address, measured, done):
-        worker = ShelledWorker(shell, address)
+        worker = ShelledWorker(shell, address, backoff=Backoff(first=0.0, longest=0.0))
         reasons: list[Reason] = []
         thread = threading.Thread(target=lambda: reasons.append(worker.run()))
         thread.start()

@@ -5,7 +5,7 @@ The modules here decide and do no I/O; `sync` and `aio` move the bytes and wait,
 names. `aio` loads asyncio, so it is loaded by those who name it.
 """
 
-from geartrain.client.bulk import NotAllSubmitted
+from geartrain.client.batch import NotAllSubmitted
 from geartrain.client.remote import Arguments, JobOptions
 from geartrain.client.sync import Client, RemoteFunction, SubmittedJob, as_completed
 

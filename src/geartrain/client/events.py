@@ -7,7 +7,7 @@ from typing import TypeAlias
 from geartrain.errors import GeartrainError
 from geartrain.records import Handle, JobEvent, JobStatus
 
-__all__ = ["Answered", "Completed", "Created", "Refused", "SessionEvent"]
+__all__ = ["Answered", "Completed", "Created", "Failed", "SessionEvent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Completed:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Failed:
     """The job ended without a result, or the question was answered by ERROR."""
 
     error: GeartrainError
@@ -38,4 +38,4 @@ class Answered:
     value: JobStatus | bytes
 
 
-SessionEvent: TypeAlias = Created | Completed | Refused | Answered | JobEvent
+SessionEvent: TypeAlias = Created | Completed | Failed | Answered | JobEvent

@@ -5,8 +5,8 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Any, Generic, cast, get_args
 
-from geartrain.client.servers import Balance, Placement
-from geartrain.codecs import RAW, Codec, check_codec
+from geartrain.client.serverpool import Balance, Placement
+from geartrain.codec import RAW, Codec, check_codec
 from geartrain.names import Text, client_id_bytes, encode, token_bytes
 from geartrain.records import ResultT, ValueT
 from geartrain.transport import (
@@ -20,14 +20,14 @@ from geartrain.transport import (
     parse_servers,
 )
 
-__all__ = ["REPLY_TIMEOUT", "Configured", "Options"]
+__all__ = ["REPLY_TIMEOUT", "ClientBase", "ClientOptions"]
 
 REPLY_TIMEOUT = 30.0  # seconds; even a server that commits to a slow disk first answers far sooner
 
 
 @dataclass(frozen=True, slots=True)
-class Options(Generic[ValueT, ResultT]):
-    """The options of a client, checked and encoded; `Configured` says what each is for."""
+class ClientOptions(Generic[ValueT, ResultT]):
+    """The options of a client, checked and encoded; `ClientBase` says what each is for."""
 
     addresses: tuple[ServerAddress, ...]
     tls: ssl.SSLContext | None
@@ -49,7 +49,7 @@ class Options(Generic[ValueT, ResultT]):
                 raise ValueError(f"{name} is {' or '.join(map(repr, get_args(allowed)))}, not {chosen!r}")
 
 
-class Configured(Generic[ValueT, ResultT]):
+class ClientBase(Generic[ValueT, ResultT]):
     """What both clients begin with."""
 
     def __init__(
@@ -96,7 +96,7 @@ class Configured(Generic[ValueT, ResultT]):
             LocalProtocolError: The client's id, the token or the prefix cannot travel.
             OSError: A file for TLS cannot be read.
         """
-        self._options = Options(
+        self._options = ClientOptions(
             addresses=tuple(parse_servers(servers)),
             tls=client_context(tls),
             prefix=encode(prefix, "a prefix"),

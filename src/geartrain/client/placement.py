@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from geartrain.client.request import Submission
-from geartrain.client.servers import Roster
+from geartrain.client.serverpool import ServerPool
 from geartrain.client.session import Session
 from geartrain.client.ticket import PlacedTicket, Ticket
 from geartrain.errors import ConnectionLost, GeartrainError, NoServerAvailable
@@ -51,7 +51,7 @@ class Attempt(Generic[TicketT]):
 
 def placements(
     jobs: Sequence[TicketT],
-    roster: Roster,
+    roster: ServerPool,
     clock: Callable[[], float],
     tried: Mapping[ServerAddress, GeartrainError] = _NOTHING_TRIED,
 ) -> Iterator[Attempt[TicketT]]:
@@ -70,7 +70,7 @@ def placements(
 
 
 def _shares(
-    jobs: Sequence[TicketT], roster: Roster, now: float, tried: Mapping[ServerAddress, GeartrainError]
+    jobs: Sequence[TicketT], roster: ServerPool, now: float, tried: Mapping[ServerAddress, GeartrainError]
 ) -> dict[ServerAddress, list[TicketT]]:
     """Divide jobs among the servers not tried yet, of which there is one at least."""
     if len(roster.addresses) == 1:
@@ -82,7 +82,9 @@ def _shares(
     return shares
 
 
-def _best(roster: Roster, job: Submission, now: float, tried: Mapping[ServerAddress, GeartrainError]) -> ServerAddress:
+def _best(
+    roster: ServerPool, job: Submission, now: float, tried: Mapping[ServerAddress, GeartrainError]
+) -> ServerAddress:
     return next(address for address in roster.ranked(job.key, now, job.function) if address not in tried)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
 from geartrain.client.request import Delay, Moment
-from geartrain.codecs import Codec
+from geartrain.codec import Codec
 from geartrain.names import Text
 from geartrain.records import Priority
 from geartrain.typed import Signature

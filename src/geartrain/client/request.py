@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeAlias
 
-from geartrain.codecs import RAW, Codec
+from geartrain.codec import RAW, Codec
 from geartrain.cron import CronFields
 from geartrain.errors import LocalProtocolError
 from geartrain.names import Text, encode, function_bytes

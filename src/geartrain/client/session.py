@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import ClassVar, Generic, TypeAlias, TypeVar
 
-from geartrain.client.events import Answered, Completed, Created, Refused, SessionEvent
+from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
 from geartrain.client.request import Submission
 from geartrain.errors import JobException, JobFailed, RemoteProtocolError, ServerError
 from geartrain.protocol import RESPONSE, Command, Parser, request
@@ -48,7 +48,7 @@ class _Question(Generic[Ticket]):
         self.is_token = False
 
 
-class _Followers(Generic[Ticket]):
+class _Waiters(Generic[Ticket]):
     """The submissions behind one handle, each with its turn at the copies. One that was forgotten keeps its turn."""
 
     __slots__ = ("tickets", "turn")
@@ -88,7 +88,7 @@ class Session(Generic[Ticket]):
         self._clock = clock
         self._parser = Parser(RESPONSE)
         self._asked: deque[_Question[Ticket]] = deque()
-        self._running: dict[bytes, _Followers[Ticket]] = {}
+        self._running: dict[bytes, _Waiters[Ticket]] = {}
         self._moved = clock()  # when a byte last went either way, or a question met an empty line
         self.has_heard = False
 
@@ -120,7 +120,7 @@ class Session(Generic[Ticket]):
         return submission.packet
 
     def ask_status(self, handle: bytes, ticket: Ticket) -> bytes:
-        """Ask for a job by its handle. The ticket gets `Answered`, as for the two below, or `Refused`."""
+        """Ask for a job by its handle. The ticket gets `Answered`, as for the two below, or `Failed`."""
         self._ask(Command.STATUS_RES, ticket)
         return request(Command.GET_STATUS, handle)
 
@@ -214,7 +214,7 @@ class Session(Generic[Ticket]):
         if not question.background:
             followers = self._running.get(handle)
             if followers is None:
-                followers = self._running[handle] = _Followers()
+                followers = self._running[handle] = _Waiters()
             followers.join(question.ticket)
         return _for(question.ticket, Created(Handle(_text(handle), self._server)))
 
@@ -226,7 +226,7 @@ class Session(Generic[Ticket]):
         if question.is_token:
             level = logging.DEBUG if code == "UNKNOWN_OPTION" else logging.WARNING
             logger.log(level, "%s does not accept our token: %s: %s", self._server, code, text)
-        return _for(question.ticket, Refused(ServerError(code, text)))
+        return _for(question.ticket, Failed(ServerError(code, text)))
 
     def _on_option(self, arguments: list[bytes]) -> Happened[Ticket]:
         self._answered(Command.OPTION_RES)
@@ -255,10 +255,10 @@ class Session(Generic[Ticket]):
 
     def _on_fail(self, arguments: list[bytes]) -> Happened[Ticket]:
         handle = arguments[0].removesuffix(b"\0")  # the C server's, where it puts this in place of WORK_EXCEPTION
-        return self._end(handle, Refused(JobFailed(f"job {_text(handle)} failed", _text(handle))))
+        return self._end(handle, Failed(JobFailed(f"job {_text(handle)} failed", _text(handle))))
 
     def _on_exception(self, arguments: list[bytes]) -> Happened[Ticket]:
-        return self._end(arguments[0], Refused(JobException(arguments[1], _text(arguments[0]))))
+        return self._end(arguments[0], Failed(JobException(arguments[1], _text(arguments[0]))))
 
     def _on_noop(self, arguments: list[bytes]) -> Happened[Ticket]:
         return []  # meant for workers, and harmless
@@ -267,7 +267,7 @@ class Session(Generic[Ticket]):
         followers = self._running.get(handle)
         return _for(followers.next(), event) if followers is not None else []
 
-    def _end(self, handle: bytes, event: Completed | Refused) -> Happened[Ticket]:
+    def _end(self, handle: bytes, event: Completed | Failed) -> Happened[Ticket]:
         followers = self._running.pop(handle, None)
         if followers is None:
             return []

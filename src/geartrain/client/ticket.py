@@ -7,20 +7,20 @@ future lets its user wait. A ticket ends once.
 
 from typing import Any, Generic, Protocol, TypeAlias
 
-from geartrain.client.events import Answered, Completed, Created, Refused, SessionEvent
+from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
 from geartrain.client.request import Submission
-from geartrain.client.servers import Chances
-from geartrain.codecs import Codec
+from geartrain.client.serverpool import RetryBudget
+from geartrain.codec import Codec
 from geartrain.errors import GeartrainError, JobTimeout, ReplyTimeout
 from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, ResultT, Warn
 
-__all__ = ["BackgroundTicket", "Home", "JobTicket", "PlacedTicket", "QuestionTicket", "Ticket", "UserEvent"]
+__all__ = ["BackgroundTicket", "TicketOwner", "JobTicket", "PlacedTicket", "QuestionTicket", "Ticket", "UserEvent"]
 
 # A job's event as its user sees it, with the data decoded.
 UserEvent: TypeAlias = Data[ResultT] | Warn | Progress
 
 
-class Home(Protocol):
+class TicketOwner(Protocol):
     """Where tickets belong: it sends them and hears of them."""
 
     def forget(self, ticket: object, handle: Handle | None) -> None:
@@ -34,7 +34,7 @@ class Ticket:
         line: The shell's connection that it was sent on last.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: TicketOwner) -> None:
         self._home = home
         self._handle: Handle | None = None
         self._is_abandoned = False
@@ -82,17 +82,17 @@ class QuestionTicket(Ticket):
     def take(self, event: SessionEvent) -> None:
         if isinstance(event, Answered):
             self.succeed(event.value)
-        elif isinstance(event, Refused):
+        elif isinstance(event, Failed):
             self.fail(event.error)
 
 
 class PlacedTicket(Ticket):
     """A submission, which another server may get if the first one is lost."""
 
-    def __init__(self, home: Home, submission: Submission, servers: int) -> None:
+    def __init__(self, home: TicketOwner, submission: Submission, servers: int) -> None:
         super().__init__(home)
         self._submission: Submission | None = submission  # until it is certain that it will not be sent again
-        self._chances = Chances(servers, submission.retries)
+        self._chances = RetryBudget(servers, submission.retries)
 
     @property
     def submission(self) -> Submission:
@@ -116,14 +116,14 @@ class BackgroundTicket(PlacedTicket):
     def take(self, event: SessionEvent) -> None:
         if isinstance(event, Created):
             self.succeed(event.handle)
-        elif isinstance(event, Refused):
+        elif isinstance(event, Failed):
             self.fail(event.error)
 
 
 class JobTicket(PlacedTicket, Generic[ResultT]):
     """A foreground job: all that is known of it, and its events for whoever wants them."""
 
-    def __init__(self, home: Home, submission: Submission, servers: int, codec: Codec[Any, ResultT]) -> None:
+    def __init__(self, home: TicketOwner, submission: Submission, servers: int, codec: Codec[Any, ResultT]) -> None:
         super().__init__(home, submission, servers)
         self._codec = codec
         self._function = submission.function
@@ -182,7 +182,7 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
             self._handle = event.handle
             if not self._chances.after_taken:
                 self._submission = None
-        elif isinstance(event, Refused):
+        elif isinstance(event, Failed):
             self.fail(event.error)
         elif not isinstance(event, Answered):
             self._is_running = True

@@ -13,18 +13,18 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from geartrain.client.aio.function import AsyncBinding, AsyncRemoteFunction
-from geartrain.client.aio.hub import Hub
 from geartrain.client.aio.job import AsyncSubmittedJob, BackgroundSubmission, Question
+from geartrain.client.aio.pool import ConnectionPool
 from geartrain.client.aio.source import feed
-from geartrain.client.bulk import Batch
+from geartrain.client.batch import BatchSubmission
 from geartrain.client.cron import cron_of
 from geartrain.client.deadline import Deadline
-from geartrain.client.options import Configured
+from geartrain.client.options import ClientBase
 from geartrain.client.remote import ParametersT, Remote, ReturnT, signature_of
 from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, handle_bytes, submission, unique_bytes
 from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
-from geartrain.codecs import Codec
+from geartrain.codec import Codec
 from geartrain.cron import CronFields
 from geartrain.errors import ConnectionLost
 from geartrain.names import Text
@@ -38,7 +38,7 @@ OtherResultT = TypeVar("OtherResultT")
 MAX_IN_FLIGHT = 100  # jobs of one `map`: enough to hide the way to the server, few enough for anyone's memory
 
 
-class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
+class AsyncClient(ClientBase[ValueT, ResultT], Generic[ValueT, ResultT]):
     """Submits jobs, and waits for them where that is wanted, in an event loop.
 
     Tasks may share a client, within one loop. A task that is cancelled while it waits leaves the connections usable;
@@ -52,7 +52,7 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
 
     def _set_up(self) -> None:
         self._origin: AsyncClient[Any, Any] | None = None  # whose connections it uses, if they are not its own
-        self._its_hub: Hub | None = None
+        self._its_hub: ConnectionPool | None = None
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -194,7 +194,7 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         deadline = Deadline(timeout, asyncio.get_running_loop().time)
         hub = self._hub()
         ended = asyncio.Event()
-        batch = Batch(hub, map(self._background, requests), len(self._options.addresses), ended.set)
+        batch = BatchSubmission(hub, map(self._background, requests), len(self._options.addresses), ended.set)
         try:
             await hub.place(batch.parts, until=deadline.at)
             with contextlib.suppress(TimeoutError):
@@ -424,7 +424,7 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
 
     # Loops
 
-    def _hub(self) -> Hub:
+    def _hub(self) -> ConnectionPool:
         """Return the connections of the loop that runs."""
         if self._origin is not None:
             return self._origin._hub()
@@ -432,13 +432,13 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             raise ConnectionLost("the client is closed")
         hub = self._its_hub
         if hub is None or hub.loop.is_closed():
-            hub = self._its_hub = Hub(self._options)
+            hub = self._its_hub = ConnectionPool(self._options)
             weakref.finalize(self, _close_hub, hub).atexit = False  # also for a client that nobody closes
         if hub.loop is not asyncio.get_running_loop():
             raise RuntimeError(f"{self!r} belongs to another event loop; each needs a client of its own")
         return hub
 
 
-def _close_hub(hub: Hub) -> None:
+def _close_hub(hub: ConnectionPool) -> None:
     with contextlib.suppress(RuntimeError):  # the loop is closed, and the connections with it
         hub.loop.call_soon_threadsafe(hub.close)

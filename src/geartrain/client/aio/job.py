@@ -15,11 +15,11 @@ from geartrain.client.aio.stream import EventStream
 from geartrain.client.deadline import Deadline
 from geartrain.client.request import Submission
 from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent
-from geartrain.codecs import Codec
+from geartrain.codec import Codec
 from geartrain.errors import CodecError, GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 
-__all__ = ["AsyncSubmittedJob", "BackgroundSubmission", "Home", "Pending", "Question", "as_completed"]
+__all__ = ["AsyncSubmittedJob", "BackgroundSubmission", "TicketOwner", "Pending", "Question", "as_completed"]
 
 WINDOW = 100  # jobs that `as_completed` takes at a time of an input whose end it does not know
 
@@ -27,7 +27,7 @@ Value = TypeVar("Value")
 JobT = TypeVar("JobT", bound="AsyncSubmittedJob[Any]")
 
 
-class Home(ticket.Home, Protocol):
+class TicketOwner(ticket.TicketOwner, Protocol):
     """Where tickets belong: it sends them, hears of them and knows the loop that they live in."""
 
     loop: asyncio.AbstractEventLoop
@@ -36,9 +36,9 @@ class Home(ticket.Home, Protocol):
 class Pending(Ticket, Generic[Value]):
     """Something to await, which a session fulfils."""
 
-    _home: Home
+    _home: TicketOwner
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: TicketOwner) -> None:
         super().__init__(home)
         self._ended = asyncio.Event()
         self._value: Any = None
@@ -120,7 +120,13 @@ class AsyncSubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     """
 
     def __init__(
-        self, home: Home, submission: Submission, servers: int, codec: Codec[Any, ResultT], *, stream: bool = True
+        self,
+        home: TicketOwner,
+        submission: Submission,
+        servers: int,
+        codec: Codec[Any, ResultT],
+        *,
+        stream: bool = True,
     ) -> None:
         super().__init__(home, submission, servers, codec)
         self._stream = EventStream() if stream else None

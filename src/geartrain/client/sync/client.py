@@ -12,18 +12,18 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
-from geartrain.client.bulk import Batch
+from geartrain.client.batch import BatchSubmission
 from geartrain.client.cron import cron_of
 from geartrain.client.deadline import Deadline
-from geartrain.client.options import Configured
+from geartrain.client.options import ClientBase
 from geartrain.client.remote import ParametersT, Remote, ReturnT, signature_of
 from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, handle_bytes, submission, unique_bytes
 from geartrain.client.session import Session
 from geartrain.client.sync.function import Binding, RemoteFunction
-from geartrain.client.sync.hub import Hub
 from geartrain.client.sync.job import BackgroundSubmission, Question, SubmittedJob
+from geartrain.client.sync.pool import ConnectionPool
 from geartrain.client.ticket import Ticket
-from geartrain.codecs import Codec
+from geartrain.codec import Codec
 from geartrain.cron import CronFields
 from geartrain.errors import ConnectionLost
 from geartrain.names import Text
@@ -37,7 +37,7 @@ OtherResultT = TypeVar("OtherResultT")
 MAX_IN_FLIGHT = 100  # jobs of one `map`: enough to hide the way to the server, few enough for anyone's memory
 
 
-class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
+class Client(ClientBase[ValueT, ResultT], Generic[ValueT, ResultT]):
     """Submits jobs, and waits for them where that is wanted.
 
     Threads may share a client. A forked child may go on using one, with connections of its own. `AsyncClient` is the
@@ -51,7 +51,7 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
 
     def _set_up(self) -> None:
         self._origin: Client[Any, Any] | None = None  # whose connections it uses, if they are not its own
-        self._hubs: dict[int, Hub] = {}  # by process: at most ours, and right after a fork the parent's
+        self._hubs: dict[int, ConnectionPool] = {}  # by process: at most ours, and right after a fork the parent's
         self._let_go = weakref.finalize(self, _close_hubs, self._hubs)  # also for a client that nobody closes
 
     def __repr__(self) -> str:
@@ -191,7 +191,7 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         deadline = Deadline(timeout, time.monotonic)
         hub = self._hub()
         ended = threading.Event()
-        batch = Batch(hub, map(self._background, requests), len(self._options.addresses), ended.set)
+        batch = BatchSubmission(hub, map(self._background, requests), len(self._options.addresses), ended.set)
         hub.place(batch.parts, until=deadline.at)
         try:
             if not ended.is_set():
@@ -285,7 +285,7 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         hub.place(jobs)
         return jobs
 
-    def _job(self, hub: Hub, wanted: JobRequest, *, stream: bool = True) -> SubmittedJob[ResultT]:
+    def _job(self, hub: ConnectionPool, wanted: JobRequest, *, stream: bool = True) -> SubmittedJob[ResultT]:
         options = self._options
         encoded = submission(wanted, prefix=options.prefix, codec=options.codec)
         return SubmittedJob(hub, encoded, len(options.addresses), options.codec, stream=stream)
@@ -380,7 +380,7 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
 
     # Processes
 
-    def _hub(self) -> Hub:
+    def _hub(self) -> ConnectionPool:
         """Return the connections of this process."""
         if self._origin is not None:
             return self._origin._hub()
@@ -390,12 +390,12 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         hub = self._hubs.get(process)
         if hub is None:
             # Without a lock, which a fork could have left locked for ever; this is atomic all the same.
-            hub = self._hubs.setdefault(process, Hub(self._options))
+            hub = self._hubs.setdefault(process, ConnectionPool(self._options))
             for other in [other for other in list(self._hubs) if other != process]:
                 self._hubs.pop(other).close()
         return hub
 
 
-def _close_hubs(hubs: dict[int, Hub]) -> None:
+def _close_hubs(hubs: dict[int, ConnectionPool]) -> None:
     for hub in list(hubs.values()):
         hub.close()

@@ -18,11 +18,11 @@ from geartrain.client.deadline import Deadline
 from geartrain.client.request import Submission
 from geartrain.client.sync.stream import EventStream
 from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent
-from geartrain.codecs import Codec
+from geartrain.codec import Codec
 from geartrain.errors import CodecError, GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 
-__all__ = ["BackgroundSubmission", "Home", "Pending", "Question", "SubmittedJob", "as_completed"]
+__all__ = ["BackgroundSubmission", "TicketOwner", "Pending", "Question", "SubmittedJob", "as_completed"]
 
 logger = logging.getLogger("geartrain.client")
 
@@ -32,7 +32,7 @@ Value = TypeVar("Value")
 JobT = TypeVar("JobT", bound="SubmittedJob[Any]")
 
 
-class Home(ticket.Home, Protocol):
+class TicketOwner(ticket.TicketOwner, Protocol):
     """Where tickets belong: it sends them, hears of them and knows which threads may wait."""
 
     def check_wait(self) -> None:
@@ -45,9 +45,9 @@ class Home(ticket.Home, Protocol):
 class Pending(futures.Future[Value], Ticket):
     """A future that a session fulfils."""
 
-    _home: Home
+    _home: TicketOwner
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: TicketOwner) -> None:
         futures.Future.__init__(self)
         Ticket.__init__(self, home)
 
@@ -120,7 +120,13 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     """
 
     def __init__(
-        self, home: Home, submission: Submission, servers: int, codec: Codec[Any, ResultT], *, stream: bool = True
+        self,
+        home: TicketOwner,
+        submission: Submission,
+        servers: int,
+        codec: Codec[Any, ResultT],
+        *,
+        stream: bool = True,
     ) -> None:
         super().__init__(home, submission, servers, codec)
         self._stream = EventStream() if stream else None

@@ -6,13 +6,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic
 
 from geartrain.client.aio.client import AsyncClient
-from geartrain.client.aio.hub import Hub
+from geartrain.client.aio.pool import ConnectionPool
 from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
-from geartrain.codecs import RAW, Codec
+from geartrain.codec import RAW, Codec
 from geartrain.names import Text
 from geartrain.records import ResultT, ValueT
-from geartrain.testing.eager.desk import Desk, Task
+from geartrain.testing.eager.fakeserver import FakeServer, Task
 from geartrain.testing.worker import as_any_worker
 from geartrain.transport import ServerAddress
 from geartrain.worker import AssignedJob, Worker
@@ -20,6 +20,7 @@ from geartrain.worker.aio import calls as aio_calls
 from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.aio.worker import AsyncWorker
 from geartrain.worker.job import Report
+from geartrain.worker.middleware import wrap
 from geartrain.worker.sync import calls as sync_calls
 
 __all__ = ["AsyncEagerClient"]
@@ -58,25 +59,24 @@ class AsyncEagerClient(AsyncClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         super().__init__("localhost", prefix=prefix, client_id=client_id, codec=codec)
         self.jobs: list[AsyncAssignedJob | AssignedJob] = []
         self._worker = as_any_worker(functions, prefix=prefix, codec=codec or RAW)
-        self._desk = Desk(self._worker)
+        self._desk = FakeServer(self._worker)
 
     def __repr__(self) -> str:
         return f"<AsyncEagerClient: {len(self.jobs)} jobs>"
 
-    def _hub(self) -> Hub:
+    def _hub(self) -> ConnectionPool:
         if self._its_hub is None:
-            self._its_hub = _EagerHub(self._options, self._desk, self._do)
+            self._its_hub = _EagerPool(self._options, self._desk, self._do)
         return super()._hub()
 
     async def _do(self, task: Task) -> None:
         """Do a job as its worker would."""
         worker, function = self._worker, task.function
         options = worker._options
-        codec = function.codec or options.codec
         if isinstance(worker, Worker):
-            called = AssignedJob(task.assignment, function.name, options.client_id, task.report, codec)
+            called = AssignedJob(task.assignment, function, options, task.report)
             self.jobs.append(called)
-            call = sync_calls.wrap(function.call, worker._middleware)
+            call = wrap(function.call, worker._middleware)
             sync_calls.perform(called, call, exceptions=options.exceptions)
             task.end(called)
             return
@@ -85,17 +85,17 @@ class AsyncEagerClient(AsyncClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             task.report(packet)
             await asyncio.sleep(0)  # whoever reads the events may act on this one
 
-        awaited = AsyncAssignedJob(task.assignment, function.name, options.client_id, report, codec)
+        awaited = AsyncAssignedJob(task.assignment, function, options, report)
         self.jobs.append(awaited)
-        coroutine = aio_calls.wrap(function.call, worker._middleware)
+        coroutine = wrap(function.call, worker._middleware)
         await aio_calls.perform(awaited, coroutine, exceptions=options.exceptions)
         task.end(awaited)
 
 
-class _EagerHub(Hub):
+class _EagerPool(ConnectionPool):
     """Has all that is said answered while it is sent. A job goes on when who waits for it is cancelled."""
 
-    def __init__(self, options: Any, desk: Desk, do: Callable[[Task], Coroutine[Any, Any, None]]) -> None:
+    def __init__(self, options: Any, desk: FakeServer, do: Callable[[Task], Coroutine[Any, Any, None]]) -> None:
         super().__init__(options)
         self._desk = desk
         self._do = do

@@ -6,16 +6,17 @@ from typing import Any, Generic
 
 from geartrain.client import Client
 from geartrain.client.session import Session
-from geartrain.client.sync.hub import Hub
+from geartrain.client.sync.pool import ConnectionPool
 from geartrain.client.ticket import Ticket
-from geartrain.codecs import RAW, Codec
+from geartrain.codec import RAW, Codec
 from geartrain.names import Text
 from geartrain.records import ResultT, ValueT
-from geartrain.testing.eager.desk import Desk
+from geartrain.testing.eager.fakeserver import FakeServer
 from geartrain.testing.worker import as_worker
 from geartrain.transport import ServerAddress
 from geartrain.worker import AssignedJob, Worker
-from geartrain.worker.sync.calls import perform, wrap
+from geartrain.worker.middleware import wrap
+from geartrain.worker.sync.calls import perform
 
 __all__ = ["EagerClient"]
 
@@ -51,7 +52,7 @@ class EagerClient(Client[ValueT, ResultT], Generic[ValueT, ResultT]):
     ) -> None:
         super().__init__("localhost", prefix=prefix, client_id=client_id, codec=codec)
         self.jobs: list[AssignedJob] = []
-        self._eager_hub = _EagerHub(self._options, as_worker(functions, prefix=prefix, codec=codec or RAW), self.jobs)
+        self._eager_hub = _EagerPool(self._options, as_worker(functions, prefix=prefix, codec=codec or RAW), self.jobs)
 
     def __repr__(self) -> str:
         return f"<EagerClient: {len(self.jobs)} jobs>"
@@ -61,17 +62,17 @@ class EagerClient(Client[ValueT, ResultT], Generic[ValueT, ResultT]):
         super().close()
         self._eager_hub.close()
 
-    def _hub(self) -> Hub:
+    def _hub(self) -> ConnectionPool:
         return self._eager_hub
 
 
-class _EagerHub(Hub):
+class _EagerPool(ConnectionPool):
     """Has all that is said answered while it is sent."""
 
     def __init__(self, options: Any, worker: Worker, jobs: list[AssignedJob]) -> None:
         super().__init__(options)
         self._worker = worker
-        self._desk = Desk(worker)
+        self._desk = FakeServer(worker)
         self._jobs = jobs
 
     def _say(
@@ -86,8 +87,7 @@ class _EagerHub(Hub):
         self._check_open()
         options = self._worker._options
         for task in self._desk.answer(str(address), compose):
-            codec = task.function.codec or options.codec
-            job = AssignedJob(task.assignment, task.function.name, options.client_id, task.report, codec)
+            job = AssignedJob(task.assignment, task.function, options, task.report)
             self._jobs.append(job)
             perform(job, wrap(task.function.call, self._worker._middleware), exceptions=options.exceptions)
             task.end(job)

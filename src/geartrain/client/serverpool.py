@@ -10,7 +10,7 @@ from zlib import crc32
 
 from geartrain.transport import Backoff, ServerAddress
 
-__all__ = ["Balance", "Chances", "Placement", "Roster"]
+__all__ = ["Balance", "RetryBudget", "Placement", "ServerPool"]
 
 logger = logging.getLogger("geartrain.client")
 
@@ -21,7 +21,7 @@ Balance: TypeAlias = Literal["order", "random"]
 Placement: TypeAlias = Literal["rendezvous", "perl"]
 
 
-class Roster:
+class ServerPool:
     """The servers of a client, and which of them are better left alone for a while.
 
     Jobs with a key must meet the others with that key, so the key says where they go:
@@ -106,7 +106,7 @@ _PLACEMENTS: Final[dict[str, Callable[[Sequence[ServerAddress], bytes, bytes], l
 }
 
 
-class Chances:
+class RetryBudget:
     """How often one job may still be sent.
 
     A server that goes away before it has taken the job has not started it, so the next one may have it: each server

@@ -13,19 +13,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from geartrain.client.deadline import Deadline
-from geartrain.client.options import Options
+from geartrain.client.options import ClientOptions
 from geartrain.client.placement import after_loss, fail_all, inquiries, placements
-from geartrain.client.servers import Roster
+from geartrain.client.serverpool import ServerPool
 from geartrain.client.session import Session
 from geartrain.client.sync.connection import Connection
+from geartrain.client.sync.iothread import IOThread
 from geartrain.client.sync.job import Question
-from geartrain.client.sync.reader import Reader
 from geartrain.client.ticket import PlacedTicket, Ticket
 from geartrain.errors import ConnectionLost, NoServerAvailable, ReplyTimeout
 from geartrain.records import Handle, JobStatus
 from geartrain.transport import ServerAddress, connect
 
-__all__ = ["Hub"]
+__all__ = ["ConnectionPool"]
 
 logger = logging.getLogger("geartrain.client")
 
@@ -33,14 +33,14 @@ _CLOSED = "the client was closed"
 _LEAST_PATIENCE = 0.01  # seconds for a connect whose time is over: to a server that is there it takes less
 
 
-class Hub:
+class ConnectionPool:
     """What a client has in one process. A forked child makes its own, and closes its copies of the parent's."""
 
-    def __init__(self, options: Options[Any, Any]) -> None:
+    def __init__(self, options: ClientOptions[Any, Any]) -> None:
         self._options = options
         self._pid = os.getpid()
-        self._roster = Roster(options.addresses, balance=options.balance, placement=options.placement)
-        self._reader: Reader | None = None
+        self._roster = ServerPool(options.addresses, balance=options.balance, placement=options.placement)
+        self._reader: IOThread | None = None
         self._connections: dict[ServerAddress, Connection] = {}
         self._failures: dict[ServerAddress, tuple[float, NoServerAvailable]] = {}
         self._gates = {address: threading.Lock() for address in options.addresses}  # one connects, the others wait
@@ -191,7 +191,7 @@ class Hub:
                 sock.close()
                 raise ConnectionLost(_CLOSED)
             if self._reader is None:
-                reader = Reader(options.reply_timeout, self._lost)
+                reader = IOThread(options.reply_timeout, self._lost)
                 reader.start()  # first: without its thread nobody would ever be answered
                 self._reader = reader
             connection = Connection(address, sock, self._reader.attend, self._roster.answered)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""One connection through a `FaultProxy`, and what is done to all of them.
+"""One connection through a `FaultProxy`, and the faults that all its connections share.
 
 Each direction is a coroutine: it reads from one socket, waits as long as the faults say, and writes to the other. So a
-slow reader slows down the writer at the far end, as without a proxy. All runs in the proxy's event loop.
+slow reader slows down the writer at the far end, as without a proxy. Everything runs in the proxy's event loop.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from geartrain.errors import NoServerAvailable
 from geartrain.transport import ServerAddress
 from geartrain.transport.aio import open_streams
 
-__all__ = ["Cut", "Faults", "Passage", "Toward"]
+__all__ = ["Cut", "Faults", "Direction", "ProxiedConnection"]
 
-READ_SIZE = 64 * 1024  # bytes taken at once, and at most held by a direction that stalls
-_NO_LINGER = struct.pack("ii", 1, 0)  # closing a socket then resets its connection
+READ_SIZE = 64 * 1024  # bytes read at once, and at most held by a direction that stalls
+_NO_LINGER = struct.pack("ii", 1, 0)  # the value of SO_LINGER with which closing a socket resets its connection
 
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class Toward(enum.Flag):
-    """Which way bytes go."""
+class Direction(enum.Flag):
+    """The direction of bytes: toward the server, toward the client, or both."""
 
     SERVER = enum.auto()
     CLIENT = enum.auto()
@@ -36,67 +36,70 @@ class Toward(enum.Flag):
 
 @dataclass(slots=True)
 class Cut:
-    """What is to happen to the connection on which so many more bytes have gone one way."""
+    """A planned end of a connection, after a number of further bytes in one direction."""
 
-    toward: Toward
+    direction: Direction
     left: int
     reset: bool
 
 
 class Faults:
-    """What happens to the bytes of all connections.
+    """The faults of each direction, shared by all connections of a proxy.
+
+    Args:
+        changed: Called when bytes have arrived.
 
     Attributes:
-        gates: One for each direction, closed while it stalls.
+        gates: An event for each direction, cleared while it stalls.
         pauses: Seconds that each piece waits.
         sizes: Bytes of the largest piece.
-        cut: The next cut.
+        cut: The next planned cut.
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        self.gates = {toward: asyncio.Event() for toward in Toward}
-        self.pauses: dict[Toward, float] = {}
-        self.sizes: dict[Toward, int] = {}
-        self._arrived = dict.fromkeys(Toward, 0)
+        self.gates = {direction: asyncio.Event() for direction in Direction}
+        self.pauses: dict[Direction, float] = {}
+        self.sizes: dict[Direction, int] = {}
+        self._arrived = dict.fromkeys(Direction, 0)
         self.cut: Cut | None = None
         self._changed = changed
         self.end()
 
     def end(self) -> None:
-        """Let all bytes pass as they come."""
+        """Remove all faults."""
         self.cut = None
-        for toward in Toward:
-            self.gates[toward].set()
-            self.pauses[toward] = 0.0
-            self.sizes[toward] = READ_SIZE
+        for direction in Direction:
+            self.gates[direction].set()
+            self.pauses[direction] = 0.0
+            self.sizes[direction] = READ_SIZE
 
-    def stall(self, toward: Toward) -> None:
-        """Hold what goes there."""
-        for way in toward:
+    def stall(self, direction: Direction) -> None:
+        """Hold the bytes of a direction."""
+        for way in direction:
             self.gates[way].clear()
 
-    def resume(self, toward: Toward) -> None:
-        """Pass on what was held."""
-        for way in toward:
+    def resume(self, direction: Direction) -> None:
+        """Pass on the held bytes of a direction."""
+        for way in direction:
             self.gates[way].set()
 
     def plan(self, cut: Cut) -> None:
-        """Have a connection cut, instead of any planned before."""
+        """Plan a cut; it replaces an earlier plan."""
         self.cut = cut
 
-    def count(self, toward: Toward, size: int) -> None:
-        """Note that bytes have come in."""
-        self._arrived[toward] += size
+    def count(self, direction: Direction, size: int) -> None:
+        """Count bytes that have arrived."""
+        self._arrived[direction] += size
         self._changed()
 
-    def bytes_for(self, toward: Toward) -> int:
-        """Return how many have come in."""
-        return sum(self._arrived[way] for way in toward)
+    def bytes_for(self, direction: Direction) -> int:
+        """Return the number of bytes that have arrived."""
+        return sum(self._arrived[way] for way in direction)
 
-    def take_cut(self, toward: Toward, size: int) -> Cut | None:
-        """Return the cut that a piece of so many bytes brings about, if it does."""
+    def take_cut(self, direction: Direction, size: int) -> Cut | None:
+        """Return the planned cut if a piece of so many bytes reaches it."""
         cut = self.cut
-        if cut is None or toward not in cut.toward:
+        if cut is None or direction not in cut.direction:
             return None
         if size < cut.left:
             cut.left -= size
@@ -105,95 +108,95 @@ class Faults:
         return cut
 
 
-class Passage:
+class ProxiedConnection:
     """Two sockets, one accepted and one connected, and the bytes between them.
 
     Args:
-        accepted: The client's connection, which is ours from now on.
+        accepted: The client's connection; it is closed with this one.
         target: The server's address.
-        faults: What happens to the bytes.
+        faults: The faults of the proxy.
 
     Attributes:
-        has_ended: Whether both sides have been told of the end.
+        has_ended: Set when both sides have been sent the end of the connection.
     """
 
     def __init__(self, accepted: socket.socket, target: ServerAddress, faults: Faults) -> None:
         self._accepted = accepted
         self._target = target
         self._faults = faults
-        self._ends: dict[Toward, Streams] = {}
+        self._ends: dict[Direction, Streams] = {}
         self._flows: asyncio.Future[tuple[None, None]] | None = None
         self._is_cut = False
         self._resets = False
         self.has_ended = asyncio.Event()
 
     async def run(self) -> None:
-        """Pass bytes on until both sides have closed, or the passage is cut; then let go of both."""
+        """Pass bytes on until both sides have closed or the connection is cut; then close both sockets."""
         try:
             await self._open()
             if not self._is_cut:
                 await self._pass_on()
             if self._is_cut and not self._resets:
-                await self._say_goodbye()
+                await self._shut_down()
         except NoServerAvailable:
             pass  # the client sees its connection end
         finally:
-            self._let_go()
+            self._close()
             await asyncio.sleep(0)  # in which the transports close their sockets
             self.has_ended.set()
 
     def cut(self, *, reset: bool) -> None:
-        """Have the connection end on both sides, in good order or by a reset; one that is being made ends then."""
+        """End the connection on both sides, by FIN or by a reset; one that is still connecting ends when it has."""
         self._is_cut = True
         self._resets = reset
         if self._flows is not None:
             self._flows.cancel()
 
     async def _open(self) -> None:
-        self._ends[Toward.CLIENT] = await _streams(self._accepted)
-        self._ends[Toward.SERVER] = await open_streams(self._target, keepalive=None)
+        self._ends[Direction.CLIENT] = await _streams(self._accepted)
+        self._ends[Direction.SERVER] = await open_streams(self._target, keepalive=None)
         for _, writer in self._ends.values():
-            writer.transport.set_write_buffer_limits(0)  # so that `drain` returns when the system has it all
+            writer.transport.set_write_buffer_limits(0)  # so that `drain` returns when the system has all bytes
 
     async def _pass_on(self) -> None:
-        self._flows = asyncio.gather(self._flow(Toward.SERVER), self._flow(Toward.CLIENT))
+        self._flows = asyncio.gather(self._flow(Direction.SERVER), self._flow(Direction.CLIENT))
         try:
             await self._flows
         except asyncio.CancelledError:
             if not self._is_cut:
                 raise
 
-    async def _flow(self, toward: Toward) -> None:
-        reader, _ = self._ends[~toward]
-        _, writer = self._ends[toward]
+    async def _flow(self, direction: Direction) -> None:
+        reader, _ = self._ends[~direction]
+        _, writer = self._ends[direction]
         faults = self._faults
         try:
             while data := await reader.read(READ_SIZE):
-                faults.count(toward, len(data))
+                faults.count(direction, len(data))
                 while data:
-                    await asyncio.sleep(faults.pauses[toward])
-                    await faults.gates[toward].wait()
-                    piece, data = data[: faults.sizes[toward]], data[faults.sizes[toward] :]
-                    cut = faults.take_cut(toward, len(piece))
+                    await asyncio.sleep(faults.pauses[direction])
+                    await faults.gates[direction].wait()
+                    piece, data = data[: faults.sizes[direction]], data[faults.sizes[direction] :]
+                    cut = faults.take_cut(direction, len(piece))
                     writer.write(piece if cut is None else piece[: cut.left])
                     await writer.drain()
                     if cut is not None:
                         self.cut(reset=cut.reset)
                         return
-            await faults.gates[toward].wait()
+            await faults.gates[direction].wait()
             writer.write_eof()
         except OSError:  # one side was reset, and so is the other
             self.cut(reset=True)
 
-    async def _say_goodbye(self) -> None:
-        """Send the end to both sides, and what they still send to nowhere: closing now would reset them."""
+    async def _shut_down(self) -> None:
+        """Send FIN to both sides and discard what they still send: closing before that would reset them."""
         with contextlib.suppress(OSError):
             for _, writer in self._ends.values():
                 writer.write_eof()
             self.has_ended.set()
             await asyncio.gather(*(_drain(reader) for reader, _ in self._ends.values()))
 
-    def _let_go(self) -> None:
+    def _close(self) -> None:
         sockets = [self._accepted] + [writer.get_extra_info("socket") for _, writer in self._ends.values()]
         if self._resets:
             for sock in sockets:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How long clients, workers and administrators may be told to wait."""
+"""Checks of timeouts that users pass to clients, workers and administrators."""
 
 import math
 
@@ -7,14 +7,14 @@ __all__ = ["check_seconds"]
 
 
 def check_seconds(**options: float | None) -> None:
-    """Hold options to being times.
+    """Check that options are positive, finite numbers of seconds.
 
     Args:
         options: Seconds by the name of the option. Only ``keepalive`` may be ``None``.
 
     Raises:
-        ValueError: One is not above 0, without end, or no number.
-        TypeError: One is nothing that counts.
+        ValueError: A number is 0, negative, infinite or not a number.
+        TypeError: A value cannot be compared with a number.
     """
     for name, seconds in options.items():
         if seconds is None and name == "keepalive":

@@ -13,9 +13,9 @@ from typing import Any
 
 from geartrain.client.aio.connection import Connection
 from geartrain.client.aio.job import Question
-from geartrain.client.options import Options
+from geartrain.client.options import ClientOptions
 from geartrain.client.placement import after_loss, fail_all, inquiries, placements
-from geartrain.client.servers import Roster
+from geartrain.client.serverpool import ServerPool
 from geartrain.client.session import Session
 from geartrain.client.ticket import PlacedTicket, Ticket
 from geartrain.errors import ConnectionLost, NoServerAvailable, ReplyTimeout
@@ -23,7 +23,7 @@ from geartrain.records import Handle, JobStatus
 from geartrain.transport import ServerAddress
 from geartrain.transport.aio import connect
 
-__all__ = ["Hub"]
+__all__ = ["ConnectionPool"]
 
 logger = logging.getLogger("geartrain.client")
 
@@ -31,13 +31,13 @@ _CLOSED = "the client was closed"
 _LEAST_PATIENCE = 0.01  # seconds for a connect whose time is over: to a server that is there it takes less
 
 
-class Hub:
+class ConnectionPool:
     """What a client has in one event loop."""
 
-    def __init__(self, options: Options[Any, Any]) -> None:
+    def __init__(self, options: ClientOptions[Any, Any]) -> None:
         self.loop = asyncio.get_running_loop()
         self._options = options
-        self._roster = Roster(options.addresses, balance=options.balance, placement=options.placement)
+        self._roster = ServerPool(options.addresses, balance=options.balance, placement=options.placement)
         self._connections: dict[ServerAddress, Connection] = {}
         self._connecting: dict[ServerAddress, asyncio.Task[Connection | NoServerAvailable]] = {}
         self._placing: set[asyncio.Task[None]] = set()

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from geartrain.client.request import Submission
-from geartrain.client.ticket import BackgroundTicket, Home
+from geartrain.client.ticket import BackgroundTicket, TicketOwner
 from geartrain.errors import GeartrainError, ReplyTimeout
 from geartrain.records import Handle
 
-__all__ = ["Batch", "NotAllSubmitted"]
+__all__ = ["BatchSubmission", "NotAllSubmitted"]
 
 
 class NotAllSubmitted(GeartrainError):
@@ -29,7 +29,7 @@ class NotAllSubmitted(GeartrainError):
         self.outcomes = list(outcomes)
 
 
-class Batch:
+class BatchSubmission:
     """Background jobs with one end.
 
     Args:
@@ -40,9 +40,9 @@ class Batch:
     """
 
     def __init__(
-        self, home: Home, submissions: Iterable[Submission], servers: int, ended: Callable[[], object]
+        self, home: TicketOwner, submissions: Iterable[Submission], servers: int, ended: Callable[[], object]
     ) -> None:
-        self.parts = [Part(home, submission, servers, self) for submission in submissions]
+        self.parts = [BatchTicket(home, submission, servers, self) for submission in submissions]
         self._open = self.parts.copy()  # only to be counted, as a list is popped from by threads without a lock
         self._ended = ended
         if not self.parts:
@@ -72,14 +72,14 @@ class Batch:
         return handles
 
 
-class Part(BackgroundTicket):
+class BatchTicket(BackgroundTicket):
     """One job of a batch.
 
     Attributes:
         outcome: Its handle, the error in place of one, or ``None`` as long as there is neither.
     """
 
-    def __init__(self, home: Home, submission: Submission, servers: int, batch: Batch) -> None:
+    def __init__(self, home: TicketOwner, submission: Submission, servers: int, batch: BatchSubmission) -> None:
         super().__init__(home, submission, servers)
         self.outcome: Handle | GeartrainError | None = None
         self._batch = batch

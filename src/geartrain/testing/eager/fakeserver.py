@@ -10,11 +10,11 @@ from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
 from geartrain.protocol import ARGUMENTS, REQUEST, Command, Parser, response
 from geartrain.worker.functions import Function
-from geartrain.worker.job import JobInHand, Report
+from geartrain.worker.job import AnyAssignedJob, Report
 from geartrain.worker.registry import Registry
 from geartrain.worker.session import Assignment
 
-__all__ = ["Desk", "Task"]
+__all__ = ["FakeServer", "Task"]
 
 
 class Task:
@@ -35,13 +35,13 @@ class Task:
         command, *arguments = packet
         _tell(self._session, command, self.assignment.handle, *arguments)
 
-    def end(self, job: JobInHand) -> None:
+    def end(self, job: AnyAssignedJob) -> None:
         """Tell the client how it ended."""
         for packet in job.ending:
             self.report(packet)
 
 
-class Desk:
+class FakeServer:
     """Answers what a client asks, and hands on what is to be done.
 
     Args:

@@ -3,13 +3,10 @@
 
 import asyncio
 
-import pytest
-
-from geartrain.worker.aio import crew as crews
-from geartrain.worker.aio.crew import Crew
+from geartrain.worker.aio.taskpool import TaskPool
 
 
-def test_leaving_cancels_what_runs_and_lets_it_clean_up() -> None:
+def test_leaving_cancels_tasks_and_lets_them_clean_up() -> None:
     seen: list[str] = []
 
     async def task() -> None:
@@ -20,19 +17,17 @@ def test_leaving_cancels_what_runs_and_lets_it_clean_up() -> None:
             seen.append("cleaned")
 
     async def main() -> None:
-        crew = Crew()
-        crew.do(task())
+        pool = TaskPool()
+        pool.do(task())
         await asyncio.sleep(0)
-        await crew.leave()
-        assert crew.is_leaving
+        await pool.leave()
+        assert pool.is_leaving
 
     asyncio.run(main())
     assert seen == ["cleaned"]
 
 
-def test_leaving_does_not_wait_for_who_will_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crews, "FAREWELL", 0.01)
-
+def test_leaving_does_not_wait_for_tasks_that_ignore_their_cancellation() -> None:
     async def main() -> None:
         go_on = asyncio.Event()
         over = asyncio.Event()
@@ -44,10 +39,10 @@ def test_leaving_does_not_wait_for_who_will_not_end(monkeypatch: pytest.MonkeyPa
                 await go_on.wait()
             over.set()
 
-        crew = Crew()
-        crew.do(stubborn())
+        pool = TaskPool(cancel_timeout=0.01)
+        pool.do(stubborn())
         await asyncio.sleep(0)
-        await crew.leave()
+        await pool.leave()
         assert not over.is_set()
         go_on.set()
         await over.wait()

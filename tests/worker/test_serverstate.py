@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""The dealings with one server: patience, and what the log says of it."""
+"""The state of one server: its back-off, and one log line for each outage."""
 
 import logging
 
 import pytest
 
-from geartrain.transport import ServerAddress
-from geartrain.worker.contact import Contact
+from geartrain.transport import Backoff, ServerAddress
+from geartrain.worker.serverstate import ServerState
 
 ADDRESS = ServerAddress("127.0.0.1", 4730)
 
 
 def test_an_outage_is_one_line_however_long(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "geartrain.worker")
-    server = Contact(ADDRESS)
+    server = ServerState(ADDRESS, Backoff())
 
     server.works()
     server.works()
@@ -29,7 +29,7 @@ def test_an_outage_is_one_line_however_long(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_each_failure_makes_the_next_attempt_later_until_one_succeeds() -> None:
-    server = Contact(ADDRESS)
+    server = ServerState(ADDRESS, Backoff())
     delays = []
     for _ in range(5):
         server.failed("gone", 100.0)

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from geartrain.client.sync.connection import Connection
 from geartrain.errors import ConnectionLost
 
-__all__ = ["Reader"]
+__all__ = ["IOThread"]
 
 logger = logging.getLogger("geartrain.client")
 
@@ -30,7 +30,7 @@ _LONGEST_SLEEP = 60.0  # seconds; a selector cannot count very far
 _CAN_LEND = selectors.DefaultSelector.__name__ in ("EpollSelector", "KqueueSelector")
 
 
-class Reader:
+class IOThread:
     """Reads from connections, hands on what came, and notices when one is lost.
 
     Args:
