@@ -91,6 +91,7 @@ class ScriptedServer:
         self.address = f"127.0.0.1:{self.port}"
         self.accepted = 0
         self._errors: list[BaseException] = []
+        self._sockets: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -108,6 +109,7 @@ class ScriptedServer:
                 return  # closed
             script = self._scripts[min(self.accepted, len(self._scripts) - 1)]
             self.accepted += 1
+            self._sockets.append(sock)
             thread = threading.Thread(target=self._run, args=(script, sock))
             self._threads.append(thread)
             thread.start()
@@ -120,6 +122,12 @@ class ScriptedServer:
                 pass
             except BaseException as error:  # noqa: BLE001 - raised by close
                 self._errors.append(error)
+
+    def disconnect(self) -> None:
+        """End all connections; their scripts see them end."""
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):  # it has ended already
+                sock.shutdown(socket.SHUT_RDWR)
 
     def stop_listening(self) -> None:
         """Refuse connections from now on."""

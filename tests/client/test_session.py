@@ -177,7 +177,7 @@ class TestOrder:
 
     @pytest.mark.parametrize("command", [Command.JOB_CREATED, Command.ECHO_RES, Command.OPTION_RES])
     def test_an_answer_to_no_question_is_an_error(self, talk: Talk, command: Command) -> None:
-        with pytest.raises(RemoteProtocolError, match="which nobody asked for"):
+        with pytest.raises(RemoteProtocolError, match="which answers no request"):
             talk.hear(command, b"x")
 
     def test_an_error_out_of_the_blue_tells_what_it_said(self, talk: Talk) -> None:
@@ -253,7 +253,7 @@ class TestEvents:
 
     def test_for_workers_are_not_for_clients(self, talk: Talk) -> None:
         assert talk.hear(Command.NOOP) == []
-        with pytest.raises(RemoteProtocolError, match="sent JOB_ASSIGN, which is nothing for a client"):
+        with pytest.raises(RemoteProtocolError, match="sent JOB_ASSIGN, which is not for clients"):
             talk.hear(Command.JOB_ASSIGN, b"H:1", b"f", b"")
 
     def test_that_are_none_are_quoted(self, talk: Talk) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Many background jobs that are submitted at once, and what becomes of each.
+"""Background jobs that are submitted together, and the outcome of each.
 
-A future for each would cost more than all the rest of a submission, so they share one: a batch, whose parts are the
-tickets. No I/O; a shell says what happens when all parts have ended.
+A future for each job would cost more than the rest of its submission, so they share one: a batch, whose tickets are the
+jobs. No I/O; a shell passes the function that is called when all have ended.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,10 +17,10 @@ __all__ = ["BatchSubmission", "NotAllSubmitted"]
 
 
 class NotAllSubmitted(GeartrainError):
-    """Of several background jobs, servers did not take all.
+    """Servers did not accept all of several background jobs.
 
     Attributes:
-        outcomes: What became of each, in order: its handle, or the error in place of one.
+        outcomes: The handle of each job, in order, or the error in place of one.
     """
 
     def __init__(self, outcomes: Sequence[Handle | GeartrainError]) -> None:
@@ -30,42 +30,45 @@ class NotAllSubmitted(GeartrainError):
 
 
 class BatchSubmission:
-    """Background jobs with one end.
+    """Background jobs with a common end.
 
     Args:
-        home: Where they belong.
+        owner: The owner of their tickets.
         submissions: The jobs.
-        servers: How many servers there are to try.
-        ended: Called once all have ended; perhaps twice, if threads end the last two at the same time.
+        servers: The number of servers to try.
+        ended: Called once all have ended; perhaps twice, if two threads end the last two at the same time.
+
+    Attributes:
+        tickets: The tickets of the jobs, in order.
     """
 
     def __init__(
-        self, home: TicketOwner, submissions: Iterable[Submission], servers: int, ended: Callable[[], object]
+        self, owner: TicketOwner, submissions: Iterable[Submission], servers: int, ended: Callable[[], object]
     ) -> None:
-        self.parts = [BatchTicket(home, submission, servers, self) for submission in submissions]
-        self._open = self.parts.copy()  # only to be counted, as a list is popped from by threads without a lock
+        self.tickets = [BatchTicket(owner, submission, servers, self) for submission in submissions]
+        self._open = self.tickets.copy()  # only its length matters; threads can pop from a list without a lock
         self._ended = ended
-        if not self.parts:
+        if not self.tickets:
             ended()
 
     def end_one(self) -> None:
-        """Note that one more part has ended."""
+        """Record the end of one ticket."""
         self._open.pop()
         if not self._open:
             self._ended()
 
     def abandon(self) -> None:
-        """Say that nobody waits any more: what was not taken is not sent again."""
-        for part in self.parts:
-            part.abandon()
+        """End the wait: jobs that no server has accepted are not sent again."""
+        for ticket in self.tickets:
+            ticket.abandon()
 
     def handles(self) -> list[Handle]:
         """Return the handles, in the order of the jobs.
 
         Raises:
-            NotAllSubmitted: Some were not taken, or not in time.
+            NotAllSubmitted: Some jobs were not accepted, or not in time.
         """
-        outcomes = [part.outcome or ReplyTimeout("the server did not answer in time") for part in self.parts]
+        outcomes = [ticket.outcome or ReplyTimeout("the server did not answer in time") for ticket in self.tickets]
         handles = [outcome for outcome in outcomes if isinstance(outcome, Handle)]
         if len(handles) < len(outcomes):
             raise NotAllSubmitted(outcomes)
@@ -76,11 +79,11 @@ class BatchTicket(BackgroundTicket):
     """One job of a batch.
 
     Attributes:
-        outcome: Its handle, the error in place of one, or ``None`` as long as there is neither.
+        outcome: Its handle, the error in place of one, or ``None`` until either has come.
     """
 
-    def __init__(self, home: TicketOwner, submission: Submission, servers: int, batch: BatchSubmission) -> None:
-        super().__init__(home, submission, servers)
+    def __init__(self, owner: TicketOwner, submission: Submission, servers: int, batch: BatchSubmission) -> None:
+        super().__init__(owner, submission, servers)
         self.outcome: Handle | GeartrainError | None = None
         self._batch = batch
 

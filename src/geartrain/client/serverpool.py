@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which server gets a job, and how often it may be sent. No I/O; the time is passed in."""
+"""The servers of a client, in the order of preference for a job. No I/O; the time is passed in."""
 
 import logging
 import random
@@ -10,30 +10,29 @@ from zlib import crc32
 
 from geartrain.transport import Backoff, ServerAddress
 
-__all__ = ["Balance", "RetryBudget", "Placement", "ServerPool"]
+__all__ = ["Balance", "Placement", "RetryBudget", "ServerPool"]
 
 logger = logging.getLogger("geartrain.client")
 
-# What to do with jobs that any server may have: "order" prefers the server named first, "random" spreads them.
+# The choice of a server for jobs without a unique: "order" prefers the first of the list, "random" spreads them.
 Balance: TypeAlias = Literal["order", "random"]
 
-# How jobs that must meet find their server: by our own rule, or by that of Perl's Gearman::Client.
+# The choice of a server for jobs with a unique: Geartrain's own rule, or that of Perl's Gearman::Client.
 Placement: TypeAlias = Literal["rendezvous", "perl"]
 
 
 class ServerPool:
-    """The servers of a client, and which of them are better left alone for a while.
+    """The servers of a client, with back-off for those that failed.
 
-    Jobs with a key must meet the others with that key, so the key says where they go:
+    Jobs with the same key must go to the same server, so the key determines it:
 
-    - ``rendezvous``: to the server that scores highest with it. So equal keys meet, whatever order the servers are
-      named in, and a server that goes or comes moves only its own keys. Clients that are to agree must write the
-      servers' names alike.
-    - ``perl``: to the server at the place in the list that Perl's ``Gearman::Client`` computes from it, and if that
-      one is down, to those that follow. Clients that are to agree must name all servers in the same order.
+    - ``rendezvous``: the server that scores highest with the key. So equal keys meet in any order of the list, and a
+      server that goes or comes moves only its own keys. Clients that are to agree must write the servers' names alike.
+    - ``perl``: the server at the index in the list that Perl's ``Gearman::Client`` computes from the key, and if that
+      one is down, those that follow. Clients that are to agree must list all servers in the same order.
 
-    Each outage of a server is logged once when it begins and once when it ends. Threads may share a roster: each of its
-    steps is atomic by itself.
+    Each outage of a server is logged once when it begins and once when it ends. Threads may share a pool: each of its
+    operations is atomic.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class ServerPool:
     def ranked(self, key: bytes, now: float, function: bytes = b"") -> list[ServerAddress]:
         """Return all servers, the best for a job of this function with this key first.
 
-        Those that rest after a failure stand behind the others: they are worth a try before a job is given up.
+        Servers in back-off come last: they are tried before a job is given up.
         """
         if len(self.addresses) == 1:
             return self.addresses
@@ -69,16 +68,16 @@ class ServerPool:
         return ranked
 
     def reached(self, address: ServerAddress) -> None:
-        """Note that a server accepted a connection; that alone does not make up for its failures."""
+        """Record that a server accepted a connection, which ends its back-off but does not reset it."""
         self._resting_until.pop(address, None)
 
     def answered(self, address: ServerAddress) -> None:
-        """Note that a server is of use, which makes up for its failures."""
+        """Record that a server answers, which resets its back-off."""
         if self._failures.pop(address, 0):
             logger.info("%s answers again", address)
 
     def failed(self, address: ServerAddress, now: float, reason: object) -> None:
-        """Note that a server could not be reached, or that its connection was lost, and let it rest."""
+        """Record that a server could not be reached, or that its connection was lost, and start its back-off."""
         failures = self._failures.get(address, 0) + 1
         self._failures[address] = failures
         self._resting_until[address] = now + self._backoff.delay(failures, self._chance.random())
@@ -107,11 +106,11 @@ _PLACEMENTS: Final[dict[str, Callable[[Sequence[ServerAddress], bytes, bytes], l
 
 
 class RetryBudget:
-    """How often one job may still be sent.
+    """The number of times that one job may still be sent.
 
-    A server that goes away before it has taken the job has not started it, so the next one may have it: each server
-    once, and one of them twice, for a connection that turned out to be stale. A job that a server has taken may have
-    been started; only its user can allow another run, by a number of retries.
+    A server that is lost before it has accepted the job has not started it, so the next one may get it: each server
+    once, and one of them twice, in case its connection was closed unnoticed. A job that a server has accepted may have
+    been started; it is sent again only as often as its user allows.
     """
 
     __slots__ = ("_left", "_retries", "_servers")
@@ -123,11 +122,11 @@ class RetryBudget:
 
     @property
     def after_taken(self) -> bool:
-        """Whether a job that a server has taken might be sent again."""
+        """True if a job that a server has accepted may be sent again."""
         return self._retries > 0
 
     def after_loss(self, *, taken: bool) -> bool:
-        """Tell whether to send the job again, now that its connection is lost."""
+        """Count a lost connection; return True to send the job again."""
         if not taken:
             self._left -= 1
             return self._left >= 0
