@@ -4,9 +4,9 @@
 from typing import TypeAlias
 
 from geartrain.errors import LocalProtocolError
+from geartrain.protocol.limits import MAX_CLIENT_ID
 
 __all__ = [
-    "MAX_CLIENT_ID",
     "MAX_FUNCTION",
     "MAX_TOKEN",
     "MIN_TOKEN",
@@ -20,7 +20,6 @@ __all__ = [
 Text: TypeAlias = str | bytes
 
 MAX_FUNCTION = 512  # bytes, libgearman's limit; the C server drops a connection at about 8,000
-MAX_CLIENT_ID = 127  # bytes; the C server truncates longer ones
 MIN_TOKEN = 16  # letters; so many random ones cannot be guessed
 MAX_TOKEN = 512
 

@@ -5,7 +5,7 @@ import pytest
 
 from geartrain.client.cron import cron_fields
 from geartrain.client.request import submission
-from geartrain.core.schedules import cron_line
+from geartrain.core.cron import cron_line
 from geartrain.protocol import REQUEST, Command, Parser
 from geartrain.records import JobRequest, Priority
 
