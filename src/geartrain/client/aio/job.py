@@ -72,9 +72,9 @@ class Pending(Ticket, Generic[Value]):
         return self.result().__await__()
 
     def add_done_callback(self, fn: Callable[[Any], object]) -> None:
-        """Call ``fn`` with this object at its end, or soon if it has ended; exceptions go to the loop's handler.
+        """Call ``fn`` with this object at its end, or now if it has ended.
 
-        The call happens in the event loop.
+        The call happens in the event loop, in a turn of its own. An exception goes to the loop's handler.
         """
         if self.done():
             self._owner.loop.call_soon(fn, self)
@@ -167,7 +167,7 @@ async def as_completed(
 ) -> AsyncGenerator[JobT, None]:
     """Yield jobs as they end, with a result or an error.
 
-    See `geartrain.as_completed`; an iterator may be asynchronous.
+    See `geartrain.as_completed`. An iterator may be asynchronous.
     """
     ended: asyncio.Queue[JobT | None] = asyncio.Queue()
     room = asyncio.Semaphore((len(jobs) or 1) if isinstance(jobs, Collection) else MAX_IN_FLIGHT)

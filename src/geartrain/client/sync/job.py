@@ -75,9 +75,10 @@ class Pending(futures.Future[Value], Ticket):
             self._owner.check_wait()
 
     def add_done_callback(self, fn: Callable[["Pending[Value]"], object]) -> None:
-        """Call ``fn`` with this object at its end, or now if it has ended; exceptions are logged.
+        """Call ``fn`` with this object at its end, or now if it has ended.
 
-        The call happens in a thread that receives for the whole client: it may submit jobs, but must not wait.
+        The call happens in a thread that receives for the whole client: it may submit jobs, but must not wait. An
+        exception is logged.
         """
         super().add_done_callback(lambda _: self._call(fn))
 
@@ -151,7 +152,9 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
         return self.events()
 
     def events(self, timeout: float | None = None) -> Generator[UserEvent[ResultT], None, ResultT]:
-        """Yield the events of the job until it ends, then return its result or raise its error.
+        """Yield the events of the job until it ends, then raise its error if it ends with one.
+
+        The generator returns the result.
 
         Args:
             timeout: Seconds for all of them.

@@ -60,7 +60,7 @@ class EagerClient(Client[ValueT, ResultT], Generic[ValueT, ResultT]):
         return f"<EagerClient: {len(self.jobs)} jobs>"
 
     def close(self) -> None:
-        """Submit no more jobs."""
+        """Close all connections; every wait ends with `ConnectionLost`, and so does every later call."""
         super().close()
         self._eager_pool.close()
 

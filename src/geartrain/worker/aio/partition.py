@@ -89,10 +89,7 @@ def as_partition(
 ) -> AsyncCall:
     """Return a callable that does a job by splitting it into parts.
 
-    Args:
-        function: Makes the parts of a job.
-        plain: Does a job that has no reducer.
-        reduction: The reducer and the aggregate.
+    See `geartrain.worker.sync.partition.as_partition`.
 
     Raises:
         TypeError: The aggregate would block the event loop.
