@@ -18,7 +18,9 @@ FROM_SUNDAY = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")  # which 
 
 
 def expand_days(field: str, days: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield each day of a field with its suffix: ``#2`` for the second of a month, ``L`` for the last, or nothing.
+    """Yield each day of a field with its suffix.
+
+    A suffix is ``#2`` for the second of a month, ``L`` for the last, or empty.
 
     Args:
         field: Days, ranges and steps, in capitals.
@@ -39,7 +41,7 @@ def expand_days(field: str, days: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _span(term: str, days: Sequence[str]) -> Sequence[str]:
-    """Return the days of a range, perhaps with steps; a range that ends on a Sunday ends on the last Sunday."""
+    """Return the days of a range, perhaps with steps; a range to Sunday ends on the last Sunday."""
     span, _, step = term.partition("/")
     first, dash, last = ("0", "-", "6") if span == "*" else span.partition("-")
     start = _index(first, days)

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from geartrain.protocol import REQUEST, RESPONSE, Command, Parser, request, response
+from geartrain.protocol import REQUEST, RESPONSE, Command, request, response
+from tests.packets import Packets
 
 __all__ = ["BriefServer", "Gone", "RawWorker", "ScriptedServer", "ServedClient"]
 
@@ -29,7 +30,7 @@ class ServedClient:
         self._packets = self._receive()
 
     def _receive(self) -> Iterator[tuple[int, list[bytes]]]:
-        parser = Parser(REQUEST)
+        parser = Packets(REQUEST)
         while True:
             try:
                 data = self.socket.recv(65536)
@@ -176,7 +177,7 @@ class BriefServer:
                 self._serve(sock)
 
     def _serve(self, sock: socket.socket) -> None:
-        parser = Parser(REQUEST)
+        parser = Packets(REQUEST)
         while data := sock.recv(4096):
             if any(command == Command.SUBMIT_JOB for command, _ in parser.receive(data)):
                 sock.sendall(self._ANSWER)
@@ -218,7 +219,7 @@ class RawWorker:
         self._socket.sendall(request(command, *arguments))
 
     def _run(self) -> None:
-        parser = Parser(RESPONSE)
+        parser = Packets(RESPONSE)
         with contextlib.suppress(OSError):
             while data := self._socket.recv(65536):
                 for command, arguments in parser.receive(data):

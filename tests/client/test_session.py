@@ -9,9 +9,10 @@ from geartrain.client.events import Answered, Completed, Created, Failed, Sessio
 from geartrain.client.request import submission
 from geartrain.client.session import Session
 from geartrain.errors import JobException, JobFailed, RemoteProtocolError, ServerError
-from geartrain.protocol import REQUEST, Command, Parser, request, response
+from geartrain.protocol import REQUEST, Command, request, response
 from geartrain.records import Data, Handle, JobRequest, JobStatus, Progress, Warn
 from geartrain.testing.clock import FakeClock
+from tests.packets import Packets
 
 JOB = submission(JobRequest("f", "w"))
 BACKGROUND = submission(JobRequest("f", "w"), background=True)
@@ -49,12 +50,12 @@ class TestWhatIsSent:
         assert talk.session.greet() == request(Command.OPTION_REQ, b"exceptions")
 
     def test_a_greeting_says_who_we_are(self, talk: Talk) -> None:
-        packets = list(Parser(REQUEST).receive(talk.session.greet(b"me-1")))
+        packets = list(Packets(REQUEST).receive(talk.session.greet(b"me-1")))
 
         assert packets == [(Command.SET_CLIENT_ID, [b"me-1"]), (Command.OPTION_REQ, [b"exceptions"])]
 
     def test_a_greeting_shows_a_token_before_all_else(self, talk: Talk) -> None:
-        packets = list(Parser(REQUEST).receive(talk.session.greet(b"me-1", b"n" * 16)))
+        packets = list(Packets(REQUEST).receive(talk.session.greet(b"me-1", b"n" * 16)))
 
         assert packets == [
             (Command.OPTION_REQ, [b"token=nnnnnnnnnnnnnnnn"]),

@@ -9,11 +9,12 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from geartrain import AdminClient, Client, ConnectionLost
-from geartrain.protocol import Command, Packet, Parser, request
+from geartrain.protocol import Command, Packet, request
 from geartrain.protocol.packets import RESPONSE
 from geartrain.server import Endpoint
 from geartrain.testing import RunningServer, run_server
 from tests.faults.network import Island, Lost
+from tests.packets import Packets
 
 PATIENCE = 20.0
 QUICK = {"user_timeout": 0.5, "keepalive_idle": 1, "keepalive_interval": 1, "keepalive_count": 1, "rearm_after": 0.1}
@@ -50,7 +51,7 @@ class Worker:
         self._socket.close()
 
     def _receive(self) -> Iterator[Packet]:
-        parser = Parser(RESPONSE)
+        parser = Packets(RESPONSE)
         while data := self._socket.recv(1 << 16):
             yield from parser.receive(data)
 

@@ -12,9 +12,10 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 
 from geartrain import AsyncAssignedJob
-from geartrain.protocol import REQUEST, Command, Parser, response
+from geartrain.protocol import REQUEST, Command, response
 from geartrain.transport import Backoff
 from geartrain.worker import Reason
+from tests.packets import Packets
 from tests.worker.shells import PATIENCE, PROCESSES, Notes, ShelledWorker
 
 CHUNK = 64 * 1024
@@ -38,7 +39,7 @@ def test_a_job_that_streams_waits_for_a_slow_server(shell: str) -> None:
         connection, _ = listener.accept()
         connection.settimeout(PATIENCE)
         with connection:
-            parser = Parser(REQUEST)
+            parser = Packets(REQUEST)
             made = taken = ahead = 0
             over = False
             while not over:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from geartrain.errors import NoServerAvailable
-from geartrain.protocol import REQUEST, Command, Parser, response
+from geartrain.protocol import REQUEST, Command, response
 from geartrain.transport import parse_servers
 from geartrain.worker.functions import Function, FunctionTable
 from geartrain.worker.job import AnyAssignedJob
@@ -15,6 +15,7 @@ from geartrain.worker.options import Reason, WorkerOptions
 from geartrain.worker.run import WorkerRun
 from geartrain.worker.serverstate import ServerState
 from geartrain.worker.session import Assignment, WorkerSession
+from tests.packets import Packets
 
 NOW = 100.0
 OPTIONS = WorkerOptions(concurrency=1, client_id="me")
@@ -50,7 +51,7 @@ def begun(
 
 
 def said(session: WorkerSession) -> list[Command]:
-    return [Command(number) for number, _ in Parser(REQUEST).receive(session.take_outgoing())]
+    return [Command(number) for number, _ in Packets(REQUEST).receive(session.take_outgoing())]
 
 
 class TestConnecting:

@@ -4,8 +4,9 @@
 import pytest
 
 from geartrain.errors import ConnectionLost, RemoteProtocolError
-from geartrain.protocol import REQUEST, Command, Parser, response
+from geartrain.protocol import REQUEST, Command, response
 from geartrain.worker.session import POLL_INTERVAL, REPLY_TIMEOUT, Assignment, ErrorPacket, State, WorkerSession
+from tests.packets import Packets
 
 JOB = Assignment(b"H:1", b"f", b"u", b"w\0w")
 PacketList = list[tuple[Command, list[bytes]]]
@@ -23,7 +24,7 @@ class Talk:
     ) -> None:
         self.now = 100.0
         self.session = WorkerSession(functions or [(b"f", None)], client_id, self.now, token=token, long_poll=long_poll)
-        self._server = Parser(REQUEST)
+        self._server = Packets(REQUEST)
 
     @classmethod
     def awake(cls, *functions: tuple[bytes, int | None]) -> "Talk":

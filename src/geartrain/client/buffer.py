@@ -56,7 +56,7 @@ class EventBuffer:
             EventsLost: The limit was exceeded.
         """
         if self._overflowed:
-            raise EventsLost(f"the job sent more than {self._limit} bytes while nobody read them")
+            raise EventsLost(f"the job sent more than {self._limit} bytes that were not read")
         if not self._events:
             return None
         event = self._events.popleft()

@@ -19,7 +19,7 @@ ReturnT = TypeVar("ReturnT")
 
 
 class JobOptions(TypedDict, total=False):
-    """The options of a job besides its function and its arguments; `geartrain.Client` describes each."""
+    """The options of a job, apart from its function and its arguments; `geartrain.Client` describes each."""
 
     unique: Text | None
     priority: Priority

@@ -22,8 +22,7 @@ from typing import ClassVar, Generic, TypeAlias, TypeVar
 from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
 from geartrain.client.request import Submission
 from geartrain.errors import JobException, JobFailed, RemoteProtocolError, ServerError
-from geartrain.protocol import RESPONSE, Command, request
-from geartrain.protocol.reader import Reader
+from geartrain.protocol import RESPONSE, Command, Reader, request
 from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, Warn
 
 __all__ = ["Session"]

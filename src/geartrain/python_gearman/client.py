@@ -178,7 +178,9 @@ class GearmanClient(ClientConversations):
     def get_job_statuses(
         self, job_requests: Collection[GearmanJobRequest], poll_timeout: float | None = None
     ) -> Collection[GearmanJobRequest]:
-        """Ask the servers for the status of jobs, of this client or others; a job needs a handle and a connection.
+        """Ask the servers for the status of jobs, which may be jobs of other clients.
+
+        A job needs a handle and a connection.
 
         Raises:
             ServerUnavailable: No server can be reached.

@@ -146,7 +146,7 @@ class ProxiedConnection:
             self.has_ended.set()
 
     def cut(self, *, reset: bool) -> None:
-        """End the connection on both sides, by FIN or by a reset; one that is still connecting ends when it has."""
+        """End the connection on both sides, by FIN or by a reset; at once, or after connecting."""
         self._is_cut = True
         self._resets = reset
         if self._flows is not None:

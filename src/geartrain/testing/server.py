@@ -77,7 +77,7 @@ def local_options(**options: object) -> ServerOptions:
 def serve_in_thread(
     make: Callable[[], Server], *, loop_factory: Callable[[], asyncio.AbstractEventLoop] = new_event_loop
 ) -> Iterator[RunningServer]:
-    """Run a server of the caller's making in a thread, such as one with a store or a clock of the caller's own.
+    """Run a server that the caller makes in a thread, for example one with a store of its own.
 
     Args:
         make: Makes the server, in the thread.

@@ -10,7 +10,7 @@ __all__ = ["Backoff"]
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Waits that grow with every failure in a row up to a limit, spread so that many clients do not return at once.
+    """Waits that grow with every failure in a row, up to a limit, with random jitter.
 
     Attributes:
         first: Seconds after the first failure.

@@ -44,7 +44,7 @@ class Waker:
 
     @contextlib.contextmanager
     def woken_by_signals(self) -> Iterator[None]:
-        """Have each signal wake it for the length of a block; in the main thread only, elsewhere nothing changes.
+        """Wake at each signal for the length of a block; only in the main thread.
 
         Python resumes an interrupted wait after the handler has returned, and the system may deliver a signal to any
         thread of the process. Either way a handler that only sets a flag would go unnoticed until the wait is over.

@@ -46,7 +46,7 @@ class Reduction(Generic[SubmitT_co, AggregateT_co]):
 
 
 class EndsWithItsParts:
-    """A job of a partition function, which ends with the results of its parts: it cannot be ended by a call."""
+    """A job of a partition function: it ends with the results of its parts, and not by a call."""
 
     __slots__ = ()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The state of one server as a worker sees it: connected or not, and the time of the next attempt; no I/O."""
+"""The state of one server for a worker: connected, or waiting for the next attempt; no I/O."""
 
 import logging
 import math

@@ -31,8 +31,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from geartrain.errors import ConnectionLost, RemoteProtocolError
-from geartrain.protocol import LONG_POLL, RESPONSE, Command, request
-from geartrain.protocol.reader import Reader
+from geartrain.protocol import LONG_POLL, RESPONSE, Command, Reader, request
 
 __all__ = ["POLL_INTERVAL", "REPLY_TIMEOUT", "Assignment", "ErrorPacket", "State", "WorkerSession"]
 

@@ -9,9 +9,10 @@ from typing import TypeAlias
 import pytest
 import uvloop
 
-from geartrain.protocol import REQUEST, Command, Parser, response
+from geartrain.protocol import REQUEST, Command, response
 from geartrain.worker.aio.connection import HIGH_WATER, WorkerConnection
 from geartrain.worker.session import WorkerSession
+from tests.packets import Packets
 from tests.worker.shells import PATIENCE
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -69,7 +70,7 @@ def test_bytes_go_both_ways(with_pair: WithPair) -> None:
     async def test(connection: WorkerConnection, far: socket.socket, told: Told) -> None:
         loop = asyncio.get_running_loop()
         connection.flush()
-        sent = Parser(REQUEST).receive(await loop.sock_recv(far, 4096))
+        sent = Packets(REQUEST).receive(await loop.sock_recv(far, 4096))
         assert [command for command, _ in sent] == [Command.CAN_DO, Command.ECHO_REQ]
 
         far.send(response(Command.NOOP))
@@ -133,7 +134,7 @@ def test_a_farewell_says_what_is_left_and_takes_what_still_comes(with_pair: With
         far.send(response(Command.NOOP))
         leaving = asyncio.create_task(connection.leave())
 
-        sent = Parser(REQUEST).receive(await loop.sock_recv(far, 4096))
+        sent = Packets(REQUEST).receive(await loop.sock_recv(far, 4096))
         assert list(sent) == [(Command.WORK_COMPLETE, [b"H:1", b"result"])]
         assert await loop.sock_recv(far, 4096) == b""
         far.close()

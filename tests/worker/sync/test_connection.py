@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from geartrain.errors import ConnectionLost
-from geartrain.protocol import REQUEST, Command, Parser, response
+from geartrain.protocol import REQUEST, Command, response
 from geartrain.worker.session import WorkerSession
 from geartrain.worker.sync.connection import HIGH_WATER, WorkerConnection
+from tests.packets import Packets
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def pair() -> Iterator[tuple[WorkerConnection, socket.socket]]:
 def test_bytes_go_both_ways(pair: tuple[WorkerConnection, socket.socket]) -> None:
     connection, far = pair
     connection.flush()
-    assert [command for command, _ in Parser(REQUEST).receive(far.recv(4096))] == [Command.CAN_DO, Command.ECHO_REQ]
+    assert [command for command, _ in Packets(REQUEST).receive(far.recv(4096))] == [Command.CAN_DO, Command.ECHO_REQ]
 
     far.sendall(response(Command.ECHO_RES, b"ready?"))
     assert connection.read() == response(Command.ECHO_RES, b"ready?")
@@ -86,7 +87,7 @@ def test_a_farewell_says_what_is_left_and_takes_what_still_comes(pair: tuple[Wor
     thread = threading.Thread(target=connection.leave)
     thread.start()
 
-    assert list(Parser(REQUEST).receive(far.recv(4096))) == [(Command.WORK_COMPLETE, [b"H:1", b"result"])]
+    assert list(Packets(REQUEST).receive(far.recv(4096))) == [(Command.WORK_COMPLETE, [b"H:1", b"result"])]
     assert far.recv(4096) == b""
     far.close()
     thread.join(30)

@@ -8,8 +8,7 @@ from typing import Any
 
 from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
-from geartrain.protocol import ARGUMENTS, REQUEST, Command, response
-from geartrain.protocol.reader import Reader
+from geartrain.protocol import ARGUMENTS, REQUEST, Command, Reader, response
 from geartrain.worker.functions import Function
 from geartrain.worker.job import AnyAssignedJob, Report
 from geartrain.worker.registry import Registry

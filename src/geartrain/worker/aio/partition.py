@@ -25,7 +25,7 @@ AsyncAggregate: TypeAlias = Callable[[AsyncIterator[Any]], Awaitable[object]]
 
 
 class Parts:
-    """The parts of one job: a limited number is with the reducer at a time, and the results come in order.
+    """The parts of one job: a limited number at a time, with results in order.
 
     Args:
         submit: Submits a part.

@@ -39,7 +39,7 @@ class Connector:
         return f"<Connector {self.server!r}>"
 
     def connect(self, done: Callable[["Connector", Outcome], None]) -> None:
-        """Connect in a thread of its own: it may wait for a resolver, or for a machine that does not answer.
+        """Connect in a thread of its own, which may wait for a resolver or a machine.
 
         Args:
             done: Called in that thread with this connector and the socket, or the reason of the failure.

@@ -14,8 +14,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
 
-from geartrain.protocol import REQUEST, RESPONSE, Command, request, response
-from geartrain.protocol.reader import Reader
+from geartrain.protocol import REQUEST, RESPONSE, Command, Reader, request, response
 from geartrain.worker.forkserver import ChildProcess, ForkServer, flush_output
 from geartrain.worker.functions import Function
 from geartrain.worker.job import Report

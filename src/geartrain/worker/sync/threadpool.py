@@ -89,7 +89,12 @@ class ThreadPool:
         return bool(self._tasks)
 
     def do(self, task: Task, *, here: bool = False) -> None:
-        """Queue a task, and wake a thread for it; *here* is for a caller that is a thread of the pool itself."""
+        """Queue a task and wake a thread for it.
+
+        Args:
+            task: Called with the thread's executor.
+            here: True if the caller is the only thread of the pool, which looks for tasks itself.
+        """
         self._tasks.append(task)
         if not here and not (self._is_waking and self._task_delay):
             self._is_waking = True
