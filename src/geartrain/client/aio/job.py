@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Generator, Iterable
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from geartrain.client import ticket
 from geartrain.client.aio.source import feed
 from geartrain.client.aio.stream import EventStream
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import ClientOptions
 from geartrain.client.request import MAX_IN_FLIGHT, Submission
 from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent
+from geartrain.client.ticket import TicketOwner as AnyTicketOwner
 from geartrain.errors import GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 
@@ -25,7 +25,7 @@ Value = TypeVar("Value")
 JobT = TypeVar("JobT", bound="AsyncSubmittedJob[Any]")
 
 
-class TicketOwner(ticket.TicketOwner, Protocol):
+class TicketOwner(AnyTicketOwner, Protocol):
     """The connections that a ticket is sent on, and their event loop."""
 
     loop: asyncio.AbstractEventLoop

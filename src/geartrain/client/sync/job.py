@@ -13,12 +13,12 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from concurrent import futures
 from typing import Any, Protocol, TypeVar, cast
 
-from geartrain.client import ticket
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import ClientOptions
 from geartrain.client.request import MAX_IN_FLIGHT, Submission
 from geartrain.client.sync.stream import EventStream
 from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent
+from geartrain.client.ticket import TicketOwner as AnyTicketOwner
 from geartrain.errors import GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 
@@ -30,7 +30,7 @@ Value = TypeVar("Value")
 JobT = TypeVar("JobT", bound="SubmittedJob[Any]")
 
 
-class TicketOwner(ticket.TicketOwner, Protocol):
+class TicketOwner(AnyTicketOwner, Protocol):
     """The connections that a ticket is sent on, and the threads that may wait for them."""
 
     def check_wait(self) -> None:
