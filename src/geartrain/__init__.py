@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from geartrain.admin.aio import AsyncAdminClient
     from geartrain.client import Client, NotAllSubmitted, SubmittedJob, as_completed
     from geartrain.client.aio import AsyncClient, AsyncSubmittedJob
-    from geartrain.codecs import JSON, PICKLE, RAW, Codec
+    from geartrain.codec import JSON, PICKLE, RAW, Codec
     from geartrain.transport import TLS
     from geartrain.worker import AssignedJob, Worker
     from geartrain.worker.aio import AsyncAssignedJob, AsyncWorker
@@ -84,7 +84,7 @@ _ELSEWHERE = {
         "geartrain.admin.aio": ("AsyncAdminClient",),
         "geartrain.client": ("Client", "NotAllSubmitted", "SubmittedJob", "as_completed"),
         "geartrain.client.aio": ("AsyncClient", "AsyncSubmittedJob"),
-        "geartrain.codecs": ("Codec", "JSON", "PICKLE", "RAW"),
+        "geartrain.codec": ("Codec", "JSON", "PICKLE", "RAW"),
         "geartrain.transport": ("TLS",),
         "geartrain.worker": ("AssignedJob", "Worker"),
         "geartrain.worker.aio": ("AsyncAssignedJob", "AsyncWorker"),

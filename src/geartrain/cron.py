@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What both sides of a SUBMIT_JOB_SCHED packet know of cron: its fields, and how days of the week are written.
+"""The cron fields of a SUBMIT_JOB_SCHED packet, and the days of the week in them.
 
-Users count the days from Sunday, the packet counts them from Monday. So ranges mean different days on the two sides,
-and each writes them out.
+Users count the days from Sunday, the packet counts them from Monday. A range therefore means different days on the two
+sides, so both sides write out the single days.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,32 +18,34 @@ FROM_SUNDAY = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")  # which 
 
 
 def expand_days(field: str, days: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield each day that a field names, and what is said of it: ``#2`` for the second of a month, ``L`` or nothing.
+    """Yield each day of a field with its suffix.
+
+    A suffix is ``#2`` for the second of a month, ``L`` for the last, or empty.
 
     Args:
         field: Days, ranges and steps, in capitals.
-        days: What the numbers mean.
+        days: The names of the days in the order of their numbers.
 
     Raises:
-        ValueError: It names something else.
+        ValueError: The field contains something else.
     """
     for term in field.split(","):
         day, hash_, nth = term.partition("#")
         if hash_:
-            yield days[_place(day, days)], hash_ + nth
+            yield days[_index(day, days)], hash_ + nth
         elif term.endswith("L"):
-            yield days[_place(term[:-1], days)], "L"
+            yield days[_index(term[:-1], days)], "L"
         else:
             for name in _span(term, days):
                 yield name, ""
 
 
 def _span(term: str, days: Sequence[str]) -> Sequence[str]:
-    """Return the days of a range, perhaps with steps; one that ends on a Sunday ends on the last one."""
+    """Return the days of a range, perhaps with steps; a range to Sunday ends on the last Sunday."""
     span, _, step = term.partition("/")
     first, dash, last = ("0", "-", "6") if span == "*" else span.partition("-")
-    start = _place(first, days)
-    end = _place(last, days) if dash else 6 if step else start
+    start = _index(first, days)
+    end = _index(last, days) if dash else 6 if step else start
     if end < start and days[end] in days[start:]:
         end = days.index(days[end], start)
     if end < start or not (step or "1").isdigit() or int(step or 1) == 0:
@@ -51,7 +53,7 @@ def _span(term: str, days: Sequence[str]) -> Sequence[str]:
     return days[start : end + 1 : int(step or 1)]
 
 
-def _place(day: str, days: Sequence[str]) -> int:
+def _index(day: str, days: Sequence[str]) -> int:
     if day in days:
         return days.index(day)
     if day.isdigit() and int(day) < len(days):

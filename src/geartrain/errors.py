@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Everything that goes wrong, in one tree.
+"""The exceptions of Geartrain, in one tree.
 
 ::
 
     GeartrainError
     ├── ProtocolError            bytes that are not Gearman
-    │   ├── LocalProtocolError   we were asked to send them
+    │   ├── LocalProtocolError   the program asked to send them
     │   └── RemoteProtocolError  the peer sent them
-    ├── ConnectionLost           (also a ConnectionError) a server went away in mid-conversation
+    ├── ConnectionLost           (also a ConnectionError) a connection ended while an answer was due
     ├── NoServerAvailable        (also a ConnectionError) none of the servers could be reached
     ├── ReplyTimeout             (also a TimeoutError) a server did not answer in time
     ├── ServerError              a server answered with an ERROR packet
-    ├── CodecError               (also a ValueError) bytes that a codec cannot read
+    ├── CodecError               (also a ValueError) bytes that a codec cannot decode
     ├── ArgumentError            (also a TypeError) arguments that a typed function does not take
     └── JobError
-        ├── EventsLost           more events came than a client keeps for a reader
-        ├── JobFailed            the worker said that the job failed
-        ├── JobException         the worker sent an exception
+        ├── EventsLost           a job sent more events than a client keeps unread
+        ├── JobFailed            the job ended with WORK_FAIL
+        ├── JobException         the job ended with WORK_EXCEPTION
         └── JobTimeout           (also a TimeoutError) the job did not end in time
 
-`NotAllSubmitted`, of several jobs at once, holds handles as well and is in `geartrain.client.bulk`. `JobFail` stands
-apart: a worker's function raises it to fail its job without an exception of its own.
+`NotAllSubmitted`, which reports several jobs at once and holds their handles, is in `geartrain.client.batch`. `JobFail`
+is not part of the tree: a worker's function raises it to fail its job.
 """
 
 __all__ = [
@@ -44,15 +44,15 @@ __all__ = [
 
 
 class GeartrainError(Exception):
-    """The root of all errors that Geartrain raises on purpose."""
+    """The root of all exceptions that Geartrain raises on purpose."""
 
 
 class ProtocolError(GeartrainError):
     """Bytes that the Gearman protocol does not allow.
 
     Attributes:
-        code: The code for an ERROR packet that tells the peer, such as ``INVALID_ARGUMENT``.
-        text: The same for its text.
+        code: The code of the ERROR packet that answers the peer, such as ``INVALID_ARGUMENT``.
+        text: The text of that packet.
     """
 
     def __init__(self, text: str, code: str = "INVALID_ARGUMENT") -> None:
@@ -62,19 +62,19 @@ class ProtocolError(GeartrainError):
 
 
 class LocalProtocolError(ProtocolError):
-    """We were asked to send something that the protocol has no place for, such as a NUL byte in a function name."""
+    """The program asked to send what the protocol cannot express, such as a NUL byte in a function's name."""
 
 
 class RemoteProtocolError(ProtocolError):
-    """The peer sent something that is not Gearman; its connection cannot be used any more."""
+    """The peer sent bytes that are not Gearman; the connection cannot be used any more."""
 
 
 class ConnectionLost(GeartrainError, ConnectionError):
-    """A connection ended while something was expected from it."""
+    """A connection ended while an answer was due."""
 
 
 class NoServerAvailable(GeartrainError, ConnectionError):
-    """None of the servers could be reached; the message says why for each."""
+    """None of the servers could be reached; the message names the reason for each."""
 
 
 class ReplyTimeout(GeartrainError, TimeoutError):
@@ -86,7 +86,7 @@ class ServerError(GeartrainError):
 
     Attributes:
         code: The server's code, such as ``QUEUE_ERROR``.
-        text: The server's words.
+        text: The server's message.
     """
 
     def __init__(self, code: str, text: str) -> None:
@@ -96,18 +96,18 @@ class ServerError(GeartrainError):
 
 
 class CodecError(GeartrainError, ValueError):
-    """Bytes that came are none of the codec that was to read them."""
+    """A codec cannot decode the bytes that were received."""
 
 
 class ArgumentError(GeartrainError, TypeError):
-    """A typed function cannot be called with these arguments; neither was it."""
+    """A typed function does not take these arguments; it was not called."""
 
 
 class JobError(GeartrainError):
     """A job ended without a result.
 
     Attributes:
-        handle: The handle of the job, or empty when it never had one.
+        handle: The handle of the job, or empty if it never had one.
     """
 
     def __init__(self, message: str, handle: str = "") -> None:
@@ -116,19 +116,19 @@ class JobError(GeartrainError):
 
 
 class EventsLost(JobError):
-    """A job sent more than its client keeps, and nobody read it. The result is not affected."""
+    """A job sent more events than its client keeps unread. The result is not affected."""
 
 
 class JobFailed(JobError):
-    """The worker, or the server on its behalf, said WORK_FAIL."""
+    """The job ended with WORK_FAIL, from its worker or from the server."""
 
 
 class JobException(JobError):
     """The worker sent WORK_EXCEPTION.
 
     Attributes:
-        text: What the worker said of it, decoded as UTF-8.
-        data: The same as it came.
+        text: The worker's description of the exception, decoded as UTF-8.
+        data: The same as bytes.
     """
 
     def __init__(self, data: bytes, handle: str = "") -> None:
@@ -142,4 +142,4 @@ class JobTimeout(JobError, TimeoutError):
 
 
 class JobFail(Exception):
-    """Raise this in a worker's function to end the job with WORK_FAIL and nothing else."""
+    """Raised by a worker's function to end its job with WORK_FAIL, without WORK_EXCEPTION."""

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What users write as text or bytes, as the bytes that travel: the rules shared by clients and workers."""
+"""Names on the wire: functions, prefixes, client ids and tokens, checked and encoded for clients and workers."""
 
 from typing import TypeAlias
 
 from geartrain.errors import LocalProtocolError
+from geartrain.protocol.limits import MAX_CLIENT_ID
 
 __all__ = [
-    "MAX_CLIENT_ID",
     "MAX_FUNCTION",
     "MAX_TOKEN",
     "MIN_TOKEN",
@@ -19,14 +19,21 @@ __all__ = [
 
 Text: TypeAlias = str | bytes
 
-MAX_FUNCTION = 512  # bytes, as libgearman has it; the C server drops a connection at some 8,000
-MAX_CLIENT_ID = 127  # bytes; the C server cuts what is longer
-MIN_TOKEN = 16  # letters; nobody guesses as many that chance has chosen
+MAX_FUNCTION = 512  # bytes, libgearman's limit; the C server drops a connection at about 8,000
+MIN_TOKEN = 16  # letters; so many random ones cannot be guessed
 MAX_TOKEN = 512
 
 
 def encode(text: str | bytes | bytearray | memoryview, what: str) -> bytes:
-    """Return text as UTF-8, bytes as they are; ``what`` names it in the error for anything else."""
+    """Return text as UTF-8 and bytes unchanged.
+
+    Args:
+        text: The value.
+        what: Its name in the error message.
+
+    Raises:
+        TypeError: The value is neither text nor bytes.
+    """
     if isinstance(text, bytes):
         return text
     if isinstance(text, str):
@@ -37,7 +44,7 @@ def encode(text: str | bytes | bytearray | memoryview, what: str) -> bytes:
 
 
 def function_bytes(name: Text, prefix: Text = b"") -> bytes:
-    """Return a function's name on the wire, behind the prefix of its name-space.
+    """Return a function's name on the wire, with the prefix of its namespace in front.
 
     Raises:
         LocalProtocolError: The name is empty, too long or contains a NUL byte.
@@ -54,10 +61,10 @@ def function_bytes(name: Text, prefix: Text = b"") -> bytes:
 
 
 def client_id_bytes(client_id: str) -> bytes:
-    """Return the id that ``gearadmin --workers`` shows.
+    """Return a client id on the wire; ``gearadmin --workers`` shows it.
 
     Raises:
-        LocalProtocolError: It would break that listing.
+        LocalProtocolError: The id would break that listing.
     """
     if not isinstance(client_id, str):
         raise TypeError(f"a client id is str, not {type(client_id).__name__}")
@@ -69,10 +76,10 @@ def client_id_bytes(client_id: str) -> bytes:
 
 
 def token_bytes(token: str) -> bytes:
-    """Return the token that a server asks for.
+    """Return an authorization token on the wire.
 
     Raises:
-        LocalProtocolError: It cannot travel, or could be guessed. It is not in the message.
+        LocalProtocolError: The token has a wrong length or letters that are not allowed. It is not in the message.
     """
     if not isinstance(token, str):
         raise TypeError(f"a token is str, not {type(token).__name__}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The values that more than one part of the house passes around."""
+"""Plain values that clients, workers and their sessions exchange."""
 
 import enum
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeAlias
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
-    # What a program submits and what it gets back. Both depend on its codec; without one they are text and bytes.
+    # The types of workloads and of results. Both depend on the codec; without one they are text and bytes.
     ValueT = TypeVar("ValueT", default=str | bytes)
     ResultT = TypeVar("ResultT", default=bytes)
 else:
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class Priority(enum.IntEnum):
-    """In which order waiting jobs are handed out: all high ones before all normal ones before all low ones."""
+    """The order in which waiting jobs are assigned: all high ones before all normal ones before all low ones."""
 
     HIGH = 0
     NORMAL = 1
@@ -42,7 +42,7 @@ class Priority(enum.IntEnum):
 
 
 class Nothing(bytes):
-    """What a job gets whose workload is left out: no bytes, whatever the codec makes of an empty value."""
+    """The workload of a job that is submitted without one: no bytes, for every codec."""
 
     __slots__ = ()
 
@@ -52,16 +52,16 @@ NOTHING: Final = Nothing()
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A job that somebody wants done.
+    """A job to submit.
 
     Attributes:
-        function: Which function is to do it.
-        workload: What it gets: text, which travels as UTF-8, or bytes, or whatever the client's codec takes.
-        unique: Jobs of one function with the same unique are one job for as long as it is not done. The unique ``-``
-            stands for the workload.
+        function: The name of the function.
+        workload: The function's input: text, which travels as UTF-8, or bytes, or a value for the client's codec.
+        unique: Jobs of one function with the same unique are one job until it has ended. The unique ``-`` stands for
+            the workload.
         priority: Its place among the jobs that wait.
-        retries: How often the job may be started anew after the connection to its server was lost.
-        reducer: Which function is to have the parts that the function makes of it, if that is one that makes parts.
+        retries: How many times the job may be submitted again after the connection to its server was lost.
+        reducer: The function that gets the parts of a job for a partition function; see `Client.map_reduce`.
     """
 
     function: str | bytes
@@ -74,10 +74,10 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """What a server calls a job; the name means something to that server only.
+    """A server's name for a job, together with the address of that server.
 
     Attributes:
-        name: The handle proper, such as ``H:host:1``; ``str()`` gives it too.
+        name: The handle in the protocol's sense, such as ``H:host:1``; ``str()`` returns it too.
         server: The server's address, in the notation for addresses.
     """
 
@@ -90,14 +90,14 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """What is known about a job.
+    """The status of a job.
 
     Attributes:
-        known: Whether there is such a job; one that is done is forgotten.
-        running: Whether a worker has it.
-        numerator: How far the worker says it is ...
-        denominator: ... out of how much; 0 as long as it says nothing.
-        waiting_clients: How many submissions wait for it, if the server was asked by unique.
+        known: True if the server has the job; it forgets a job that has ended.
+        running: True if a worker has the job.
+        numerator: The progress that the worker reported ...
+        denominator: ... out of this total; 0 until it reports any.
+        waiting_clients: The number of submissions that wait for the job, if the server was asked by unique.
     """
 
     known: bool = False
@@ -108,13 +108,13 @@ class JobStatus:
 
     @property
     def fraction(self) -> float:
-        """How much of the job is done, as a rule between 0 and 1; 0 as long as nothing is known."""
+        """The part of the job that is done, usually between 0 and 1; 0 without progress reports."""
         return _fraction(self.numerator, self.denominator)
 
 
 @dataclass(frozen=True, slots=True)
 class Data(Generic[ResultT]):
-    """A part of the result that the worker sent ahead (WORK_DATA): bytes, or what the client's codec makes of them."""
+    """A part of the result, sent before the end (WORK_DATA): bytes, or the value that the client's codec decodes."""
 
     data: ResultT
 
@@ -133,18 +133,18 @@ class Warn:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the worker is (WORK_STATUS)."""
+    """A progress report from the worker (WORK_STATUS)."""
 
     numerator: int
     denominator: int
 
     @property
     def fraction(self) -> float:
-        """How much of the job is done, as a rule between 0 and 1; 0 if the worker names no denominator."""
+        """The part of the job that is done, usually between 0 and 1; 0 if the worker reported no denominator."""
         return _fraction(self.numerator, self.denominator)
 
 
-# What a job tells its client before it ends.
+# The events of a job before its end.
 JobEvent: TypeAlias = Data | Warn | Progress
 
 

@@ -3,7 +3,6 @@
 
 import pytest
 
-from geartrain.admin import session as module
 from geartrain.admin.session import AdminSession, Reply, to_text, to_wire
 from geartrain.errors import ConnectionLost, LocalProtocolError, RemoteProtocolError, ServerError
 from geartrain.protocol.text import TextCommand
@@ -74,13 +73,12 @@ def test_arguments_are_counted(arguments: tuple[bytes, ...]) -> None:
 
 
 def test_an_answer_without_a_question_is_no_conversation() -> None:
-    with pytest.raises(RemoteProtocolError, match="nobody asked"):
+    with pytest.raises(RemoteProtocolError, match="a reply to no command"):
         list(AdminSession().receive(b"OK\n"))
 
 
-def test_a_line_without_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_LINE", 100)
-    session = AdminSession()
+def test_a_line_without_end_is_not_kept_for_ever() -> None:
+    session = AdminSession(max_line=100)
     session.ask(TextCommand.VERSION)
 
     with pytest.raises(RemoteProtocolError, match="100 bytes"):

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from geartrain.protocol import REQUEST, RESPONSE, Command, Parser, request, response
+from geartrain.protocol import REQUEST, RESPONSE, Command, request, response
+from tests.packets import Packets
 
 __all__ = ["BriefServer", "Gone", "RawWorker", "ScriptedServer", "ServedClient"]
 
@@ -29,7 +30,7 @@ class ServedClient:
         self._packets = self._receive()
 
     def _receive(self) -> Iterator[tuple[int, list[bytes]]]:
-        parser = Parser(REQUEST)
+        parser = Packets(REQUEST)
         while True:
             try:
                 data = self.socket.recv(65536)
@@ -91,6 +92,7 @@ class ScriptedServer:
         self.address = f"127.0.0.1:{self.port}"
         self.accepted = 0
         self._errors: list[BaseException] = []
+        self._sockets: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -108,6 +110,7 @@ class ScriptedServer:
                 return  # closed
             script = self._scripts[min(self.accepted, len(self._scripts) - 1)]
             self.accepted += 1
+            self._sockets.append(sock)
             thread = threading.Thread(target=self._run, args=(script, sock))
             self._threads.append(thread)
             thread.start()
@@ -120,6 +123,12 @@ class ScriptedServer:
                 pass
             except BaseException as error:  # noqa: BLE001 - raised by close
                 self._errors.append(error)
+
+    def disconnect(self) -> None:
+        """End all connections; their scripts see them end."""
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):  # it has ended already
+                sock.shutdown(socket.SHUT_RDWR)
 
     def stop_listening(self) -> None:
         """Refuse connections from now on."""
@@ -168,7 +177,7 @@ class BriefServer:
                 self._serve(sock)
 
     def _serve(self, sock: socket.socket) -> None:
-        parser = Parser(REQUEST)
+        parser = Packets(REQUEST)
         while data := sock.recv(4096):
             if any(command == Command.SUBMIT_JOB for command, _ in parser.receive(data)):
                 sock.sendall(self._ANSWER)
@@ -210,7 +219,7 @@ class RawWorker:
         self._socket.sendall(request(command, *arguments))
 
     def _run(self) -> None:
-        parser = Parser(RESPONSE)
+        parser = Packets(RESPONSE)
         with contextlib.suppress(OSError):
             while data := self._socket.recv(65536):
                 for command, arguments in parser.receive(data):

@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self, TypeVar, cast
 
 import pytest
 
-from geartrain import AsyncClient, AsyncSubmittedJob, Client, ConnectionLost, SubmittedJob, as_completed
+from geartrain import AsyncClient, AsyncSubmittedJob, Client, SubmittedJob, as_completed
 from geartrain.client import aio
 from tests.client.peers import PATIENCE
 from tests.twins import LOOPS
@@ -30,12 +30,6 @@ class Shell(Protocol):
 
     def as_completed(self, jobs: Iterable[SubmittedJob], timeout: float | None = None) -> Iterator[SubmittedJob]: ...
 
-    def lose_all(self, client: Client) -> None:
-        """Have the jobs on the client's connections end by the loss of them."""
-
-    def running(self, client: Client) -> int:
-        """Return how many handles the client's connections know."""
-
 
 class Blocking:
     """The blocking client, as it is."""
@@ -45,13 +39,6 @@ class Blocking:
 
     def as_completed(self, jobs: Iterable[SubmittedJob], timeout: float | None = None) -> Iterator[SubmittedJob]:
         return as_completed(jobs, timeout)
-
-    def lose_all(self, client: Client) -> None:
-        for connection in list(client._hub()._connections.values()):
-            connection.lose(ConnectionLost("as the test wants it"))
-
-    def running(self, client: Client) -> int:
-        return sum(len(connection._session._running) for connection in client._hub()._connections.values())
 
 
 class LoopThread:
@@ -95,20 +82,6 @@ class InLoop:
         facades = cast(Iterable[Facade], jobs)
         inner = [facade.subject for facade in facades]
         return cast(Iterator[SubmittedJob], Iteration(aio.as_completed(inner, timeout), self._thread))
-
-    def lose_all(self, client: Client) -> None:
-        def lose() -> None:
-            for connection in list(self._hub(client)._connections.values()):
-                connection.lose(ConnectionLost("as the test wants it"))
-
-        self._thread.call(lose)
-
-    def running(self, client: Client) -> int:
-        connections = self._hub(client)._connections.values()
-        return self._thread.call(lambda: sum(len(connection._session._running) for connection in connections))
-
-    def _hub(self, client: Client) -> Any:
-        return cast(Any, client).subject._its_hub
 
 
 class Facade:

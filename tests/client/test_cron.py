@@ -5,9 +5,10 @@ import pytest
 
 from geartrain.client.cron import cron_fields
 from geartrain.client.request import submission
-from geartrain.core.schedules import cron_line
-from geartrain.protocol import REQUEST, Command, Parser
+from geartrain.core.cron import cron_line
+from geartrain.protocol import REQUEST, Command
 from geartrain.records import JobRequest, Priority
+from tests.packets import Packets
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_what_is_no_cron_line_is_refused(line: str) -> None:
 def test_the_packet_has_the_fields() -> None:
     made = submission(JobRequest("f", "w", "u"), cron=cron_fields("0 3 * * 1"))
 
-    assert list(Parser(REQUEST).receive(made.packet)) == [
+    assert list(Packets(REQUEST).receive(made.packet)) == [
         (Command.SUBMIT_JOB_SCHED, [b"f", b"u", b"0", b"3", b"*", b"*", b"0", b"w"])
     ]
     assert made.background

@@ -7,12 +7,13 @@ import pytest
 
 from geartrain.client.request import epoch_seconds, handle_bytes, submission, unique_bytes
 from geartrain.errors import LocalProtocolError
-from geartrain.protocol import REQUEST, Command, Parser
+from geartrain.protocol import REQUEST, Command
 from geartrain.records import JobRequest, Priority
+from tests.packets import Packets
 
 
 def parsed(packet: bytes) -> tuple[int, list[bytes]]:
-    [(command, arguments)] = Parser(REQUEST).receive(packet)
+    [(command, arguments)] = Packets(REQUEST).receive(packet)
     return command, arguments
 
 

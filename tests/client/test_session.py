@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geartrain.client.events import Answered, Completed, Created, Refused, SessionEvent
+from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
 from geartrain.client.request import submission
 from geartrain.client.session import Session
 from geartrain.errors import JobException, JobFailed, RemoteProtocolError, ServerError
-from geartrain.protocol import REQUEST, Command, Parser, request, response
+from geartrain.protocol import REQUEST, Command, request, response
 from geartrain.records import Data, Handle, JobRequest, JobStatus, Progress, Warn
 from geartrain.testing.clock import FakeClock
+from tests.packets import Packets
 
 JOB = submission(JobRequest("f", "w"))
 BACKGROUND = submission(JobRequest("f", "w"), background=True)
@@ -49,12 +50,12 @@ class TestWhatIsSent:
         assert talk.session.greet() == request(Command.OPTION_REQ, b"exceptions")
 
     def test_a_greeting_says_who_we_are(self, talk: Talk) -> None:
-        packets = list(Parser(REQUEST).receive(talk.session.greet(b"me-1")))
+        packets = list(Packets(REQUEST).receive(talk.session.greet(b"me-1")))
 
         assert packets == [(Command.SET_CLIENT_ID, [b"me-1"]), (Command.OPTION_REQ, [b"exceptions"])]
 
     def test_a_greeting_shows_a_token_before_all_else(self, talk: Talk) -> None:
-        packets = list(Parser(REQUEST).receive(talk.session.greet(b"me-1", b"n" * 16)))
+        packets = list(Packets(REQUEST).receive(talk.session.greet(b"me-1", b"n" * 16)))
 
         assert packets == [
             (Command.OPTION_REQ, [b"token=nnnnnnnnnnnnnnnn"]),
@@ -116,7 +117,7 @@ class TestOrder:
         [(ticket, event)] = talk.hear(Command.ERROR, b"QUEUE_ERROR", b"Job queue is full")
 
         assert ticket == "b"
-        assert isinstance(event, Refused)
+        assert isinstance(event, Failed)
         assert isinstance(event.error, ServerError)
         assert (event.error.code, event.error.text) == ("QUEUE_ERROR", "Job queue is full")
         assert talk.hear(Command.JOB_CREATED, b"H:3") == [("c", Created(Handle("H:3", "a:4730")))]
@@ -177,7 +178,7 @@ class TestOrder:
 
     @pytest.mark.parametrize("command", [Command.JOB_CREATED, Command.ECHO_RES, Command.OPTION_RES])
     def test_an_answer_to_no_question_is_an_error(self, talk: Talk, command: Command) -> None:
-        with pytest.raises(RemoteProtocolError, match="which nobody asked for"):
+        with pytest.raises(RemoteProtocolError, match="which answers no request"):
             talk.hear(command, b"x")
 
     def test_an_error_out_of_the_blue_tells_what_it_said(self, talk: Talk) -> None:
@@ -226,7 +227,7 @@ class TestEvents:
         [(ticket, event)] = talk.hear(Command.WORK_FAIL, handle)
 
         assert ticket == "a"
-        assert isinstance(event, Refused)
+        assert isinstance(event, Failed)
         assert isinstance(event.error, JobFailed)
         assert event.error.handle == "H:1"
 
@@ -236,7 +237,7 @@ class TestEvents:
         [(ticket, event)] = talk.hear(Command.WORK_EXCEPTION, b"H:1", b"b\xc3\xb6se\xff")
 
         assert ticket == "a"
-        assert isinstance(event, Refused)
+        assert isinstance(event, Failed)
         assert isinstance(event.error, JobException)
         assert (event.error.text, event.error.data) == ("böse\ufffd", b"b\xc3\xb6se\xff")
         assert talk.hear(Command.WORK_FAIL, b"H:1") == []
@@ -253,7 +254,7 @@ class TestEvents:
 
     def test_for_workers_are_not_for_clients(self, talk: Talk) -> None:
         assert talk.hear(Command.NOOP) == []
-        with pytest.raises(RemoteProtocolError, match="sent JOB_ASSIGN, which is nothing for a client"):
+        with pytest.raises(RemoteProtocolError, match="sent JOB_ASSIGN, which is not for clients"):
             talk.hear(Command.JOB_ASSIGN, b"H:1", b"f", b"")
 
     def test_that_are_none_are_quoted(self, talk: Talk) -> None:
@@ -407,7 +408,7 @@ def test_pieces_make_no_difference(cuts: list[int]) -> None:
         ("b", Created),
         ("a", Data),
         ("b", Data),
-        ("c", Refused),
+        ("c", Failed),
         ("a", Progress),
         ("a", Completed),
         ("b", Completed),

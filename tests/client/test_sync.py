@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The blocking client against servers that do as they are told."""
 
+import contextlib
 import itertools
+import logging
 import os
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
@@ -23,19 +26,17 @@ from geartrain import (
     SubmittedJob,
     as_completed,
 )
-from geartrain.client.session import Session
-from geartrain.client.sync.connection import Connection
+from geartrain.client.inquiry import Ping
+from geartrain.client.request import submission
+from geartrain.client.sync.connection import ClientConnection
+from geartrain.client.sync.pool import ConnectionPool
 from geartrain.protocol import Command
 from geartrain.transport import ServerAddress
 from tests.client.holdings import Holdings
+from tests.client.interrupts import at_calls, interrupted_in, raising
 from tests.client.peers import PATIENCE, BriefServer, Gone, ScriptedServer, ServedClient
-from tests.client.scripts import hold, serve
-
-
-def lose_all(client: Client) -> None:
-    """Have the jobs on a connection end by the loss of it."""
-    for connection in list(client._hub()._connections.values()):
-        connection.lose(ConnectionLost("as the test wants it"))
+from tests.client.pools import client_options
+from tests.client.scripts import hold, serve, vanish
 
 
 class TestCallbacks:
@@ -53,7 +54,7 @@ class TestCallbacks:
         with ScriptedServer(hold, serve) as server, Client(server.address) as client:
             for callback in (bad, worse):
                 client.submit("f").add_done_callback(callback)
-            lose_all(client)
+            server.disconnect()
             assert called.acquire(timeout=PATIENCE)
             assert called.acquire(timeout=PATIENCE)
 
@@ -120,17 +121,23 @@ class TestLoss:
 
             assert gone.wait(PATIENCE)
 
-    def test_by_a_bug_leaves_nobody_waiting(
-        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        def bug(*_: object) -> None:
-            raise RuntimeError("a bug")
+    def test_by_an_unexpected_error_ends_all_waits(self, caplog: pytest.LogCaptureFixture) -> None:
+        """The program's own code, here a filter of its log, raises in the thread that receives."""
 
-        with ScriptedServer(serve) as server, Client(server.address) as client:
-            with monkeypatch.context() as broken:
-                broken.setattr(Session, "receive", bug)
-                with pytest.raises((ConnectionLost, NoServerAvailable), match="a bug"):
-                    client.do("f", timeout=PATIENCE)
+        def fail(record: logging.LogRecord) -> bool:
+            if "answers again" in record.getMessage():
+                raise RuntimeError("a bug")
+            return True
+
+        caplog.set_level("INFO", "geartrain.client")
+        logger = logging.getLogger("geartrain.client")
+        with ScriptedServer(vanish, vanish, serve) as server, Client(server.address) as client:
+            with pytest.raises(ConnectionLost):
+                client.do("f")
+            logger.addFilter(fail)
+            with pytest.raises((ConnectionLost, NoServerAvailable), match="a bug"):
+                client.submit("f").result(PATIENCE)
+            logger.removeFilter(fail)
 
             assert client.do("reverse", "ab", timeout=PATIENCE) == b"ba"
             assert "RuntimeError: a bug" in caplog.text
@@ -161,26 +168,24 @@ def test_options_are_checked_at_once(kind: type[Client | AsyncClient], option: d
 
 
 class TestSlowServers:
-    def test_a_time_out_covers_connecting(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A server whose machine is gone must not cost a call more than the caller allowed."""
-        patience = []
+    def test_a_timeout_covers_connecting(self) -> None:
+        """A server whose machine is gone must not cost a call more time than its caller allows."""
+        timeouts = []
 
-        def connect(address: ServerAddress, *, timeout: float, **options: object) -> socket.socket:
-            patience.append(timeout)
-            raise NoServerAvailable(f"{address}: nobody is there")
+        def connect(address: ServerAddress, *, tls: object, timeout: float, keepalive: float | None) -> socket.socket:
+            timeouts.append(timeout)
+            raise NoServerAvailable(f"{address}: it is gone")
 
-        monkeypatch.setattr("geartrain.client.sync.hub.connect", connect)
-        with Client(["a", "b"], connect_timeout=5) as client:
-            with pytest.raises(NoServerAvailable):
-                client.do("f", timeout=1)
-            with pytest.raises(NoServerAvailable):
-                client.submit_background("f", timeout=1)
-            with pytest.raises(NoServerAvailable):
-                client.do("f")
+        options = client_options("a", "b", connect_timeout=5)
+        pool = ConnectionPool(options, connect)
+        for until in (time.monotonic() + 1, time.monotonic() - 1, None):
+            job = SubmittedJob(pool, submission(JobRequest("f")), options)
+            pool.place([job], until=until)
+            assert isinstance(job.exception(), NoServerAvailable)
 
-        assert len(patience) == 6
-        assert all(seconds <= 1 for seconds in patience[:4])
-        assert patience[4:] == [5, 5]
+        assert all(seconds <= 1 for seconds in timeouts[:2])
+        assert all(0 < seconds < 0.1 for seconds in timeouts[2:4])
+        assert timeouts[4:] == [5, 5]
 
     def test_threads_that_wait_for_room_end_with_the_connection(self) -> None:
         def script(peer: ServedClient) -> None:
@@ -248,43 +253,47 @@ class TestFutures:
 
 
 class TestAThreadThatWaits:
-    def test_reads_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        readers = set()
-        read = Connection.read
+    def test_receives_itself(self) -> None:
+        """Callbacks show the thread that receives. It is another one only if that was faster."""
+        go = threading.Semaphore(0)
 
-        def noting(connection: Connection) -> None:
-            readers.add(threading.current_thread())
-            read(connection)
+        def script(peer: ServedClient) -> None:
+            for number in itertools.count(1):
+                peer.expect_job(b"H:%d" % number)
+                assert go.acquire(timeout=PATIENCE)
+                peer.send(Command.WORK_COMPLETE, b"H:%d" % number, b"r")
 
-        monkeypatch.setattr(Connection, "read", noting)
-        with ScriptedServer(serve) as server, Client(server.address) as client:
-            for _ in range(1000):  # it does unless the client's own thread is at it, as with a new connection
-                client.ping()
-                if threading.current_thread() in readers:
-                    break
-            readers.clear()
-            for _ in range(50):
-                client.do("reverse", "ab")
-                client.submit_background("reverse", "ab")
-                client.ping()
+        threads: list[threading.Thread] = []
+        with ScriptedServer(script) as server, Client(server.address) as client:
+            while threading.current_thread() not in threads:
+                assert len(threads) < 1000
+                job = client.submit("f")
+                job.add_done_callback(lambda _: threads.append(threading.current_thread()))
+                go.release()
+                assert job.result(PATIENCE) == b"r"
 
-            assert readers == {threading.current_thread()}
-            assert lent(client) == []
+    def test_gives_the_connection_back_after_an_error(self) -> None:
+        class Broken:
+            server = ""
 
-    def test_gives_the_connection_back_when_it_need_not_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        with ScriptedServer(serve) as server, Client(server.address) as client:
-            for _ in range(10):
-                client.ping()
-
-            def fail(*_: object) -> bytes:
+            def compose(self, session: object, ticket: object) -> bytes:
                 raise ZeroDivisionError
 
-            monkeypatch.setattr(Session, "submit", fail)
-
+        options = client_options("localhost")
+        called = threading.Event()
+        with ScriptedServer(serve) as server:
+            pool = ConnectionPool(client_options(server.address))
+            for _ in range(10):
+                next(pool.ask(Ping(time.perf_counter)))
             with pytest.raises(ZeroDivisionError):
-                client.do("reverse", "ab")
+                next(pool.ask(Broken()))
 
-            assert lent(client) == []
+            job = SubmittedJob(pool, submission(JobRequest("reverse")), options)
+            job.add_done_callback(lambda _: called.set())
+            pool.place([job])
+            assert called.wait(PATIENCE)  # by the client's own thread
+            pool.close()
+            pool.join()
 
     def test_gives_the_connection_back_when_its_time_is_over(self) -> None:
         go = threading.Event()
@@ -304,7 +313,6 @@ class TestAThreadThatWaits:
             go.set()
 
             assert called.wait(PATIENCE)  # by the client's own thread
-            assert lent(client) == []
 
     def test_is_woken_by_closing_while_the_server_takes_nothing(self) -> None:
         done = threading.Event()
@@ -338,30 +346,31 @@ class TestAThreadThatWaits:
             assert two.result(PATIENCE) == b"two"
             assert one.done()
 
-    def test_and_is_interrupted_takes_the_connection_with_it_and_nothing_else(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """What it had read and not handed on is lost, so that others must not wait for it."""
+    def test_and_is_interrupted_while_it_receives_loses_the_connection(self) -> None:
+        """The events that it had received and not passed on are lost, so no other thread must wait for them."""
+        go = threading.Event()
 
-        def interrupted(*_: object) -> None:
-            raise KeyboardInterrupt
+        def script(peer: ServedClient) -> None:
+            peer.expect_job(b"H:1")
+            assert go.wait(PATIENCE)
+            peer.send(Command.WORK_STATUS, b"H:1", b"1", b"2")
+            peer.wait_until_gone()
 
-        with ScriptedServer(hold, serve) as server, Client(server.address) as client:
-            held = client.submit("f")
-            line = line_of(held)
-            with monkeypatch.context() as broken:
-                broken.setattr(line, "read", interrupted)
-                broken.setattr(line, "wait", lambda _: True)
-                with pytest.raises(KeyboardInterrupt):
-                    held.result(PATIENCE)
+        with ScriptedServer(script, serve) as server, Client(server.address) as client:
+            job = client.submit("f")
+            while job.handle is None:
+                poll(job)
+            strike = at_calls({ClientConnection.wait: go.set, ClientConnection.receive: raising(KeyboardInterrupt())})
+            with strike, pytest.raises(KeyboardInterrupt):
+                poll(job, times=100)
 
             with pytest.raises(ConnectionLost, match="KeyboardInterrupt"):
-                held.result(PATIENCE)
+                job.result(PATIENCE)
             assert client.do("reverse", "ab") == b"ba"
 
     @pytest.mark.parametrize("raised", [KeyboardInterrupt, TimeoutError, ValueError])
     def test_and_is_interrupted_while_nothing_comes_leaves_the_job_to_the_others(
-        self, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException]
+        self, raised: type[BaseException]
     ) -> None:
         go = threading.Event()
 
@@ -371,17 +380,14 @@ class TestAThreadThatWaits:
             peer.send(Command.WORK_COMPLETE, b"H:1", b"r")
             peer.wait_until_gone()
 
-        def interrupted(*_: object) -> None:
-            raise raised("by the handler of a signal")
-
+        error = raised("by the handler of a signal")
         with ScriptedServer(script) as server, Client(server.address) as client:
             job = client.submit("f")
-            line = line_of(job)
-            with monkeypatch.context() as broken:
-                broken.setattr(line, "wait", interrupted)
-                with pytest.raises(raised, match="by the handler of a signal"):
-                    job.result()
-            assert lent(client) == []
+            with (
+                interrupted_in(ClientConnection.wait, error),
+                pytest.raises(raised, match="by the handler of a signal"),
+            ):
+                job.result()
             go.set()
 
             assert job.result(PATIENCE) == b"r"
@@ -397,17 +403,11 @@ class TestAThreadThatWaits:
             assert list(job.events(timeout)) == []
 
 
-def line_of(job: SubmittedJob) -> Connection:
-    """Return the connection of a job, once a server has taken it."""
-    while job.handle is None:
-        with pytest.raises(JobTimeout):
-            job.result(0.01)
-    assert isinstance(job.line, Connection)
-    return job.line
-
-
-def lent(client: Client) -> list[Connection]:
-    return [connection for connection in client._hub()._connections.values() if connection.is_lent]
+def poll(job: SubmittedJob, times: int = 1) -> None:
+    """Wait for a job for some moments; the thread receives itself unless another one does just now."""
+    for _ in range(times):
+        with contextlib.suppress(JobTimeout):
+            job.result(0.1)
 
 
 def test_ten_thousand_reconnects_leave_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:

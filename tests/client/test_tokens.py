@@ -7,7 +7,7 @@ import pytest
 
 from geartrain import ServerError
 from geartrain.server import access_rules
-from geartrain.testing import run_server
+from geartrain.testing import FaultProxy, run_server
 from tests.client.shells import Shell
 
 KNOWN = "tlhIngan-Hol-vIjatlh"
@@ -20,9 +20,9 @@ def guarded() -> Iterator[str]:
 
 
 def test_it_is_shown_again_after_a_loss(shell: Shell, guarded: str) -> None:
-    with shell.client(guarded, token=KNOWN, client_id="me") as client:
+    with FaultProxy(guarded) as proxy, shell.client(proxy.address, token=KNOWN, client_id="me") as client:
         handle = client.submit_background("f")
-        shell.lose_all(client)
+        proxy.cut()
 
         assert client.status(handle).known
         assert client.submit_background("f").name != handle.name

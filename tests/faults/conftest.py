@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A proxy in front of a server of either kind, back-off that fits into a test, and what the log says."""
+"""A proxy in front of a server of either kind, a short back-off, and the log."""
 
 import logging
 import socket
@@ -12,11 +12,12 @@ import pytest
 
 from geartrain.testing import FaultProxy
 from geartrain.transport import Backoff
-from geartrain.worker import contact
 from tests.job_servers import server
 from tests.worker.shells import PATIENCE, shell
 
-__all__ = ["Lines", "Names", "descriptors", "lines", "names", "proxy", "quick", "server", "shell"]
+__all__ = ["QUICK", "Lines", "Names", "descriptors", "lines", "names", "proxy", "server", "shell"]
+
+QUICK = Backoff(first=0.001, longest=0.005)  # workers come back at once
 
 
 @pytest.fixture
@@ -24,12 +25,6 @@ def proxy(server: str) -> Iterator[FaultProxy]:
     """The way to the server."""
     with FaultProxy(server) as proxy:
         yield proxy
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have workers come back at once."""
-    monkeypatch.setattr(contact, "_BACKOFF", Backoff(first=0.001, longest=0.005))
 
 
 class Lines(logging.Handler):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from geartrain import Client, ConnectionLost, NoServerAvailable, ReplyTimeout
-from geartrain.testing import FaultProxy, Toward
+from geartrain.testing import Direction, FaultProxy
 from tests.admin.conftest import Connect, connect
 from tests.faults.conftest import descriptors
 
@@ -28,7 +28,7 @@ def test_a_listing_that_breaks_off_is_no_listing(connect: Connect, server: str, 
     with Client(server) as client, connect(proxy.address) as admin:
         handles = {client.submit_background("f").name for _ in range(10)}
         admin.version()
-        proxy.cut(after=after, toward=Toward.CLIENT)
+        proxy.cut(after=after, direction=Direction.CLIENT)
 
         with pytest.raises(ConnectionLost, match=proxy.address):
             admin.jobs()
@@ -38,7 +38,7 @@ def test_a_listing_that_breaks_off_is_no_listing(connect: Connect, server: str, 
 def test_an_answer_that_comes_too_late_is_not_taken_for_another(connect: Connect, proxy: FaultProxy) -> None:
     with connect(proxy.address, timeout=0.2) as hasty, connect(proxy.address) as patient:
         version = patient.version()
-        proxy.stall(Toward.CLIENT)
+        proxy.stall(Direction.CLIENT)
         with pytest.raises(ReplyTimeout, match=r"within 0\.2 seconds"):
             hasty.pid()
         proxy.resume()
@@ -48,7 +48,7 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_another(connect: Connect
 
 
 def test_a_machine_that_is_gone_costs_one_time_out(connect: Connect, proxy: FaultProxy) -> None:
-    proxy.vanish()
+    proxy.blackhole()
     began = time.monotonic()
     with connect(proxy.address, connect_timeout=0.2) as admin:
         for _ in range(2):
@@ -58,7 +58,7 @@ def test_a_machine_that_is_gone_costs_one_time_out(connect: Connect, proxy: Faul
 
 
 def test_a_slow_path_changes_nothing_but_the_time(connect: Connect, server: str, proxy: FaultProxy) -> None:
-    proxy.dribble(1)
+    proxy.throttle(1)
     with Client(server) as client, connect(proxy.address) as admin:
         handles = {client.submit_background("f").name for _ in range(10)}
 

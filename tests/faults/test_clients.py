@@ -20,7 +20,7 @@ from geartrain import (
     SubmittedJob,
     Warn,
 )
-from geartrain.testing import FaultProxy, Toward, run_server
+from geartrain.testing import Direction, FaultProxy, run_server
 from tests.client.peers import PATIENCE, RawWorker
 from tests.client.shells import Shell, shell
 from tests.faults.conftest import Lines, Names, descriptors
@@ -100,14 +100,14 @@ class TestAnOutage:
         assert len(lines.of(logging.WARNING)) == 1
         assert len(lines.of(logging.DEBUG, "Connection refused")) < 20, "it was not left alone"
 
-    @pytest.mark.parametrize("toward", [Toward.SERVER, Toward.CLIENT])
+    @pytest.mark.parametrize("direction", [Direction.SERVER, Direction.CLIENT])
     @pytest.mark.parametrize("reset", [False, True])
     def test_before_the_job_is_taken_gives_it_to_the_next_server(
-        self, shell: Shell, proxy: FaultProxy, worker: RawWorker, other: str, toward: Toward, reset: bool
+        self, shell: Shell, proxy: FaultProxy, worker: RawWorker, other: str, direction: Direction, reset: bool
     ) -> None:
         with shell.client([proxy.address, other]) as client:
             client.ping()
-            proxy.cut(after=0, toward=toward, reset=reset)
+            proxy.cut(after=0, direction=direction, reset=reset)
             job = client.submit("reverse", b"abc")
 
             assert job.result(PATIENCE) == b"cba"
@@ -143,7 +143,7 @@ class TestAnOutage:
         self, client: Client, proxy: FaultProxy, after: int
     ) -> None:
         client.ping()
-        proxy.cut(after=after, toward=Toward.CLIENT)
+        proxy.cut(after=after, direction=Direction.CLIENT)
 
         assert client.do("reverse", bytes(200_000) + b"end", retries=1, timeout=PATIENCE) == b"dne" + bytes(200_000)
         assert proxy.accepted == 2
@@ -207,7 +207,7 @@ class TestSilence:
     def test_of_a_server_that_takes_nothing_ends_with_the_time_allowed(self, client: Client, proxy: FaultProxy) -> None:
         """More waits to be sent than a client keeps, so that the next one cannot be handed to the connection."""
         assert works(client)
-        proxy.stall(Toward.SERVER)
+        proxy.stall(Direction.SERVER)
         huge = client.submit("reverse", bytes(32 << 20))
         began = time.monotonic()
         with pytest.raises((JobTimeout, NoServerAvailable)):
@@ -246,7 +246,7 @@ class TestSilence:
     def test_of_a_machine_that_is_gone_costs_one_connect(
         self, shell: Shell, proxy: FaultProxy, worker: RawWorker, other: str, lines: Lines
     ) -> None:
-        proxy.vanish()
+        proxy.blackhole()
         with shell.client([proxy.address, other], connect_timeout=LATER) as client:
             assert all(works(client) for _ in range(20))
         assert len(lines.of(logging.WARNING, "no answer in time")) == 1
@@ -256,7 +256,7 @@ class TestSilence:
     def test_of_a_machine_that_is_gone_ends_with_the_time_allowed_for_a_job(
         self, shell: Shell, proxy: FaultProxy, worker: RawWorker
     ) -> None:
-        proxy.vanish()
+        proxy.blackhole()
         with shell.client(proxy.address, connect_timeout=PATIENCE) as client:
             began = time.monotonic()
             for ask in (client.do, client.submit_background):
@@ -277,7 +277,7 @@ class TestSilence:
 
 class TestASlowPath:
     def test_changes_nothing_but_the_time(self, client: Client, proxy: FaultProxy) -> None:
-        proxy.dribble(1)
+        proxy.throttle(1)
         job = client.submit("talk", b"abc")
 
         assert list(job) == [Data(b"part"), Warn(b"careful"), Progress(1, 2)]

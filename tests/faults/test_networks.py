@@ -2,17 +2,19 @@
 """Paths that die without a word, in one direction or in both: nobody is told, and the work goes to somebody else."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
 from geartrain import AdminClient, Client, ConnectionLost
-from geartrain.protocol import Command, Packet, Parser, request
+from geartrain.protocol import Command, Packet, request
 from geartrain.protocol.packets import RESPONSE
 from geartrain.server import Endpoint
 from geartrain.testing import RunningServer, run_server
 from tests.faults.network import Island, Lost
+from tests.packets import Packets
 
 PATIENCE = 20.0
 QUICK = {"user_timeout": 0.5, "keepalive_idle": 1, "keepalive_interval": 1, "keepalive_count": 1, "rearm_after": 0.1}
@@ -49,7 +51,7 @@ class Worker:
         self._socket.close()
 
     def _receive(self) -> Iterator[Packet]:
-        parser = Parser(RESPONSE)
+        parser = Packets(RESPONSE)
         while data := self._socket.recv(1 << 16):
             yield from parser.receive(data)
 
@@ -96,7 +98,8 @@ def client(server: RunningServer) -> Iterator[Client]:
 def wait_until(server: RunningServer, happened: Callable[[AdminClient], bool]) -> None:
     """Ask the server until something has happened there."""
     with AdminClient(f"127.0.0.1:{server.port}", timeout=PATIENCE) as admin:
-        for _ in range(20_000):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             if happened(admin):
                 return
     raise AssertionError("it did not happen")

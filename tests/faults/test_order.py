@@ -9,10 +9,9 @@ from contextlib import ExitStack
 import pytest
 
 from geartrain import AsyncAssignedJob, Client, ConnectionLost, NoServerAvailable
-from geartrain.testing import FaultProxy, Toward, run_server
+from geartrain.testing import Direction, FaultProxy, run_server
+from tests.faults.conftest import QUICK
 from tests.worker.shells import PATIENCE, ShelledWorker, working
-
-pytestmark = pytest.mark.usefixtures("quick")
 
 
 async def reverse(job: AsyncAssignedJob) -> bytes:
@@ -20,7 +19,7 @@ async def reverse(job: AsyncAssignedJob) -> bytes:
 
 
 def worker_for(address: str) -> ShelledWorker:
-    worker = ShelledWorker("threads", address)
+    worker = ShelledWorker("threads", address, backoff=QUICK)
     worker.add_function("reverse", reverse)
     return worker
 
@@ -59,8 +58,8 @@ def test_all_three_may_come_in_any_order(order: tuple[str, ...]) -> None:
         assert results == [b"cba"]
 
 
-@pytest.mark.parametrize("direction", [Toward.SERVER, Toward.CLIENT, Toward.BOTH])
-def test_what_was_sent_first_may_arrive_last(direction: Toward) -> None:
+@pytest.mark.parametrize("direction", [Direction.SERVER, Direction.CLIENT, Direction.BOTH])
+def test_what_was_sent_first_may_arrive_last(direction: Direction) -> None:
     """A worker that came before the job, and whose words come behind it."""
     with run_server() as server, FaultProxy(server.address) as proxy, Client(server.address) as client:
         proxy.stall(direction)

@@ -12,12 +12,12 @@ import pytest
 from geartrain import AdminClient, AsyncAssignedJob, Client
 from geartrain.testing import ServerProcess
 from tests.client.shells import Shell, shell
+from tests.faults.conftest import QUICK
 from tests.job_servers import free_port
 from tests.worker.shells import PATIENCE, ShelledWorker, working
 
 __all__ = ["shell"]
 
-pytestmark = pytest.mark.usefixtures("quick")
 
 RESTARTS = 2  # in all
 JOBS = 200  # of each client
@@ -118,7 +118,7 @@ def test_lose_no_job_that_was_acknowledged_and_no_call(servers: list[DurableServ
         return job.workload[::-1]
 
     addresses = [server.address for server in servers]
-    worker = ShelledWorker("threads", *addresses, concurrency=4)
+    worker = ShelledWorker("threads", *addresses, concurrency=4, backoff=QUICK)
     worker.add_function("note", note)
     with working(worker), shell.client(addresses) as client, shell.client(addresses[::-1]) as other:
 

@@ -9,13 +9,10 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 
 from geartrain import AsyncAssignedJob, Client
-from geartrain.testing import FaultProxy, Toward
-from geartrain.worker import session
-from tests.faults.conftest import Lines, Names, descriptors
+from geartrain.testing import Direction, FaultProxy
+from tests.faults.conftest import QUICK, Lines, Names, descriptors
 from tests.job_servers import free_port
 from tests.worker.shells import PATIENCE, UVLOOP, Gate, Notes, ShelledWorker, working
-
-pytestmark = pytest.mark.usefixtures("quick")
 
 
 async def reverse(job: AsyncAssignedJob) -> bytes:
@@ -31,7 +28,7 @@ def client(server: str) -> Iterator[Client]:
 
 @pytest.fixture
 def worker(shell: str, proxy: FaultProxy) -> ShelledWorker:
-    worker = ShelledWorker(shell, proxy.address)
+    worker = ShelledWorker(shell, proxy.address, backoff=QUICK)
     worker.add_function("reverse", reverse)
     return worker
 
@@ -86,7 +83,7 @@ class TestAnOutage:
             await gate.passed()
             return b"the first time"
 
-        worker = ShelledWorker(shell, proxy.address, concurrency=2)
+        worker = ShelledWorker(shell, proxy.address, concurrency=2, backoff=QUICK)
         worker.add_function("hold_once", hold_once)
         with Gate() as gate, Gate() as begun, Notes() as notes, working(worker):
             notes.write(b"hold")
@@ -103,14 +100,14 @@ class TestAnOutage:
     ) -> None:
         with working(worker):
             assert works(client)
-            proxy.cut(after=after, toward=Toward.CLIENT)
+            proxy.cut(after=after, direction=Direction.CLIENT)
 
             assert works(client)
 
     def test_of_one_server_holds_up_no_other(self, shell: str, proxy: FaultProxy, client: Client) -> None:
         with FaultProxy("127.0.0.1:1") as gone:
-            gone.vanish()
-            worker = ShelledWorker(shell, gone.address, f"127.0.0.1:{free_port()}", proxy.address)
+            gone.blackhole()
+            worker = ShelledWorker(shell, gone.address, f"127.0.0.1:{free_port()}", proxy.address, backoff=QUICK)
             worker.add_function("reverse", reverse)
             with working(worker):
                 assert works(client)
@@ -138,27 +135,20 @@ class TestAnOutage:
 
 
 class TestSilence:
-    def test_of_a_server_is_noticed_once(
-        self,
-        worker: ShelledWorker,
-        proxy: FaultProxy,
-        client: Client,
-        lines: Lines,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        """Its machine is there, accepts connections and says nothing, to those that there were and to new ones."""
-        monkeypatch.setattr(session, "ANSWER_TIMEOUT", 0.1)
-        monkeypatch.setattr(session, "POLL_INTERVAL", 0.1)
+    def test_of_a_server_is_noticed_once(self, shell: str, proxy: FaultProxy, client: Client, lines: Lines) -> None:
+        """Its machine accepts connections, but it answers neither on old ones nor on new ones."""
+        worker = ShelledWorker(shell, proxy.address, backoff=QUICK, reply_timeout=0.5, poll_interval=0.1)
+        worker.add_function("reverse", reverse)
         with working(worker):
             assert works(client)
-            before = proxy.accepted
+            before, warnings = proxy.accepted, len(lines.of(logging.WARNING, proxy.address))
             proxy.stall()
-            proxy.wait_for_connections(before + 3)
+            proxy.wait_for_connections(before + 2)
+            assert len(lines.of(logging.WARNING, proxy.address)) == warnings + 1
             proxy.resume()
 
-            monkeypatch.setattr(session, "ANSWER_TIMEOUT", PATIENCE)
             assert works(client)
-        assert "gave no answer within 0.1 seconds" in lines.of(logging.WARNING, proxy.address)[0]
+        assert "gave no answer within 0.5 seconds" in lines.of(logging.WARNING, proxy.address)[0]
 
     def test_holds_up_a_job_with_much_to_say_until_the_connection_is_lost(
         self, shell: str, proxy: FaultProxy, client: Client
@@ -167,7 +157,7 @@ class TestSilence:
             for _ in range(32):
                 yield bytes(1024 * 1024)
 
-        worker = ShelledWorker(shell, proxy.address)
+        worker = ShelledWorker(shell, proxy.address, backoff=QUICK)
         worker.add_function("talk", talk)
         worker.add_function("reverse", reverse)
         with working(worker):
@@ -183,7 +173,7 @@ class TestSilence:
 
 class TestASlowPath:
     def test_changes_nothing_but_the_time(self, worker: ShelledWorker, proxy: FaultProxy, client: Client) -> None:
-        proxy.dribble(1)
+        proxy.throttle(1)
         with working(worker):
             assert works(client)
             assert client.do("reverse", bytes(range(256)) * 4, timeout=PATIENCE) == bytes(range(255, -1, -1)) * 4
@@ -196,7 +186,7 @@ class TestAServerThatMoves:
         if shell == UVLOOP:
             pytest.skip("uvloop asks a resolver of its own")
         names["moving.test"] = proxy.host
-        worker = ShelledWorker(shell, f"moving.test:{proxy.port}")
+        worker = ShelledWorker(shell, f"moving.test:{proxy.port}", backoff=QUICK)
         worker.add_function("reverse", reverse)
         with working(worker):
             assert works(client)

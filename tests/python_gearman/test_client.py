@@ -3,7 +3,6 @@
 
 import gc
 import json
-import random
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import pytest
 
 import geartrain.python_gearman as gearman
 from geartrain.protocol import Command
-from geartrain.python_gearman import client_conversations, errors
+from geartrain.python_gearman import errors
+from geartrain.python_gearman.connection import GearmanConnection
 from geartrain.testing import ServerProcess, run_server
 from tests.client.peers import RawWorker, ScriptedServer, ServedClient
 from tests.job_servers import Gearmand, free_port
@@ -225,15 +225,18 @@ def test_a_job_that_was_lost_with_the_only_server_is_not_sent_again() -> None:
     assert server.accepted == 1
 
 
-def test_a_job_that_was_lost_with_one_of_the_servers_is_unknown_and_can_be_submitted_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_job_that_was_lost_with_one_of_the_servers_is_unknown_and_can_be_submitted_again() -> None:
+    class InOrder(gearman.GearmanClient):
+        """Submits to the first server that is connected, where the original picks one at random."""
+
+        def establish_request_connection(self, current_request: gearman.GearmanJobRequest) -> GearmanConnection:
+            return next(connection for connection in self.connection_list if connection.connected)
+
     with ScriptedServer(take_a_job) as server, ScriptedServer(do_a_job) as other:
-        client = gearman.GearmanClient([f"127.0.0.1:{server.port}", f"127.0.0.1:{other.port}"])
+        client = InOrder([f"127.0.0.1:{server.port}", f"127.0.0.1:{other.port}"])
         for connection in client.connection_list:
             client.establish_connection(connection)
         request = gearman.GearmanJobRequest(gearman.GearmanJob(None, None, "reverse", "u", "abc"), max_attempts=2)
-        monkeypatch.setattr(random, "sample", lambda connections, count: list(connections))  # the first one comes first
 
         client.submit_multiple_requests([request])
         assert (request.state, request.timed_out) == (gearman.JOB_UNKNOWN, True)
@@ -243,13 +246,15 @@ def test_a_job_that_was_lost_with_one_of_the_servers_is_unknown_and_can_be_submi
         client.shutdown()
 
 
-def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_conversations, "SILENCE", 0.05)
-    monkeypatch.setattr("geartrain.python_gearman.client.LOOK_AROUND", 0.02)
-    with ScriptedServer(ServedClient.wait_until_gone) as server:
-        server_is_silent = f"127.0.0.1:{server.port}"
-        with pytest.raises(errors.ExceededConnectionAttempts):
-            gearman.GearmanClient([server_is_silent]).submit_job("reverse", "abc")
+def test_a_server_that_says_nothing_is_given_up() -> None:
+    class Impatient(gearman.GearmanClient):
+        reply_timeout = 0.05
+
+    with (
+        ScriptedServer(ServedClient.wait_until_gone) as server,
+        pytest.raises(errors.ExceededConnectionAttempts),
+    ):
+        Impatient([f"127.0.0.1:{server.port}"]).submit_job("reverse", "abc")
 
 
 def test_a_server_that_does_not_speak_gearman_is_given_up() -> None:

@@ -12,25 +12,19 @@ import pytest
 
 import geartrain.python_gearman as gearman
 from geartrain.protocol import Command, response
-from geartrain.python_gearman import connection, errors
+from geartrain.python_gearman import errors
+from geartrain.python_gearman.connection import GearmanConnection
 from geartrain.testing import ServerProcess
 from geartrain.transport import Backoff
 from tests.client.peers import Gone, ScriptedServer, ServedClient
 from tests.job_servers import Gearmand, free_port
-from tests.python_gearman.workers import PATIENCE, a_worker, working
+from tests.python_gearman.workers import PATIENCE, QuickClient, QuickConnection, QuickWorker, a_worker, working
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have servers rest for moments only."""
-    monkeypatch.setattr(connection, "_BACKOFF", Backoff(first=0.01, longest=0.05))
-
-
-@pytest.mark.usefixtures("quick")
 def test_a_worker_goes_on_when_its_server_is_back(caplog: pytest.LogCaptureFixture) -> None:
     port = free_port()
-    worker = a_worker(f"127.0.0.1:{port}")
-    client = gearman.GearmanClient([("127.0.0.1", port)])
+    worker = a_worker(f"127.0.0.1:{port}", kind=QuickWorker)
+    client = QuickClient([("127.0.0.1", port)])
     with ServerProcess(f"--port={port}") as server, working(worker) as ended:
         assert client.submit_job("reverse", "abc").result == b"cba"
         for _ in range(2):
@@ -47,13 +41,12 @@ def test_a_worker_goes_on_when_its_server_is_back(caplog: pytest.LogCaptureFixtu
 
 
 @pytest.mark.interop
-@pytest.mark.usefixtures("quick")
 def test_the_same_with_gearmand(tmp_path: Path) -> None:
     gearmand = Gearmand(tmp_path)
-    client = gearman.GearmanClient([gearmand.address])
+    client = QuickClient([gearmand.address])
     gearmand.start()
     try:
-        with working(a_worker(gearmand.address)) as ended:
+        with working(a_worker(gearmand.address, kind=QuickWorker)) as ended:
             assert client.submit_job("reverse", "abc").result == b"cba"
             gearmand.kill()
             gearmand.start()
@@ -63,23 +56,21 @@ def test_the_same_with_gearmand(tmp_path: Path) -> None:
         gearmand.kill()
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_worker_goes_on_with_the_other_server() -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     with (
         ServerProcess() as first,
         ServerProcess() as second,
-        working(a_worker(first.address, second.address, nowhere)),
+        working(a_worker(first.address, second.address, nowhere, kind=QuickWorker)),
     ):
-        assert gearman.GearmanClient([first.address]).submit_job("reverse", "abc").result == b"cba"
+        assert QuickClient([first.address]).submit_job("reverse", "abc").result == b"cba"
         first.stop(signal.SIGKILL)
-        assert gearman.GearmanClient([second.address]).submit_job("reverse", "abc").result == b"cba"
+        assert QuickClient([second.address]).submit_job("reverse", "abc").result == b"cba"
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_worker_that_finds_no_server_for_a_whole_poll_timeout_says_so() -> None:
-    with ServerProcess() as server, working(a_worker(server.address), poll_timeout=0.1) as ended:
-        assert gearman.GearmanClient([server.address]).submit_job("reverse", "abc").result == b"cba"
+    with ServerProcess() as server, working(a_worker(server.address, kind=QuickWorker), poll_timeout=0.1) as ended:
+        assert QuickClient([server.address]).submit_job("reverse", "abc").result == b"cba"
         server.stop(signal.SIGKILL)
 
         with pytest.raises(errors.ServerUnavailable):
@@ -97,7 +88,6 @@ def assign(client: ServedClient, function: bytes = b"stream") -> None:
             return
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_job_whose_server_is_lost_runs_to_its_end_and_the_worker_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     ended: queue.Queue[str] = queue.Queue()
 
@@ -111,7 +101,10 @@ def test_a_job_whose_server_is_lost_runs_to_its_end_and_the_worker_goes_on(caplo
         ended.put("to its end")
         return "nobody is there to take it"
 
-    with ScriptedServer(assign) as server, working(a_worker(f"127.0.0.1:{server.port}", stream=stream)):
+    with (
+        ScriptedServer(assign) as server,
+        working(a_worker(f"127.0.0.1:{server.port}", stream=stream, kind=QuickWorker)),
+    ):
         for _ in range(3):
             assert ended.get(timeout=PATIENCE) == "to its end"
 
@@ -123,17 +116,16 @@ def test_without_servers_there_is_nothing_to_do() -> None:
         gearman.GearmanWorker([]).work()
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_program_that_tries_again_at_once_does_not_spin() -> None:
     """Each call of `work` makes one attempt, and not before the server has rested."""
     attempts: list[float] = []
 
-    class Counted(connection.GearmanConnection):
+    class Counted(QuickConnection):
         def connect(self) -> None:
             attempts.append(self.rest)
             super().connect()
 
-    worker = gearman.GearmanWorker()
+    worker = QuickWorker()
     worker.connection_class = Counted
     worker.add_connection(f"127.0.0.1:{free_port()}")
     for _ in range(6):
@@ -144,7 +136,6 @@ def test_a_program_that_tries_again_at_once_does_not_spin() -> None:
     assert max(attempts) <= 0
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_server_that_only_accepts_is_not_asked_all_the_time() -> None:
     """The wait between two connections grows, and between them the worker sleeps."""
     connected: queue.Queue[float] = queue.Queue()
@@ -152,7 +143,7 @@ def test_a_server_that_only_accepts_is_not_asked_all_the_time() -> None:
     def close_at_once(client: ServedClient) -> None:
         connected.put(time.monotonic())
 
-    class Counted(gearman.GearmanWorker):
+    class Counted(QuickWorker):
         polls = 0
 
         def _poll(self, *arguments: object) -> bool:
@@ -175,15 +166,21 @@ def say_nothing(client: ServedClient) -> None:
             pass
 
 
-def test_a_server_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geartrain.worker.session.ANSWER_TIMEOUT", 0.05)
+def test_a_server_that_accepts_and_says_nothing_is_given_up() -> None:
+    class Reluctant(GearmanConnection):
+        backoff = Backoff(first=600.0, longest=600.0)
+
+    class Impatient(gearman.GearmanWorker):
+        connection_class = Reluctant
+        reply_timeout = 0.05
+
     with ScriptedServer(say_nothing) as server:
-        worker = a_worker(f"127.0.0.1:{server.port}")
+        worker = a_worker(f"127.0.0.1:{server.port}", kind=Impatient)
 
         with pytest.raises(errors.ServerUnavailable):
             worker.work(poll_timeout=0.2)
 
-    assert server.accepted == 1  # the back-off is longer than that
+    assert server.accepted == 1
 
 
 def test_a_server_that_does_not_read_is_not_waited_for_longer_than_allowed() -> None:
@@ -202,7 +199,6 @@ def test_a_server_that_does_not_read_is_not_waited_for_longer_than_allowed() -> 
         a_worker(f"127.0.0.1:{server.port}", stream=stream).work(poll_timeout=0.2)
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_job_of_a_task_that_is_gone_is_left_to_other_workers(caplog: pytest.LogCaptureFixture) -> None:
     is_back = threading.Event()
 
@@ -215,13 +211,15 @@ def test_a_job_of_a_task_that_is_gone_is_left_to_other_workers(caplog: pytest.Lo
         is_back.set()
         say_nothing(client)
 
-    with ScriptedServer(assign_something_else, welcome) as server, working(a_worker(f"127.0.0.1:{server.port}")):
+    with (
+        ScriptedServer(assign_something_else, welcome) as server,
+        working(a_worker(f"127.0.0.1:{server.port}", kind=QuickWorker)),
+    ):
         assert is_back.wait(PATIENCE)
 
     assert "left to other workers" in caplog.text
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("nonsense", [b"220 mail.example ESMTP\r\n", response(Command.NO_JOB)])
 def test_a_server_that_says_what_nobody_asked_for_is_given_up(nonsense: bytes) -> None:
     given_up: queue.Queue[bytes] = queue.Queue()
@@ -231,7 +229,7 @@ def test_a_server_that_says_what_nobody_asked_for_is_given_up(nonsense: bytes) -
         say_nothing(client)
         given_up.put(nonsense)
 
-    with ScriptedServer(speak) as server, working(a_worker(f"127.0.0.1:{server.port}")):
+    with ScriptedServer(speak) as server, working(a_worker(f"127.0.0.1:{server.port}", kind=QuickWorker)):
         for _ in range(2):
             given_up.get(timeout=PATIENCE)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Workers that work beside a test."""
+"""Workers that run beside a test, and clients and workers with a short back-off."""
 
 import threading
 from collections.abc import Iterator
@@ -7,16 +7,34 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 import geartrain.python_gearman as gearman
+from geartrain.python_gearman.connection import GearmanConnection
 from geartrain.python_gearman.worker import Callback
+from geartrain.transport import Backoff
 
-__all__ = ["PATIENCE", "a_worker", "working"]
+__all__ = ["PATIENCE", "QuickClient", "QuickConnection", "QuickWorker", "a_worker", "working"]
 
-PATIENCE = 20.0  # seconds that nothing takes unless it will take for ever
+PATIENCE = 20.0  # seconds that no step takes unless it hangs
 
 
-def a_worker(*servers: str, **tasks: Callback) -> gearman.GearmanWorker:
-    """Return a worker that does these tasks, besides reversing."""
-    worker = gearman.GearmanWorker(list(servers))
+class QuickConnection(GearmanConnection):
+    """A connection that is made again soon after a failure."""
+
+    backoff = Backoff(first=0.01, longest=0.05)
+
+
+class QuickClient(gearman.GearmanClient):
+    connection_class = QuickConnection
+
+
+class QuickWorker(gearman.GearmanWorker):
+    connection_class = QuickConnection
+
+
+def a_worker(
+    *servers: str, kind: type[gearman.GearmanWorker] = gearman.GearmanWorker, **tasks: Callback
+) -> gearman.GearmanWorker:
+    """Return a worker for some tasks and for ``reverse``."""
+    worker = kind(list(servers))
     for name, callback in {"reverse": lambda worker, job: job.data[::-1], **tasks}.items():
         worker.register_task(name, callback)
     return worker
@@ -24,14 +42,14 @@ def a_worker(*servers: str, **tasks: Callback) -> gearman.GearmanWorker:
 
 @contextmanager
 def working(worker: gearman.GearmanWorker, poll_timeout: float = PATIENCE) -> Iterator["Future[None]"]:
-    """Have a worker work until the end of the block; what `work` returned or raised is in the future."""
+    """Run a worker until the end of the block; the future gets the result or the exception of `work`."""
     ended: Future[None] = Future()
 
     def run() -> None:
         try:
             worker.work(poll_timeout=poll_timeout)
             ended.set_result(None)
-        except BaseException as error:  # noqa: BLE001 - whoever looks is to have it
+        except BaseException as error:  # noqa: BLE001 - the future has it
             ended.set_exception(error)
 
     thread = threading.Thread(target=run)

@@ -167,7 +167,7 @@ class TestWithoutAServer:
         assert list(job) == []
 
     def test_nobody_can_be_asked_for_more_than_there_is(self, worker: Worker) -> None:
-        with pytest.raises(LookupError, match=r"nobody does 'fly'; known are: reverse, talk, wrong, fails"):
+        with pytest.raises(LookupError, match=r"there is no function 'fly'; known are: reverse, talk, wrong, fails"):
             EagerClient[Any, Any](worker).submit_background("fly")
 
     def test_functions_by_name_use_the_clients_codec_and_prefix(self) -> None:
@@ -196,7 +196,7 @@ class TestInAnEventLoop:
                     await client.do("wrong", "right")
                 with pytest.raises(JobFailed):
                     await client.do("fails")
-                with pytest.raises(LookupError, match="nobody does 'fly'"):
+                with pytest.raises(LookupError, match="there is no function 'fly'"):
                     await client.submit_background("fly")
                 assert [result async for result in client.map("reverse", ["ab", "cd"])] == [b"BA", b"DC"]
                 handle = await client.submit_background("reverse", delay=3600)

@@ -4,12 +4,12 @@
 import contextlib
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from geartrain.testing import FaultProxy, Toward
+from geartrain.testing import Direction, FaultProxy
 from tests.job_servers import free_port
 
 PATIENCE = 20.0
@@ -106,7 +106,7 @@ class TestWithoutFaults:
     def test_nothing_is_left_behind(self, listener: socket.socket) -> None:
         def use() -> None:
             with FaultProxy(address_of(listener)) as proxy, connected(proxy):
-                proxy.vanish()
+                proxy.blackhole()
                 proxy.accept()
 
         use()
@@ -116,23 +116,23 @@ class TestWithoutFaults:
 
 
 class TestStall:
-    @pytest.mark.parametrize("toward", [Toward.SERVER, Toward.CLIENT, Toward.BOTH])
-    def test_holds_bytes_until_it_is_over(self, proxy: FaultProxy, ends: Ends, toward: Toward) -> None:
+    @pytest.mark.parametrize("direction", [Direction.SERVER, Direction.CLIENT, Direction.BOTH])
+    def test_holds_bytes_until_it_is_over(self, proxy: FaultProxy, ends: Ends, direction: Direction) -> None:
         client, server = ends
-        proxy.stall(toward)
+        proxy.stall(direction)
 
         client.sendall(b"up")
         server.sendall(b"down")
-        proxy.wait_for_bytes(6, Toward.BOTH)
-        for sock, way, data in ((server, Toward.SERVER, b"up"), (client, Toward.CLIENT, b"down")):
-            if way not in toward:
+        proxy.wait_for_bytes(6, Direction.BOTH)
+        for sock, way, data in ((server, Direction.SERVER, b"up"), (client, Direction.CLIENT, b"down")):
+            if way not in direction:
                 assert read(sock, len(data)) == data
             else:
                 assert is_quiet(sock)
         proxy.resume()
 
-        for sock, way, data in ((server, Toward.SERVER, b"up"), (client, Toward.CLIENT, b"down")):
-            if way in toward:
+        for sock, way, data in ((server, Direction.SERVER, b"up"), (client, Direction.CLIENT, b"down")):
+            if way in direction:
                 assert read(sock, len(data)) == data
 
     def test_holds_for_connections_to_come_too(self, proxy: FaultProxy) -> None:
@@ -185,7 +185,7 @@ class TestCut:
 
     def test_is_planned_for_one_connection(self, proxy: FaultProxy, ends: Ends, listener: socket.socket) -> None:
         client, server = ends
-        proxy.cut(after=3, toward=Toward.SERVER)
+        proxy.cut(after=3, direction=Direction.SERVER)
         client.sendall(b"12345")
         assert read(server, 5) == b"123"
 
@@ -209,7 +209,7 @@ class TestCut:
 class TestPace:
     def test_pieces_are_all_there_in_the_end(self, proxy: FaultProxy, ends: Ends) -> None:
         client, server = ends
-        proxy.dribble(3, Toward.SERVER)
+        proxy.throttle(3, Direction.SERVER)
         proxy.delay(0.001)
 
         client.sendall(b"0123456789")
@@ -218,9 +218,9 @@ class TestPace:
 
     def test_restoring_ends_all_faults(self, proxy: FaultProxy, ends: Ends) -> None:
         client, server = ends
-        proxy.dribble()
+        proxy.throttle()
         proxy.delay(1000.0)
-        proxy.cut(after=0, toward=Toward.BOTH)
+        proxy.cut(after=0, direction=Direction.BOTH)
         proxy.stall()
         proxy.refuse()
 
@@ -246,7 +246,7 @@ class TestConnecting:
         proxy.wait_for_connections(2)
 
     def test_can_be_left_unanswered(self, proxy: FaultProxy) -> None:
-        proxy.vanish()
+        proxy.blackhole()
 
         with pytest.raises(TimeoutError):
             socket.create_connection((proxy.host, proxy.port), 0.1)
@@ -262,8 +262,13 @@ class TestConnecting:
             assert other.address == f"127.0.0.2:{proxy.port}"
 
 
-def test_waiting_in_vain_says_for_what(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geartrain.testing.proxy.PATIENCE", 0.01)
-
-    with pytest.raises(AssertionError, match=r"2 connections in vain: <FaultProxy 127.* 0 accepted, 0 open>"):
-        proxy.wait_for_connections(2)
+@pytest.mark.parametrize(
+    ("wait", "what"),
+    [
+        (lambda proxy: proxy.wait_for_connections(2, timeout=0.01), "2 connections"),
+        (lambda proxy: proxy.wait_for_bytes(3, timeout=0.01), "3 bytes for the SERVER"),
+    ],
+)
+def test_a_wait_that_times_out_says_for_what(proxy: FaultProxy, wait: Callable[[FaultProxy], None], what: str) -> None:
+    with pytest.raises(AssertionError, match=rf"{what} in vain: <FaultProxy 127.* 0 accepted, 0 open>"):
+        wait(proxy)

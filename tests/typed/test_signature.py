@@ -6,6 +6,8 @@ import datetime
 import enum
 import functools
 import json
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any, Literal, Optional, TypedDict
@@ -14,7 +16,7 @@ import msgspec
 import pydantic
 import pytest
 
-from geartrain import ArgumentError, CodecError, codecs
+from geartrain import ArgumentError, CodecError
 from geartrain.typed import Signature
 
 UTC = datetime.UTC
@@ -304,11 +306,17 @@ def test_a_result_without_an_annotation_may_be_anything() -> None:
     assert Signature(loose, "loose").decode_result(b'[1,"a"]') == [1, "a"]
 
 
-def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codecs, "msgspec", None)
+def test_the_error_without_msgspec_names_the_extra() -> None:
+    program = "import sys; sys.modules['msgspec'] = None\n"
+    program += "from geartrain.typed import Signature\n"
+    program += "def resize(image_id: int) -> str: ...\n"
+    program += "Signature(resize, 'resize')"
 
-    with pytest.raises(ModuleNotFoundError, match=r"geartrain\[json\]"):
-        Signature(resize, "resize")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "ModuleNotFoundError: typed functions need msgspec" in done.stderr
+    assert "pip install 'geartrain[json]'" in done.stderr
 
 
 def test_it_shows_itself_as_it_is_written() -> None:

@@ -31,7 +31,7 @@ from geartrain import (
     Worker,
 )
 from geartrain.errors import NoServerAvailable
-from geartrain.worker import Reason, job, session
+from geartrain.worker import Reason
 from tests.job_servers import Gearmand, free_port
 from tests.worker.shells import PATIENCE, PROCESSES, Gate, Notes, ShelledWorker, working
 
@@ -189,19 +189,17 @@ class TestAFunction:
         shell: str,
         server: str,
         client: Client,
-        monkeypatch: pytest.MonkeyPatch,
         started: Gate,
         gate: Gate,
     ) -> None:
-        # gearmand takes the job back, but may forget to wake the other worker.
-        monkeypatch.setattr(session, "POLL_INTERVAL", 0.5)
 
         async def slow(job: AsyncAssignedJob) -> bytes:
             started.open()
             await gate.passed()
             return b"slow"
 
-        first, second = ShelledWorker(shell, server), ShelledWorker(shell, server)
+        # gearmand takes the job back, but may forget to wake the other worker.
+        first, second = ShelledWorker(shell, server), ShelledWorker(shell, server, poll_interval=0.5)
         first.add_function("f", slow, timeout=1)
         second.add_function("f", other)
         with working(first):
@@ -263,12 +261,10 @@ class TestAFunction:
         shell: str,
         server: str,
         client: Client,
-        monkeypatch: pytest.MonkeyPatch,
         result: object,
         reason: str,
     ) -> None:
-        monkeypatch.setattr(job, "MAX_DATA", 999)
-        worker = ShelledWorker(shell, server, codec=JSON)
+        worker = ShelledWorker(shell, server, codec=JSON, max_packet=1024 + 999)
 
         @worker.function
         async def f(job: AsyncAssignedJob) -> object:

@@ -30,10 +30,10 @@ def test_one_slot_asks_one_server_at_a_time() -> None:
     dispatcher = Dispatcher(1)
     sessions = awake(dispatcher, 2)
 
-    dispatcher.hand_out(NOW)
+    dispatcher.grab(NOW)
     assert states(sessions) == [State.GRABBING, State.AWAKE]
     sessions[0].receive(response(Command.NO_JOB), NOW)
-    dispatcher.hand_out(NOW)
+    dispatcher.grab(NOW)
     assert states(sessions) == [State.ASLEEP, State.GRABBING]
 
 
@@ -43,12 +43,12 @@ def test_servers_take_turns() -> None:
     served = []
 
     for _ in range(4):
-        dispatcher.hand_out(NOW)
+        dispatcher.grab(NOW)
         [grabbing] = [session for session in sessions if session.state is State.GRABBING]
         served.append(sessions.index(grabbing))
         assign(grabbing)
         dispatcher.start()
-        dispatcher.hand_out(NOW)
+        dispatcher.grab(NOW)
         assert State.GRABBING not in states(sessions)
         grabbing.finish(b"H:1")
         dispatcher.finish()
@@ -67,7 +67,7 @@ def test_no_more_is_asked_for_than_there_are_slots(slots: int, running: int, ask
     for _ in range(running):
         dispatcher.start()
 
-    dispatcher.hand_out(NOW)
+    dispatcher.grab(NOW)
 
     assert session.asked == asked
 
@@ -81,7 +81,7 @@ def test_several_servers_share_the_slots() -> None:
             assign(session, b"H:%d" % number)
             session.finish(b"H:%d" % number)
 
-    dispatcher.hand_out(NOW)
+    dispatcher.grab(NOW)
 
     assert [session.asked for session in sessions] == [2, 1]
 
@@ -89,15 +89,15 @@ def test_several_servers_share_the_slots() -> None:
 def test_jobs_of_a_lost_connection_still_take_their_slots() -> None:
     dispatcher = Dispatcher(1)
     lost, other = awake(dispatcher, 2)
-    dispatcher.hand_out(NOW)
+    dispatcher.grab(NOW)
     assign(lost)
     dispatcher.start()
 
     dispatcher.dismiss(lost)
-    dispatcher.hand_out(NOW)
+    dispatcher.grab(NOW)
     assert states([other]) == [State.AWAKE]
     dispatcher.finish()
-    dispatcher.hand_out(NOW)
+    dispatcher.grab(NOW)
     assert states([other]) == [State.GRABBING]
 
 
@@ -105,7 +105,7 @@ def test_no_more_is_begun_than_was_wanted() -> None:
     dispatcher = Dispatcher(5, max_jobs=1)
     sessions = awake(dispatcher, 2)
 
-    dispatcher.hand_out(NOW)
+    dispatcher.grab(NOW)
     assert states(sessions) == [State.GRABBING, State.AWAKE]
     assign(sessions[0])
     dispatcher.start()
@@ -118,7 +118,7 @@ def test_no_more_is_begun_than_was_wanted() -> None:
 def test_a_stop_waits_for_a_job_that_may_be_on_its_way() -> None:
     dispatcher = Dispatcher(1)
     [session] = awake(dispatcher)
-    dispatcher.hand_out(NOW)
+    dispatcher.grab(NOW)
 
     dispatcher.stop()
     assert not dispatcher.is_finished
@@ -133,7 +133,7 @@ def test_a_stop_is_told_to_servers_that_come_later() -> None:
     [session] = awake(dispatcher)
 
     assert b"f" in session.take_outgoing()
-    dispatcher.hand_out(NOW)
+    dispatcher.grab(NOW)
     assert session.state is State.AWAKE
 
 
@@ -142,7 +142,7 @@ def test_it_is_idle_when_every_server_has_said_so_that_answers(answered: int) ->
     dispatcher = Dispatcher(2)
     dispatcher.admit(WorkerSession([(b"f", None)], b"", NOW))
     sessions = awake(dispatcher, 2)
-    dispatcher.hand_out(NOW)
+    dispatcher.grab(NOW)
 
     for session in sessions[:answered]:
         session.receive(response(Command.NO_JOB), NOW)

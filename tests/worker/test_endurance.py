@@ -12,9 +12,10 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 
 from geartrain import AsyncAssignedJob
-from geartrain.protocol import REQUEST, Command, Parser, response
+from geartrain.protocol import REQUEST, Command, response
 from geartrain.transport import Backoff
-from geartrain.worker import Reason, contact
+from geartrain.worker import Reason
+from tests.packets import Packets
 from tests.worker.shells import PATIENCE, PROCESSES, Notes, ShelledWorker
 
 CHUNK = 64 * 1024
@@ -38,7 +39,7 @@ def test_a_job_that_streams_waits_for_a_slow_server(shell: str) -> None:
         connection, _ = listener.accept()
         connection.settimeout(PATIENCE)
         with connection:
-            parser = Parser(REQUEST)
+            parser = Packets(REQUEST)
             made = taken = ahead = 0
             over = False
             while not over:
@@ -82,16 +83,13 @@ def hanging_up(count: int) -> Iterator[tuple[str, list[int], threading.Event]]:
         thread.join(PATIENCE)
 
 
-def test_ten_thousand_reconnects_leave_nothing_behind(
-    shell: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_ten_thousand_reconnects_leave_nothing_behind(shell: str, caplog: pytest.LogCaptureFixture) -> None:
     if shell == PROCESSES:
         pytest.skip("its connections are those of the worker with threads")
     caplog.set_level(logging.INFO, "geartrain.worker")
-    monkeypatch.setattr(contact, "_BACKOFF", Backoff(first=0.0))
 
     with hanging_up(10_000) as (address, measured, done):
-        worker = ShelledWorker(shell, address)
+        worker = ShelledWorker(shell, address, backoff=Backoff(first=0.0, longest=0.0))
         reasons: list[Reason] = []
         thread = threading.Thread(target=lambda: reasons.append(worker.run()))
         thread.start()

@@ -280,7 +280,7 @@ def test_its_end_cannot_be_called(server: str, client: Client) -> None:
     with running(worker):
         for way in ("fail", "complete"):
             with pytest.raises(
-                JobException, match="RuntimeError: a partition's job ends with what becomes of its parts"
+                JobException, match="RuntimeError: a partition's job ends with the results of its parts"
             ):
                 map_reduce(client, way)
 

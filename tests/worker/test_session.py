@@ -4,8 +4,9 @@
 import pytest
 
 from geartrain.errors import ConnectionLost, RemoteProtocolError
-from geartrain.protocol import REQUEST, Command, Parser, response
-from geartrain.worker.session import ANSWER_TIMEOUT, POLL_INTERVAL, Assignment, Refusal, State, WorkerSession
+from geartrain.protocol import REQUEST, Command, response
+from geartrain.worker.session import POLL_INTERVAL, REPLY_TIMEOUT, Assignment, ErrorPacket, State, WorkerSession
+from tests.packets import Packets
 
 JOB = Assignment(b"H:1", b"f", b"u", b"w\0w")
 PacketList = list[tuple[Command, list[bytes]]]
@@ -19,11 +20,11 @@ class Talk:
         *functions: tuple[bytes, int | None],
         client_id: bytes = b"",
         token: bytes = b"",
-        lasting: bool = False,
+        long_poll: bool = False,
     ) -> None:
         self.now = 100.0
-        self.session = WorkerSession(functions or [(b"f", None)], client_id, self.now, token=token, lasting=lasting)
-        self._server = Parser(REQUEST)
+        self.session = WorkerSession(functions or [(b"f", None)], client_id, self.now, token=token, long_poll=long_poll)
+        self._server = Packets(REQUEST)
 
     @classmethod
     def awake(cls, *functions: tuple[bytes, int | None]) -> "Talk":
@@ -48,7 +49,7 @@ class Talk:
         talk.said()
         return talk
 
-    def hear(self, command: Command, *arguments: bytes) -> list[Assignment | Refusal]:
+    def hear(self, command: Command, *arguments: bytes) -> list[Assignment | ErrorPacket]:
         return self.session.receive(response(command, *arguments), self.now)
 
     def said(self) -> PacketList:
@@ -78,7 +79,7 @@ class TestTheBeginning:
             Command.ECHO_REQ,
         ]
         assert talk.hear(Command.OPTION_RES, b"token") == []
-        assert talk.hear(Command.ERROR, b"NOT_ALLOWED", b"no") == [Refusal("NOT_ALLOWED", "no")]
+        assert talk.hear(Command.ERROR, b"NOT_ALLOWED", b"no") == [ErrorPacket("NOT_ALLOWED", "no")]
         assert talk.hear(Command.ECHO_RES, b"ready?") == []
         assert talk.session.wants_job
 
@@ -91,7 +92,7 @@ class TestTheBeginning:
     def test_a_silent_server_is_given_up(self) -> None:
         talk = Talk()
 
-        talk.session.tick(talk.now + ANSWER_TIMEOUT - 0.1)
+        talk.session.tick(talk.now + REPLY_TIMEOUT - 0.1)
         with pytest.raises(ConnectionLost, match="accepts connections"):
             talk.session.tick(talk.session.deadline)
 
@@ -148,7 +149,7 @@ class TestGrabbing:
         talk = Talk.awake()
         talk.session.grab(talk.now)
 
-        assert talk.hear(Command.ERROR, b"JOB_NOT_FOUND", b"too late") == [Refusal("JOB_NOT_FOUND", "too late")]
+        assert talk.hear(Command.ERROR, b"JOB_NOT_FOUND", b"too late") == [ErrorPacket("JOB_NOT_FOUND", "too late")]
         assert talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"u", b"w\0w") == [JOB]
 
     def test_does_not_wait_for_ever(self) -> None:
@@ -156,7 +157,7 @@ class TestGrabbing:
         talk.session.grab(talk.now)
 
         with pytest.raises(ConnectionLost):
-            talk.session.tick(talk.now + ANSWER_TIMEOUT)
+            talk.session.tick(talk.now + REPLY_TIMEOUT)
 
 
 class TestGrabbingSeveral:
@@ -199,13 +200,13 @@ class TestGrabbingSeveral:
 
     def test_an_answer_gives_the_server_time_for_the_next(self) -> None:
         talk = self.grabbing(2)
-        talk.now += ANSWER_TIMEOUT - 1
+        talk.now += REPLY_TIMEOUT - 1
 
         talk.hear(Command.NO_JOB)
 
-        talk.session.tick(talk.now + ANSWER_TIMEOUT - 1)
+        talk.session.tick(talk.now + REPLY_TIMEOUT - 1)
         with pytest.raises(ConnectionLost):
-            talk.session.tick(talk.now + ANSWER_TIMEOUT)
+            talk.session.tick(talk.now + REPLY_TIMEOUT)
 
     def test_a_function_is_taken_back_when_no_job_of_it_can_be_on_its_way(self) -> None:
         talk = self.grabbing(2)
@@ -276,11 +277,11 @@ class TestSleep:
     def test_comes_between_a_job_with_a_timeout_and_a_grab_that_is_not_near(self) -> None:
         """Protocol 7.4: gearmand's clock runs on after the result, and would have the job run again."""
         talk = Talk.busy((b"f", 1000))
-        talk.session.rest(talk.now)
+        talk.session.sleep_if_timer_runs(talk.now)
         assert talk.said() == []
 
         talk.session.finish(b"H:1")
-        talk.session.rest(talk.now)
+        talk.session.sleep_if_timer_runs(talk.now)
         assert talk.said() == [(Command.PRE_SLEEP, [])]
 
     def test_waits_for_the_job_that_the_clock_is_for(self) -> None:
@@ -291,29 +292,29 @@ class TestSleep:
         talk.said()
 
         talk.session.finish(b"H:1")
-        talk.session.rest(talk.now)
+        talk.session.sleep_if_timer_runs(talk.now)
         assert talk.said() == []
 
         talk.session.finish(b"H:2")
-        talk.session.rest(talk.now)
+        talk.session.sleep_if_timer_runs(talk.now)
         assert talk.said() == [(Command.PRE_SLEEP, [])]
 
     def test_is_no_use_without_a_timeout(self) -> None:
         talk = Talk.busy()
 
         talk.session.finish(b"H:1")
-        talk.session.rest(talk.now)
+        talk.session.sleep_if_timer_runs(talk.now)
 
         assert talk.said() == []
 
 
-class TestGrabsThatLast:
+class TestLongPolling:
     @pytest.fixture
     def talk(self) -> Talk:
         """A session that waits for the answer to a grab."""
-        talk = Talk((b"f", None), (b"g", None), lasting=True)
-        assert talk.said()[0] == (Command.OPTION_REQ, [b"lasting-grabs"])
-        talk.hear(Command.OPTION_RES, b"lasting-grabs")
+        talk = Talk((b"f", None), (b"g", None), long_poll=True)
+        assert talk.said()[0] == (Command.OPTION_REQ, [b"long-poll"])
+        talk.hear(Command.OPTION_RES, b"long-poll")
         talk.hear(Command.ECHO_RES, b"ready?")
         talk.session.grab(talk.now)
         talk.said()
@@ -353,17 +354,17 @@ class TestGrabsThatLast:
         assert talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"u", b"w\0w") == [JOB]
 
     def test_are_an_option_that_other_servers_refuse(self) -> None:
-        talk = Talk(lasting=True)
+        talk = Talk(long_poll=True)
 
         assert talk.hear(Command.ERROR, b"UNKNOWN_OPTION", b"Server does not recognize given option") == []
-        assert talk.hear(Command.ERROR, b"QUEUE_ERROR", b"no more") == [Refusal("QUEUE_ERROR", "no more")]
+        assert talk.hear(Command.ERROR, b"QUEUE_ERROR", b"no more") == [ErrorPacket("QUEUE_ERROR", "no more")]
 
     def test_are_an_option_of_which_some_servers_say_nothing(self) -> None:
-        talk = Talk(lasting=True)
+        talk = Talk(long_poll=True)
 
         talk.hear(Command.ECHO_RES, b"ready?")
 
-        assert talk.hear(Command.ERROR, b"JOB_NOT_FOUND", b"?") == [Refusal("JOB_NOT_FOUND", "?")]
+        assert talk.hear(Command.ERROR, b"JOB_NOT_FOUND", b"?") == [ErrorPacket("JOB_NOT_FOUND", "?")]
 
     def test_are_not_confirmed_to_servers_without_them(self) -> None:
         talk = Talk.awake()
@@ -392,7 +393,7 @@ class TestRemoving:
         assert talk.said() == []
         assert not talk.session.wants_job
 
-        talk.session.work(Command.WORK_COMPLETE, b"H:1", b"r")
+        talk.session.report(Command.WORK_COMPLETE, b"H:1", b"r")
         talk.session.finish(b"H:1")
 
         assert talk.said() == [(Command.WORK_COMPLETE, [b"H:1", b"r"]), (Command.CANT_DO, [b"f"])]
@@ -436,7 +437,7 @@ class TestTheEnd:
         talk = Talk.busy()
 
         talk.session.end()
-        talk.session.work(Command.WORK_COMPLETE, b"H:1", b"r")
+        talk.session.report(Command.WORK_COMPLETE, b"H:1", b"r")
         talk.session.finish(b"H:1")
 
         assert talk.said() == []

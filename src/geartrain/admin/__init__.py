@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Asking a server how it is, and telling it a few things, in the text protocol."""
+"""Admin clients: the text protocol of a server, for monitoring and for changes."""
 
 from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.sync import AdminClient

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an administrator can ask for: each call with the command that asks, and how its reply is read."""
+"""The calls of an admin client: the command of each, and the decoding of its reply."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,18 +39,18 @@ _WRONG_TOKEN = b"WRONG_TOKEN"
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Value]):
-    """A question and the way to its answer.
+    """A command and the decoding of its reply.
 
     Attributes:
-        request: What to ask.
-        read: Makes the value of the reply; raises `RemoteProtocolError` for one that makes no sense.
+        request: The command.
+        read: Returns the value of the reply; raises `RemoteProtocolError` for an invalid one.
     """
 
     request: Request
     read: Callable[[Reply], Value]
 
     def value_of(self, reply: Reply) -> Value:
-        """Return what was asked for.
+        """Return the value of a reply.
 
         Raises:
             ServerError: The reply is an error.
@@ -59,77 +59,77 @@ class Call(Generic[Value]):
 
 
 def status() -> Call[list[FunctionStatus]]:
-    """The jobs and workers of each function."""
+    """Return the call for the jobs and workers of each function."""
     return _listing(TextCommand.STATUS, FunctionStatus.parse)
 
 
 def priority_status() -> Call[list[PriorityStatus]]:
-    """The waiting jobs of each function by priority."""
+    """Return the call for the waiting jobs of each function by priority."""
     return _listing(TextCommand.PRIORITY_STATUS, PriorityStatus.parse)
 
 
 def workers() -> Call[list[WorkerStatus]]:
-    """All connections."""
+    """Return the call for all connections."""
     return _listing(TextCommand.WORKERS, WorkerStatus.parse)
 
 
 def jobs() -> Call[list[JobRow]]:
-    """All jobs."""
+    """Return the call for all jobs."""
     return _listing(TextCommand.SHOW_JOBS, JobRow.parse)
 
 
 def unique_jobs() -> Call[list[str]]:
-    """The uniques of all jobs."""
+    """Return the call for the uniques of all jobs."""
     return _listing(TextCommand.SHOW_UNIQUE_JOBS, to_text)
 
 
 def schedules() -> Call[list[ScheduleRow]]:
-    """All jobs that repeat themselves."""
+    """Return the call for all cron jobs."""
     return _listing(TextCommand.SHOW_SCHEDULES, ScheduleRow.parse)
 
 
 def stalls() -> Call[list[StallRow]]:
-    """The functions whose jobs wait and are not taken."""
+    """Return the call for the functions whose jobs wait although workers could do them."""
     return _listing(TextCommand.SHOW_STALLS, StallRow.parse)
 
 
 def limits() -> Call[list[LimitRow]]:
-    """How often each limit has held something off."""
+    """Return the call for the rejections by each limit."""
     return _listing(TextCommand.SHOW_LIMITS, LimitRow.parse)
 
 
 def version() -> Call[str]:
-    """The server's version."""
+    """Return the call for the server's version."""
     return Call((TextCommand.VERSION, ()), _text)
 
 
 def pid() -> Call[int]:
-    """The server's process id."""
+    """Return the call for the server's process id."""
     return Call((TextCommand.GETPID, ()), _process_id)
 
 
 def verbosity() -> Call[str]:
-    """How much the server logs."""
+    """Return the call for the server's log level."""
     return Call((TextCommand.VERBOSE, ()), _text)
 
 
 def cancel(handle: str) -> Call[None]:
-    """Drop a job that waits."""
+    """Return the call that cancels a waiting job."""
     return _order(TextCommand.CANCEL_JOB, handle)
 
 
 def create_function(function: str) -> Call[None]:
-    """Make a function known."""
+    """Return the call that creates a function."""
     return _order(TextCommand.CREATE_FUNCTION, function)
 
 
 def drop_function(function: str) -> Call[None]:
-    """Forget a function."""
+    """Return the call that removes a function."""
     return _order(TextCommand.DROP_FUNCTION, function)
 
 
 def set_max_queue(function: str, limit: int, high: int | None, normal: int | None, low: int | None) -> Call[None]:
-    """Limit how many jobs a function may have.
+    """Return the call that limits the number of jobs of a function.
 
     Raises:
         ValueError: A limit is negative.
@@ -141,20 +141,20 @@ def set_max_queue(function: str, limit: int, high: int | None, normal: int | Non
 
 
 def shutdown(*, graceful: bool) -> Call[None]:
-    """Have the server stop."""
+    """Return the call that stops the server."""
     return _order(TextCommand.SHUTDOWN, *(["graceful"] if graceful else []))
 
 
 def show_token(token: str) -> Request:
-    """Show the server a token."""
+    """Return the command that shows a token."""
     return (TextCommand.TOKEN, (token,))
 
 
 def check_token(reply: Reply) -> None:
-    """See whether the server has accepted the token. One that has no such command does not need it.
+    """Check that a server has accepted the token. A server without this command does not need the token.
 
     Raises:
-        ServerError: It has not.
+        ServerError: The server has not accepted it.
     """
     if reply.value.startswith(_WRONG_TOKEN):
         reply.checked()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The rows of the listings, as values (protocol 2)."""
+"""The rows of listings (protocol 2)."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +13,13 @@ __all__ = ["FunctionStatus", "JobRow", "LimitRow", "PriorityStatus", "ScheduleRo
 
 @dataclass(frozen=True, slots=True)
 class FunctionStatus:
-    """What `status` says of a function.
+    """A function in the listing `status`.
 
     Attributes:
-        total: Jobs in the server, waiting and running.
-        running: Those of them that a worker has.
-        workers: Workers that can do the function.
+        function: The function.
+        total: The number of its jobs, waiting and running.
+        running: The number of its running jobs.
+        workers: The number of workers that can do it.
     """
 
     function: str
@@ -28,7 +29,7 @@ class FunctionStatus:
 
     @property
     def waiting(self) -> int:
-        """Jobs that no worker has yet."""
+        """The number of jobs that no worker has yet."""
         return max(self.total - self.running, 0)
 
     @classmethod
@@ -40,7 +41,7 @@ class FunctionStatus:
 
 @dataclass(frozen=True, slots=True)
 class PriorityStatus:
-    """What `prioritystatus` says of a function: jobs waiting in each priority, and workers."""
+    """A function in the listing `prioritystatus`: its waiting jobs by priority, and its workers."""
 
     function: str
     high: int
@@ -57,11 +58,13 @@ class PriorityStatus:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """What `workers` says of a connection; those without functions are clients and consoles.
+    """A connection in the listing `workers`; one without functions is a client or an admin client.
 
     Attributes:
         descriptor: The server's number for the connection.
-        client_id: What the worker calls itself, ``-`` if it did not say.
+        address: The peer's address.
+        client_id: The client id, ``-`` for none.
+        functions: The functions of the worker.
     """
 
     descriptor: int
@@ -83,12 +86,13 @@ class WorkerStatus:
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """What `show jobs` says of a job.
+    """A job in the listing `show jobs`.
 
     Attributes:
-        retries: How often it was given back by a worker that was lost or too slow.
-        ignored: It was cancelled or abandoned and will not run.
-        stored: It survives a restart of the server.
+        handle: Its handle.
+        retries: The number of workers that were lost or too slow.
+        ignored: True if it was cancelled or abandoned and will not run.
+        stored: True if it survives a restart of the server.
     """
 
     handle: str
@@ -106,12 +110,14 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """What `show schedules` says of a job that repeats itself.
+    """A cron job in the listing `show schedules`.
 
     Attributes:
-        cron: Minute, hour, day, month and day of the week, as cron has them.
-        due: When it runs next.
-        unique: What another submission changes it by; empty for none.
+        handle: Its handle.
+        function: Its function.
+        cron: Minute, hour, day, month and day of the week, in cron's notation.
+        due: The time of its next run.
+        unique: The unique by which another submission replaces it; empty for none.
     """
 
     handle: str
@@ -130,14 +136,15 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class StallRow:
-    """What `show stalls` says of a function whose jobs wait and are not taken.
+    """A function in the listing `show stalls`: its jobs wait although workers could do them.
 
     Attributes:
-        waiting: Jobs that wait.
-        workers: Workers that can do the function.
-        seconds: For how long nobody has taken one.
-        reason: ``silent`` (free workers do not come), ``declining`` (they come, and go back to sleep), ``busy`` (all
-            hold on to other jobs) or ``no-workers``.
+        function: The function.
+        waiting: The number of waiting jobs.
+        workers: The number of workers that can do it.
+        seconds: The seconds since a worker last grabbed one of its jobs.
+        reason: ``silent`` (idle workers do not grab), ``declining`` (they wake and go back to sleep), ``busy`` (all
+            have other jobs) or ``no-workers``.
     """
 
     function: str
@@ -156,11 +163,11 @@ class StallRow:
 
 @dataclass(frozen=True, slots=True)
 class LimitRow:
-    """What `show limits` says of a limit of the server.
+    """A limit in the listing `show limits`.
 
     Attributes:
-        name: The option that sets it, without the ``max-`` in front; ``queue`` is that of `set_max_queue`.
-        refused: How often it has held something off since the server was started.
+        name: The option that sets it, without ``max-``; ``queue`` is the limit of `set_max_queue`.
+        refused: The number of its rejections since the start of the server.
     """
 
     name: str
@@ -174,7 +181,7 @@ class LimitRow:
 
 
 def _columns(row: bytes, count: int) -> list[bytes]:
-    """Split at tabs from the right: some servers let tabs into function names."""
+    """Split at tabs from the right: some servers allow tabs in function names."""
     columns = row.rsplit(b"\t", count - 1)
     if len(columns) != count:
         raise RemoteProtocolError(f"a row of {count} columns was expected, not {row!r}")

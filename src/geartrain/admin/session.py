@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""One connection's conversation in the text protocol, without I/O (protocol 2).
+"""The text protocol of one connection, without I/O (protocol 2).
 
-Commands may be asked in one breath; replies come in the same order. What ends a reply is known from the command that
-it answers: a line, or lines up to a single dot. Silence never ends one.
+Several commands may be sent at once; replies come in the same order. The command determines the end of its reply: one
+line, or lines up to a single dot. A pause never ends a reply.
 """
 
 from collections import deque
@@ -13,12 +13,12 @@ from typing import TypeAlias
 from geartrain.errors import ConnectionLost, LocalProtocolError, RemoteProtocolError, ReplyTimeout, ServerError
 from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand
 
-__all__ = ["MAX_LINE", "READ_SIZE", "REPLY_TIMEOUT", "AdminSession", "Reply", "Request", "to_text", "to_wire"]
+__all__ = ["MAX_REPLY_LINE", "READ_SIZE", "REPLY_TIMEOUT", "AdminSession", "Reply", "Request", "to_text", "to_wire"]
 
-REPLY_TIMEOUT = 30.0  # seconds: a listing of a million jobs takes a while
-READ_SIZE = 256 * 1024  # bytes taken from a socket at once
+REPLY_TIMEOUT = 30.0  # seconds: a listing of a million jobs takes several
+READ_SIZE = 256 * 1024  # bytes read from a socket at once
 
-MAX_LINE = 16 * 1024 * 1024  # bytes: a row of `workers` names every function, and thousands are in use somewhere
+MAX_REPLY_LINE = 16 * 1024 * 1024  # bytes: a row of `workers` names every function, of which some users have thousands
 _CONTROL_OR_SPACE = frozenset(range(0x21)) | {0x7F}
 
 # A command and its arguments.
@@ -27,11 +27,12 @@ Request: TypeAlias = tuple[TextCommand, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server answered to one command.
+    """The reply to one command.
 
     Attributes:
-        lines: The rows of a listing without the closing dot, or the one value behind ``OK``; no line ends.
-        is_error: The one line is what stood behind ``ERR``.
+        command: The command.
+        lines: The rows of a listing without the final dot, or the value that follows ``OK``; without line ends.
+        is_error: True if the only line is the text that follows ``ERR``.
     """
 
     command: TextCommand
@@ -40,14 +41,15 @@ class Reply:
 
     @property
     def value(self) -> bytes:
-        """The one line of a reply that is no listing."""
+        """The only line of a reply that is not a listing."""
         return self.lines[0]
 
     def checked(self) -> "Reply":
-        """Return the reply itself.
+        """Return the reply, unless it is an error.
 
         Raises:
-            ServerError: It is an error. Errors without a code, such as ``function not found``, have the code ``ERR``.
+            ServerError: The reply is an error. An error without a code, such as ``function not found``, has the code
+                ``ERR``.
         """
         if not self.is_error:
             return self
@@ -58,32 +60,34 @@ class Reply:
 
 
 class AdminSession:
-    """Writes commands and reads replies.
+    """Encodes commands and decodes replies.
 
-    Feed it what the server sent; send what `take_outgoing` returns.
+    Pass it the bytes from the server; send the bytes that `take_outgoing` returns.
 
     Args:
-        server: The server's address, for what there is to say of it.
+        server: The server's address, for messages.
+        max_line: Bytes of the longest line of a reply.
     """
 
-    def __init__(self, server: str = "the server") -> None:
+    def __init__(self, server: str = "the server", max_line: int = MAX_REPLY_LINE) -> None:
         self._server = server
+        self._max_line = max_line
         self._awaited: deque[TextCommand] = deque()
         self._outgoing = bytearray()
         self._held = bytearray()  # the beginning of a line
-        self._rows: list[bytes] = []  # of the listing that is coming in
+        self._rows: list[bytes] = []  # of an incomplete listing
 
     @property
     def awaited(self) -> int:
-        """How many replies are still to come."""
+        """The number of replies that are still to come."""
         return len(self._awaited)
 
     def ask(self, command: TextCommand, *arguments: bytes) -> None:
-        """Put a command behind those already asked.
+        """Add a command.
 
         Raises:
-            LocalProtocolError: The number of arguments is wrong, or one is empty or has a space or control character,
-                for which the text protocol has no way of writing.
+            LocalProtocolError: The number of arguments is wrong; or an argument is empty, or has a space or a control
+                character, for which the text protocol has no form.
         """
         shape = COMMANDS[command]
         most = shape.most or 0
@@ -96,29 +100,29 @@ class AdminSession:
         self._awaited.append(command)
 
     def ask_all(self, requests: Sequence[Request]) -> None:
-        """Put several commands there; see `ask`."""
+        """Add several commands; see `ask`."""
         for command, arguments in requests:
             self.ask(command, *map(to_wire, arguments))
 
     def take_outgoing(self) -> bytes:
-        """Return the bytes to send and forget them."""
+        """Return the bytes to send, and forget them."""
         data = bytes(self._outgoing)
         self._outgoing.clear()
         return data
 
     def receive(self, data: bytes) -> Iterator[Reply]:
-        """Yield the replies that ``data`` completes; no data at all is the end of the connection.
+        """Yield the replies that ``data`` completes; empty data is the end of the connection.
 
         Raises:
             ConnectionLost: The server closed the connection.
-            RemoteProtocolError: The server says something that nobody asked for, or a line without end.
+            RemoteProtocolError: The server sent a reply to no command, or a line that is too long.
         """
         if not data:
             raise self.lost("the connection was closed before the answer had come")
         self._held += data
         if b"\n" not in data:
-            if len(self._held) > MAX_LINE:
-                raise RemoteProtocolError(f"a line of a reply may have {MAX_LINE} bytes")
+            if len(self._held) > self._max_line:
+                raise RemoteProtocolError(f"a line of a reply may have {self._max_line} bytes")
             return
         *lines, rest = bytes(self._held).split(b"\n")
         self._held = bytearray(rest)
@@ -128,17 +132,17 @@ class AdminSession:
                 yield reply
 
     def lost(self, error: OSError | str) -> ConnectionLost:
-        """Return what to raise when the connection ends."""
+        """Return the exception for the end of the connection."""
         reason = error if isinstance(error, str) else error.strerror or str(error)
         return ConnectionLost(f"{self._server}: {reason}")
 
     def late(self, timeout: float) -> ReplyTimeout:
-        """Return what to raise when the replies did not come within so many seconds."""
+        """Return the exception for replies that did not come within so many seconds."""
         return ReplyTimeout(f"{self._server} did not answer within {timeout:g} seconds")
 
     def _line(self, line: bytes) -> Reply | None:
         if not self._awaited:
-            raise RemoteProtocolError(f"a reply that nobody asked for: {line[:80]!r}")
+            raise RemoteProtocolError(f"a reply to no command: {line[:80]!r}")
         command = self._awaited[0]
         is_value = COMMANDS[command].reply is ReplyKind.LINE
         # An error ends with CR LF, a row with LF alone: a unique may well be "ERR something".
@@ -146,7 +150,7 @@ class AdminSession:
             return self._finish((line[4:].rstrip(b"\r"),), is_error=True)
         if is_value:
             return self._finish((_value(line.rstrip(b"\r")),))
-        # Nothing tells the closing dot from a unique that is a dot.
+        # The final dot and a unique that is a dot look the same.
         if line.rstrip(b"\r") == b".":
             return self._finish(tuple(self._rows))
         self._rows.append(line)
@@ -158,15 +162,15 @@ class AdminSession:
 
 
 def _value(line: bytes) -> bytes:
-    """Return what follows OK. Servers other than gearmand leave the OK out in front of some values."""
+    """Return the text that follows OK. Servers other than gearmand omit the OK before some values."""
     return line[2:].lstrip(b" ") if line == b"OK" or line.startswith(b"OK ") else line
 
 
 def to_text(name: bytes) -> str:
-    """Return a name as people read it; bytes that are no UTF-8 come back from `to_wire` as they were."""
+    """Return a name as text; `to_wire` restores bytes that are not UTF-8."""
     return name.decode("utf-8", "surrogateescape")
 
 
 def to_wire(name: str) -> bytes:
-    """Return a name as it travels."""
+    """Return a name on the wire."""
     return name.encode("utf-8", "surrogateescape")

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The blocking client for the text protocol. Its twin is `geartrain.admin.aio`."""
+"""The blocking admin client. Its twin is `geartrain.admin.aio`."""
 
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -10,20 +9,13 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from geartrain.admin import calls
+from geartrain.admin.anyadmin import AnyAdminClient
 from geartrain.admin.calls import Call
 from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
-from geartrain.admin.session import READ_SIZE, REPLY_TIMEOUT, AdminSession, Reply, Request
+from geartrain.admin.session import READ_SIZE, AdminSession, Reply, Request
 from geartrain.errors import ConnectionLost
-from geartrain.names import token_bytes
 from geartrain.transport import (
-    CONNECT_TIMEOUT,
-    KEEPALIVE,
-    TLS,
-    ServerAddress,
-    check_seconds,
-    client_context,
     connect,
-    parse_servers,
 )
 from geartrain.transport.sockets import is_stale
 
@@ -32,10 +24,11 @@ __all__ = ["AdminClient"]
 Value = TypeVar("Value")
 
 
-class AdminClient:
-    """Speaks with the console of one server: ours, or gearmand's, or Perl's or Java's as far as they know a command.
+class AdminClient(AnyAdminClient):
+    """A client of the text protocol of one server.
 
-    It connects when it is first used, and anew after an error on the connection. Threads may share it; their calls take
+    The server may be Geartrain's or gearmand's, or Perl's or Java's for the commands that they know. The client
+    connects when it is first used, and again after an error on the connection. Threads may share it; their calls take
     turns.
 
     ::
@@ -47,40 +40,19 @@ class AdminClient:
     Args:
         server: An address; see `geartrain.transport.parse_servers`, of whose list it is the first.
         tls: Encrypts the connection.
-        token: A secret by which a server with rules of access knows who may do what.
+        token: A secret by which a server with access rules identifies the client.
         timeout: Seconds for the replies to one call.
         connect_timeout: Seconds for connecting.
-        keepalive: Seconds after which a dead path is noticed; ``None`` leaves that to the system.
+        keepalive: Seconds after which a dead peer is noticed; ``None`` leaves that to the system.
 
     Raises:
-        ValueError: The server is no address, or a time is out of range.
-        LocalProtocolError: The token cannot travel.
+        ValueError: The server is not an address, or a time is out of range.
+        LocalProtocolError: The token is not allowed by the protocol.
     """
 
-    def __init__(
-        self,
-        server: str | ServerAddress | None = None,
-        *,
-        tls: ssl.SSLContext | TLS | None = None,
-        token: str | None = None,
-        timeout: float = REPLY_TIMEOUT,
-        connect_timeout: float = CONNECT_TIMEOUT,
-        keepalive: float | None = KEEPALIVE,
-    ) -> None:
-        check_seconds(timeout=timeout, connect_timeout=connect_timeout, keepalive=keepalive)
-        if token is not None:
-            token_bytes(token)
-        self.address = parse_servers(server)[0]
-        self._tls = client_context(tls)
-        self._token = token
-        self._timeout = timeout
-        self._connect_timeout = connect_timeout
-        self._keepalive = keepalive
+    def _set_up(self) -> None:
         self._turn = threading.Lock()
         self._sock: socket.socket | None = None
-
-    def __repr__(self) -> str:
-        return f"<AdminClient of {self.address}>"
 
     def __enter__(self) -> Self:
         return self
@@ -93,44 +65,44 @@ class AdminClient:
     def close(self) -> None:
         """Close the connection; the next call opens another."""
         with self._turn:
-            self._hang_up()
+            self._disconnect()
 
     def status(self) -> list[FunctionStatus]:
-        """Return the jobs and workers of each function."""
+        """Return the number of jobs and workers of each function."""
         return self._do(calls.status())
 
     def priority_status(self) -> list[PriorityStatus]:
-        """Return the waiting jobs of each function by priority."""
+        """Return the number of waiting jobs of each function by priority."""
         return self._do(calls.priority_status())
 
     def workers(self) -> list[WorkerStatus]:
-        """Return all connections, this one included."""
+        """Return all connections, including this one."""
         return self._do(calls.workers())
 
     def jobs(self) -> list[JobRow]:
-        """Return all jobs in the server."""
+        """Return all jobs of the server."""
         return self._do(calls.jobs())
 
     def unique_jobs(self) -> list[str]:
-        """Return the uniques of all jobs in the server, empty ones included."""
+        """Return the uniques of all jobs of the server, including empty ones."""
         return self._do(calls.unique_jobs())
 
     def schedules(self) -> list[ScheduleRow]:
-        """Return the jobs that repeat themselves; only our own server has any."""
+        """Return the cron jobs; only Geartrain's server has any."""
         return self._do(calls.schedules())
 
     def stalls(self) -> list[StallRow]:
-        """Return the functions whose jobs wait and are not taken; only our own server tells."""
+        """Return the functions whose jobs wait although workers could do them; only of Geartrain's server."""
         return self._do(calls.stalls())
 
     def limits(self) -> list[LimitRow]:
-        """Return how often each limit has held something off; only our own server tells."""
+        """Return the number of rejections by each limit; only of Geartrain's server."""
         return self._do(calls.limits())
 
     def ping(self) -> float:
-        """Return the seconds that the server took to answer, and before that to be connected to, if that had to be.
+        """Return the seconds until the server's answer, including the time to connect if that was necessary.
 
-        It asks in text, for the version: a server that is full, or has no descriptors left, answers that as well.
+        It asks for the version in the text protocol, which also a server without free connections answers.
         """
         began = time.monotonic()
         self.version()
@@ -145,26 +117,26 @@ class AdminClient:
         return self._do(calls.pid())
 
     def verbosity(self) -> str:
-        """Return how much the server logs, such as ``ERROR``."""
+        """Return the server's log level, such as ``ERROR``."""
         return self._do(calls.verbosity())
 
     def cancel(self, handle: str) -> None:
-        """Drop a job that waits; its clients are told that it failed.
+        """Cancel a waiting job; its clients get WORK_FAIL.
 
         Raises:
-            ServerError: There is no such job.
+            ServerError: The server has no such job.
         """
         self._do(calls.cancel(handle))
 
     def create_function(self, function: str) -> None:
-        """Make a function known before there is a worker or a job; one that is known already stays as it is."""
+        """Create a function before it has a worker or a job; an existing one does not change."""
         self._do(calls.create_function(function))
 
     def drop_function(self, function: str) -> None:
-        """Forget a function.
+        """Remove a function.
 
         Raises:
-            ServerError: There is none of that name, or it has workers or running jobs.
+            ServerError: The server has no function of that name, or it has workers or running jobs.
         """
         self._do(calls.drop_function(function))
 
@@ -177,43 +149,46 @@ class AdminClient:
         normal: int | None = None,
         low: int | None = None,
     ) -> None:
-        """Limit how many jobs a function may have; further ones of a priority are refused from its limit on.
+        """Limit the number of jobs of a function; the server rejects further ones of a priority at its limit.
 
         Args:
-            limit: For all priorities that have none of their own; 0 means any number.
+            function: The function.
+            limit: The limit of all priorities that have none of their own; 0 for no limit.
+            high: The limit of the high priority.
+            normal: The limit of the normal priority.
+            low: The limit of the low priority.
         """
         self._do(calls.set_max_queue(function, limit, high, normal, low))
 
     def shutdown(self, *, graceful: bool = False) -> None:
-        """Have the server stop, if it allows that.
+        """Stop the server.
 
         Args:
-            graceful: When it has no job left, rather than now.
+            graceful: True to wait until it has no jobs left.
 
         Raises:
-            ServerError: It does not.
+            ServerError: The server does not allow it.
         """
         self._do(calls.shutdown(graceful=graceful))
 
     def exchange(self, requests: Sequence[Request]) -> list[Reply]:
-        """Send several commands in one write, and return their replies; errors are among them and not raised.
+        """Send several commands in one write, and return their replies; error replies are returned too.
 
         Raises:
-            LocalProtocolError: A name cannot be written in the text protocol. Nothing has been sent.
+            LocalProtocolError: The text protocol has no form for a name. Nothing was sent.
             NoServerAvailable: The server could not be reached.
-            ConnectionLost: The server went away. Those of the commands that change something may have been done.
-            ReplyTimeout: It did not answer in time.
-            RemoteProtocolError: It does not speak the text protocol.
-            ServerError: It does not accept the token.
+            ConnectionLost: The connection was lost. Commands that change something may have taken effect.
+            ReplyTimeout: The server did not answer in time.
+            RemoteProtocolError: The server does not speak the text protocol.
+            ServerError: The server does not accept the token.
         """
-        session = AdminSession(str(self.address))
-        session.ask_all(requests)
+        session = self._session(requests)
         with self._turn:
             try:
                 return self._converse(session, self._connected())
             except BaseException:
-                # What is yet to come would be taken for the answer to the next question.
-                self._hang_up()
+                # Replies that are still to come would be taken for those of the next call.
+                self._disconnect()
                 raise
 
     def _do(self, call: Call[Value]) -> Value:
@@ -228,7 +203,7 @@ class AdminClient:
             sock.sendall(session.take_outgoing())
             while session.awaited:
                 left = deadline - time.monotonic()
-                if left <= 0:  # also when there is always something to read
+                if left <= 0:  # also when the server sends without a pause
                     raise session.late(self._timeout)
                 sock.settimeout(left)
                 data = sock.recv(READ_SIZE)
@@ -243,20 +218,15 @@ class AdminClient:
 
     def _connected(self) -> socket.socket:
         if self._sock is not None and is_stale(self._sock):
-            self._hang_up()
+            self._disconnect()
         if self._sock is None:
             self._sock = connect(self.address, tls=self._tls, timeout=self._connect_timeout, keepalive=self._keepalive)
-            if self._token is not None:
-                self._show_token(self._token, self._sock)
+            session = self._token_session()
+            if session is not None:
+                calls.check_token(*self._converse(session, self._sock))
         return self._sock
 
-    def _show_token(self, token: str, sock: socket.socket) -> None:
-        session = AdminSession(str(self.address))
-        session.ask_all([calls.show_token(token)])
-        [reply] = self._converse(session, sock)
-        calls.check_token(reply)
-
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._sock is not None:
             self._sock.close()
             self._sock = None

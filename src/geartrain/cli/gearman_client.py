@@ -25,7 +25,7 @@ from ssl import SSLContext, SSLWantReadError, SSLWantWriteError
 from geartrain.cli.gearman_options import GearmanOptions
 from geartrain.cli.gearman_output import JobOutput
 from geartrain.cli.murmur import unique_of
-from geartrain.client.events import Completed, Created, Refused
+from geartrain.client.events import Completed, Created, Failed
 from geartrain.client.request import Submission, submission
 from geartrain.client.session import Session
 from geartrain.errors import ConnectionLost, JobError, NoServerAvailable, ReplyTimeout
@@ -175,10 +175,10 @@ class JobRunner:
             raise ConnectionLost(f"{self._address} closed the connection before all jobs were done")
         for task, event in self._session.receive(data):
             self._output.show(task.function, event)
-            if isinstance(event, Refused):
+            if isinstance(event, Failed):
                 self._failed = True
                 self._refused |= not isinstance(event.error, JobError)
-            if isinstance(event, Completed | Refused) or (isinstance(event, Created) and self._options.background):
+            if isinstance(event, Completed | Failed) or (isinstance(event, Created) and self._options.background):
                 tasks.remove(task)
 
     @contextlib.contextmanager

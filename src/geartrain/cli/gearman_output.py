@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 from geartrain.cli.output import complain
-from geartrain.client.events import Completed, Created, Refused, SessionEvent
+from geartrain.client.events import Completed, Created, Failed, SessionEvent
 from geartrain.errors import JobException, JobFailed
 from geartrain.records import Data, Progress, Warn
 
@@ -50,11 +50,11 @@ class PlainOutput:
                 self._out(self._prefixed(function, b"%d%% Complete\n" % percent))
             case Warn(data):
                 self._error(self._prefixed(function, data))
-            case Refused(JobException(data=data)):
+            case Failed(JobException(data=data)):
                 self._error(self._prefixed(function, data if data.endswith(b"\n") else data + b"\n"))
-            case Refused(JobFailed()):
+            case Failed(JobFailed()):
                 self._error(self._prefixed(function, b"Job failed\n"))
-            case Refused(error):
+            case Failed(error):
                 complain(f"{function}: the server refused the job: {error}")
 
     def _prefixed(self, function: str, data: bytes) -> bytes:
@@ -89,11 +89,11 @@ class JsonOutput:
             "denominator": event.denominator,
         },
         Completed: lambda event: {"event": "completed", **_bytes(event.data)},
-        Refused: lambda event: _failure(event),
+        Failed: lambda event: _failure(event),
     }
 
 
-def _failure(event: Refused) -> dict[str, object]:
+def _failure(event: Failed) -> dict[str, object]:
     match event.error:
         case JobException(data=data):
             return {"event": "exception", **_bytes(data)}

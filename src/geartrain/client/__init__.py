@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Having jobs done: a session without I/O, and the shells around it.
+"""Clients: a core without I/O, and two shells around it, blocking and with asyncio.
 
-The modules here decide and do no I/O; `sync` and `aio` move the bytes and wait, each in its way and under the same
-names. `aio` loads asyncio, so it is loaded by those who name it.
+The modules here decide and do no I/O; `sync` and `aio` send, receive and wait, under the same names. `aio` imports
+asyncio, so it is imported only by programs that use it.
 """
 
-from geartrain.client.bulk import NotAllSubmitted
+from geartrain.client.batch import NotAllSubmitted
 from geartrain.client.remote import Arguments, JobOptions
 from geartrain.client.sync import Client, RemoteFunction, SubmittedJob, as_completed
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Cron lines as users write them, as the fields of a SUBMIT_JOB_SCHED packet.
+"""Cron lines of users, as the fields of a SUBMIT_JOB_SCHED packet.
 
-Cron counts the days of the week from Sunday, the packet from Monday, so ranges are written out. What else a field may
-say is judged by the server, which has to keep to it.
+Cron counts the days of the week from Sunday, the packet from Monday, so ranges of days are written out. The server
+checks the other fields.
 """
 
 from geartrain.cron import FROM_MONDAY, FROM_SUNDAY, CronFields, expand_days
@@ -21,10 +21,10 @@ _NICKNAMES = {
 
 
 def cron_fields(line: str) -> CronFields:
-    """Return the fields of a cron line: five of them, or a nickname such as ``@daily``.
+    """Return the fields of a cron line: five fields, or a nickname such as ``@daily``.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The line is not a cron line.
     """
     fields = _NICKNAMES.get(line.strip().lower(), line).split()
     if len(fields) != 5 or not line.isascii():
@@ -44,10 +44,10 @@ def cron_fields(line: str) -> CronFields:
 
 
 def cron_of(line: str | None, at: object, delay: object) -> CronFields | None:
-    """Return the fields of a cron line, if there is one.
+    """Return the fields of a cron line, or ``None`` without one.
 
     Raises:
-        ValueError: It is none, or another time is given as well.
+        ValueError: The line is not a cron line, or another time is given as well.
     """
     if line is None:
         return None

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""How long a call may still wait. No I/O, and no clock of its own."""
+"""The deadline of a call that waits several times. No I/O, and no clock of its own."""
 
 import math
 from collections.abc import Callable
 
 __all__ = ["Deadline"]
 
-_FOR_EVER = 1e9  # seconds, some thirty years; locks and selectors refuse to count much further
+_NO_TIMEOUT = 1e9  # seconds, about thirty years; locks and selectors do not accept much larger numbers
 
 
 class Deadline:
-    """The end of a time-out that covers several waits.
+    """The end of a timeout that covers several waits.
 
     Args:
-        timeout: Seconds from now; ``None`` is no end, and neither is anything beyond thirty years.
-        clock: Seconds that only ever grow.
+        timeout: Seconds from now; ``None``, or more than thirty years, for no end.
+        clock: A monotonic clock, in seconds.
 
     Attributes:
         at: The clock's time at the end, or ``None``.
@@ -29,7 +29,7 @@ class Deadline:
         if timeout is not None and math.isnan(timeout):
             raise ValueError("a timeout is a number of seconds, or None for no end, not nan")
         self._clock = clock
-        self.at = None if timeout is None or timeout > _FOR_EVER else clock() + timeout
+        self.at = None if timeout is None or timeout > _NO_TIMEOUT else clock() + timeout
 
     def remaining(self) -> float | None:
         """Return the seconds that are left, at least 0, or ``None`` for no end."""

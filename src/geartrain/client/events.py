@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a session tells whoever asked. The events in a job's life that its user sees are in `geartrain.records`."""
+"""The events of a client's session. Those in a job's life that its user sees are in `geartrain.records`."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -7,35 +7,35 @@ from typing import TypeAlias
 from geartrain.errors import GeartrainError
 from geartrain.records import Handle, JobEvent, JobStatus
 
-__all__ = ["Answered", "Completed", "Created", "Refused", "SessionEvent"]
+__all__ = ["Answered", "Completed", "Created", "Failed", "SessionEvent"]
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The server took the job; a background job needs no more."""
+    """The server has accepted the job; for a background job this is the last event."""
 
     handle: Handle
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The job ended with a result."""
+    """The job has ended with a result."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The job ended without a result, or the question was answered by ERROR."""
+class Failed:
+    """The job has ended without a result, or the server has answered the request with ERROR."""
 
     error: GeartrainError
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answer to a question that is not a submission: a status, or the bytes of an echo."""
+    """The answer to a request that is not a submission: a status, or the bytes of an echo."""
 
     value: JobStatus | bytes
 
 
-SessionEvent: TypeAlias = Created | Completed | Refused | Answered | JobEvent
+SessionEvent: TypeAlias = Created | Completed | Failed | Answered | JobEvent

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""How jobs and questions find a server that takes them. No I/O: a shell makes the attempts, one after the other.
+"""The attempts to place jobs and requests with servers. No I/O: a shell makes the attempts one after the other.
 
-An attempt is an address and what to send there. The shell connects, sends, and says in the attempt what went wrong, if
-something did; then it asks for the next one.
+An attempt is an address and what to send there. The shell connects, sends, and records an error in the attempt; then it
+takes the next one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from geartrain.client.request import Submission
-from geartrain.client.servers import Roster
+from geartrain.client.serverpool import ServerPool
 from geartrain.client.session import Session
 from geartrain.client.ticket import PlacedTicket, Ticket
 from geartrain.errors import ConnectionLost, GeartrainError, NoServerAvailable
@@ -24,12 +24,12 @@ _NOTHING_TRIED: Mapping[ServerAddress, GeartrainError] = MappingProxyType({})
 
 
 class Attempt(Generic[TicketT]):
-    """Something to be sent to one server.
+    """Jobs, or a request, to be sent to one server.
 
     Attributes:
         address: The server.
-        jobs: What it is to get.
-        error: Why it did not.
+        jobs: The jobs.
+        error: The reason of a failure, set by the shell.
     """
 
     def __init__(self, address: ServerAddress, jobs: Sequence[TicketT] = ()) -> None:
@@ -37,12 +37,12 @@ class Attempt(Generic[TicketT]):
         self.jobs = jobs
         self.error: GeartrainError | None = None
 
-    def compose(self, session: "Session[Ticket]") -> bytes:
-        """Have a session submit the jobs."""
+    def compose(self, session: Session[Ticket]) -> bytes:
+        """Submit the jobs to a session, and return the bytes to send."""
         return b"".join([session.submit(job.submission, job) for job in self.jobs])
 
     def __iter__(self) -> "Iterator[Attempt[TicketT]]":
-        """Yield the attempt, and a second time if the connection was lost: it may have been stale for long."""
+        """Yield the attempt, and again if the connection was lost: it may have been closed long before."""
         yield self
         if isinstance(self.error, ConnectionLost):
             self.error = None
@@ -51,52 +51,54 @@ class Attempt(Generic[TicketT]):
 
 def placements(
     jobs: Sequence[TicketT],
-    roster: Roster,
+    servers: ServerPool,
     clock: Callable[[], float],
     tried: Mapping[ServerAddress, GeartrainError] = _NOTHING_TRIED,
 ) -> Iterator[Attempt[TicketT]]:
-    """Yield the attempts to place jobs, each with the best server that has not been tried for it.
+    """Yield the attempts to place jobs, each with the best server that was not tried for them.
 
-    Jobs that no server takes end with `NoServerAvailable`.
+    Jobs that no server accepts end with `NoServerAvailable`.
     """
-    if len(tried) == len(roster.addresses):
+    if len(tried) == len(servers.addresses):
         fail_all(jobs, "; ".join(str(error) for error in tried.values()), NoServerAvailable)
         return
-    for address, share in _shares(jobs, roster, clock(), tried).items():
+    for address, share in _shares(jobs, servers, clock(), tried).items():
         attempt = Attempt(address, share)
         yield from attempt
         if attempt.error is not None:
-            yield from placements(share, roster, clock, {**tried, address: attempt.error})
+            yield from placements(share, servers, clock, {**tried, address: attempt.error})
 
 
 def _shares(
-    jobs: Sequence[TicketT], roster: Roster, now: float, tried: Mapping[ServerAddress, GeartrainError]
+    jobs: Sequence[TicketT], servers: ServerPool, now: float, tried: Mapping[ServerAddress, GeartrainError]
 ) -> dict[ServerAddress, list[TicketT]]:
-    """Divide jobs among the servers not tried yet, of which there is one at least."""
-    if len(roster.addresses) == 1:
-        return {roster.addresses[0]: list(jobs)}
+    """Divide jobs among the servers that were not tried, of which there is at least one."""
+    if len(servers.addresses) == 1:
+        return {servers.addresses[0]: list(jobs)}
     shares: dict[ServerAddress, list[TicketT]] = {}
     for job in jobs:
-        share = shares.setdefault(_best(roster, job.submission, now, tried), [])
+        share = shares.setdefault(_best(servers, job.submission, now, tried), [])
         share.append(job)
     return shares
 
 
-def _best(roster: Roster, job: Submission, now: float, tried: Mapping[ServerAddress, GeartrainError]) -> ServerAddress:
-    return next(address for address in roster.ranked(job.key, now, job.function) if address not in tried)
+def _best(
+    servers: ServerPool, job: Submission, now: float, tried: Mapping[ServerAddress, GeartrainError]
+) -> ServerAddress:
+    return next(address for address in servers.ranked(job.key, now, job.function) if address not in tried)
 
 
 def inquiries(addresses: Sequence[ServerAddress]) -> Iterator[Attempt[PlacedTicket]]:
-    """Yield the attempts to ask servers something, one after the other.
+    """Yield the attempts to send a request to servers, one after the other.
 
     Raises:
-        NoServerAvailable: None of several has answered.
-        GeartrainError: The only one has not, for this reason.
+        NoServerAvailable: None of several servers has answered.
+        GeartrainError: The only server has not answered, for this reason.
     """
     failures: list[GeartrainError] = []
     for address in addresses:
         attempt: Attempt[PlacedTicket] = Attempt(address)
-        yield from attempt  # asking twice does no harm
+        yield from attempt  # a request that is sent twice does no harm
         if attempt.error is not None:
             failures.append(attempt.error)
     if len(failures) == len(addresses):
@@ -104,12 +106,12 @@ def inquiries(addresses: Sequence[ServerAddress]) -> Iterator[Attempt[PlacedTick
 
 
 def after_loss(waiting: Iterable[tuple[Ticket, bool]], loss: str, *, final: bool) -> list[PlacedTicket]:
-    """Tell all who waited for a lost connection, and return the jobs that are to be sent again.
+    """Pass the loss of a connection to its tickets, and return the jobs to send again.
 
     Args:
-        waiting: Who, and whether the server had taken the job.
-        loss: What happened.
-        final: Whether the client is closed, so that nothing is sent again.
+        waiting: Each ticket, and True if the server had accepted its job.
+        loss: The reason.
+        final: True if the client is closed, so that nothing is sent again.
     """
     again: list[PlacedTicket] = []
     for ticket, taken in waiting:
@@ -121,7 +123,7 @@ def after_loss(waiting: Iterable[tuple[Ticket, bool]], loss: str, *, final: bool
 
 
 def fail_all(jobs: Iterable[Ticket], reason: str, kind: type[ConnectionLost | NoServerAvailable]) -> None:
-    """End jobs without a result."""
+    """End jobs with an error."""
     for job in jobs:
         if not job.done():
-            job.fail(kind(reason))  # each its own: an error that is raised in several threads mixes up their tracebacks
+            job.fail(kind(reason))  # each its own: an error raised in several threads would mix up their tracebacks

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""Functions with plain arguments as their callers see them: all but the calling, which is the shells'."""
+"""Typed functions as their callers see them: arguments, options and codec. The shells add the calls."""
 
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
 
 from geartrain.client.request import Delay, Moment
-from geartrain.codecs import Codec
+from geartrain.codec import Codec
 from geartrain.names import Text
 from geartrain.records import Priority
 from geartrain.typed import Signature
 
-__all__ = ["Arguments", "JobOptions", "ParametersT", "Remote", "ReturnT", "signature_of"]
+__all__ = ["Arguments", "JobOptions", "ParametersT", "Remote", "ReturnT", "Submitter", "signature_of"]
 
 ParametersT = ParamSpec("ParametersT")
 ReturnT = TypeVar("ReturnT")
 
 
 class JobOptions(TypedDict, total=False):
-    """What can be said of a job besides its function and its arguments; `geartrain.Client` says what each is for."""
+    """The options of a job, apart from its function and its arguments; `geartrain.Client` describes each."""
 
     unique: Text | None
     priority: Priority
@@ -40,53 +40,77 @@ _TAKEN: dict[str, tuple[str, ...]] = {
 }
 
 
+class Submitter(Protocol):
+    """The methods of a client that a typed function calls; the function's own types are those of the results."""
+
+    def with_codec(self, codec: Codec[Any, Any]) -> "Submitter":
+        """Return the client with another codec."""
+
+    @property
+    def do(self) -> Callable[..., Any]: ...
+    @property
+    def submit(self) -> Callable[..., Any]: ...
+    @property
+    def submit_many(self) -> Callable[..., Any]: ...
+    @property
+    def submit_background(self) -> Callable[..., Any]: ...
+    @property
+    def map(self) -> Callable[..., Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Arguments(Generic[ParametersT]):
-    """The arguments of one call, found to be in order.
+    """The checked arguments of one call.
 
     Attributes:
-        workload: What travels.
+        workload: The arguments as JSON.
     """
 
     workload: bytes
 
 
 class Remote(Generic[ParametersT, ReturnT]):
-    """A function that workers have, with its own arguments.
+    """A typed function of workers, as a client calls it.
+
+    Args:
+        name: The function's name.
+        signature: Its arguments and its result.
+        client: Returns the client that submits its jobs.
 
     Attributes:
-        signature: What these are.
+        signature: Its arguments and its result.
     """
 
-    def __init__(self, name: Text, signature: Signature) -> None:
+    def __init__(self, name: Text, signature: Signature, client: Callable[[], Submitter]) -> None:
         self.signature = signature
         self._name = name
+        self._client = client
         self._options: JobOptions = {}
 
     def __repr__(self) -> str:
         return repr(self.signature).replace("Signature", type(self).__name__, 1)
 
     def bind(self, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> Arguments[ParametersT]:
-        """Return the arguments of a call that is yet to be made, for `map` and `submit_many`.
+        """Return the arguments of a later call, for `map` and `submit_many`.
 
         Raises:
-            ArgumentError: The function does not take them.
+            ArgumentError: The function does not take these arguments.
         """
         return Arguments(self.signature.encode_arguments(args, kwargs))
 
     def with_options(self, **options: Unpack[JobOptions]) -> Self:
-        """Return the same function with options for its jobs, kept apart from its own parameters.
+        """Return the same function with options for its jobs, which are kept apart from its own parameters.
 
         ::
 
             resize.with_options(priority=Priority.HIGH).submit(7, width=100)
 
         Args:
-            options: Those of `Client.do`, `Client.submit`, `Client.submit_background` and `Client.map`, by their names.
-                A way of calling that has no use for one of them raises ``ValueError``.
+            options: The options of `Client.do`, `Client.submit`, `Client.submit_background` and `Client.map`, by their
+                names. A method that does not take one of them raises ``ValueError``.
 
         Raises:
-            TypeError: There is no such option.
+            TypeError: An option is unknown.
         """
         for name in options:
             if name not in JobOptions.__annotations__:
@@ -95,15 +119,16 @@ class Remote(Generic[ParametersT, ReturnT]):
         twin._options = {**self._options, **options}
         return twin
 
-    def _codec(self) -> Codec[Arguments[ParametersT], ReturnT]:
-        """Return how calls travel, and what comes of them."""
-        return Codec(f"arguments of {self.signature.name}", _workload, self.signature.decode_result)
+    def _caller(self) -> Submitter:
+        """Return the client with the codec of this function."""
+        signature = self.signature
+        return self._client().with_codec(Codec(f"arguments of {signature.name}", _workload, signature.decode_result))
 
     def _options_for(self, call: str) -> dict[str, Any]:
-        """Return the options.
+        """Return the options for a method.
 
         Raises:
-            ValueError: A way of calling has no use for one of them.
+            ValueError: The method does not take one of them.
         """
         for name in self._options:
             if name not in _TAKEN[call]:
@@ -113,7 +138,7 @@ class Remote(Generic[ParametersT, ReturnT]):
 
 
 def signature_of(function: "Callable[..., Any] | Remote[..., Any]", name: str | None = None) -> Signature:
-    """Return the signature of a stub, called by its own name or the one given, or that of a function that has one."""
+    """Return the signature of a stub under its own name or the one given, or that of a typed function."""
     return function.signature if isinstance(function, Remote) else Signature(function, name or function.__name__)
 
 

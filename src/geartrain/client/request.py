@@ -1,36 +1,39 @@
 # SPDX-License-Identifier: MIT
-"""From what a user asks for to the packet that asks for it: every check that needs no server."""
+"""Submissions: a user's request for a job, checked and encoded as a packet."""
 
 import math
 import os
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeAlias
 
-from geartrain.codecs import RAW, Codec
+from geartrain.codec import RAW, Codec
 from geartrain.cron import CronFields
 from geartrain.errors import LocalProtocolError
 from geartrain.names import Text, encode, function_bytes
 from geartrain.protocol import Command, request
+from geartrain.protocol.limits import INT64_MAX, MAX_UNIQUE
 from geartrain.records import JobRequest, Nothing, Priority
 
 __all__ = [
     "MAX_HANDLE",
-    "MAX_UNIQUE",
+    "MAX_IN_FLIGHT",
     "Delay",
     "Moment",
     "Submission",
+    "check_in_flight",
     "epoch_seconds",
     "handle_bytes",
+    "map_requests",
+    "reduce_requests",
     "submission",
     "unique_bytes",
 ]
 
-MAX_UNIQUE = 64  # bytes; servers answer ERROR to more, or drop the connection
-MAX_REDUCER = 64  # bytes; servers answer ERROR to more
-MAX_HANDLE = 63  # bytes; the C server never answers questions about longer ones
+MAX_HANDLE = 63  # bytes; the C server does not answer requests about longer ones
+MAX_IN_FLIGHT = 100  # jobs of one `map`: enough to hide the round trip, and little memory
 
-_LAST_EPOCH = 2**63 - 1
 _LARGEST_WORKLOAD = 2**32 - 1 - MAX_UNIQUE - 1024  # the header's length has 32 bits, and the names need room as well
 
 Moment: TypeAlias = datetime | float
@@ -49,15 +52,15 @@ _BACKGROUND = {
 
 
 class Submission(NamedTuple):
-    """A job as it travels, checked and encoded.
+    """A job, checked and encoded.
 
     Attributes:
         packet: The SUBMIT_JOB* packet.
         function: The function's name on the wire.
         unique: The unique on the wire.
-        key: What makes two jobs of the function the same job, so that they must meet at one server: the unique, or the
-            workload; empty if any server will do.
-        background: Whether nobody waits for the result.
+        key: Two jobs of the function with the same key are the same job, and must go to the same server. It is the
+            unique, or the workload; empty if any server will do.
+        background: True for a background job, which returns no result.
         retries: As in `JobRequest`.
     """
 
@@ -83,16 +86,15 @@ def submission(
     Args:
         wanted: The job.
         prefix: Put before the function's name.
-        codec: Makes bytes of the workload.
-        background: Whether nobody waits for the result.
-        epoch: Not to be started before this second; such jobs are background jobs.
-        cron: To be started again and again at such times; these are background jobs as well.
+        codec: Encodes the workload.
+        background: True for a background job; jobs with ``epoch`` or ``cron`` are background jobs too.
+        epoch: The second before which the job is not started.
+        cron: The times at which the job is started repeatedly.
 
     Raises:
-        LocalProtocolError: The protocol has no place for what was asked.
-        ValueError: A delayed or repeating job cannot have a priority or a reducer, nor can both be had; and retries
-            are not negative.
-        TypeError: The codec does not take such a workload, or the retries are no number.
+        LocalProtocolError: A name is too long or contains a NUL byte, or the workload is too large.
+        ValueError: The protocol cannot combine these options, or the retries are negative.
+        TypeError: The codec cannot encode the workload, or the retries are not a number.
     """
     if not isinstance(wanted.retries, int):
         raise TypeError(f"retries is a whole number, not {wanted.retries!r}")
@@ -107,7 +109,7 @@ def submission(
     if cron is not None:
         _check_plain(wanted, "repeating", Command.SUBMIT_JOB_SCHED)
         if wanted.unique is None:
-            # A program that is started anew submits anew: the same function and workload are the same schedule.
+            # A program submits its schedules at each start: the same function and workload are the same schedule.
             unique = blake2b(workload, digest_size=16).hexdigest().encode()
         packet = request(Command.SUBMIT_JOB_SCHED, function, unique, *cron, workload)
     elif epoch is not None:
@@ -141,25 +143,25 @@ def _workload_of(wanted: JobRequest, codec: Codec[Any, Any]) -> bytes:
 
 def _unique_of(wanted: JobRequest, *, background: bool) -> bytes:
     if wanted.unique is None:
-        # The C server stores background jobs by function and unique: without one they would overwrite each other.
+        # The C server stores background jobs by function and unique: without a unique they overwrite each other.
         return os.urandom(16).hex().encode() if background else b""
     return unique_bytes(wanted.unique)
 
 
 def _reducer_bytes(name: Text, prefix: Text) -> bytes:
     encoded = function_bytes(name, prefix)
-    if len(encoded) > MAX_REDUCER:
+    if len(encoded) > MAX_UNIQUE:
         raise LocalProtocolError(
-            f"a reducer's name may have {MAX_REDUCER} bytes with its prefix, not {len(encoded)}: {encoded!r:.200}"
+            f"a reducer's name may have {MAX_UNIQUE} bytes with its prefix, not {len(encoded)}: {encoded!r:.200}"
         )
     return encoded
 
 
 def unique_bytes(unique: Text) -> bytes:
-    """Return a unique as it travels.
+    """Return a unique on the wire.
 
     Raises:
-        LocalProtocolError: It is too long or contains a NUL byte.
+        LocalProtocolError: The unique is too long or contains a NUL byte.
     """
     encoded = encode(unique, "a unique")
     if len(encoded) > MAX_UNIQUE or b"\0" in encoded:
@@ -170,18 +172,18 @@ def unique_bytes(unique: Text) -> bytes:
 
 
 def epoch_seconds(at: Moment | None, delay: Delay | None, now: float) -> int | None:
-    """Return the second before which a job is not to be started, or ``None`` if it may start at once.
+    """Return the second before which a job is not started, or ``None`` if it may start at once.
 
-    Fractions are rounded up: a job is never early.
+    Fractions are rounded up: a job never starts early.
 
     Raises:
-        ValueError: Both are given, or one is no moment in time: a datetime without a time zone, a negative delay.
+        ValueError: Both times are given, the datetime has no time zone, or the delay is negative.
     """
     if at is not None and delay is not None:
         raise ValueError("a job has either a time (at=) or a delay (delay=), not both")
     if isinstance(at, datetime):
         if at.utcoffset() is None:
-            raise ValueError(f"{at!r} has no time zone, so it is no moment in time; try at.astimezone()")
+            raise ValueError(f"{at!r} has no time zone; try at.astimezone()")
         at = at.timestamp()
     if delay is not None:
         seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
@@ -190,18 +192,38 @@ def epoch_seconds(at: Moment | None, delay: Delay | None, now: float) -> int | N
         at = now + seconds
     if at is None:
         return None
-    if not 0 <= at <= _LAST_EPOCH:
+    if not 0 <= at <= INT64_MAX:
         raise ValueError(f"a job's time is given in seconds since 1970, not as {at!r}")
     return math.ceil(at)
 
 
 def handle_bytes(handle: str) -> bytes:
-    """Return a handle as it travels; see `Session` for the way back.
+    """Return a handle on the wire.
 
     Raises:
-        LocalProtocolError: No server's handle looks like that.
+        LocalProtocolError: The handle is empty, too long or contains a NUL byte.
     """
     encoded = handle.encode("utf-8", "surrogateescape")
     if not encoded or len(encoded) > MAX_HANDLE or b"\0" in encoded:
         raise LocalProtocolError(f"a handle has 1 to {MAX_HANDLE} bytes and no NUL among them, unlike {handle[:200]!r}")
     return encoded
+
+
+def check_in_flight(number: int) -> None:
+    """Check the number of jobs of a `map` that are in flight.
+
+    Raises:
+        ValueError: It is below 1.
+    """
+    if number < 1:
+        raise ValueError(f"max_in_flight is a number above 0, not {number}")
+
+
+def map_requests(function: Text, priority: Priority, retries: int) -> Callable[[object], JobRequest]:
+    """Return a function that makes a job of each workload of a `map`."""
+    return lambda workload: JobRequest(function, workload, None, priority, retries)
+
+
+def reduce_requests(mapper: Text, reducer: Text, retries: int) -> Callable[[object], JobRequest]:
+    """Return a function that makes a reduce job of each input of a `map_reduce`."""
+    return lambda workload: JobRequest(mapper, workload, retries=retries, reducer=reducer)

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The client's side of one connection, without I/O.
+"""A client's session on one connection, without I/O.
 
-A client asks questions: it submits jobs, wants a status, an echo or an option. A server answers each with one packet,
-strictly in the order of the questions, and an ERROR packet does not say which question it answers; so the questions
-that wait stand in one line. All else that comes is about a job and names it by its handle.
+A client sends requests: it submits jobs, and asks for a status, an echo or an option. A server answers each with one
+packet, strictly in the order of the requests, and an ERROR packet does not say which request it answers; so the pending
+requests are kept in one queue. All other packets are about a job and name it by its handle.
 
 A handle can belong to several submissions, as the server makes one job of all that share a unique. It then sends every
-WORK_* packet once for each, one directly after the other, so the copies are dealt out in turn. The packet that ends the
-job ends it for all; its further copies name a handle that is not known any more, and are dropped.
+WORK_* packet once for each, one directly after the other, so the copies are passed to the submissions in turn. The
+packet that ends the job ends it for all; its further copies name an unknown handle, and are dropped.
 
-The session knows whoever asks by a ticket, which is whatever its shell wants back with the events: it never looks
-inside. It speaks of time only to tell whether the server has fallen silent.
+The session knows each caller by a ticket, an object that its shell gets back with the events; the session never looks
+inside. It uses the time only to detect a server that does not answer.
 """
 
 import logging
@@ -19,10 +19,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import ClassVar, Generic, TypeAlias, TypeVar
 
-from geartrain.client.events import Answered, Completed, Created, Refused, SessionEvent
+from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
 from geartrain.client.request import Submission
 from geartrain.errors import JobException, JobFailed, RemoteProtocolError, ServerError
-from geartrain.protocol import RESPONSE, Command, Parser, request
+from geartrain.protocol import RESPONSE, Command, Reader, request
 from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, Warn
 
 __all__ = ["Session"]
@@ -32,12 +32,12 @@ logger = logging.getLogger("geartrain.client")
 Ticket = TypeVar("Ticket")
 
 
-# Whom an event is for, and the event.
+# Tickets, each with an event.
 Happened: TypeAlias = list[tuple[Ticket, SessionEvent]]
 
 
-class _Question(Generic[Ticket]):
-    """Something asked and not answered yet. A ticket of ``None`` means that nobody wants the answer."""
+class _Request(Generic[Ticket]):
+    """A pending request. Its ticket is ``None`` if the answer is to be dropped."""
 
     __slots__ = ("awaited", "background", "is_token", "ticket")
 
@@ -48,8 +48,8 @@ class _Question(Generic[Ticket]):
         self.is_token = False
 
 
-class _Followers(Generic[Ticket]):
-    """The submissions behind one handle, each with its turn at the copies. One that was forgotten keeps its turn."""
+class _Waiters(Generic[Ticket]):
+    """The submissions of one handle, each with its turn at the copies. A forgotten one keeps its turn."""
 
     __slots__ = ("tickets", "turn")
 
@@ -62,7 +62,7 @@ class _Followers(Generic[Ticket]):
         self.turn = 0  # the server adds a submission between two packets, so a new round begins
 
     def forget(self, ticket: object) -> bool:
-        """Keep the place of a ticket, if it is here, but not the ticket."""
+        """Replace a ticket by a placeholder; return False if it is not here."""
         for place, waiting in enumerate(self.tickets):
             if waiting is ticket:
                 self.tickets[place] = None
@@ -76,37 +76,44 @@ class _Followers(Generic[Ticket]):
 
 
 class Session(Generic[Ticket]):
-    """One connection's conversation.
+    """The protocol of a client on one connection.
 
     Args:
-        server: The server's address, for the handles that it gives out.
-        clock: Seconds that only ever grow.
+        server: The server's address, for the handles that it assigns.
+        clock: A monotonic clock, in seconds.
+
+    Attributes:
+        has_heard: True once the server has sent a byte.
     """
 
     def __init__(self, server: str, clock: Callable[[], float]) -> None:
         self._server = server
         self._clock = clock
-        self._parser = Parser(RESPONSE)
-        self._asked: deque[_Question[Ticket]] = deque()
-        self._running: dict[bytes, _Followers[Ticket]] = {}
-        self._moved = clock()  # when a byte last went either way, or a question met an empty line
+        self._reader = Reader(RESPONSE)
+        self._pending: deque[_Request[Ticket]] = deque()
+        self._running: dict[bytes, _Waiters[Ticket]] = {}
+        self._moved = clock()  # when a byte was last sent or received, or a request met an empty queue
         self.has_heard = False
 
     def __repr__(self) -> str:
-        return f"<Session {self._server}: {len(self._asked)} asked, {len(self._running)} running>"
+        return f"<Session {self._server}: {self.state}>"
 
-    # What to send
+    @property
+    def state(self) -> str:
+        """The number of unanswered requests and of jobs that have not ended, in words."""
+        return f"{len(self._pending)} pending, {len(self._running)} running"
+
+    # Requests: each method returns the bytes to send
 
     def greet(self, client_id: bytes = b"", token: bytes = b"") -> bytes:
-        """Return what a new connection begins with: what lets us in, who we are, and that we want workers' exceptions.
+        """Begin a connection: show the token and the client's id, and ask for the exceptions of workers.
 
-        A server that does not accept the token is warned of, and one that knows of no tokens does not need it: what it
-        refuses is told by the answers to what follows.
+        A warning is logged if a server does not accept the token. A server that has no tokens does not need it.
         """
         packets = []
         if token:
             self._ask(Command.OPTION_RES, None)
-            self._asked[-1].is_token = True
+            self._pending[-1].is_token = True
             packets.append(request(Command.OPTION_REQ, b"token=" + token))
         if client_id:
             packets.append(request(Command.SET_CLIENT_ID, client_id))
@@ -115,12 +122,12 @@ class Session(Generic[Ticket]):
         return b"".join(packets)
 
     def submit(self, submission: Submission, ticket: Ticket) -> bytes:
-        """Submit a job. Its ticket gets `Created`, then events if it is a foreground job, and one end."""
+        """Submit a job. Its ticket gets `Created`, then for a foreground job its events and one end."""
         self._ask(Command.JOB_CREATED, ticket, submission.background)
         return submission.packet
 
     def ask_status(self, handle: bytes, ticket: Ticket) -> bytes:
-        """Ask for a job by its handle. The ticket gets `Answered`, as for the two below, or `Refused`."""
+        """Ask for a job by its handle. The ticket gets `Answered` or `Failed`; the same for the two methods below."""
         self._ask(Command.STATUS_RES, ticket)
         return request(Command.GET_STATUS, handle)
 
@@ -130,148 +137,154 @@ class Session(Generic[Ticket]):
         return request(Command.GET_STATUS_UNIQUE, unique)
 
     def echo(self, data: bytes, ticket: Ticket) -> bytes:
-        """Ask for some bytes to be sent back."""
+        """Ask for an echo."""
         self._ask(Command.ECHO_RES, ticket)
         return request(Command.ECHO_REQ, data)
 
     def _ask(self, awaited: Command, ticket: Ticket | None, background: bool = False) -> None:
-        if not self._asked:
+        if not self._pending:
             self._moved = self._clock()
-        self._asked.append(_Question(awaited, ticket, background))
+        self._pending.append(_Request(awaited, ticket, background))
 
-    # What comes
+    # The connection
 
     def receive(self, data: bytes) -> Iterator[tuple[Ticket, SessionEvent]]:
-        """Yield what the bytes mean, and for whom, to be taken to the end before the next call.
+        """Yield the events of bytes from the server, with their tickets; to be exhausted before the next call.
 
         Raises:
-            RemoteProtocolError: The server does not keep to the protocol; the connection cannot be used any more.
+            RemoteProtocolError: The server violates the protocol; the connection cannot be used any more.
         """
         self._moved = self._clock()
         self.has_heard = True
-        for command, arguments in self._parser.receive(data):
-            handler = self._HANDLERS.get(command)
-            if command == Command.TEXT:
-                raise RemoteProtocolError(f"{self._server} does not speak Gearman: it sent {arguments[0][:80]!r}")
+        reader = self._reader
+        reader.feed(data)
+        while reader.advance():
+            handler = self._HANDLERS.get(reader.command)
             if handler is None:
-                raise RemoteProtocolError(f"{self._server} sent {Command(command).name}, which is nothing for a client")
-            yield from handler(self, arguments)
+                raise RemoteProtocolError(self._unexpected(reader))
+            yield from handler(self, reader)
 
     def sent(self) -> None:
-        """Note that the server took some bytes."""
+        """Record that the server has accepted some bytes."""
         self._moved = self._clock()
 
-    def is_silent(self, patience: float) -> bool:
-        """Tell whether an answer is due and no byte went either way for so many seconds.
+    def is_silent(self, timeout: float) -> bool:
+        """Return True if an answer is due, and no byte was sent or received for so many seconds.
 
-        That holds for bytes that the server does not take, too: all that a client sends is questions.
+        Bytes that the server does not accept count as well: everything that a client sends is a request.
         """
-        return bool(self._asked) and self._clock() - self._moved > patience
+        return bool(self._pending) and self._clock() - self._moved > timeout
 
-    # Who waits
+    # Tickets
 
     def forget(self, ticket: object, handle: Handle | None) -> None:
-        """Drop all that will still come for a ticket. Its job goes on.
+        """Drop all later events of a ticket. Its job goes on.
 
         Args:
             ticket: The ticket.
-            handle: The job's handle as far as the ticket knows, which saves the search.
+            handle: The job's handle as far as the ticket knows, which saves a search.
         """
-        followers = self._running.get(handle.name.encode("utf-8", "surrogateescape")) if handle is not None else None
-        if followers is not None and followers.forget(ticket):
+        waiters = self._running.get(handle.name.encode("utf-8", "surrogateescape")) if handle is not None else None
+        if waiters is not None and waiters.forget(ticket):
             return
-        for question in self._asked:
-            if question.ticket is ticket:
-                question.ticket = None
+        for pending in self._pending:
+            if pending.ticket is ticket:
+                pending.ticket = None
                 return
-        any(followers.forget(ticket) for followers in self._running.values())  # the handle is on its way to the ticket
+        any(waiters.forget(ticket) for waiters in self._running.values())  # the handle is on its way to the ticket
 
     def abandon(self) -> Iterator[tuple[Ticket, bool]]:
-        """Yield whoever still waits, as the connection is gone, and whether the server had taken the job."""
-        for question in self._asked:
-            if question.ticket is not None:
-                yield question.ticket, False
-        for followers in self._running.values():
-            yield from ((ticket, True) for ticket in followers.tickets if ticket is not None)
-        self._asked.clear()
+        """Yield the tickets of a lost connection, each with True if the server had accepted its job."""
+        for pending in self._pending:
+            if pending.ticket is not None:
+                yield pending.ticket, False
+        for waiters in self._running.values():
+            yield from ((ticket, True) for ticket in waiters.tickets if ticket is not None)
+        self._pending.clear()
         self._running.clear()
 
-    # The packets
+    # Packets
 
-    def _answered(self, command: Command) -> _Question[Ticket]:
-        """Take the question from the line that an answer belongs to."""
-        while self._asked:
-            question = self._asked.popleft()
-            if question.awaited is command:
-                return question
-            if question.awaited is not Command.OPTION_RES:  # there are servers that do not know about options
-                raise RemoteProtocolError(f"{self._server} sent {command.name} where {question.awaited.name} was due")
-        raise RemoteProtocolError(f"{self._server} sent {command.name}, which nobody asked for")
+    def _unexpected(self, reader: Reader) -> str:
+        if reader.command == Command.TEXT:
+            return f"{self._server} does not speak Gearman: it sent {reader.argument(0)[:80]!r}"
+        return f"{self._server} sent {Command(reader.command).name}, which is not for clients"
 
-    def _on_created(self, arguments: list[bytes]) -> Happened[Ticket]:
-        question = self._answered(Command.JOB_CREATED)
-        handle = arguments[0].removesuffix(b"\0")
-        if not question.background:
-            followers = self._running.get(handle)
-            if followers is None:
-                followers = self._running[handle] = _Followers()
-            followers.join(question.ticket)
-        return _for(question.ticket, Created(Handle(_text(handle), self._server)))
+    def _answered(self, command: Command) -> _Request[Ticket]:
+        """Remove the request that an answer belongs to."""
+        while self._pending:
+            pending = self._pending.popleft()
+            if pending.awaited is command:
+                return pending
+            if pending.awaited is not Command.OPTION_RES:  # some servers do not answer options
+                raise RemoteProtocolError(f"{self._server} sent {command.name} where {pending.awaited.name} was due")
+        raise RemoteProtocolError(f"{self._server} sent {command.name}, which answers no request")
 
-    def _on_error(self, arguments: list[bytes]) -> Happened[Ticket]:
-        code, text = (argument.decode("utf-8", "replace") for argument in arguments)
-        if not self._asked:
-            raise RemoteProtocolError(f"{self._server} sent an error that nobody asked for: {code}: {text}")
-        question = self._asked.popleft()
-        if question.is_token:
+    def _on_created(self, reader: Reader) -> Happened[Ticket]:
+        pending = self._answered(Command.JOB_CREATED)
+        handle = reader.argument(0).removesuffix(b"\0")
+        if not pending.background:
+            waiters = self._running.get(handle)
+            if waiters is None:
+                waiters = self._running[handle] = _Waiters()
+            waiters.join(pending.ticket)
+        return _for(pending.ticket, Created(Handle(_text(handle), self._server)))
+
+    def _on_error(self, reader: Reader) -> Happened[Ticket]:
+        code, text = (argument.decode("utf-8", "replace") for argument in reader.arguments())
+        if not self._pending:
+            raise RemoteProtocolError(f"{self._server} sent an error that answers no request: {code}: {text}")
+        pending = self._pending.popleft()
+        if pending.is_token:
             level = logging.DEBUG if code == "UNKNOWN_OPTION" else logging.WARNING
             logger.log(level, "%s does not accept our token: %s: %s", self._server, code, text)
-        return _for(question.ticket, Refused(ServerError(code, text)))
+        return _for(pending.ticket, Failed(ServerError(code, text)))
 
-    def _on_option(self, arguments: list[bytes]) -> Happened[Ticket]:
+    def _on_option(self, reader: Reader) -> Happened[Ticket]:
         self._answered(Command.OPTION_RES)
         return []
 
-    def _on_echo(self, arguments: list[bytes]) -> Happened[Ticket]:
-        return _for(self._answered(Command.ECHO_RES).ticket, Answered(arguments[0]))
+    def _on_echo(self, reader: Reader) -> Happened[Ticket]:
+        return _for(self._answered(Command.ECHO_RES).ticket, Answered(reader.argument(0)))
 
-    def _on_status(self, arguments: list[bytes]) -> Happened[Ticket]:
-        return _for(self._answered(Command.STATUS_RES).ticket, Answered(_status(*arguments[1:])))
+    def _on_status(self, reader: Reader) -> Happened[Ticket]:
+        return _for(self._answered(Command.STATUS_RES).ticket, Answered(_status(*reader.arguments()[1:])))
 
-    def _on_unique_status(self, arguments: list[bytes]) -> Happened[Ticket]:
-        return _for(self._answered(Command.STATUS_RES_UNIQUE).ticket, Answered(_status(*arguments[1:])))
+    def _on_unique_status(self, reader: Reader) -> Happened[Ticket]:
+        return _for(self._answered(Command.STATUS_RES_UNIQUE).ticket, Answered(_status(*reader.arguments()[1:])))
 
-    def _on_data(self, arguments: list[bytes]) -> Happened[Ticket]:
-        return self._deal(arguments[0], Data(arguments[1]))
+    def _on_data(self, reader: Reader) -> Happened[Ticket]:
+        return self._pass_on(reader, Data(reader.argument(1)))
 
-    def _on_warning(self, arguments: list[bytes]) -> Happened[Ticket]:
-        return self._deal(arguments[0], Warn(arguments[1]))
+    def _on_warning(self, reader: Reader) -> Happened[Ticket]:
+        return self._pass_on(reader, Warn(reader.argument(1)))
 
-    def _on_progress(self, arguments: list[bytes]) -> Happened[Ticket]:
-        return self._deal(arguments[0], Progress(_number(arguments[1]), _number(arguments[2])))
+    def _on_progress(self, reader: Reader) -> Happened[Ticket]:
+        return self._pass_on(reader, Progress(_number(reader.argument(1)), _number(reader.argument(2))))
 
-    def _on_complete(self, arguments: list[bytes]) -> Happened[Ticket]:
-        return self._end(arguments[0], Completed(arguments[1]))
+    def _on_complete(self, reader: Reader) -> Happened[Ticket]:
+        return self._end(reader.argument(0), Completed(reader.argument(1)))
 
-    def _on_fail(self, arguments: list[bytes]) -> Happened[Ticket]:
-        handle = arguments[0].removesuffix(b"\0")  # the C server's, where it puts this in place of WORK_EXCEPTION
-        return self._end(handle, Refused(JobFailed(f"job {_text(handle)} failed", _text(handle))))
+    def _on_fail(self, reader: Reader) -> Happened[Ticket]:
+        handle = reader.argument(0).removesuffix(b"\0")  # gearmand's, where it replaces WORK_EXCEPTION
+        return self._end(handle, Failed(JobFailed(f"job {_text(handle)} failed", _text(handle))))
 
-    def _on_exception(self, arguments: list[bytes]) -> Happened[Ticket]:
-        return self._end(arguments[0], Refused(JobException(arguments[1], _text(arguments[0]))))
+    def _on_exception(self, reader: Reader) -> Happened[Ticket]:
+        handle = reader.argument(0)
+        return self._end(handle, Failed(JobException(reader.argument(1), _text(handle))))
 
-    def _on_noop(self, arguments: list[bytes]) -> Happened[Ticket]:
+    def _on_noop(self, reader: Reader) -> Happened[Ticket]:
         return []  # meant for workers, and harmless
 
-    def _deal(self, handle: bytes, event: JobEvent) -> Happened[Ticket]:
-        followers = self._running.get(handle)
-        return _for(followers.next(), event) if followers is not None else []
+    def _pass_on(self, reader: Reader, event: JobEvent) -> Happened[Ticket]:
+        waiters = self._running.get(reader.argument(0))
+        return _for(waiters.next(), event) if waiters is not None else []
 
-    def _end(self, handle: bytes, event: Completed | Refused) -> Happened[Ticket]:
-        followers = self._running.pop(handle, None)
-        if followers is None:
+    def _end(self, handle: bytes, event: Completed | Failed) -> Happened[Ticket]:
+        waiters = self._running.pop(handle, None)
+        if waiters is None:
             return []
-        return [(ticket, event) for ticket in followers.tickets if ticket is not None]
+        return [(ticket, event) for ticket in waiters.tickets if ticket is not None]
 
     _HANDLERS: ClassVar[dict[int, Callable[..., Happened[Ticket]]]] = {
         Command.JOB_CREATED: _on_created,
@@ -310,7 +323,7 @@ _NUMBER = re.compile(rb"\s*[+-]?\d{1,18}")
 
 
 def _number(digits: bytes) -> int:
-    """Read a number as the C server does, which lets workers write anything: the digits in front, or else 0."""
+    """Read a number as the C server does, which lets workers write anything: the leading digits, or else 0."""
     found = _NUMBER.match(digits)
     return int(found[0]) if found else 0
 

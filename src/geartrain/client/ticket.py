@@ -1,49 +1,49 @@
 # SPDX-License-Identifier: MIT
-"""What a client waits for, and what it does with all that a session says: the part that both shells share.
+"""Tickets: pending requests of a client, and how they process the events of a session. Both shells use them.
 
-A shell mixes a ticket with a future of its own kind. A session holds the ticket and gives it back with the events; the
+A shell combines a ticket with a future of its own kind. A session holds the ticket and returns it with the events; the
 future lets its user wait. A ticket ends once.
 """
 
 from typing import Any, Generic, Protocol, TypeAlias
 
-from geartrain.client.events import Answered, Completed, Created, Refused, SessionEvent
+from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
+from geartrain.client.options import ClientOptions
 from geartrain.client.request import Submission
-from geartrain.client.servers import Chances
-from geartrain.codecs import Codec
-from geartrain.errors import GeartrainError, JobTimeout, ReplyTimeout
+from geartrain.client.serverpool import RetryBudget
+from geartrain.errors import CodecError, GeartrainError, JobTimeout, ReplyTimeout
 from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, ResultT, Warn
 
-__all__ = ["BackgroundTicket", "Home", "JobTicket", "PlacedTicket", "QuestionTicket", "Ticket", "UserEvent"]
+__all__ = ["BackgroundTicket", "JobTicket", "PlacedTicket", "QuestionTicket", "Ticket", "TicketOwner", "UserEvent"]
 
 # A job's event as its user sees it, with the data decoded.
 UserEvent: TypeAlias = Data[ResultT] | Warn | Progress
 
 
-class Home(Protocol):
-    """Where tickets belong: it sends them and hears of them."""
+class TicketOwner(Protocol):
+    """The connections that a ticket is sent on."""
 
     def forget(self, ticket: object, handle: Handle | None) -> None:
-        """Drop all that will still come for a ticket, whose job is called so if it has a name."""
+        """Drop all later events of a ticket, whose job has this handle if it has one."""
 
 
 class Ticket:
-    """Somebody who waits for a server to say something.
+    """A pending request.
 
     Attributes:
-        line: The shell's connection that it was sent on last.
+        connection: The shell's connection that it was last sent on.
     """
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, owner: TicketOwner) -> None:
+        self._owner = owner
         self._handle: Handle | None = None
         self._is_abandoned = False
-        self.line: object = None
+        self.connection: object = None
 
-    # What the shell's future does
+    # Implemented by the shell's future
 
     def done(self) -> bool:
-        """Whether it has ended."""
+        """Return True if it has ended."""
         raise NotImplementedError
 
     def succeed(self, value: Any) -> None:
@@ -51,85 +51,90 @@ class Ticket:
         raise NotImplementedError
 
     def fail(self, error: GeartrainError) -> None:
-        """End without a value."""
+        """End with an error."""
         raise NotImplementedError
 
-    # What all tickets do
+    # Common to all tickets
+
+    def cancel(self) -> bool:
+        """Return ``False``: a request that was sent cannot be cancelled."""
+        return False
 
     def take(self, event: SessionEvent) -> None:
-        """Make use of what the session says."""
+        """Process an event of the session."""
         raise NotImplementedError
 
     def lost(self, error: GeartrainError, *, taken: bool) -> bool:
-        """Take the loss of the connection; return whether to send the same again, and otherwise end."""
+        """Process the loss of the connection; return True to send the same again, otherwise end."""
         self.fail(error)
         return False
 
     def late(self, timeout: float) -> GeartrainError:
-        """Return what to raise for whoever has waited for so many seconds in vain."""
+        """Return the exception for a wait of so many seconds that has timed out."""
         return ReplyTimeout(f"the server did not answer within {round(timeout, 3):g} seconds")
 
     def abandon(self) -> None:
-        """Say that nobody waits any more: what was asked for goes on, but is not sent again, and its end is dropped."""
+        """End the wait: the request goes on, but it is not sent again, and its later events are dropped."""
         if not self.done():
             self._is_abandoned = True
-            self._home.forget(self, self._handle)
+            self._owner.forget(self, self._handle)
 
 
 class QuestionTicket(Ticket):
-    """An echo or a status, asked of one server."""
+    """A request for an echo or a status, sent to one server."""
 
     def take(self, event: SessionEvent) -> None:
         if isinstance(event, Answered):
             self.succeed(event.value)
-        elif isinstance(event, Refused):
+        elif isinstance(event, Failed):
             self.fail(event.error)
 
 
 class PlacedTicket(Ticket):
-    """A submission, which another server may get if the first one is lost."""
+    """A submission, which goes to another server if the first one is lost."""
 
-    def __init__(self, home: Home, submission: Submission, servers: int) -> None:
-        super().__init__(home)
+    def __init__(self, owner: TicketOwner, submission: Submission, servers: int) -> None:
+        super().__init__(owner)
         self._submission: Submission | None = submission  # until it is certain that it will not be sent again
-        self._chances = Chances(servers, submission.retries)
+        self._retries = RetryBudget(servers, submission.retries)
 
     @property
     def submission(self) -> Submission:
-        """What to send."""
+        """The packet to send."""
         assert self._submission is not None, "it is dropped once it cannot be sent again"
         return self._submission
 
     def lost(self, error: GeartrainError, *, taken: bool) -> bool:
-        if not self._is_abandoned and self._chances.after_loss(taken=taken):
+        if not self._is_abandoned and self._retries.after_loss(taken=taken):
             return True
         return super().lost(error, taken=taken)
 
 
 class BackgroundTicket(PlacedTicket):
-    """A background job, of which the client hears nothing but that a server has it."""
+    """A background job, which ends for its client when a server has accepted it."""
 
     def abandon(self) -> None:
-        # A server's answer is due soon, so there is no need to search for those, perhaps very many, who expect one.
+        # A server's answer is due soon, so it is not worth searching for its ticket among perhaps very many.
         self._is_abandoned = True
 
     def take(self, event: SessionEvent) -> None:
         if isinstance(event, Created):
             self.succeed(event.handle)
-        elif isinstance(event, Refused):
+        elif isinstance(event, Failed):
             self.fail(event.error)
 
 
 class JobTicket(PlacedTicket, Generic[ResultT]):
-    """A foreground job: all that is known of it, and its events for whoever wants them."""
+    """A foreground job: its state, its events and its result."""
 
-    def __init__(self, home: Home, submission: Submission, servers: int, codec: Codec[Any, ResultT]) -> None:
-        super().__init__(home, submission, servers)
-        self._codec = codec
+    def __init__(self, owner: TicketOwner, submission: Submission, options: ClientOptions[Any, ResultT]) -> None:
+        super().__init__(owner, submission, len(options.addresses))
+        self._codec = options.codec
         self._function = submission.function
         self._unique = submission.unique
         self._progress: Progress | None = None
         self._is_running = False
+        self._decoded: tuple[ResultT] | None = None  # the result, once it was decoded
 
     def __repr__(self) -> str:
         state = "done" if self.done() else "running" if self._is_running else "waiting"
@@ -142,17 +147,17 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
 
     @property
     def unique(self) -> str:
-        """The unique, or nothing if the job has none."""
+        """The unique; empty if the job has none."""
         return self._unique.decode("utf-8", "replace")
 
     @property
     def handle(self) -> Handle | None:
-        """The handle, once a server has taken the job; another one after a retry."""
+        """The handle, once a server has accepted the job; it changes when the job is sent again."""
         return self._handle
 
     @property
     def status(self) -> JobStatus:
-        """What has been heard of the job; ``client.status(job.handle)`` asks the server."""
+        """The status according to the events so far; ``client.status(job.handle)`` asks the server."""
         progress = self._progress or Progress(0, 0)
         open_ = not self.done()
         return JobStatus(
@@ -162,17 +167,17 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
             denominator=progress.denominator,
         )
 
-    # What the shell's stream does
+    # Implemented by the shell's stream
 
     def put(self, event: JobEvent) -> None:
         """Keep an event for the user."""
         raise NotImplementedError
 
     def end(self) -> None:
-        """Say that no more will come."""
+        """Record that no more events will come."""
         raise NotImplementedError
 
-    # What comes
+    # Events
 
     def take(self, event: SessionEvent) -> None:
         if isinstance(event, Completed):
@@ -180,9 +185,9 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
             self._close()
         elif isinstance(event, Created):
             self._handle = event.handle
-            if not self._chances.after_taken:
+            if not self._retries.after_taken:
                 self._submission = None
-        elif isinstance(event, Refused):
+        elif isinstance(event, Failed):
             self.fail(event.error)
         elif not isinstance(event, Answered):
             self._is_running = True
@@ -203,5 +208,26 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
         self._submission = None
         self.end()
 
-    def _decoded(self, event: JobEvent) -> UserEvent[ResultT]:
+    # Values
+
+    def _result_of(self, data: bytes) -> ResultT:
+        """Return the decoded result; it is decoded once.
+
+        Raises:
+            CodecError: The codec cannot decode it.
+        """
+        if self._decoded is None:
+            self._decoded = (self._codec.decode(data),)
+        return self._decoded[0]
+
+    def _error_of(self, data: bytes) -> CodecError | None:
+        """Return the error of a result that cannot be decoded."""
+        try:
+            self._result_of(data)
+        except CodecError as unreadable:
+            return unreadable
+        return None
+
+    def _event_of(self, event: JobEvent) -> UserEvent[ResultT]:
+        """Return an event with its data decoded."""
         return Data(self._codec.decode(event.data)) if isinstance(event, Data) else event

@@ -5,11 +5,11 @@
 
     import geartrain.python_gearman as gearman
 
-One line in place of ``import gearman`` is all that a program needs. One that must not be touched finds us under the
-old name after `install`, or with the package in ``packaging/gearman``.
+A program replaces ``import gearman`` by this line. A program that must not be changed finds this package under the old
+name after `install`, or with the package in ``packaging/gearman``.
 
-Names, arguments and shapes are those that were published. What is underneath is our own sessions, so that waits have an
-end, lost servers are found again, and nothing spins; the page "Coming from python-gearman" lists what differs.
+Names, arguments and shapes are the published ones. The code below uses Geartrain's own sessions: waits have timeouts,
+lost servers are found again, and no loop spins. The page "Coming from python-gearman" lists the differences.
 """
 
 import sys
@@ -66,10 +66,10 @@ _PUBLISHED = (admin_client, client, connection, connection_manager, constants, e
 
 
 def install() -> None:
-    """Have ``import gearman`` and ``import gearman.errors`` find this package, for as long as the process lives.
+    """Make ``import gearman`` and ``import gearman.errors`` find this package for the rest of the process.
 
     Raises:
-        ImportError: Another ``gearman`` has been imported already, and parts of the program use it.
+        ImportError: The program has already imported another ``gearman``.
     """
     other = sys.modules.get("gearman")
     if other is not None and other is not sys.modules[__name__]:

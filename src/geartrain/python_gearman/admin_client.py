@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The administrator of python-gearman: our own, with answers in the published shapes."""
+"""The admin client of python-gearman: `geartrain.AdminClient` with replies in the published shapes."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -16,15 +16,15 @@ __all__ = ["GearmanAdminClient"]
 
 DEFAULT_ADMIN_CLIENT_TIMEOUT = 10.0
 
-_FOR_EVER = 1_000_000.0  # seconds, eleven days; sockets refuse to count much further
+_NO_TIMEOUT = 1_000_000.0  # seconds, eleven days; sockets do not accept much larger timeouts
 
 
 class GearmanAdminClient(GearmanConnectionManager):
-    """Asks one server how it is. Every call connects if it must, and waits for the answer.
+    """An admin client of one server. Every call connects if necessary, and waits for the answer.
 
     Args:
-        host_list: A list with the one server; see `GearmanConnectionManager`.
-        poll_timeout: Seconds for each answer; ``None`` has no end.
+        host_list: A list with one server; see `GearmanConnectionManager`.
+        poll_timeout: Seconds for each answer; ``None`` for no limit.
 
     Raises:
         GearmanError: There is not exactly one server.
@@ -35,12 +35,12 @@ class GearmanAdminClient(GearmanConnectionManager):
     ) -> None:
         super().__init__(host_list=host_list)
         if len(self.connection_list) != 1:
-            raise errors.GearmanError(f"an administrator has one server, not {len(self.connection_list)}")
+            raise errors.GearmanError(f"an admin client has one server, not {len(self.connection_list)}")
         self.poll_timeout = poll_timeout
         self.current_connection = self.connection_list[0]
         address, tls = self.current_connection.address, self.current_connection.context
-        self._patience = _FOR_EVER if poll_timeout is None else poll_timeout
-        self._admin = AdminClient(address, tls=tls, timeout=self._patience)
+        self._timeout = _NO_TIMEOUT if poll_timeout is None else poll_timeout
+        self._admin = AdminClient(address, tls=tls, timeout=self._timeout)
 
     def __del__(self) -> None:
         if hasattr(self, "_admin"):
@@ -54,13 +54,13 @@ class GearmanAdminClient(GearmanConnectionManager):
         """Return the seconds that an echo takes.
 
         Raises:
-            ServerUnavailable: As for all calls, the server cannot be reached, or went away.
-            InvalidAdminClientState: As for all calls, it did not answer in time.
+            ServerUnavailable: The server cannot be reached, or the connection was lost; the same for all other calls.
+            InvalidAdminClientState: The server did not answer in time; the same for all other calls.
         """
         connection = self.current_connection
         with (
             _translated(),
-            Client([connection.address], tls=connection.context, reply_timeout=self._patience) as client,
+            Client([connection.address], tls=connection.context, reply_timeout=self._timeout) as client,
         ):
             return client.ping()
 
@@ -98,8 +98,8 @@ class GearmanAdminClient(GearmanConnectionManager):
     def get_jobs(self) -> tuple[dict[str, Any], ...]:
         """Return ``handle``, ``queued``, ``canceled`` and ``enabled`` for each job.
 
-        The numbers have these names in the published library. They are the retries, whether the job will not run any
-        more, and whether it survives a restart of the server.
+        The published library has these names. They are the number of retries, a flag for jobs that will not run any
+        more, and one for jobs that survive a restart of the server.
         """
         with _translated():
             return tuple(
@@ -113,7 +113,7 @@ class GearmanAdminClient(GearmanConnectionManager):
             return tuple({"unique": [unique]} for unique in self._admin.unique_jobs())
 
     def cancel_job(self, handle: Text) -> str:
-        """Drop a job that waits; return ``OK``, or what the server says against it."""
+        """Cancel a waiting job; return ``OK``, or the server's error."""
         with _translated():
             try:
                 self._admin.cancel(_text(handle))
@@ -125,14 +125,14 @@ class GearmanAdminClient(GearmanConnectionManager):
         """Limit how many jobs of a task may wait, and return ``OK``.
 
         Raises:
-            ProtocolError: The server does not take it.
+            ProtocolError: The server rejects the limit.
         """
         with _translated():
             self._admin.set_max_queue(_text(task), int(max_size))
         return "OK"
 
     def send_shutdown(self, graceful: bool = True) -> None:
-        """Have the server stop; ``graceful`` lets it finish its jobs before."""
+        """Stop the server; with ``graceful`` it finishes its jobs first."""
         with _translated():
             self._admin.shutdown(graceful=graceful)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The client of python-gearman: jobs are asked for as requests, which change while one waits.
+"""The client of python-gearman: jobs are submitted as requests, which are updated during waits.
 
-Nothing happens between calls: what servers say is taken in while the client waits for something.
+Nothing happens between calls: data from servers is read only while a call waits.
 """
 
 import random
@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from geartrain.python_gearman import errors
-from geartrain.python_gearman.client_conversations import LOOK_AROUND, ClientConversations
+from geartrain.python_gearman.client_conversations import ClientConversations
 from geartrain.python_gearman.connection import GearmanConnection
 from geartrain.python_gearman.connection_manager import Host
 from geartrain.python_gearman.constants import JOB_PENDING, JOB_UNKNOWN, PRIORITY_NONE
@@ -24,11 +24,11 @@ RANDOM_UNIQUE_BYTES = 16
 
 
 class GearmanClient(ClientConversations):
-    """Asks for jobs, and waits for them where that is wanted. Not to be shared by threads.
+    """Submits jobs, and waits for their results on request. It cannot be shared by threads.
 
     Args:
         host_list: See `GearmanConnectionManager`. Each job goes to any of the servers that can be reached.
-        random_unique_bytes: The length of the random uniques that jobs get which have none.
+        random_unique_bytes: The length of the random uniques for jobs that have none.
     """
 
     def __init__(self, host_list: Iterable[Host] | None = None, random_unique_bytes: int = RANDOM_UNIQUE_BYTES) -> None:
@@ -65,16 +65,16 @@ class GearmanClient(ClientConversations):
 
         Args:
             jobs_to_submit: Dictionaries with ``task`` and ``data``, and perhaps ``unique`` and ``priority``.
-            background: Whether nobody will wait for the results.
-            wait_until_complete: Whether to wait until they have ended.
-            max_retries: How often a job may be sent again that was not accepted.
-            poll_timeout: Seconds to wait, besides those for connecting; requests that are not there yet have
+            background: True for background jobs, which return no result.
+            wait_until_complete: True to wait until the jobs have ended.
+            max_retries: How many times a job that no server accepted may be sent again.
+            poll_timeout: Seconds to wait, not counting the time to connect; requests that are not done by then have
                 ``timed_out``.
 
         Raises:
-            ServerUnavailable: No server can be reached, or the last connection was lost with jobs that ran.
-            ExceededConnectionAttempts: A job was not accepted as often as was allowed.
-            ProtocolError: A name or a priority cannot travel.
+            ServerUnavailable: No server can be reached, or the last connection was lost while jobs ran.
+            ExceededConnectionAttempts: No server accepted a job in the allowed number of attempts.
+            ProtocolError: A name is too long or contains a NUL byte, or a priority is unknown.
         """
         _check_several(jobs_to_submit)
         requests = [self._request(job, background, max_retries) for job in jobs_to_submit]
@@ -87,7 +87,7 @@ class GearmanClient(ClientConversations):
         wait_until_complete: bool = True,
         poll_timeout: float | None = None,
     ) -> Collection[GearmanJobRequest]:
-        """The same for requests, those included whose submission or connection failed before."""
+        """Submit requests as `submit_multiple_jobs` does, including those whose submission or connection failed."""
         stopwatch = Stopwatch(poll_timeout)
         self.wait_until_jobs_accepted(job_requests, stopwatch.get_time_remaining())
         if wait_until_complete and stopwatch.has_time_remaining():
@@ -97,9 +97,9 @@ class GearmanClient(ClientConversations):
     def wait_until_jobs_accepted(
         self, job_requests: Collection[GearmanJobRequest], poll_timeout: float | None = None
     ) -> Collection[GearmanJobRequest]:
-        """Submit those of the requests that no server has, again if need be, and wait until servers have them all."""
+        """Submit the requests that no server has, repeatedly if necessary, and wait until servers have all of them."""
         _check_several(job_requests)
-        self._poll(0)  # connections that were lost in the meantime had better be noticed before they are used
+        self._poll(0)  # detects connections that were lost since the last call
         self._is_to_place = True
 
         def is_pending(request: GearmanJobRequest) -> bool:
@@ -126,7 +126,7 @@ class GearmanClient(ClientConversations):
         return job_requests
 
     def establish_request_connection(self, current_request: GearmanJobRequest) -> GearmanConnection:
-        """Return a connection for a request, to any server; those that failed lately come last.
+        """Return a connection for a request, to any server; servers in back-off come last.
 
         Raises:
             ServerUnavailable: None can be reached.
@@ -142,10 +142,10 @@ class GearmanClient(ClientConversations):
         raise errors.ServerUnavailable(f"no server can be reached: {'; '.join(reasons) or 'the host_list is empty'}")
 
     def send_job_request(self, current_request: GearmanJobRequest) -> GearmanJobRequest:
-        """Have a request sent to a server, as one of its attempts.
+        """Send a request to a server, as one of its attempts.
 
         Raises:
-            ExceededConnectionAttempts: There are none left.
+            ExceededConnectionAttempts: No attempts are left.
             ServerUnavailable: No server can be reached.
         """
         if current_request.connection_attempts >= current_request.max_connection_attempts:
@@ -166,7 +166,7 @@ class GearmanClient(ClientConversations):
             max_attempts=max_retries + 1,
         )
 
-    # Asking
+    # Status
 
     def get_job_status(
         self, current_request: GearmanJobRequest, poll_timeout: float | None = None
@@ -178,11 +178,13 @@ class GearmanClient(ClientConversations):
     def get_job_statuses(
         self, job_requests: Collection[GearmanJobRequest], poll_timeout: float | None = None
     ) -> Collection[GearmanJobRequest]:
-        """Ask the servers for the status of jobs. These need a handle and a connection, and may be somebody else's.
+        """Ask the servers for the status of jobs, which may be jobs of other clients.
+
+        A job needs a handle and a connection.
 
         Raises:
             ServerUnavailable: No server can be reached.
-            ConnectionError: That of a job cannot.
+            ConnectionError: The server of a job cannot be reached.
             InvalidClientState: A job has neither handle nor connection.
         """
         _check_several(job_requests)
@@ -194,7 +196,7 @@ class GearmanClient(ClientConversations):
     def wait_until_job_statuses_received(
         self, job_requests: Collection[GearmanJobRequest], poll_timeout: float | None = None
     ) -> Collection[GearmanJobRequest]:
-        """Wait for the statuses that were asked for."""
+        """Wait for the answers to `get_job_statuses`."""
         _check_several(job_requests)
 
         def is_awaited(request: GearmanJobRequest) -> bool:
@@ -218,13 +220,13 @@ class GearmanClient(ClientConversations):
         poll_timeout: float | None,
         before: Callable[[Iterable[GearmanJobRequest]], None] = lambda waiting: None,
     ) -> None:
-        """Take in what servers say until no request is open, or the time is over.
+        """Process data from servers until no request is open or the time is over.
 
         Args:
-            requests: What is waited for.
-            is_open: Tells whether to wait for one; however many there are, it is mostly asked for the first of them.
+            requests: The requests to wait for.
+            is_open: Returns True for a request to wait for; usually called for the first remaining one only.
             poll_timeout: Seconds.
-            before: Called with those that are left, before each wait.
+            before: Called with the remaining requests before each wait.
         """
         stopwatch = Stopwatch(poll_timeout)
         waiting = deque(requests)
@@ -235,12 +237,12 @@ class GearmanClient(ClientConversations):
             if not waiting:
                 return
             left = stopwatch.get_time_remaining()
-            self._poll(LOOK_AROUND if left is None else min(left, LOOK_AROUND))
+            self._poll(self._check_interval if left is None else min(left, self._check_interval))
             if left == 0.0:
                 return
 
     def _place(self, waiting: Iterable[GearmanJobRequest]) -> None:
-        """Send what no server has, if there is reason to think that there is any."""
+        """Send the requests that no server has, if any may have been lost or rejected."""
         if self._is_to_place:
             self._is_to_place = False
             for request in waiting:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A client's conversations with its servers, and what they make of its requests.
+"""A client's sessions with its servers, which update its requests.
 
-A session knows a request by a weak reference, so that requests that nobody wants any more cost nothing.
+A session holds a request by a weak reference, so that a request that the program has dropped costs nothing.
 """
 
 import time
@@ -9,12 +9,11 @@ import weakref
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from geartrain.client.events import Answered, Completed, Created, Refused, SessionEvent
+from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
 from geartrain.client.request import Submission, handle_bytes, submission
 from geartrain.client.session import Session
 from geartrain.errors import JobException, JobFailed, LocalProtocolError, RemoteProtocolError, ServerError
 from geartrain.python_gearman import errors
-from geartrain.python_gearman.bell import Bell
 from geartrain.python_gearman.connection import GearmanConnection
 from geartrain.python_gearman.connection_manager import GearmanConnectionManager, Host
 from geartrain.python_gearman.constants import (
@@ -29,11 +28,11 @@ from geartrain.python_gearman.constants import (
 )
 from geartrain.python_gearman.job import GearmanJobRequest, Name, wire_handle
 from geartrain.records import Data, JobRequest, JobStatus, Priority, Progress, Warn
+from geartrain.transport import Waker
 
-__all__ = ["LOOK_AROUND", "ClientConversations"]
+__all__ = ["ClientConversations"]
 
-SILENCE = 30.0  # seconds without a byte after which a server that owes an answer is given up
-LOOK_AROUND = 5.0  # seconds between two looks for silent servers
+_LONGEST_CHECK_INTERVAL = 5.0  # seconds between two checks for servers that do not answer
 
 _PRIORITIES = {
     PRIORITY_NONE: Priority.NORMAL,
@@ -45,18 +44,24 @@ _Ticket: TypeAlias = weakref.ref[GearmanJobRequest]
 
 
 class ClientConversations(GearmanConnectionManager):
-    """Submits requests, asks for them, and writes down in each what is said of it.
+    """Submits requests, asks for their status, and updates them with the servers' answers.
 
-    Nothing happens but in `_poll`.
+    All sending and receiving happens in `_poll`.
+
+    Attributes:
+        reply_timeout: Seconds without a byte after which a server that owes an answer is given up; a subclass may set
+            another number.
     """
+
+    reply_timeout = 30.0
 
     def __init__(self, host_list: Iterable[Host] | None = None) -> None:
         super().__init__(host_list=host_list)
         self._sessions: dict[GearmanConnection, Session[_Ticket]] = {}
         self._last_error = ""
-        self._is_to_place = False  # a server has lost or refused a job since somebody last looked
+        self._is_to_place = False  # a server has lost or rejected a job since the requests were last checked
 
-    # What is said to servers
+    # Sending
 
     def _submit(self, request: GearmanJobRequest, connection: GearmanConnection) -> None:
         session = self._sessions[connection]
@@ -88,7 +93,7 @@ class ClientConversations(GearmanConnectionManager):
         except LocalProtocolError as error:
             raise errors.ProtocolError(str(error)) from error
 
-    # What servers say
+    # Receiving
 
     def _connected(self, connection: GearmanConnection) -> None:
         session: Session[_Ticket] = Session(repr(connection), time.monotonic)
@@ -113,7 +118,7 @@ class ClientConversations(GearmanConnectionManager):
                 try:
                     if request is not None:
                         self._take(request, event)
-                except Exception as error:  # noqa: BLE001 - the encoder's; what else has come must not be lost by it
+                except Exception as error:  # noqa: BLE001 - from the encoder; later events must still be processed
                     failure = failure or error
         except RemoteProtocolError as error:
             self._drop(connection, str(error))
@@ -123,7 +128,7 @@ class ClientConversations(GearmanConnectionManager):
             try:
                 raise failure
             finally:
-                failure = None  # or it would hold itself, by its traceback, and all that stands there
+                failure = None  # or its traceback would refer to this frame, and this frame to it
 
     def _take(self, request: GearmanJobRequest, event: SessionEvent) -> None:
         match event:
@@ -139,18 +144,18 @@ class ClientConversations(GearmanConnectionManager):
             case Completed(data):
                 request.state = JOB_COMPLETE
                 request.result = self.data_encoder.decode(data)
-            case Refused(JobFailed()):
+            case Failed(JobFailed()):
                 request.state = JOB_FAILED
-            case Refused(JobException() as exception):
+            case Failed(JobException() as exception):
                 request.state = JOB_FAILED
                 request.exception = self.data_encoder.decode(exception.data)
-            case Refused(ServerError() as error):
-                self._refused(request, error)
+            case Failed(ServerError() as error):
+                self._rejected(request, error)
             case Answered(JobStatus() as status):
                 _note_status(request, status)
 
-    def _refused(self, request: GearmanJobRequest, error: ServerError) -> None:
-        """Have a job sent elsewhere that a server did not take; a job that it will not speak of, it does not know."""
+    def _rejected(self, request: GearmanJobRequest, error: ServerError) -> None:
+        """Mark a job that a server rejected for another attempt; for a status, the server does not know the job."""
         self._last_error = f"; the last error from a server was {error}"
         if request.state == JOB_PENDING:
             request.state = JOB_UNKNOWN
@@ -161,11 +166,16 @@ class ClientConversations(GearmanConnectionManager):
 
     # Waiting
 
-    def _poll(self, timeout: float | None, bell: Bell | None = None) -> bool:
-        activity = super()._poll(timeout, bell)
+    @property
+    def _check_interval(self) -> float:
+        """Seconds between two checks for servers that do not answer."""
+        return min(self.reply_timeout / 4, _LONGEST_CHECK_INTERVAL)
+
+    def _poll(self, timeout: float | None, waker: Waker | None = None) -> bool:
+        activity = super()._poll(timeout, waker)
         for connection, session in list(self._sessions.items()):
-            if session.is_silent(SILENCE):
-                self._drop(connection, f"no answer within {SILENCE:g} seconds")
+            if session.is_silent(self.reply_timeout):
+                self._drop(connection, f"no answer within {self.reply_timeout:g} seconds")
         return activity
 
     def _flush(self, connection: GearmanConnection) -> int:

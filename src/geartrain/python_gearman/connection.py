@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One server: its socket while there is one, and how long to leave it alone when there is none."""
+"""The connection to one server: its socket, and the back-off after failures."""
 
 import contextlib
 import logging
@@ -18,34 +18,36 @@ from geartrain.transport import TLS, Backoff, ServerAddress, connect
 
 __all__ = ["GearmanConnection"]
 
-# The largest piece offered to a socket: an encrypted one encrypts all of it before it says how much it took.
+# The largest piece passed to `send`: TLS encrypts all of it before it returns the number of bytes that it accepted.
 SEND_SIZE = 256 * 1024
-# Larger than an encrypted record (16 KiB), so that nothing stays in the TLS layer, where no selector sees it.
+# Larger than a TLS record (16 KiB), so that no data stays in the TLS layer, where no selector sees it.
 READ_SIZE = 64 * 1024
-FAREWELL = 2.0  # seconds for the last bytes to be sent and taken at the end
 
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-_BACKOFF = Backoff()
 
 _logger = logging.getLogger("geartrain.python_gearman")
 
 
 class GearmanConnection:
-    """A connection that can be made again when it is lost.
+    """A connection that can be made again after it was lost.
 
     Args:
         host: The server.
         port: Its port.
-        keyfile: With the two below, the connection is encrypted: our private key ...
-        certfile: ... our certificate ...
-        ca_certs: ... and those of the authorities that vouch for the server. Its name is not looked at.
+        keyfile: With the two below, the connection is encrypted: the client's private key ...
+        certfile: ... its certificate ...
+        ca_certs: ... and those of the trusted authorities. The server's name is not checked.
 
     Attributes:
         gearman_socket: The socket, while connected.
-        address: Where the server is.
+        address: The server's address.
+        backoff: The waits between attempts to reach the server; a subclass may set another one.
+        close_timeout: Seconds in which the last bytes are sent when the connection is closed.
     """
 
     gearman_socket: socket.socket | None = None
+    backoff = Backoff()
+    close_timeout = 2.0
 
     def __init__(
         self,
@@ -78,20 +80,20 @@ class GearmanConnection:
         """Return the host and port."""
         return self.gearman_host, self.gearman_port
 
-    # Making it and losing it
+    # Connecting and closing
 
     @property
     def connected(self) -> bool:
-        """Whether there is a socket."""
+        """True while there is a socket."""
         return self.gearman_socket is not None
 
     @property
     def rest(self) -> float:
-        """The seconds for which the server is better left alone, as it failed; 0 or less if it is not."""
+        """The seconds until the next attempt after a failure; 0 or less if the server may be connected to."""
         return self._rests_until - time.monotonic()
 
     def connect(self) -> None:
-        """Connect, in bounded time.
+        """Connect, within a timeout.
 
         Raises:
             ConnectionError: The server cannot be reached, or is connected already.
@@ -106,29 +108,29 @@ class GearmanConnection:
         self.gearman_socket = sock
 
     def give_up(self, reason: str) -> errors.ConnectionError:
-        """Close, leave the server alone for a while, and return the error that says why; one log line an outage."""
+        """Close the connection, start the back-off, log the first failure of an outage, and return the error."""
         self.close()
         self._failures += 1
-        self._rests_until = time.monotonic() + _BACKOFF.delay(self._failures)
+        self._rests_until = time.monotonic() + self.backoff.delay(self._failures)
         text = f"{self.address}: {reason}"
         (_logger.warning if self._failures == 1 else _logger.debug)("%s", text)
         return errors.ConnectionError(text)
 
     def works(self) -> None:
-        """Note that the server has answered, which makes up for its failures."""
+        """Record that the server has answered, which resets the back-off."""
         if self._failures:
             _logger.info("%s answers again", self.address)
         self._failures = 0
         self._rests_until = -math.inf
 
     def leave(self) -> None:
-        """Close after what is still to be sent; a server that does not take it is not waited for."""
+        """Close after the unsent bytes have left, or after `close_timeout`."""
         sock = self.gearman_socket
         if sock is not None:
             with contextlib.suppress(OSError):
-                sock.settimeout(FAREWELL)
+                sock.settimeout(self.close_timeout)
                 sock.sendall(self._unsent)
-                # Closing with a NOOP unread would reset the connection, and could destroy the result just sent.
+                # Closing with a NOOP unread would reset the connection, and could discard the result just sent.
                 sock.shutdown(socket.SHUT_WR)
                 while sock.recv(READ_SIZE):
                     pass
@@ -141,10 +143,10 @@ class GearmanConnection:
             self.gearman_socket = None
             self._unsent.clear()
 
-    # Moving bytes
+    # Sending and receiving
 
     def fileno(self) -> int:
-        """Return the socket's number, which makes this fit for a selector.
+        """Return the socket's descriptor, for selectors.
 
         Raises:
             ConnectionError: There is no socket.
@@ -154,20 +156,20 @@ class GearmanConnection:
         return self.gearman_socket.fileno()
 
     def readable(self) -> bool:
-        """Tell whether something may come."""
+        """Return True if bytes may arrive."""
         return self.connected
 
     def writable(self) -> bool:
-        """Tell whether bytes wait to be sent."""
+        """Return True if bytes wait to be sent."""
         return self.connected and bool(self._unsent)
 
     def write(self, data: bytes) -> None:
-        """Have bytes sent by the next `flush`; without a connection they are dropped."""
+        """Queue bytes for the next `flush`; without a connection they are dropped."""
         if self.connected:
             self._unsent += data
 
     def flush(self) -> int:
-        """Send what the socket takes now, and return how much that was.
+        """Send the bytes that the socket accepts now, and return their number.
 
         Raises:
             ConnectionError: The connection is lost.
@@ -185,7 +187,7 @@ class GearmanConnection:
         return sent
 
     def flush_all(self, stopwatch: Stopwatch) -> None:
-        """Send everything, unless the time is over before.
+        """Send all queued bytes, or as many as the time allows.
 
         Raises:
             ConnectionError: The connection is lost.
@@ -198,7 +200,7 @@ class GearmanConnection:
             self.flush()
 
     def read(self) -> bytes:
-        """Return what has come in, or nothing.
+        """Return the bytes that have arrived, perhaps none.
 
         Raises:
             ConnectionError: The connection is lost.
@@ -217,7 +219,7 @@ class GearmanConnection:
 
     @cached_property
     def context(self) -> ssl.SSLContext | None:
-        """What encrypts the connection, if anything does."""
+        """The SSL context, or ``None`` without encryption."""
         if not self.use_ssl:
             return None
         return TLS(self.ca_certs, self.certfile, self.keyfile, check_name=False).context()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What clients, workers and administrators share: their servers, how data travels, and waiting for sockets."""
+"""The base class of clients, workers and administrators: servers, data encoders, and waiting for sockets."""
 
 import logging
 import selectors
@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from geartrain.python_gearman import errors
-from geartrain.python_gearman.bell import Bell
 from geartrain.python_gearman.connection import GearmanConnection
 from geartrain.python_gearman.job import GearmanJob, GearmanJobRequest
 from geartrain.python_gearman.util import disambiguate_server_parameter
+from geartrain.transport import Waker
 
 __all__ = ["DataEncoder", "GearmanConnectionManager", "Host", "NoopEncoder"]
 
-# How a server is written: "host:port", ("host", port), or a dictionary with the files for an encrypted connection.
+# A server: "host:port", ("host", port), or a dictionary with the files for an encrypted connection.
 Host: TypeAlias = str | tuple[str, int | str] | dict[str, Any]
 
 _SSL_KEYS = ("host", "port", "keyfile", "certfile", "ca_certs")
@@ -23,28 +23,28 @@ _logger = logging.getLogger("geartrain.python_gearman")
 
 
 class DataEncoder:
-    """How the data of jobs travels. A subclass is named as the ``data_encoder`` of a client or worker class."""
+    """The encoding of the data of jobs. A subclass becomes the ``data_encoder`` of a client or worker class."""
 
     @classmethod
     def encode(cls, encodable_object: Any) -> str | bytes:
-        """Return what travels; text does as UTF-8."""
+        """Return the bytes, or text that travels as UTF-8, for a value."""
         raise NotImplementedError
 
     @classmethod
     def decode(cls, decodable_string: bytes) -> Any:
-        """Return what such bytes stand for."""
+        """Return the value for bytes."""
         raise NotImplementedError
 
 
 class NoopEncoder(DataEncoder):
-    """Data is bytes already; text travels as UTF-8, and ``None`` as nothing."""
+    """The encoder for data that is bytes already; text travels as UTF-8, and ``None`` as no bytes."""
 
     @classmethod
     def encode(cls, encodable_object: Any) -> str | bytes:
-        """Return bytes and text as they are.
+        """Return bytes and text unchanged.
 
         Raises:
-            TypeError: It is something else.
+            TypeError: The data is neither.
         """
         if encodable_object is None:
             return b""
@@ -54,12 +54,12 @@ class NoopEncoder(DataEncoder):
 
     @classmethod
     def decode(cls, decodable_string: bytes) -> Any:
-        """Return the bytes as they came."""
+        """Return the bytes unchanged."""
         return decodable_string
 
 
 class GearmanConnectionManager:
-    """Talks to a number of servers.
+    """Connections to a number of servers.
 
     Args:
         host_list: The servers: strings ``"host:port"``, tuples ``("host", port)``, or dictionaries with the keys
@@ -128,23 +128,23 @@ class GearmanConnectionManager:
             self._lost(connection)
 
     def on_gearman_error(self, error_code: str, error_text: str) -> bool:
-        """Hear of an error that a server sent; may be overridden."""
+        """Handle an ERROR packet from a server; may be overridden."""
         _logger.error("a server sent the error %s: %s", error_code, error_text)
         return False
 
-    # What a client or a worker makes of it
+    # Overridden by clients and workers
 
     def _connected(self, connection: GearmanConnection) -> None:
-        """Begin a conversation."""
+        """Start a session on a new connection."""
 
     def _lost(self, connection: GearmanConnection) -> None:
-        """Forget the conversation, if there is one: its connection is gone."""
+        """Drop the session of a lost connection, if there is one."""
 
     def _received(self, connection: GearmanConnection, data: bytes) -> None:
-        """Take what a server said."""
+        """Process bytes from a server."""
 
     def _take_outgoing(self, connection: GearmanConnection) -> bytes:
-        """Return what is to be said to a server."""
+        """Return the bytes to send to a server."""
         return b""
 
     # Waiting
@@ -152,18 +152,18 @@ class GearmanConnectionManager:
     def _living(self) -> list[GearmanConnection]:
         return [connection for connection in self.connection_list if connection.connected]
 
-    def _poll(self, timeout: float | None, bell: Bell | None = None) -> bool:
-        """Wait until bytes can be moved, at most for so long; move them, and tell whether there were any.
+    def _poll(self, timeout: float | None, waker: Waker | None = None) -> bool:
+        """Wait until sockets are ready, send and receive, and return True if any socket was.
 
         Args:
-            timeout: Seconds; ``None`` is for as long as it takes.
-            bell: Ends the wait when it rings.
+            timeout: Seconds to wait; ``None`` for no limit.
+            waker: Ends the wait early when it is woken.
         """
         for connection in self.connection_list:
             self._flush(connection)
         with selectors.DefaultSelector() as selector:
-            if bell is not None:
-                selector.register(bell, selectors.EVENT_READ)
+            if waker is not None:
+                selector.register(waker, selectors.EVENT_READ)
             for connection in self._living():
                 writes = selectors.EVENT_WRITE if connection.writable() else 0
                 selector.register(connection, selectors.EVENT_READ | writes, connection)
@@ -196,6 +196,6 @@ class GearmanConnectionManager:
             self._received(connection, data)
 
     def _drop(self, connection: GearmanConnection, reason: str) -> None:
-        """Give up a connection that cannot be used any more, for a reason other than its loss."""
+        """Close a connection that cannot be used any more although it is not lost."""
         connection.give_up(reason)
         self._lost(connection)

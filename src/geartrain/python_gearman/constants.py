@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The words for a job's state and priority."""
+"""The states and priorities of a job."""
 
 DEFAULT_GEARMAN_PORT = 4730
 

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""What goes wrong, under the names of python-gearman.
+"""The exceptions of python-gearman.
 
 ::
 
     GeartrainError
     └── GearmanError
         ├── ConnectionError              a connection could not be made, or was lost
-        ├── ServerUnavailable            no server is left to talk to
-        ├── ExceededConnectionAttempts   a job was sent as often as it may be, and no server took it
-        ├── ProtocolError                something the protocol has no place for
-        ├── UnknownCommandError          a packet that is nothing for us
-        ├── InvalidClientState           asked of a client what it cannot do now
-        ├── InvalidWorkerState           the same of a worker
-        └── InvalidAdminClientState      the same of an administrator; also an answer that did not come in time
+        ├── ServerUnavailable            no server can be reached
+        ├── ExceededConnectionAttempts   no server accepted a job in the allowed number of attempts
+        ├── ProtocolError                a request that the protocol cannot express, or bytes that are not Gearman
+        ├── UnknownCommandError          an unexpected packet
+        ├── InvalidClientState           an operation that is not possible in the client's state
+        ├── InvalidWorkerState           the same for a worker
+        └── InvalidAdminClientState      the same for an admin client; also an answer that did not come in time
 """
 
 from geartrain.errors import GeartrainError
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class GearmanError(GeartrainError):
-    """The root of all these."""
+    """The root of the exceptions in this module."""
 
 
 class ConnectionError(GearmanError):  # noqa: A001 - the published name
@@ -39,28 +39,28 @@ class ConnectionError(GearmanError):  # noqa: A001 - the published name
 
 
 class ServerUnavailable(GearmanError):
-    """No server is left to talk to."""
+    """No server can be reached."""
 
 
 class ProtocolError(GearmanError):
-    """Something that the protocol has no place for, or that is not Gearman."""
+    """A request that the protocol cannot express, or bytes that are not Gearman."""
 
 
 class UnknownCommandError(GearmanError):
-    """A packet that is nothing for us."""
+    """An unexpected packet."""
 
 
 class ExceededConnectionAttempts(GearmanError):
-    """A job was sent as often as it may be, and no server took it."""
+    """No server accepted a job in the allowed number of attempts."""
 
 
 class InvalidClientState(GearmanError):
-    """A client cannot do now what it was asked for."""
+    """An operation is not possible in the client's state."""
 
 
 class InvalidWorkerState(GearmanError):
-    """A worker cannot do now what it was asked for."""
+    """An operation is not possible in the worker's state."""
 
 
 class InvalidAdminClientState(GearmanError):
-    """An administrator was not answered in time, or not as it should be."""
+    """An admin client got no answer in time, or an invalid one."""

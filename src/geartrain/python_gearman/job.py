@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A job, and what a client knows of one that it asked for."""
+"""A job, and a client's request for one."""
 
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,13 +15,13 @@ Text: TypeAlias = str | bytes
 
 
 class Name(str):
-    """A handle or unique as text, as python-gearman has it, that can be asked to decode itself, as with gearman3."""
+    """A handle or unique: text, as in python-gearman, with a method `decode`, as the bytes of gearman3 have."""
 
     __slots__ = ()
 
     @classmethod
     def read(cls, name: bytes) -> "Name":
-        """Return a name that came over the wire."""
+        """Return a name from its bytes on the wire."""
         return cls(name, "utf-8", "surrogateescape")
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
@@ -30,17 +30,17 @@ class Name(str):
 
 
 class GearmanJob:
-    """A job: for a client one that it asks for, for a worker one that it was given.
+    """A job that a client submits, or that a worker was assigned.
 
     Attributes:
         connection: The `GearmanConnection` to the server that has the job; ``None`` until it is submitted.
-        handle: The server's name for the job; means something to that server only.
-        task: The function. A worker has it here as it was registered: as ``str`` or as ``bytes``.
-        unique: What makes jobs of one task the same job.
-        data: The workload, as the client gave it, or as the worker's encoder decoded it.
+        handle: The server's name for the job; only that server knows it.
+        task: The function. For a worker it is as it was registered: ``str`` or ``bytes``.
+        unique: Jobs of one task with the same unique are the same job.
+        data: The workload, as passed by the client, or as decoded by the worker's encoder.
     """
 
-    # What an encoder takes and returns is the program's own business, hence Any.
+    # Any: the program's encoder determines the types of the data.
     def __init__(
         self,
         connection: "GearmanConnection | None",
@@ -59,25 +59,25 @@ class GearmanJob:
         return f"<GearmanJob {self.handle!r} of {self.connection!r}: task={self.task!r}, unique={self.unique!r}>"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what identifies the job, and its data."""
+        """Return the names of the job and its data."""
         return {"task": self.task, "job_handle": self.handle, "unique": self.unique, "data": self.data}
 
 
 class GearmanJobRequest:
-    """How a job that a client asked for is getting on; changes while the client waits for something.
+    """The state of a submitted job; updated while the client waits.
 
     Attributes:
         priority: ``PRIORITY_NONE``, ``PRIORITY_LOW`` or ``PRIORITY_HIGH``.
-        background: Whether nobody waits for the result.
-        connection_attempts: How often it was sent ...
-        max_connection_attempts: ... and how often it may be.
-        state: One of the ``JOB_*`` words.
-        timed_out: Whether the last wait for it ended too early.
-        result: What the worker returned, decoded.
-        exception: What the worker sent as an exception, decoded; the state is then ``JOB_FAILED``.
-        data_updates: What the worker sent ahead, decoded; the reader may take it out.
+        background: True for a background job, which returns no result.
+        connection_attempts: The number of attempts to send it ...
+        max_connection_attempts: ... and their limit.
+        state: One of the ``JOB_*`` constants.
+        timed_out: True if the last wait ended before the request did.
+        result: The worker's result, decoded.
+        exception: The worker's exception, decoded; the state is then ``JOB_FAILED``.
+        data_updates: The parts of the result, decoded; the program may remove them.
         warning_updates: The same for warnings.
-        status: What was last heard: ``handle``, ``known``, ``running``, ``numerator``, ``denominator`` and
+        status: The last status: ``handle``, ``known``, ``running``, ``numerator``, ``denominator`` and
             ``time_received``; empty at first.
     """
 
@@ -103,7 +103,7 @@ class GearmanJobRequest:
         )
 
     def initialize_request(self) -> None:
-        """Forget what was heard."""
+        """Reset the state, the results and the status."""
         self.result: Any = None
         self.exception: Any = None
         self.data_updates: deque[Any] = deque()
@@ -113,7 +113,7 @@ class GearmanJobRequest:
         self.timed_out = False
 
     def reset(self) -> None:
-        """Forget what was heard and which server had the job, so that it can be submitted anew."""
+        """Reset the request and forget its server, so that it can be submitted again."""
         self.initialize_request()
         self.gearman_job.connection = None
         self.gearman_job.handle = None
@@ -130,24 +130,24 @@ class GearmanJobRequest:
 
     @property
     def complete(self) -> bool:
-        """Whether there is nothing more to wait for: the job has ended, or runs in the background."""
+        """True if the job has ended, or is a background job that a server has accepted."""
         if self.background:
             return self.state == JOB_CREATED
         return self.state in (JOB_FAILED, JOB_COMPLETE)
 
     @property
     def status_updates(self) -> deque[tuple[int, int]]:
-        """The last progress, as versions before 2.0.1 have it."""
+        """The last progress, in the form of versions before 2.0.1."""
         status = self.status
         return deque([(status.get("numerator", 0), status.get("denominator", 0))] if status else [])
 
     @property
     def server_status(self) -> dict[str, Any]:
-        """The status, as versions before 2.0.1 have it."""
+        """The status, under its name in versions before 2.0.1."""
         return self.status
 
 
 def wire_handle(job: GearmanJob) -> bytes:
-    """Return a job's handle as it travels, however the program wrote it."""
+    """Return a job's handle on the wire, from text or bytes."""
     handle = job.handle or b""
     return handle.encode("utf-8", "surrogateescape") if isinstance(handle, str) else handle

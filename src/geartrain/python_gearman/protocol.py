@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The numbers and words of the protocol, by the names that python-gearman gives them.
+"""The numbers and words of the protocol, under the names of python-gearman.
 
-``GEARMAN_COMMAND_SUBMIT_JOB`` and its kind are read from `geartrain.protocol.Command`, and
-``GEARMAN_SERVER_COMMAND_STATUS`` and its kind from `geartrain.protocol.text.TextCommand`, where the facts stand.
+Names like ``GEARMAN_COMMAND_SUBMIT_JOB`` are derived from `geartrain.protocol.Command`, and names like
+``GEARMAN_SERVER_COMMAND_STATUS`` from `geartrain.protocol.text.TextCommand`.
 """
 
 from geartrain.protocol import Command

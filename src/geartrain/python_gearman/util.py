@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Three small things that programs for python-gearman find under this name."""
+"""The published helpers: a stopwatch for timeouts, a parser of server addresses, and `unlist`."""
 
 import time
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 
 class Stopwatch:
-    """How much is left of a time-out; ``None`` is one without end."""
+    """The remaining time of a timeout in seconds; ``None`` is no limit."""
 
     def __init__(self, time_remaining: float | None) -> None:
         self.stop_time = None if time_remaining is None else time.monotonic() + time_remaining
@@ -24,15 +24,15 @@ class Stopwatch:
         return None if self.stop_time is None else max(self.stop_time - time.monotonic(), 0.0)
 
     def has_time_remaining(self) -> bool:
-        """Tell whether anything is left."""
+        """Return True if time remains."""
         return self.get_time_remaining() != 0.0
 
 
 def disambiguate_server_parameter(hostport_tuple: str | tuple[str, int | str]) -> tuple[str, int]:
-    """Return the host and port of a server that is written ``"host:port"``, ``"host"`` or ``(host, port)``.
+    """Return the host and port of a server given as ``"host:port"``, ``"host"`` or ``(host, port)``.
 
     Raises:
-        ValueError: It is written in another way.
+        ValueError: The server is given in another form.
     """
     if isinstance(hostport_tuple, tuple):
         host, port = hostport_tuple
@@ -40,7 +40,7 @@ def disambiguate_server_parameter(hostport_tuple: str | tuple[str, int | str]) -
     address = ServerAddress.parse(hostport_tuple)
     if address.path or address.tls:
         raise ValueError(
-            f"{hostport_tuple!r} is no host and port; for encryption give a dict with host, port, keyfile, certfile "
+            f"{hostport_tuple!r} is not a host and port; for encryption pass a dict with host, port, keyfile, certfile "
             "and ca_certs"
         )
     return address.host, address.port

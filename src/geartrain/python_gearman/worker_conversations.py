@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker's conversations with its servers: which jobs come, and what is said about those in hand."""
+"""A worker's sessions with its servers: jobs come in, and reports about the current job go out."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ from geartrain.python_gearman.connection_manager import GearmanConnectionManager
 from geartrain.python_gearman.job import GearmanJob, Name, Text, wire_handle
 from geartrain.python_gearman.util import Stopwatch
 from geartrain.worker.dispatcher import Dispatcher
-from geartrain.worker.session import Assignment, State, WorkerSession
+from geartrain.worker.session import REPLY_TIMEOUT, Assignment, State, WorkerSession
 
 __all__ = ["WorkerConversations"]
 
@@ -23,7 +23,14 @@ _logger = logging.getLogger("geartrain.python_gearman")
 
 
 class WorkerConversations(GearmanConnectionManager):
-    """Registers tasks with servers, takes one job at a time, and passes on what it says."""
+    """Registers tasks with servers, takes one job at a time, and sends its reports.
+
+    Attributes:
+        reply_timeout: Seconds within which a server must answer a grab or the first echo; a subclass may set another
+            number.
+    """
+
+    reply_timeout = REPLY_TIMEOUT
 
     def __init__(self, host_list: Iterable[Host] | None = None) -> None:
         super().__init__(host_list=host_list)
@@ -33,18 +40,18 @@ class WorkerConversations(GearmanConnectionManager):
         self._dispatcher = Dispatcher(slots=1)
 
     def _perform(self, job: GearmanJob) -> None:
-        """Do a job, whose data is yet to be decoded."""
+        """Do a job, whose data is not decoded yet."""
         raise NotImplementedError
 
-    # What a job tells its client
+    # Reports of a job
 
     def send_job_status(
         self, current_job: GearmanJob, numerator: float, denominator: float, poll_timeout: float | None = None
     ) -> None:
-        """Say how far a job is."""
+        """Send the progress of a job."""
         for number in (numerator, denominator):
             if not isinstance(number, int | float):
-                raise TypeError(f"progress is told in numbers, not as {number!r}")
+                raise TypeError(f"progress is two numbers, not {number!r}")
         progress = str(numerator).encode(), str(denominator).encode()
         self._send(current_job, poll_timeout, (Command.WORK_STATUS, *progress))
 
@@ -72,7 +79,7 @@ class WorkerConversations(GearmanConnectionManager):
     def wait_until_updates_sent(
         self, multiple_gearman_jobs: Collection[GearmanJob], poll_timeout: float | None = None
     ) -> None:
-        """Wait until all that was said about some jobs has left."""
+        """Wait until the reports of some jobs have been sent."""
         stopwatch = Stopwatch(poll_timeout)
         for connection in {job.connection for job in multiple_gearman_jobs}:
             if connection in self._sessions:
@@ -95,24 +102,25 @@ class WorkerConversations(GearmanConnectionManager):
             return
         handle = wire_handle(job)
         for command, *arguments in packets:
-            session.work(command, handle, *arguments)
+            session.report(command, handle, *arguments)
         if ends:
             session.finish(handle)
         self.wait_until_updates_sent([job], poll_timeout)
 
     def _session_of(self, job: GearmanJob) -> WorkerSession | None:
-        """Return the session that has a job in hand, if there still is one."""
+        """Return the session of a running job, or ``None`` if the job has ended or its connection is lost."""
         session = self._sessions.get(job.connection) if job.connection is not None else None
         return session if session is not None and wire_handle(job) in session.running else None
 
     def _encoded(self, data: Any) -> bytes:
-        return encode(self.data_encoder.encode(data), "what an encoder returns")
+        return encode(self.data_encoder.encode(data), "the result of an encoder")
 
-    # What servers say
+    # Receiving
 
     def _connected(self, connection: GearmanConnection) -> None:
         client_id = encode(self.worker_client_id or b"", "a client id")
-        session = WorkerSession([(name, None) for name in self._tasks], client_id, time.monotonic())
+        tasks = [(name, None) for name in self._tasks]
+        session = WorkerSession(tasks, client_id, time.monotonic(), reply_timeout=self.reply_timeout)
         self._sessions[connection] = session
         self._dispatcher.admit(session)
 
@@ -136,12 +144,12 @@ class WorkerConversations(GearmanConnectionManager):
         for event in happened:
             if isinstance(event, Assignment):
                 self._assigned(connection, event)
-            elif event.code != "JOB_NOT_FOUND":  # gearmand says so of the WORK_FAIL behind a WORK_EXCEPTION
+            elif event.code != "JOB_NOT_FOUND":  # gearmand's answer to the WORK_FAIL that follows a WORK_EXCEPTION
                 self.on_gearman_error(event.code, event.text)
 
     def _assigned(self, connection: GearmanConnection, assignment: Assignment) -> None:
         task = self._tasks.get(assignment.function)
-        if task is None:  # it was taken back while this was on the way
+        if task is None:  # it was unregistered while the job was on the way
             self._drop(connection, f"a job for {assignment.function!r} is left to other workers")
             return
         handle, unique = Name.read(assignment.handle), Name.read(assignment.unique)
@@ -153,7 +161,7 @@ class WorkerConversations(GearmanConnectionManager):
             self._dispatcher.finish()
 
     def _tick(self, now: float) -> None:
-        """Do what was due before the last wait: a job may have taken long, and the answer have come meanwhile."""
+        """Check timeouts as of the time before the last wait: answers that came during a long job count."""
         for connection, session in list(self._sessions.items()):
             try:
                 session.tick(now)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What tests of programs that use Gearman need, ours included."""
+"""Test tools for programs that use Gearman: servers, workers, eager clients, a fault proxy, contracts."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from geartrain.testing.clock import FakeClock
     from geartrain.testing.eager.aio import AsyncEagerClient
     from geartrain.testing.eager.sync import EagerClient
-    from geartrain.testing.passage import Toward
+    from geartrain.testing.proxied import Direction
     from geartrain.testing.proxy import FaultProxy
     from geartrain.testing.server import RunningServer, ServerProcess, local_options, run_server, serve_in_thread
     from geartrain.testing.stores import StoreContract
@@ -23,7 +23,7 @@ __all__ = [
     "RunningServer",
     "ServerProcess",
     "StoreContract",
-    "Toward",
+    "Direction",
     "Wire",
     "WirePeer",
     "local_options",
@@ -32,8 +32,8 @@ __all__ = [
     "serve_in_thread",
 ]
 
-# Loaded when it is asked for: the plugin for pytest is here as well, and most runs of pytest need no server.
-_HOMES = {
+# Imported on first use: the plugin for pytest is in this package too, and most runs of pytest need no server.
+_MODULES = {
     "AsyncEagerClient": "eager.aio",
     "EagerClient": "eager.sync",
     "FakeClock": "clock",
@@ -41,7 +41,7 @@ _HOMES = {
     "RunningServer": "server",
     "ServerProcess": "server",
     "StoreContract": "stores",
-    "Toward": "passage",
+    "Direction": "proxied",
     "Wire": "wire",
     "WirePeer": "wire",
     "local_options": "server",
@@ -52,9 +52,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

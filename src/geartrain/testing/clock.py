@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""A clock that is turned by hand."""
+"""A clock that a test advances."""
 
 __all__ = ["FakeClock"]
 
 
 class FakeClock:
-    """Two readings, as of the module ``time``, that go on only when told to.
+    """A monotonic clock and a wall clock, like those of the module ``time``, that move only by `advance`.
 
     Attributes:
-        offset: How far the wall clock is ahead of the monotonic one; set it to let the wall clock jump.
+        offset: The seconds by which the wall clock is ahead of the monotonic one; set it to make the wall clock jump.
     """
 
     def __init__(self, offset: float = 1_000_000_000.0) -> None:
@@ -16,7 +16,7 @@ class FakeClock:
         self.offset = offset
 
     def monotonic(self) -> float:
-        """Return the seconds that were advanced."""
+        """Return the seconds advanced so far."""
         return self._now
 
     def time(self) -> float:
@@ -24,5 +24,5 @@ class FakeClock:
         return self._now + self.offset
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move both clocks forward."""
         self._now += seconds

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Fixtures for pytest, which finds them by itself where Geartrain is installed.
+"""Fixtures for pytest, registered as a plugin where Geartrain is installed.
 
 ::
 
@@ -8,7 +8,7 @@
 
         assert gearman_client.do("reverse", "Hello") == b"olleH"
 
-Every run of pytest imports this module, so what the fixtures need is imported by them.
+Every run of pytest imports this module, so each fixture imports the modules that it needs.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ __all__ = ["StartWorker", "gearman_admin", "gearman_client", "gearman_server", "
 
 
 class StartWorker(Protocol):
-    """Starts a worker for the rest of the test."""
+    """A function that starts a worker for the rest of the test."""
 
     def __call__(
         self, functions: "Worker | AsyncWorker | Mapping[str, Callable[..., object]]"

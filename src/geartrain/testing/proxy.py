@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A proxy that does to connections what networks and dying machines do to them, when a test says so."""
+"""A proxy that injects network faults into connections when a test says so."""
 
 import asyncio
 import contextlib
@@ -9,19 +9,19 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 
-from geartrain.testing.passage import Cut, Faults, Passage, Toward
+from geartrain.testing.proxied import Cut, Direction, Faults, ProxiedConnection
 from geartrain.transport import ServerAddress
 
 __all__ = ["FaultProxy"]
 
-PATIENCE = 20.0  # seconds that nothing takes unless it will take for ever
-BACKLOG = 100  # connections that the system accepts for us while we are busy
+WAIT_TIMEOUT = 20.0  # seconds; no step of the proxy takes so long unless it hangs
+BACKLOG = 100  # connections that the system accepts while the proxy is busy
 
 
 class FaultProxy:
-    """Stands between clients or workers and a server, inside of a ``with``, in a thread of its own.
+    """A proxy between clients or workers and a server; inside a ``with`` it runs in a thread of its own.
 
-    What a method asks for has happened when it returns, so that a test needs no sleep.
+    Each method returns when it has taken effect, so that a test needs no sleep.
 
     ::
 
@@ -32,13 +32,13 @@ class FaultProxy:
                 client.ping()
 
     Args:
-        target: The server's address. One that cannot be reached has connections accepted, and closed.
-        host: The address to listen on; all of ``127.0.0.0/8`` are there on Linux.
+        target: The server's address. If it cannot be reached, connections are accepted and closed.
+        host: The address to listen on; on Linux all of ``127.0.0.0/8`` can be used.
         port: The port to listen on; a free one by default.
 
     Attributes:
-        host: Where it listens.
-        port: Its port, which it keeps even while it refuses connections.
+        host: The address that it listens on.
+        port: The port, which stays reserved while the proxy refuses connections.
     """
 
     def __init__(self, target: str, *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -52,7 +52,7 @@ class FaultProxy:
         self._faults = Faults(self._notify)
         self._listener: socket.socket | None = None
         self._fillers: list[socket.socket] = []
-        self._passages: dict[asyncio.Task[None], Passage] = {}
+        self._connections: dict[asyncio.Task[None], ProxiedConnection] = {}
         self._accepted = 0
 
     def __repr__(self) -> str:
@@ -71,22 +71,22 @@ class FaultProxy:
     def close(self) -> None:
         """Close all connections, and stop."""
         if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(PATIENCE)
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(WAIT_TIMEOUT)
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(PATIENCE)
+            self._thread.join(WAIT_TIMEOUT)
         self._loop.close()
         self._reserved.close()
 
-    # What there is to see
+    # State
 
     @property
     def address(self) -> str:
-        """Where it listens, as clients and workers take it."""
+        """The proxy's address, for clients and workers."""
         return f"{self.host}:{self.port}"
 
     @property
     def target(self) -> str:
-        """Where connections lead; setting it moves those to come."""
+        """The address of the server; a change is for later connections."""
         return str(self._target)
 
     @target.setter
@@ -95,121 +95,124 @@ class FaultProxy:
 
     @property
     def accepted(self) -> int:
-        """How many connections there have been."""
+        """The number of connections since the start."""
         return self._accepted
 
     @property
     def open(self) -> int:
-        """How many there are."""
-        return len(self._passages)
+        """The number of open connections."""
+        return len(self._connections)
 
-    def wait_for_connections(self, count: int = 1) -> None:
-        """Return when so many connections have been accepted since the beginning.
+    def wait_for_connections(self, count: int = 1, *, timeout: float = WAIT_TIMEOUT) -> None:
+        """Wait until so many connections have been accepted since the start.
 
         Raises:
-            AssertionError: They did not come for a long time, as for the two below.
+            AssertionError: They did not come within so many seconds; the same for the two methods below.
         """
-        self._wait(lambda: self._accepted >= count, f"{count} connections")
+        self._wait(lambda: self._accepted >= count, f"{count} connections", timeout)
 
-    def wait_for_bytes(self, count: int = 1, toward: Toward = Toward.SERVER) -> None:
-        """Return when so many bytes have come in for one side since the beginning, whether passed on or not."""
-        self._wait(lambda: self._faults.bytes_for(toward) >= count, f"{count} bytes for the {toward.name}")
+    def wait_for_bytes(
+        self, count: int = 1, direction: Direction = Direction.SERVER, *, timeout: float = WAIT_TIMEOUT
+    ) -> None:
+        """Wait until so many bytes have arrived for one side since the start, passed on or held."""
+        what = f"{count} bytes for the {direction.name}"
+        self._wait(lambda: self._faults.bytes_for(direction) >= count, what, timeout)
 
-    def wait_until_unused(self) -> None:
-        """Return when all connections have been closed by both sides."""
-        self._wait(lambda: not self._passages, "no connection")
+    def wait_until_unused(self, *, timeout: float = WAIT_TIMEOUT) -> None:
+        """Wait until all connections have been closed by both sides."""
+        self._wait(lambda: not self._connections, "no connection", timeout)
 
-    # What goes wrong with connections
+    # Faults of connections
 
-    def stall(self, toward: Toward = Toward.BOTH) -> None:
-        """Hold all bytes that go there, and those of connections to come: the peer is alive, and nothing is heard."""
-        self._do(lambda: self._faults.stall(toward))
+    def stall(self, direction: Direction = Direction.BOTH) -> None:
+        """Hold the bytes of a direction, on later connections too: the peer is alive and says nothing."""
+        self._do(lambda: self._faults.stall(direction))
 
-    def resume(self, toward: Toward = Toward.BOTH) -> None:
-        """Pass on what was held, and go on."""
-        self._do(lambda: self._faults.resume(toward))
+    def resume(self, direction: Direction = Direction.BOTH) -> None:
+        """Pass on the held bytes, and end the stall."""
+        self._do(lambda: self._faults.resume(direction))
 
-    def delay(self, seconds: float, toward: Toward = Toward.BOTH) -> None:
-        """Have all that is read at once wait for so many seconds before it is passed on."""
-        self._do(lambda: self._faults.pauses.update(dict.fromkeys(toward, seconds)))
+    def delay(self, seconds: float, direction: Direction = Direction.BOTH) -> None:
+        """Delay each piece by so many seconds before it is passed on."""
+        self._do(lambda: self._faults.pauses.update(dict.fromkeys(direction, seconds)))
 
-    def dribble(self, size: int = 1, toward: Toward = Toward.BOTH) -> None:
-        """Pass bytes on in pieces of no more than this size, each waiting as `delay` says."""
-        self._do(lambda: self._faults.sizes.update(dict.fromkeys(toward, size)))
+    def throttle(self, size: int = 1, direction: Direction = Direction.BOTH) -> None:
+        """Pass bytes on in pieces of at most this size, each after the time that `delay` sets."""
+        self._do(lambda: self._faults.sizes.update(dict.fromkeys(direction, size)))
 
-    def cut(self, *, after: int | None = None, toward: Toward = Toward.CLIENT, reset: bool = False) -> None:
+    def cut(self, *, after: int | None = None, direction: Direction = Direction.CLIENT, reset: bool = False) -> None:
         """End connections on both sides.
 
         Args:
-            after: End one connection, when so many more bytes have gone one way on all of them together; it is the one
-                with the last of these bytes. With 0 it ends instead of passing on what comes next. By default all
-                connections end, now.
-            toward: Which way that is.
-            reset: End it as a machine does that knows nothing of the connection (RST), rather than as a program that
-                has closed it (FIN).
+            after: End one connection, after so many more bytes in one direction over all connections; the connection
+                with the last of these bytes ends. With 0 a connection ends instead of passing on its next bytes. By
+                default all connections end now.
+            direction: The direction of those bytes.
+            reset: End connections by RST, as a machine without knowledge of them does, instead of FIN, as a program
+                that closes them.
         """
         if after is None:
-            asyncio.run_coroutine_threadsafe(self._cut_all(reset), self._loop).result(PATIENCE)
+            asyncio.run_coroutine_threadsafe(self._cut_all(reset), self._loop).result(WAIT_TIMEOUT)
         else:
-            self._do(lambda: self._faults.plan(Cut(toward, after, reset)))
+            self._do(lambda: self._faults.plan(Cut(direction, after, reset)))
 
-    # What goes wrong with connecting
+    # Faults of connecting
 
     def refuse(self) -> None:
-        """Refuse connections: no program listens there. Those that there are stay."""
+        """Refuse connections, as if no program listened; open connections stay."""
         self._do(self._stop_listening)
 
-    def vanish(self) -> None:
-        """Answer no request for a connection, as if the machine was gone: it lasts until a time-out. Linux only."""
-        self._do(self._listen_in_vain)
+    def blackhole(self) -> None:
+        """Answer no request for a connection, as if the machine was gone, until `accept`. Linux only."""
+        self._do(self._listen_without_accepting)
 
     def accept(self) -> None:
         """Accept connections again."""
         self._do(self._listen)
 
     def restore(self) -> None:
-        """Be a faultless proxy again."""
+        """Remove all faults, and accept connections."""
         self._do(self._faults.end)
         self.accept()
 
-    # In the thread
+    # The proxy's thread
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
     def _do(self, action: Callable[[], None]) -> None:
-        """Have the thread do something, and return when it is done."""
+        """Run an action in the proxy's thread and wait for its end."""
         done: Future[None] = Future()
 
         def do() -> None:
             try:
                 action()
                 done.set_result(None)
-            except BaseException as error:  # noqa: BLE001  # whoever asked for it is to have it
+            except BaseException as error:  # noqa: BLE001  # the caller raises it
                 done.set_exception(error)
 
         self._loop.call_soon_threadsafe(do)
-        done.result(PATIENCE)
+        done.result(WAIT_TIMEOUT)
 
     async def _cut_all(self, reset: bool) -> None:
-        passages = list(self._passages.values())
-        for passage in passages:
-            passage.cut(reset=reset)
-        await asyncio.gather(*(passage.has_ended.wait() for passage in passages))
+        connections = list(self._connections.values())
+        for connection in connections:
+            connection.cut(reset=reset)
+        await asyncio.gather(*(connection.has_ended.wait() for connection in connections))
 
     def _listen(self) -> None:
         self._stop_listening()
         self._listener = _bound(self.host, self.port)
         self._listener.setblocking(False)
         self._listener.listen(BACKLOG)
-        self._loop.add_reader(self._listener, self._take, self._listener)
+        self._loop.add_reader(self._listener, self._accept_all, self._listener)
 
-    def _listen_in_vain(self) -> None:
+    def _listen_without_accepting(self) -> None:
         self._stop_listening()
         self._listener = _bound(self.host, self.port)
         self._listener.listen(0)
-        # The queue of those who wait to be accepted is full with the first; the others are to make sure.
+        # The first connection fills the queue of those to be accepted; the others make sure of it.
         for _ in range(4):
             filler = socket.socket()
             filler.setblocking(False)
@@ -225,35 +228,35 @@ class FaultProxy:
         while self._fillers:
             self._fillers.pop().close()
 
-    def _take(self, listener: socket.socket) -> None:
+    def _accept_all(self, listener: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
             while True:
                 sock, _ = listener.accept()
                 sock.setblocking(False)
-                passage = Passage(sock, self._target, self._faults)
-                task = self._loop.create_task(passage.run())
-                self._passages[task] = passage
+                connection = ProxiedConnection(sock, self._target, self._faults)
+                task = self._loop.create_task(connection.run())
+                self._connections[task] = connection
                 task.add_done_callback(self._forget)
                 self._accepted += 1
                 self._notify()
 
     def _forget(self, task: "asyncio.Task[None]") -> None:
-        del self._passages[task]
+        del self._connections[task]
         self._notify()
 
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
-    def _wait(self, happened: Callable[[], bool], what: str) -> None:
+    def _wait(self, happened: Callable[[], bool], what: str, timeout: float) -> None:
         with self._changed:
-            if not self._changed.wait_for(happened, PATIENCE):
+            if not self._changed.wait_for(happened, timeout):
                 raise AssertionError(f"waited for {what} in vain: {self!r}")
 
     async def _end(self) -> None:
         self._stop_listening()
-        await asyncio.sleep(0)  # what has just been accepted finds its owner
-        tasks = list(self._passages)
+        await asyncio.sleep(0)  # the tasks of connections that were just accepted begin
+        tasks = list(self._connections)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -261,7 +264,7 @@ class FaultProxy:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """Return a socket that has a port to itself, but for sockets that are bound here."""
+    """Return a socket that reserves a port; only sockets bound by this function can share it."""
     sock = socket.socket()
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What every store has to keep to, as tests for any of them."""
+"""The contract of a store, as tests that run over any implementation."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ ALL_BYTES = bytes(range(256))
 
 
 class StoreContract:
-    """Subclass this in a test's module, and say how the store under test is had.
+    """The tests of the contract; a subclass in a test's module returns the store under test.
 
     ::
 
@@ -24,19 +24,19 @@ class StoreContract:
             def store(self): return OurStore(self.path)
 
     Attributes:
-        large: Bytes of the largest workload that the store has to take.
+        large: Bytes of the largest workload that the store must accept.
     """
 
     large = 16 * 1024 * 1024
 
     def store(self) -> Store:
-        """Return a store that has yet to be opened; each time the same jobs."""
+        """Return a store that is not open yet; each call returns one with the same jobs."""
         raise NotImplementedError
 
     # Helpers.
 
     def use(self, *steps: Callable[[Store], Awaitable[object]]) -> Opened:
-        """Open the store, take steps with it, close it."""
+        """Open the store, run steps with it, and close it."""
 
         async def run() -> Opened:
             store = self.store()
@@ -51,11 +51,11 @@ class StoreContract:
         return asyncio.run(run())
 
     def commit(self, *batches: Batch) -> None:
-        """Store batches in one go of the server."""
+        """Commit batches in one run of the server."""
         self.use(*[_committing(batch) for batch in batches])
 
     def kept(self) -> list[JobRecord]:
-        """Return what a server finds after its start."""
+        """Return the records that a server replays after its start."""
         found: list[JobRecord] = []
 
         async def read(store: Store) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker for a test, in a thread."""
+"""Workers for tests, in a thread."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from geartrain.codecs import RAW, Codec
+from geartrain.codec import RAW, Codec
 from geartrain.names import Text
 from geartrain.transport import Servers, parse_servers
 from geartrain.worker import Reason, Worker
@@ -17,13 +17,13 @@ from geartrain.worker.aio import AsyncWorker
 
 __all__ = ["as_any_worker", "as_worker", "run_worker"]
 
-_PATIENCE = 20.0  # seconds that nothing takes unless it will take for ever
+_STOP_TIMEOUT = 20.0  # seconds; a worker without running jobs stops far sooner
 
 
 def as_worker(
     functions: Worker | Mapping[str, Callable[..., object]], *, prefix: Text = "", codec: Codec[Any, Any] = RAW
 ) -> Worker:
-    """Return a blocking worker that can do these functions, which may be one already and is then left as it is."""
+    """Return a blocking worker for functions; a worker is returned unchanged."""
     if isinstance(functions, Worker):
         return functions
     worker = Worker("localhost", prefix=prefix, codec=codec)
@@ -38,7 +38,7 @@ def as_any_worker(
     prefix: Text = "",
     codec: Codec[Any, Any] = RAW,
 ) -> Worker | AsyncWorker:
-    """Do as `as_worker`, but with a worker for an event loop if that is one, or if functions are asynchronous."""
+    """Return a worker as `as_worker` does, or an asyncio worker for asynchronous functions."""
     if isinstance(functions, AsyncWorker):
         return functions
     if isinstance(functions, Worker) or not any(map(_is_async, _by_name(functions).values())):
@@ -63,16 +63,16 @@ def _is_async(function: Callable[..., object]) -> bool:
 def run_worker(
     functions: Worker | AsyncWorker | Mapping[str, Callable[..., object]], servers: Servers = None
 ) -> Iterator[Worker | AsyncWorker]:
-    """Run a worker for the length of a block, at the end of which it finishes what it has in hand.
+    """Run a worker for the length of a block; at its end the worker finishes its running jobs.
 
     It runs in a thread; an `AsyncWorker` has an event loop of its own there.
 
     Args:
-        functions: The worker, or the functions of one by name, all with ``async def`` or all without.
-        servers: Whom it is to work for in the block, instead of those that it was made for.
+        functions: The worker, or functions by name, all with ``async def`` or all without.
+        servers: The servers for the block, in place of the worker's own.
 
     Raises:
-        AssertionError: At its end a job still runs, and does not end for a long time.
+        AssertionError: A job is running at the end, and does not end within 20 seconds.
     """
     worker = as_any_worker(functions)
     own = worker._addresses
@@ -86,9 +86,9 @@ def run_worker(
     finally:
         worker.stop()
         try:
-            ended.result(_PATIENCE)
+            ended.result(_STOP_TIMEOUT)
         except TimeoutError:
-            raise AssertionError(f"{worker!r} still has a job in hand") from None
+            raise AssertionError(f"{worker!r} still runs a job") from None
         finally:
             worker._addresses = own
 
@@ -96,5 +96,5 @@ def run_worker(
 def _run(worker: Worker | AsyncWorker, ended: Future[Reason]) -> None:
     try:
         ended.set_result(worker.run() if isinstance(worker, Worker) else asyncio.run(worker.run()))
-    except BaseException as error:  # noqa: BLE001  # whoever waits for the end is to have it
+    except BaseException as error:  # noqa: BLE001  # `run_worker` raises it
         ended.set_exception(error)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""How clients, workers and administrators reach a server: addresses, TLS, sockets and patience."""
+"""Addresses, sockets, TLS, timeouts and back-off, shared by clients, workers and administrators."""
 
 from geartrain.transport.address import DEFAULT_PORT, ServerAddress, Servers, parse_servers
 from geartrain.transport.backoff import Backoff
-from geartrain.transport.patience import check_seconds
 from geartrain.transport.sockets import CONNECT_TIMEOUT, KEEPALIVE, connect, tune
+from geartrain.transport.timeouts import check_seconds
 from geartrain.transport.tls import TLS, client_context
+from geartrain.transport.waker import Waker
 
 __all__ = [
     "CONNECT_TIMEOUT",
@@ -15,6 +16,7 @@ __all__ = [
     "Backoff",
     "ServerAddress",
     "Servers",
+    "Waker",
     "check_seconds",
     "client_context",
     "connect",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where a server is: the notation for one, and for several.
+"""Server addresses: the notation for one server, and for several.
 
 ::
 
@@ -25,7 +25,7 @@ _UNIX = "unix:"
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """Where one server listens: a host and port, or the path of a socket in the file system.
+    """The address of one server: a host and port, or the path of a Unix socket.
 
     ``str()`` writes it so that `parse` reads it back.
     """
@@ -40,7 +40,7 @@ class ServerAddress:
         """Read one address.
 
         Raises:
-            ValueError: The text is no address; the message says what is wrong with it.
+            ValueError: The text is not an address; the message says why.
         """
         written = text.strip()
         if written.startswith(_UNIX):
@@ -86,7 +86,7 @@ def _port(port: str, text: str) -> int:
     return int(port)
 
 
-# What users may name servers with.
+# The values by which users name servers.
 Servers: TypeAlias = str | ServerAddress | Iterable[str | ServerAddress] | None
 
 
@@ -97,8 +97,8 @@ def parse_servers(servers: Servers = None) -> list[ServerAddress]:
     twice is kept once.
 
     Raises:
-        ValueError: One of them is no address, or there are none.
-        TypeError: One of them is something else altogether.
+        ValueError: One of them is not an address, or there are none.
+        TypeError: One of them is neither text nor a `ServerAddress`.
     """
     if servers is None:
         servers = os.environ.get("GEARMAN_SERVERS", "").strip() or "localhost"

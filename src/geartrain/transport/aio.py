@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From an address to a connected asyncio transport: the twin of `geartrain.transport.sockets`."""
+"""Connecting to an address with asyncio: the twin of `geartrain.transport.sockets`."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ __all__ = ["connect", "open_streams"]
 
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
 
-# What the resolver says of an address.
+# One result of the resolver.
 Found: TypeAlias = tuple[int, int, int, str, tuple[object, ...]]
 
 
@@ -28,21 +28,17 @@ async def connect(
     timeout: float = CONNECT_TIMEOUT,  # as in the blocking twin
     keepalive: float | None = KEEPALIVE,
 ) -> tuple[asyncio.Transport, ProtocolT]:
-    """Return a connected transport and its protocol.
-
-    The name is resolved anew, and all its addresses are tried within the one timeout, each with an equal share of what
-    is left of it.
+    """Return a connected transport and its protocol; otherwise as `geartrain.transport.connect`.
 
     Args:
         factory: Makes the protocol.
         address: The server.
-        tls: Encrypts the connection; for ``tls://`` addresses the system's trust is the default. Sockets in the file
-            system are never encrypted.
+        tls: Encrypts the connection.
         timeout: Seconds for everything, the resolver included.
         keepalive: See `geartrain.transport.tune`.
 
     Raises:
-        NoServerAvailable: It could not be reached; the message says why.
+        NoServerAvailable: The server could not be reached; the message says why.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -83,7 +79,7 @@ async def open_streams(
 
 async def _resolve(address: ServerAddress) -> Sequence[Found]:
     try:
-        # Numbers need no resolver, and so no thread to wait for it in.
+        # Numeric addresses need no resolver, and so no thread that waits for it.
         return socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         loop = asyncio.get_running_loop()
@@ -107,7 +103,7 @@ async def _connect_any(address: ServerAddress, deadline: float) -> socket.socket
                 await loop.sock_connect(sock, where)
             return sock
         except OSError as error:
-            # asyncio's own words have the address instead of the reason.
+            # asyncio's message has the address instead of the reason.
             failure = OSError(error.errno, os.strerror(error.errno)) if error.errno else error
             sock.close()
         except BaseException:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From an address to a connected socket."""
+"""Connecting to an address: a blocking socket, its options, and the reason of a failure."""
 
 import select
 import socket
@@ -12,9 +12,9 @@ from geartrain.transport.address import ServerAddress
 
 __all__ = ["CONNECT_TIMEOUT", "KEEPALIVE", "LEAST_SHARE", "connect", "is_stale", "reason", "tune"]
 
-CONNECT_TIMEOUT = 5.0  # seconds; a server that takes longer is no use to anyone who waits
-KEEPALIVE = 60.0  # seconds after which a path that died without a word is noticed
-LEAST_SHARE = 0.01  # seconds for an address when the time is over: to a machine that is near it takes less
+CONNECT_TIMEOUT = 5.0  # seconds; a server that takes longer is too slow to wait for
+KEEPALIVE = 60.0  # seconds after which a peer that vanished without closing is noticed
+LEAST_SHARE = 0.01  # seconds for one address when the timeout is over: a machine on the same network needs less
 _LONGEST_KEEPALIVE = 32_767.0  # seconds; Linux counts no further
 
 
@@ -27,18 +27,18 @@ def connect(
 ) -> socket.socket:
     """Return a connected, blocking socket.
 
-    The name is resolved anew, and all its addresses are tried within the one timeout, each with an equal share of what
-    is left of it.
+    The name is resolved at each call. All its addresses are tried within the one timeout, each with an equal share of
+    the time that is left.
 
     Args:
         address: The server.
-        tls: Encrypts the connection; for ``tls://`` addresses the system's trust is the default. Sockets in the file
-            system are never encrypted.
-        timeout: Seconds for everything but the resolver, which keeps its own time.
+        tls: Encrypts the connection; for ``tls://`` addresses the system's authorities are the default. Unix sockets
+            are never encrypted.
+        timeout: Seconds for everything but the resolver, which has timeouts of its own.
         keepalive: See `tune`.
 
     Raises:
-        NoServerAvailable: It could not be reached; the message says why.
+        NoServerAvailable: The server could not be reached; the message says why.
     """
     try:
         if address.path:
@@ -61,19 +61,19 @@ def connect(
 
 
 def tune(sock: socket.socket, keepalive: float | None) -> None:
-    """Send small packets at once, and notice a path that is dead.
+    """Set TCP_NODELAY, and keep-alive probes that notice a dead peer.
 
     Args:
         sock: A TCP socket.
-        keepalive: Seconds of silence from the peer's machine after which the connection is lost; ``None`` leaves that
-            to the system, which may take hours.
+        keepalive: Seconds without any packet from the peer's machine after which the connection is lost; ``None``
+            leaves that to the system, which may take hours.
     """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if keepalive is None:
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     seconds = min(keepalive, _LONGEST_KEEPALIVE)
-    # Half of the time in silence, then three probes. What a system has no name for is left as it is.
+    # Half of the time idle, then three probes. Options that a system does not have are skipped.
     for option, value in (
         ("TCP_KEEPIDLE", max(round(seconds / 2), 1)),
         ("TCP_KEEPINTVL", max(round(seconds / 6), 1)),
@@ -85,7 +85,7 @@ def tune(sock: socket.socket, keepalive: float | None) -> None:
 
 
 def is_stale(sock: socket.socket) -> bool:
-    """Tell of a connection on which nothing is awaited whether there is something to read: its end, as a rule."""
+    """Return True if a connection that expects no answer has something to read: usually its end."""
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
@@ -128,7 +128,7 @@ def _connect_any(
 
 
 def reason(error: Exception) -> str:
-    """Return why a connection could not be made, without the number of the error."""
+    """Return the reason of a failed connect as text, without the error's number."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

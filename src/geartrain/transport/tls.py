@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an encrypted connection needs on our side."""
+"""TLS settings of clients, workers and administrators."""
 
 import ssl
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ class TLS:
     """The files for encrypted connections, in PEM form.
 
     Attributes:
-        ca: The certificates of the authorities that vouch for servers; the system's if left out.
-        certificate: Our own certificate, shown to servers that ask for one.
+        ca: The certificates of the trusted authorities; the system's if left out.
+        certificate: The client's own certificate, sent to servers that ask for one.
         key: Its private key; may be left out if the certificate's file holds it.
-        check_name: Whether a server's certificate must name the host that we asked for. The C library does not look.
+        check_name: True if a server's certificate must name the host of its address. The C library does not check this.
     """
 
     ca: str | Path | None = None
@@ -28,7 +28,7 @@ class TLS:
         """Read the files.
 
         Raises:
-            OSError: A file cannot be read, or does not hold what it should (then as ``ssl.SSLError``).
+            OSError: A file cannot be read; ``ssl.SSLError`` if its content is not a certificate or a key.
         """
         context = ssl.create_default_context(cafile=self.ca)
         context.check_hostname = self.check_name
@@ -38,7 +38,12 @@ class TLS:
 
 
 def client_context(tls: ssl.SSLContext | TLS | None) -> ssl.SSLContext | None:
-    """Return the context behind the option ``tls=``, reading the files of a `TLS` once."""
+    """Return the SSL context for the option ``tls=``; the files of a `TLS` are read now.
+
+    Raises:
+        TypeError: The value is neither a `TLS` nor an ``ssl.SSLContext``.
+        OSError: A file of a `TLS` cannot be read.
+    """
     if tls is not None and not isinstance(tls, TLS | ssl.SSLContext):
         raise TypeError(f"tls is an ssl.SSLContext, or a geartrain.TLS that names files, not {tls!r}")
     return tls.context() if isinstance(tls, TLS) else tls

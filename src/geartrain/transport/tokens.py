@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files of tokens, which both sides of a connection read: a server those that it knows, a program its own."""
+"""Token files: a server reads the tokens that it accepts, a program the one that it sends."""
 
 import os
 import stat
@@ -12,11 +12,11 @@ __all__ = ["is_exposed", "read_tokens"]
 
 
 def read_tokens(path: str | os.PathLike[str]) -> list[str]:
-    """Return the tokens in a file: one a line, but for empty lines and those that begin with ``#``.
+    """Return the tokens in a file, one a line; empty lines and lines that begin with ``#`` are skipped.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: There is none in it, or one cannot be a token. Nothing of it is in the message.
+        ValueError: The file has no token, or a line cannot be one. The message does not contain the line.
     """
     try:
         lines = [line.strip() for line in Path(path).read_text(encoding="ascii").splitlines()]
@@ -34,5 +34,5 @@ def read_tokens(path: str | os.PathLike[str]) -> list[str]:
 
 
 def is_exposed(path: str | os.PathLike[str]) -> bool:
-    """Tell whether every user of the machine may read or change a file."""
+    """Return True if every user of the machine may read or change a file."""
     return bool(Path(path).stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Functions with plain arguments: what their annotations say, as JSON on the wire.
+"""Typed functions: functions with plain arguments, which travel as JSON and are checked by their annotations.
 
-Arguments travel by name as an object, such as ``{"image_id": 7, "width": 100}``; an array is taken too, as positional
-arguments, which other languages find easy to write, and nothing at all is a call without arguments. The result travels
-as JSON as well. Whatever comes is held to the annotations before anybody uses it.
+The arguments travel by name as an object, such as ``{"image_id": 7, "width": 100}``. An array is accepted too, as
+positional arguments, which is easier to write in other languages; an empty workload is a call without arguments. The
+result travels as JSON as well. Both sides check every value against the annotations before they use it.
 """
 
 from geartrain.typed.annotations import is_job_function

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reading what a function says about itself: whether it is for jobs or for arguments, and for which ones."""
+"""The parameters of a function: a job, or annotated arguments."""
 
 import inspect
 import sys
@@ -20,17 +20,17 @@ _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def is_job_function(function: AnyFunction, job_type: type) -> bool:
-    """Tell whether a function is to be called with a job and nothing else.
+    """Return True if a function is to be called with the job alone.
 
-    It is if it has one parameter, without an annotation or with one that takes a job; and if it has no annotations at
-    all and can be called with a job, as what a decorator makes of a function often can.
+    That is a function with one parameter, without an annotation or with one that accepts a job. It is also a function
+    without any annotation that can be called with one argument, as the results of decorators often can.
 
     Raises:
-        TypeError: Its annotations cannot be read.
+        TypeError: The annotations cannot be evaluated.
     """
     try:
         signature = _read(function, job_type)
-    except ValueError:  # it is written in C, and keeps its parameters to itself
+    except ValueError:  # it is written in C, without a signature
         return True
     parameters = list(signature.parameters.values())
     if len(parameters) == 1 and parameters[0].kind in _POSITIONAL and _may_be_job(parameters[0], job_type):
@@ -45,21 +45,21 @@ def is_job_function(function: AnyFunction, job_type: type) -> bool:
 
 
 def takes_job(function: AnyFunction, job_type: type | None) -> bool:
-    """Tell whether the first parameter of a function, or the only one, is the job."""
+    """Return True if the first parameter of a function is annotated as the job."""
     parameters = list(_read(function, job_type).parameters.values())
     return bool(parameters) and job_type is not None and parameters[0].annotation is job_type
 
 
 def arguments_of(function: AnyFunction, name: str, job_type: type | None = None) -> inspect.Signature:
-    """Return the arguments of a function and its result, annotated, without a job in first place.
+    """Return a function's signature without the leading job; each parameter and the result have an annotation.
 
     Args:
         function: The function.
-        name: What messages call it.
-        job_type: What a parameter for the job has as its annotation.
+        name: Its name in messages.
+        job_type: The annotation of a parameter for the job.
 
     Raises:
-        TypeError: There are arguments that it says too little of.
+        TypeError: A parameter has no annotation, is variadic, or is the job and not the first one.
     """
     signature = _read(function, job_type)
     parameters = list(signature.parameters.values())[takes_job(function, job_type) :]
@@ -87,13 +87,13 @@ def arguments_of(function: AnyFunction, name: str, job_type: type | None = None)
 
 
 def _read(function: AnyFunction, job_type: type | None) -> inspect.Signature:
-    """Return a function's signature, with annotations that were written as text turned into what they mean."""
+    """Return a function's signature; annotations that are written as text are evaluated."""
     try:
         return inspect.signature(function, eval_str=True)
     except NameError as error:
         signature = _as_written(function)
         parameters = list(signature.parameters.values())
-        # The type of jobs is often imported for type checkers only.
+        # Programs often import the type of jobs for type checkers only.
         if job_type is not None and len(parameters) == 1 and _names(parameters[0].annotation, job_type):
             return signature.replace(parameters=[parameters[0].replace(annotation=job_type)])
         raise TypeError(
@@ -103,8 +103,8 @@ def _read(function: AnyFunction, job_type: type | None) -> inspect.Signature:
 
 
 def _as_written(function: AnyFunction) -> inspect.Signature:
-    """Return a function's signature with annotations as text, where they cannot be read."""
-    if sys.version_info >= (3, 14):  # which otherwise reads them even where they were not written as text
+    """Return a function's signature with its annotations as text, for those that cannot be evaluated."""
+    if sys.version_info >= (3, 14):  # which otherwise evaluates even annotations that were not written as text
         return inspect.signature(function, annotation_format=Format.STRING)
     return inspect.signature(function)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An annotation as a form of JSON: which values it takes, and how they travel."""
+"""JSON values of one annotation: the check, the encoder and the decoder."""
 
 import enum
 import inspect
@@ -8,33 +8,32 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from geartrain import codecs
+from geartrain.codec import load_msgspec
 
 __all__ = ["JsonType", "library"]
 
-_PLACE = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<place>.*)`)?", re.DOTALL)  # how msgspec says where it was
+_PLACE = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<place>.*)`)?", re.DOTALL)  # a message of msgspec
 
 
 def library() -> ModuleType:
-    """Return the library that reads JSON by annotations.
+    """Return msgspec, which decodes JSON by annotations.
 
     Raises:
         ModuleNotFoundError: It is not installed.
     """
-    if codecs.msgspec is None:
+    msgspec = load_msgspec()
+    if msgspec is None:
         raise ModuleNotFoundError(
             "typed functions need msgspec, which an extra brings: pip install 'geartrain[json]'", name="msgspec"
         )
-    return codecs.msgspec
+    return msgspec
 
 
 class JsonType:
-    """Values of one annotation, to JSON and back.
-
-    Everything that msgspec knows will do, and pydantic's models with it.
+    """An encoder and a decoder for the values of one annotation: any type that msgspec knows, or a pydantic model.
 
     Raises:
-        TypeError: JSON has no form for it.
+        TypeError: JSON has no form for the annotation.
     """
 
     def __init__(self, annotation: object) -> None:
@@ -56,22 +55,22 @@ class JsonType:
         """Return a value as JSON.
 
         Raises:
-            TypeError: JSON has no form for it.
-            ValueError: The same, for a value of a type that has one.
+            TypeError: JSON has no form for the value's type.
+            ValueError: JSON has no form for this value of the type.
         """
         encoded: bytes = self._encoder.encode(value)
         return encoded
 
     def decode(self, data: bytes) -> Any:
-        """Return the value that some JSON stands for.
+        """Return the value of a JSON text.
 
         Raises:
-            ValueError: It stands for none of this type.
+            ValueError: The text is not JSON, or its value is not of this type.
         """
         return self._decoder.decode(data)
 
     def problem(self, error: Exception, name: str) -> str:
-        """Return what was wrong with the value called ``name``, and at which place inside of it."""
+        """Return a message about the value called ``name``: the problem, and the place inside of the value."""
         found = _PLACE.fullmatch(str(error))
         assert found is not None, "it matches everything"
         place = f" at {name}{found['place']}" if found["place"] else ""
@@ -79,7 +78,7 @@ class JsonType:
 
 
 def _own_types(info: object, seen: set[int] | None = None) -> Iterator[type]:
-    """Yield the classes inside a type that the library knows nothing of."""
+    """Yield the classes inside a type that are unknown to msgspec."""
     seen = set() if seen is None else seen
     if id(info) in seen:  # types may contain themselves
         return

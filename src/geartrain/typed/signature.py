@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a function with plain arguments is called with, and what it gives back: as Python has it, and as it travels."""
+"""The arguments and the result of a typed function, in Python and in JSON."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -20,17 +20,17 @@ class Signature:
     """The arguments and the result of a function, in Python and in JSON.
 
     Args:
-        function: What has them. It is looked at, and never called.
-        name: What messages call it.
-        job_type: The annotation of a first parameter that is no argument, but the job itself.
+        function: The function, whose signature is read; it is never called.
+        name: Its name in messages.
+        job_type: The annotation of a first parameter that is the job instead of an argument.
 
     Attributes:
-        name: The same.
-        takes_job: Whether there is such a parameter.
+        name: Its name in messages.
+        takes_job: True if the first parameter is the job.
 
     Raises:
-        TypeError: A parameter has no annotation, or one that JSON has no form for; or there are ``*args`` or
-            ``**kwargs``, of which nothing is known.
+        TypeError: A parameter has no annotation, or one that JSON has no form for; or the function has ``*args`` or
+            ``**kwargs``.
         ModuleNotFoundError: The extra ``json`` is not installed.
     """
 
@@ -44,20 +44,20 @@ class Signature:
             for parameter in self._parameters.values()
         }
         self._result = _form(self._signature.return_annotation, f"the result of {name}()")
-        self._divider = _divider()
-        # For messages: the arguments, and nothing of the result.
+        self._splitter = _splitter()
+        # For messages: the arguments without the result.
         self._shown = str(self._signature.replace(return_annotation=inspect.Signature.empty))
 
     def __repr__(self) -> str:
         return f"<Signature {self.name}{self._shown} -> {self._result}>"
 
-    # Where the function is called from
+    # For the client
 
     def encode_arguments(self, arguments: Sequence[object], by_name: Mapping[str, object]) -> bytes:
-        """Return the arguments of a call as they travel, after a look at them with the eyes of the other side.
+        """Return the arguments of a call as JSON, checked as the worker will check them.
 
         Raises:
-            ArgumentError: The function cannot be called so.
+            ArgumentError: The function does not take these arguments.
         """
         try:
             bound = self._signature.bind(*arguments, **by_name)
@@ -68,13 +68,13 @@ class Signature:
         return encoded
 
     def decode_result(self, data: bytes) -> Any:
-        """Return what the function returned.
+        """Return the function's result from JSON.
 
         Raises:
-            CodecError: It cannot have returned that.
+            CodecError: The bytes are not JSON of the annotated type.
         """
         try:
-            return self._result.decode(data or b"null")  # what has no result in another language often sends nothing
+            return self._result.decode(data or b"null")  # workers in other languages send nothing for no result
         except ValueError as error:
             raise CodecError(
                 f"{self._result.problem(error, f'the result of {self.name}()')}, in {data[:80]!r}"
@@ -89,13 +89,13 @@ class Signature:
             raise ArgumentError(f"{self.name}(): {form.problem(error, name)}") from None
         return encoded
 
-    # Where it is done
+    # For the worker
 
     def decode_arguments(self, workload: bytes) -> tuple[list[Any], dict[str, Any]]:
-        """Return what to call the function with, by place and by name.
+        """Return the positional and the keyword arguments of a workload.
 
         Raises:
-            ArgumentError: It does not take what came.
+            ArgumentError: The function does not take these arguments.
         """
         given = self._given(workload)
         by_place: list[Any] = []
@@ -110,17 +110,17 @@ class Signature:
         return by_place, by_name
 
     def encode_result(self, value: object) -> bytes:
-        """Return a result as it travels.
+        """Return a result as JSON.
 
         Raises:
-            TypeError: JSON has no form for it.
+            TypeError: JSON has no form for the result.
         """
         return self._result.encode(value)
 
     def _given(self, workload: bytes) -> Mapping[str, bytes]:
-        """Return the arguments that came, each still JSON, by names that exist."""
+        """Return the arguments of a workload by their names, each still as JSON."""
         try:
-            given = self._divider.decode(workload or b"{}")
+            given = self._splitter.decode(workload or b"{}")
         except ValueError as error:
             raise ArgumentError(
                 f"{self.name}() takes its arguments as a JSON object or array: {error}, in {workload[:80]!r}"
@@ -146,8 +146,8 @@ class Signature:
             raise ArgumentError(f"{self.name}(): {form.problem(error, name)}") from None
 
 
-def _divider() -> Any:
-    """Return what divides an object or an array into values that are still JSON."""
+def _splitter() -> Any:
+    """Return a decoder that splits an object or an array into values that stay JSON."""
     raw: Any = library().Raw
     return library().json.Decoder(dict[str, raw] | list[raw])
 

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""Doing jobs: what a worker can do and decides, without I/O, and two shells around it.
+"""Workers: a core without I/O, and two shells around it, blocking and with asyncio.
 
 ::
 
-    session      the conversation with one server
-    dispatcher   which session may ask for a job
-    contact      when to connect to a server
-    shift        one run of a worker: all of these together, and when to leave
-    job          what a function is called with
-    functions    what a worker can do
-    arguments    functions that are called with something else than the job
-    partition    functions whose jobs are done in parts, by others
-    options      how it is to behave
-    registry     a worker while it does not run
+    session      the protocol of one connection
+    dispatcher   the slots, shared among the sessions
+    serverstate  one server: connected, or in back-off
+    run          one run of a worker: all of these, and the end
+    options      the options
+    functions    the table of functions
+    job          the job that a function is called with
+    arguments    jobs of typed functions
+    middleware   functions around every job
+    partition    functions whose jobs are split into parts
+    registry     everything about a worker that does not wait
+    forkserver   processes in which jobs run
 
-    sync/  aio/  worker, loop, link, connection, crew, job, calls, function, partition: the same twice, blocking and
-                 with asyncio
+    sync/  aio/  worker, loop, connector, connection, job, calls, function, partition: twins, blocking and with asyncio
 """
 
 from geartrain.worker.options import Options, Reason, WorkerOptions

@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Functions with plain arguments, as their worker does their jobs."""
+"""Jobs of typed functions: the codec of their arguments, and the call with these."""
 
 from collections.abc import Callable
 from typing import Any
 
-from geartrain.codecs import Codec
+from geartrain.codec import Codec
 from geartrain.typed import Signature
-from geartrain.worker.job import JobInHand
+from geartrain.worker.job import AnyAssignedJob
 
 __all__ = ["codec_of", "with_arguments"]
 
 
 def codec_of(signature: Signature) -> Codec[Any, Any]:
-    """Return what makes arguments of a workload, and JSON of a result."""
+    """Return the codec that decodes arguments from a workload and encodes a result as JSON."""
     return Codec(f"arguments of {signature.name}", signature.encode_result, signature.decode_arguments)
 
 
-def with_arguments(function: Callable[..., Any], signature: Signature) -> Callable[[JobInHand], Any]:
-    """Return what calls a function with the arguments that a job brings."""
+def with_arguments(function: Callable[..., Any], signature: Signature) -> Callable[[AnyAssignedJob], Any]:
+    """Return a callable that takes a job and calls a function with the job's arguments."""
 
-    def call(job: JobInHand) -> Any:
-        by_place, by_name = job.value
-        return function(job, *by_place, **by_name) if signature.takes_job else function(*by_place, **by_name)
+    def call(job: AnyAssignedJob) -> Any:
+        positional, keywords = job.value
+        return function(job, *positional, **keywords) if signature.takes_job else function(*positional, **keywords)
 
     return call

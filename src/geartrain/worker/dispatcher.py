@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Which of a worker's sessions may ask for a job, and when the worker has done its part; no I/O.
+"""The slots of a worker, shared among its sessions; no I/O.
 
-A GRAB_JOB_ALL may be answered with a job, and a job needs somebody to do it. So every grab takes a free slot, which
-NO_JOB gives back, and a worker with one slot asks its servers in turn.
+The answer to a GRAB_JOB_ALL may be a job, and a job needs a slot. So every grab takes a free slot, which NO_JOB gives
+back, and a worker with one slot grabs from its servers in turn.
 """
 
 from collections import deque
@@ -14,15 +14,20 @@ __all__ = ["Dispatcher"]
 
 
 class Dispatcher:
-    """Shares a number of slots among the sessions of one worker.
+    """Lets the sessions of one worker grab jobs as long as slots are free.
 
     Args:
-        slots: How many jobs may run at once.
-        max_jobs: How many jobs to do before `is_finished`; None for any number.
+        slots: The number of jobs that may run at once.
+        max_jobs: The number of jobs after which it stops; None for no limit.
+
+    Attributes:
+        running: The number of running jobs, including those of ended sessions, whose slots are taken all the same.
+        started: The number of jobs since the start.
+        stopping: True after `stop`, or after the last job has started.
     """
 
     def __init__(self, slots: int, max_jobs: int | None = None) -> None:
-        self.running = 0  # jobs, those of ended sessions included: their threads are busy all the same
+        self.running = 0
         self.started = 0
         self.stopping = False
         self._slots = slots
@@ -37,29 +42,29 @@ class Dispatcher:
         return iter(tuple(self._sessions))
 
     def admit(self, session: WorkerSession) -> None:
-        """Let a new session take part."""
+        """Add a new session."""
         self._sessions.append(session)
         if self.stopping:
             session.remove_all()
 
     def dismiss(self, session: WorkerSession) -> None:
-        """Forget a session whose connection is gone."""
+        """Remove a session whose connection is lost."""
         session.end()
         self._sessions.remove(session)
 
     def start(self) -> None:
-        """Note that a job begins; it may be the last one."""
+        """Record the start of a job, which may be the last one."""
         self.running += 1
         self.started += 1
         if self._left() <= 0:
             self.stop()
 
     def finish(self) -> None:
-        """Note that a job has ended."""
+        """Record the end of a job."""
         self.running -= 1
 
-    def hand_out(self, now: float) -> None:
-        """Let sessions grab as far as there are slots, in turn, those first that waited longest."""
+    def grab(self, now: float) -> None:
+        """Let sessions grab while slots are free, in turn; those that waited longest come first."""
         free = self._free_slots()
         while free > 0 and (asking := [session for session in self._sessions if session.wants_job][:free]):
             for session in asking:
@@ -68,25 +73,25 @@ class Dispatcher:
                 self._sessions.append(session)
             free -= len(asking)
         for session in self._sessions:
-            session.rest(now)
+            session.sleep_if_timer_runs(now)
 
     def stop(self) -> None:
-        """Take no more jobs. Servers are told, so that they wake others for what comes in meanwhile."""
+        """Take no more jobs. Servers are told, so that they wake other workers for jobs that arrive from now on."""
         self.stopping = True
         for session in self._sessions:
             session.remove_all()
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is in hand, and nothing more will be.
+        """True if no job is running and none can start.
 
-        An answer still awaited may be a job; to leave without it would cost that job one of its retries.
+        A pending grab may be answered by a job; leaving before the answer would cost that job one of its retries.
         """
         return self.stopping and self.running == 0 and self._grabbing() == 0
 
     @property
     def is_idle(self) -> bool:
-        """Whether no job runs, and every server that answers has said that it has none."""
+        """True if no job is running, and every server that answers has said that it has none."""
         quiet = (State.ASLEEP, State.GREETING)
         return self.running == 0 and all(session.state in quiet for session in self._sessions)
 
@@ -99,5 +104,5 @@ class Dispatcher:
         return min(self._slots - self.running, self._left()) - self._grabbing()
 
     def _left(self) -> int:
-        """Return how many jobs may still be started."""
+        """Return the number of jobs that may still be started."""
         return self._slots if self._max_jobs is None else self._max_jobs - self.started

@@ -1,31 +1,31 @@
 # SPDX-License-Identifier: MIT
-"""What a worker can do: a table of names and callables."""
+"""The functions of a worker: a table of names and callables."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from geartrain.codecs import Codec
+from geartrain.codec import Codec
 from geartrain.errors import LocalProtocolError
 from geartrain.names import Text, function_bytes
 
-__all__ = ["MAX_TIMEOUT", "Function", "FunctionTable", "shown_name"]
+__all__ = ["MAX_TIMEOUT", "Function", "FunctionTable", "display_name"]
 
-MAX_TIMEOUT = 2**31 // 1000  # seconds, almost 25 days: what every server's number of milliseconds can hold
+MAX_TIMEOUT = 2**31 // 1000  # seconds, almost 25 days: every server can hold that number of milliseconds
 
 CallT = TypeVar("CallT", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True)
 class Function(Generic[CallT]):
-    """A function as its worker knows it.
+    """A function of a worker.
 
     Attributes:
-        name: What the user calls it.
-        wire_name: What servers call it: the worker's prefix and the name.
+        name: The name given by the user.
+        wire_name: The name on the wire: the worker's prefix and the name.
         call: Does a job.
-        timeout: Seconds after which the server gives a job to another worker; None for ever.
-        codec: How its values travel, if not as those of the worker's other functions.
+        timeout: Seconds after which the server gives a job to another worker; None for no limit.
+        codec: The codec of its values, if it differs from the worker's.
     """
 
     name: str
@@ -36,15 +36,15 @@ class Function(Generic[CallT]):
 
     @property
     def timeout_ms(self) -> int | None:
-        """The timeout as CAN_DO_TIMEOUT wants it; at least one, because nought means none."""
+        """The timeout for CAN_DO_TIMEOUT; at least one, because zero means none."""
         return None if self.timeout is None else max(round(self.timeout * 1000), 1)
 
 
 class FunctionTable(Generic[CallT]):
-    """The functions of one worker, by the name that servers use.
+    """The functions of one worker, by their names on the wire.
 
     Args:
-        prefix: A name-space that stands before every name on the wire, and only there.
+        prefix: A namespace that is put before every name on the wire, and only there.
     """
 
     def __init__(self, prefix: Text = "") -> None:
@@ -63,14 +63,14 @@ class FunctionTable(Generic[CallT]):
         """Add a function, or replace one, and return it.
 
         Raises:
-            LocalProtocolError: The name cannot travel, or the timeout is out of range.
+            LocalProtocolError: The name is empty, too long or contains a NUL byte, or the timeout is out of range.
         """
         wire_name = function_bytes(name, self._prefix)
         if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
             raise LocalProtocolError(
                 f"{name!r}: a timeout is more than 0 and up to {MAX_TIMEOUT} seconds, not {timeout}"
             )
-        function = Function(shown_name(name), wire_name, call, timeout, codec)
+        function = Function(display_name(name), wire_name, call, timeout, codec)
         self._functions[wire_name] = function
         return function
 
@@ -78,15 +78,15 @@ class FunctionTable(Generic[CallT]):
         """Remove a function and return it.
 
         Raises:
-            KeyError: There is none of that name.
+            KeyError: The table has no function of that name.
         """
         return self._functions.pop(function_bytes(name, self._prefix))
 
     def get(self, wire_name: bytes) -> Function[CallT] | None:
-        """Return the function that servers know by a name."""
+        """Return the function with a name on the wire."""
         return self._functions.get(wire_name)
 
 
-def shown_name(name: Text) -> str:
-    """Return a name as text, whatever its bytes are."""
+def display_name(name: Text) -> str:
+    """Return a name as text, from text or any bytes."""
     return name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")

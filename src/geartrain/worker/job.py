@@ -1,53 +1,64 @@
 # SPDX-License-Identifier: MIT
-"""A job as its worker sees it, without I/O: what was asked for, and how it ends."""
+"""A job that a server assigned to a worker, without I/O: its input, and the packets that report its end."""
 
 import json
 from typing import Any, TypeAlias
 
-from geartrain.codecs import RAW, Codec
+from geartrain.codec import RAW
 from geartrain.names import Text, encode
 from geartrain.protocol import Command
-from geartrain.protocol.parser import MAX_PACKET
+from geartrain.worker.functions import Function
+from geartrain.worker.options import WorkerOptions
 from geartrain.worker.session import Assignment
 
-__all__ = ["JobInHand", "Report"]
+__all__ = ["AnyAssignedJob", "Report"]
 
 # A packet about a job, without its handle.
 Report: TypeAlias = tuple[Command, *tuple[bytes, ...]]
 
-# Bytes of data in one packet: what fits into a server's limit with any handle.
-MAX_DATA = MAX_PACKET - 1024
-
 _UNDECODED = object()
 
 
-class JobInHand:
-    """What both workers' functions are called with; what sends something is added by `AssignedJob` and its twin.
+class AnyAssignedJob:
+    """The common part of `AssignedJob` and `AsyncAssignedJob`: everything but the methods that send.
+
+    Args:
+        assignment: The job from the server.
+        function: The function that does it.
+        options: The worker's options.
 
     Attributes:
-        assignment: The job as it came.
-        function: The function's name, without the worker's prefix.
-        client_id: What the worker calls itself.
-        codec: How its values travel.
-        ending: The packets that end the job, once it is known how; they leave when the function has returned.
+        assignment: The job from the server.
+        codec: The codec of its values.
+        ending: The packets that end the job, once its end is known; they are sent when the function has returned.
     """
 
-    __slots__ = ("_value", "assignment", "client_id", "codec", "ending", "function")
+    __slots__ = ("_function", "_options", "_value", "assignment", "codec", "ending")
 
-    def __init__(self, assignment: Assignment, function: str, client_id: str, codec: Codec[Any, Any]) -> None:
+    def __init__(self, assignment: Assignment, function: Function[Any], options: WorkerOptions) -> None:
         self.assignment = assignment
-        self.function = function
-        self.client_id = client_id
+        self.codec = function.codec or options.codec
         self.ending: tuple[Report, ...] = ()
-        self.codec = codec
+        self._function = function
+        self._options = options
         self._value: Any = _UNDECODED
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.handle} {self.function}: {len(self.workload)} bytes>"
 
     @property
+    def function(self) -> str:
+        """The function's name, without the worker's prefix."""
+        return self._function.name
+
+    @property
+    def client_id(self) -> str:
+        """The worker's client id."""
+        return self._options.client_id
+
+    @property
     def workload(self) -> bytes:
-        """What the client sent."""
+        """The workload, as the client sent it."""
         return self.assignment.workload
 
     @property
@@ -56,15 +67,15 @@ class JobInHand:
         return self.workload.decode()
 
     def json(self) -> Any:
-        """Return the value that the workload is the JSON text of."""
+        """Return the value of a workload that is JSON text."""
         return json.loads(self.workload)
 
     @property
     def value(self) -> Any:
-        """What the worker's codec makes of the workload: without a codec, the same bytes.
+        """The workload, decoded by the worker's codec; without a codec the bytes.
 
         Raises:
-            CodecError: The workload is none of the codec's.
+            CodecError: The codec cannot decode the workload.
         """
         if self._value is _UNDECODED:
             self._value = self.codec.decode(self.workload)
@@ -77,79 +88,81 @@ class JobInHand:
 
     @property
     def unique(self) -> str:
-        """What the client, or its library, told the job apart with; often a random string."""
+        """The unique that the client, or its library, gave the job; often a random string."""
         return self.assignment.unique.decode("utf-8", "surrogateescape")
 
     @property
     def reducer(self) -> str:
-        """The function that is to have the parts of a reduce job, empty for all others."""
+        """The function that gets the parts of a reduce job; empty for all other jobs."""
         return self.assignment.reducer.decode("utf-8", "surrogateescape")
 
     def fail(self) -> None:
-        """End the job with WORK_FAIL; what the function returns is then ignored. See also `geartrain.JobFail`."""
+        """End the job with WORK_FAIL; the function's result is then ignored. See also `geartrain.JobFail`."""
         self._end((Command.WORK_FAIL,))
 
     def complete(self, result: object) -> None:
-        """End the job with its result, as the codec encodes it. Returning it does the same.
+        """End the job with its result, encoded by the codec. Returning the result does the same.
 
         Raises:
-            TypeError: The codec does not take it: without one it is bytes, text, or None for an empty result.
-            ValueError: It is too large for a packet.
+            TypeError: The codec cannot encode the result; without a codec it is bytes, text, or None for no bytes.
+            ValueError: The result is too large for a packet.
         """
-        # Without a codec, nothing is what a function returns that has nothing to say.
+        # Without a codec, None is the result of a function that returns nothing.
         data = b"" if result is None and self.codec is RAW else self.encode(result)
         self._end((Command.WORK_COMPLETE, data))
 
     def raised(self, error: BaseException, *, tell: bool = True) -> None:
-        """End the job with an exception: WORK_EXCEPTION, then WORK_FAIL.
+        """End the job with WORK_EXCEPTION and WORK_FAIL.
 
-        gearmand and our own server end the job on the first; ours swallows the second, gearmand answers it with an
-        ERROR, which a worker's session takes in its stride. Servers that only pass an exception on, as Perl's does,
-        end the job on the second and without it would hold it for ever.
+        gearmand and Geartrain's server end the job on the first; Geartrain's ignores the second, and gearmand answers
+        it with an ERROR, which a worker's session ignores. Servers that only forward an exception, such as Perl's, end
+        the job on the second, and without it would never end the job.
 
         Args:
-            tell: Send the exception. For a client that did not ask for exceptions gearmand 1.1 makes of it a WORK_FAIL
-                with a NUL byte behind the handle, which libgearman 1.1 ignores and then waits for ever. With such
-                clients around, False sends WORK_FAIL only.
+            error: The exception.
+            tell: True to send the exception. For a client that did not ask for exceptions gearmand 1.1 turns it into a
+                WORK_FAIL with a NUL byte behind the handle, which libgearman 1.1 ignores, so that the client waits for
+                ever. With such clients False sends WORK_FAIL only.
         """
         if not tell:
             self.fail()
             return
         name, text = type(error).__name__, _text_of(error)
-        told = f"{name}: {text}" if text else name
-        self._end((Command.WORK_EXCEPTION, told.encode("utf-8", "replace")[:MAX_DATA]), (Command.WORK_FAIL,))
+        message = f"{name}: {text}" if text else name
+        data = message.encode("utf-8", "replace")[: self._options.max_data]
+        self._end((Command.WORK_EXCEPTION, data), (Command.WORK_FAIL,))
 
     def encode(self, value: object) -> bytes:
-        """Return a value as it travels.
+        """Return a value as bytes, encoded by the codec.
 
         Raises:
-            TypeError: The codec does not take it.
-            ValueError: It is too large for a packet.
+            TypeError: The codec cannot encode the value.
+            ValueError: The value is too large for a packet.
         """
-        return _fitting(self.codec.encode(value))
+        return self._fitting(self.codec.encode(value))
 
     def _data(self, chunk: object) -> Report:
         return Command.WORK_DATA, self.encode(chunk)
 
     def _warning(self, text: Text) -> Report:
-        return Command.WORK_WARNING, _fitting(encode(text, "a warning"))
+        return Command.WORK_WARNING, self._fitting(encode(text, "a warning"))
 
     def _progress(self, done: int, total: int) -> Report:
         return Command.WORK_STATUS, b"%d" % done, b"%d" % total
 
     def _end(self, *packets: Report) -> None:
-        """Keep the packets of the first end; a job has one."""
+        """Keep the packets of the first end; later ones are ignored."""
         self.ending = self.ending or packets
+
+    def _fitting(self, data: bytes) -> bytes:
+        limit = self._options.max_data
+        if len(data) > limit:
+            raise ValueError(f"one packet carries up to {limit} bytes, not {len(data)}; a generator sends many")
+        return data
 
 
 def _text_of(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as another:  # noqa: BLE001  # it is the user's code, and the client waits for an answer all the same
+    except Exception as another:  # noqa: BLE001  # the user's code; the client waits for an answer all the same
         return f"it has no text, as that raised {type(another).__name__}"
-
-
-def _fitting(data: bytes) -> bytes:
-    if len(data) > MAX_DATA:
-        raise ValueError(f"one packet carries up to {MAX_DATA} bytes, not {len(data)}; a generator sends many")
-    return data

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a worker is to behave, written down once for all its shells."""
+"""The options of workers, declared and checked once for the blocking and the asyncio worker."""
 
 import enum
 import ssl
@@ -7,20 +7,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
-from geartrain.codecs import RAW, Codec, check_codec
+from geartrain.codec import RAW, Codec, check_codec
 from geartrain.names import Text, client_id_bytes, token_bytes
-from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, check_seconds
+from geartrain.protocol.limits import MAX_PACKET
+from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, Backoff, check_seconds
+from geartrain.worker.session import POLL_INTERVAL, REPLY_TIMEOUT
 
-__all__ = ["GRACE", "Executor", "Options", "Reason", "WorkerOptions"]
+__all__ = ["GRACE", "ExecutorKind", "Options", "Reason", "WorkerOptions"]
 
-GRACE = 30.0  # seconds; what Kubernetes allows before it kills
+BACKOFF = Backoff()
+GRACE = 30.0  # seconds; Kubernetes kills a process after this time
+PACKET_OVERHEAD = 1024  # bytes of a packet that are reserved for the handle
 
 
-Executor: TypeAlias = Literal["thread", "process"]
+ExecutorKind: TypeAlias = Literal["thread", "process"]
 
 
 class Reason(enum.Enum):
-    """Why a worker left."""
+    """The reason why a worker left."""
 
     STOPPED = "stopped"
     MAX_JOBS = "max_jobs"
@@ -30,7 +34,7 @@ class Reason(enum.Enum):
 
 
 class Options(TypedDict, total=False):
-    """What `geartrain.Worker` and `geartrain.AsyncWorker` can be told; `WorkerOptions` says what each means."""
+    """The keyword options of `geartrain.Worker` and `geartrain.AsyncWorker`; `WorkerOptions` describes each."""
 
     concurrency: int
     codec: Codec[Any, Any]
@@ -39,7 +43,11 @@ class Options(TypedDict, total=False):
     token: str
     tls: ssl.SSLContext | TLS | None
     connect_timeout: float
+    reply_timeout: float
+    poll_interval: float
+    backoff: Backoff
     keepalive: float | None
+    max_packet: int
     max_jobs: int | None
     max_age: float | None
     grace: float
@@ -49,41 +57,51 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
-    """What workers can be told, checked.
+    """The options of a worker, checked.
 
     Attributes:
-        concurrency: How many jobs run side by side.
-        executor: Where a blocking worker does its jobs.
-        codec: Makes bytes of results, and values of workloads.
-        prefix: A name-space put before every function's name.
-        client_id: What ``gearadmin --workers`` shows.
-        token: A secret by which servers with rules of access know who may do what. What one of them does not allow is
-            a line in the log.
+        concurrency: The number of jobs that may run at once.
+        executor: ``"thread"`` or ``"process"``: where a blocking worker runs its jobs.
+        codec: Encodes results and decodes workloads.
+        prefix: A namespace that is put before every function's name.
+        client_id: The id that ``gearadmin --workers`` shows.
+        token: A secret by which servers with access rules identify the worker. A request that they do not allow is a
+            line in the log.
         tls: Encrypts the connections.
         connect_timeout: Seconds for one attempt to reach a server.
-        keepalive: Seconds after which a dead path is noticed; None leaves that to the system.
+        reply_timeout: Seconds within which a server must answer a grab; after that the connection is given up.
+        poll_interval: Seconds after which a sleeping worker asks for a job without being woken; gearmand loses some
+            wake-ups.
+        backoff: The waits between attempts to reach a server that is down.
+        keepalive: Seconds after which a dead peer is noticed; None leaves that to the system.
+        max_packet: Bytes of the largest packet that the servers accept (gearmand's ``--max-packet-size``). A result
+            that does not fit fails its job; a server would close the connection.
         max_jobs: Leave after so many jobs.
-        max_age: Leave after so many seconds. What runs then is finished first, however long it takes.
-        grace: Seconds that `stop` and the signals leave to jobs in hand.
-        middleware: Functions ``(job, call)`` around every job, the first outermost; ``call(job)`` goes on inwards.
-        exceptions: Tell clients of exceptions; False says WORK_FAIL only, which clients of libgearman 1.1 need that do
-            not ask for exceptions and use gearmand 1.1: they would wait for ever.
+        max_age: Leave after so many seconds. Jobs that are running then are finished first, however long they take.
+        grace: Seconds that `stop` and the signals leave to running jobs.
+        middleware: Functions ``(job, call)`` around every job, the first outermost; ``call(job)`` runs the next one.
+        exceptions: Send exceptions to clients. False sends WORK_FAIL only; clients with libgearman 1.1 that do not ask
+            for exceptions need it with gearmand 1.1, or they would wait for ever.
 
     Raises:
-        LocalProtocolError: The client's id or the token cannot travel.
-        ValueError: A number is out of range, or the executor is none.
-        TypeError: The codec is none.
+        LocalProtocolError: The client's id or the token is not allowed by the protocol.
+        ValueError: A number is out of range, or the executor is unknown.
+        TypeError: The codec is not a codec.
     """
 
     concurrency: int
-    executor: Executor = "thread"
+    executor: ExecutorKind = "thread"
     codec: Codec[Any, Any] = RAW
     prefix: Text = ""
     client_id: str = ""
     token: str = field(default="", repr=False)
     tls: ssl.SSLContext | TLS | None = None
     connect_timeout: float = CONNECT_TIMEOUT
+    reply_timeout: float = REPLY_TIMEOUT
+    poll_interval: float = POLL_INTERVAL
+    backoff: Backoff = BACKOFF
     keepalive: float | None = KEEPALIVE
+    max_packet: int = MAX_PACKET
     max_jobs: int | None = None
     max_age: float | None = None
     grace: float = GRACE
@@ -95,14 +113,26 @@ class WorkerOptions:
         if self.token:
             token_bytes(self.token)
         check_codec(self.codec)
-        if self.executor not in get_args(Executor):
+        if self.executor not in get_args(ExecutorKind):
             raise ValueError(f'executor is "thread" or "process", not {self.executor!r}')
         if self.concurrency < 1 or self.concurrency % 1:
             raise ValueError(f"concurrency is how many jobs run at once, at least 1, not {self.concurrency!r}")
+        if self.max_packet <= PACKET_OVERHEAD:
+            raise ValueError(f"max_packet is more than {PACKET_OVERHEAD} bytes, not {self.max_packet!r}")
         if self.max_jobs is not None and self.max_jobs < 1:
             raise ValueError(f"max_jobs is at least 1, or None for any number, not {self.max_jobs}")
-        check_seconds(connect_timeout=self.connect_timeout, keepalive=self.keepalive)
+        check_seconds(
+            connect_timeout=self.connect_timeout,
+            reply_timeout=self.reply_timeout,
+            poll_interval=self.poll_interval,
+            keepalive=self.keepalive,
+        )
         if self.max_age is not None:
             check_seconds(max_age=self.max_age)
         if not self.grace >= 0:
             raise ValueError(f"grace is a number of seconds, not {self.grace!r}")
+
+    @property
+    def max_data(self) -> int:
+        """Bytes of data in the largest packet about a job."""
+        return self.max_packet - PACKET_OVERHEAD

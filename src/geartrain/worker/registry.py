@@ -1,61 +1,77 @@
 # SPDX-License-Identifier: MIT
-"""What a worker is while it does not run: its servers, its functions, and how it is to behave."""
+"""The common part of both workers: servers, functions, middleware and options, before and between runs."""
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
 
-from geartrain.codecs import Codec
+from geartrain.codec import Codec
 from geartrain.names import Text, function_bytes
-from geartrain.transport import Servers, parse_servers
+from geartrain.transport import ServerAddress, Servers, parse_servers
 from geartrain.typed import Signature, is_job_function
 from geartrain.worker.arguments import codec_of
-from geartrain.worker.functions import Function, FunctionTable, shown_name
-from geartrain.worker.job import JobInHand
+from geartrain.worker.functions import Function, FunctionTable, display_name
+from geartrain.worker.job import AnyAssignedJob
 from geartrain.worker.options import WorkerOptions
 
 __all__ = ["Registry", "RunningLoop"]
 
 CallT = TypeVar("CallT", bound=Callable[..., object])
 MiddlewareT = TypeVar("MiddlewareT", bound=Callable[..., object])
-Offer: TypeAlias = Callable[[Text, Callable[..., object]], Callable[..., object]]
 LoopT = TypeVar("LoopT", bound="RunningLoop[Any]")
+LoopT_co = TypeVar("LoopT_co", bound="RunningLoop[Any]", covariant=True)
+Offer: TypeAlias = Callable[[Text, Callable[..., object]], Callable[..., object]]
 
 
 class RunningLoop(Protocol[CallT]):
-    """What a worker tells its loop, from any thread."""
+    """The loop of a running worker, as other threads call it."""
 
     def stop(self, grace: float) -> None:
-        """Take no more jobs, and leave when those in hand are done, at the latest after ``grace`` seconds."""
+        """Take no more jobs; leave when the running ones have ended, or after ``grace`` seconds."""
 
     def add(self, function: Function[CallT]) -> None:
-        """Register a function that has come into the table."""
+        """Register a function that was added to the table."""
 
     def remove(self, function: Function[CallT]) -> None:
-        """Take back a function that has gone from the table."""
+        """Unregister a function that was removed from the table."""
+
+
+class MakeLoop(Protocol[LoopT_co]):
+    """The constructor of a loop."""
+
+    def __call__(
+        self,
+        addresses: Sequence[ServerAddress],
+        functions: FunctionTable[Any],
+        middleware: Sequence[Any],
+        options: WorkerOptions,
+        *,
+        burst: bool,
+        idle_timeout: float | None,
+    ) -> LoopT_co: ...
 
 
 class Registry(ABC, Generic[CallT, MiddlewareT]):
-    """What the blocking and the asyncio worker have in common: all but the waiting.
+    """Everything about a worker that does not wait.
 
     Args:
         servers: See `geartrain.transport.parse_servers`.
-        options: How the worker is to behave.
+        options: The worker's options.
 
     Raises:
-        ValueError: A server is no address.
+        ValueError: A server is not an address.
     """
 
-    _job_type: ClassVar[type[JobInHand]]  # what functions of jobs are called with
+    _job_type: ClassVar[type[AnyAssignedJob]]  # the type of jobs that functions are called with
 
     def __init__(self, servers: Servers, options: WorkerOptions) -> None:
         self._options = options
         self._addresses = parse_servers(servers)
         self._functions: FunctionTable[CallT] = FunctionTable(options.prefix)
         self._middleware = cast("list[MiddlewareT]", list(options.middleware))
-        self._lock = threading.Lock()  # around the table and the loop, which change together
+        self._lock = threading.Lock()  # guards the table and the loop, which change together
         self._loop: RunningLoop[CallT] | None = None
         self._stop_requested = False
         self._signals = 0  # received during a run
@@ -65,31 +81,32 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         return f"<{type(self).__name__} of {servers}: {', '.join(function.name for function in self._functions)}>"
 
     def middleware(self, middleware: MiddlewareT) -> MiddlewareT:
-        """Put a function ``(job, call)`` around every job of the next `run`, inside of those already there."""
+        """Add a function ``(job, call)`` around every job of the next `run`, inside of those already added."""
         self._middleware.append(middleware)
         return middleware
 
     def add_function(self, name: Text, function: Callable[..., object], *, timeout: float | None = None) -> None:
-        """Offer a function to the servers, at once if the worker runs.
+        """Register a function with the servers, at once if the worker is running.
 
         Args:
-            function: Called with the job, or with arguments, if it is annotated with what they are; see
-                `geartrain.typed`. With a job, it returns what the codec encodes: without one bytes, text or None; and
-                what a generator yields is sent piece by piece.
+            name: The name for clients.
+            function: Called with the job; or with arguments, if all its parameters are annotated with their types (see
+                `geartrain.typed`). It returns a value that the codec encodes: without a codec bytes, text or None. The
+                items of a generator are sent piece by piece.
             timeout: Seconds after which a server gives a job to another worker.
 
         Raises:
-            LocalProtocolError: The name cannot travel, or the timeout is out of range.
-            TypeError: The function is not of the kind that this worker calls, or says too little of its arguments.
-            RuntimeError: The worker runs, and does its jobs in processes.
+            LocalProtocolError: The name is not allowed by the protocol, or the timeout is out of range.
+            TypeError: This worker cannot call the function, or an argument has no annotation.
+            RuntimeError: The worker is running, and runs its jobs in processes.
         """
         self._offer(name, function, timeout)
 
     def remove_function(self, name: Text) -> None:
-        """Take a function back. A job of it that runs is finished.
+        """Unregister a function. Its running jobs are finished.
 
         Raises:
-            KeyError: There is none of that name.
+            KeyError: The worker has no function of that name.
         """
         with self._lock:
             removed = self._functions.remove(name)
@@ -97,10 +114,10 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
                 self._loop.remove(removed)
 
     def stop(self, *, grace: float | None = None) -> None:
-        """Have `run` leave, from any thread; it leaves at once if it has yet to be called.
+        """Make `run` return, from any thread; a run that starts later returns at once.
 
         Args:
-            grace: Seconds for the jobs in hand, if not those of the worker.
+            grace: Seconds for the running jobs; by default the worker's option.
         """
         self._stop_requested = True
         loop = self._loop
@@ -108,17 +125,17 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             loop.stop(self._options.grace if grace is None else grace)
 
     def _decorator(self, target: Callable[..., object] | str | None, offer: Offer) -> Callable[..., object]:
-        """Offer a function that was decorated, or return what will do so with the next one."""
+        """Offer a decorated function, or return a decorator that does."""
         if callable(target):
             return offer(_name_of(target), target)
         return lambda function: offer(target or _name_of(function), function)
 
     def _offer(self, name: Text, function: Callable[..., object], timeout: float | None) -> Callable[..., object]:
-        """Offer a function, and return what its user is to have in its place."""
+        """Add a function, and return the object that takes its place in the user's module."""
         if is_job_function(function, self._job_type):
             self._add(name, self._call(function, None), timeout)
             return function
-        signature = Signature(function, shown_name(name), job_type=self._job_type)
+        signature = Signature(function, display_name(name), job_type=self._job_type)
         added = self._add(name, self._call(function, signature), timeout, codec_of(signature))
         return self._callable(function, signature, added.wire_name)
 
@@ -132,7 +149,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         return added
 
     def _reducer(self, function: Callable[..., object], reducer: Text | None) -> bytes:
-        """Return who gets the parts that a function makes of jobs that name nobody.
+        """Return the reducer on the wire, empty for none, of a partition function.
 
         Raises:
             TypeError: The function is not called with a job.
@@ -141,7 +158,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             raise TypeError(f"{function!r} takes arguments; what makes parts of a job takes the job")
         return b"" if reducer is None else function_bytes(reducer, self._options.prefix)
 
-    def _as_client(self) -> dict[str, Any]:
+    def _client_options(self) -> dict[str, Any]:
         """Return the options of a client of the same servers, which calls functions by their names on the wire."""
         options = self._options
         return {
@@ -155,25 +172,32 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
 
     @abstractmethod
     def _call(self, function: Callable[..., object], signature: Signature | None) -> CallT:
-        """Make of what the user registers what a job is done with.
+        """Return a callable that does a job with a user's function.
 
         Raises:
-            TypeError: This worker has no way of calling it.
+            TypeError: This worker cannot call the function.
         """
 
     @abstractmethod
     def _callable(
         self, function: Callable[..., object], signature: Signature, wire_name: bytes
     ) -> Callable[..., object]:
-        """Make of a function with arguments what calls it here, and has it called by whatever worker."""
+        """Return the object that replaces a typed function: it calls the function here, or submits jobs for it."""
 
     @contextmanager
-    def _occupied(self, make_loop: Callable[[], LoopT]) -> Iterator[LoopT]:
-        """Make a loop, and have it be told what is asked of the worker for the length of a block."""
+    def _running(self, make_loop: MakeLoop[LoopT], *, burst: bool, idle_timeout: float | None) -> Iterator[LoopT]:
+        """Make a loop, and pass calls of the worker's methods to it for the length of a block."""
         with self._lock:
             if self._loop is not None:
                 raise RuntimeError("the worker runs already")
-            loop = make_loop()
+            loop = make_loop(
+                self._addresses,
+                self._functions,
+                tuple(self._middleware),
+                self._options,
+                burst=burst,
+                idle_timeout=idle_timeout,
+            )
             self._loop = loop
             self._signals = 0
             if self._stop_requested:
@@ -185,8 +209,8 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
                 self._loop = None
                 self._stop_requested = False
 
-    def _take_signal(self) -> None:
-        """Leave, because a signal says so; a second one takes the time away that the first one left."""
+    def _on_signal(self) -> None:
+        """Stop because of a signal; a second signal ends the time that the first one left to running jobs."""
         self._signals += 1
         self.stop(grace=None if self._signals == 1 else 0.0)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker's conversation with one server, without I/O.
+"""A worker's session with one server, without I/O.
 
 ::
 
@@ -7,39 +7,38 @@
                              ▲                   │
                              └──NOOP── ASLEEP ◀──┴──NO_JOB to the last grab (answered by PRE_SLEEP)
 
-- A session begins by registering everything, and with an echo: a server that accepts connections and then says nothing
-  is found out before a job is asked of it.
-- Who may grab is not decided here: a worker with several servers must not be given more jobs than it can do, so that
-  the `Dispatcher` calls `grab`, at most once for each job that it has room for. Jobs that run do not hold up the
-  conversation.
-- Several grabs may be under way at once, which saves a worker with room for many jobs a round trip for each. They
-  become more only as jobs come: one job that comes alone costs one grab and the NO_JOB behind it, not a hundred.
-- Every answer has a deadline. Its passing ends the session, as anything does that is not Gearman.
-- A server of ours may be asked to let grabs last: it does not answer NO_JOB before a second has passed, and hands over
-  a job that comes in this time without being asked again. It sends a NOOP in front of such a job, and wants to hear
-  that somebody is there to do it, before it gives it to another worker; ALL_YOURS says so. Other servers refuse the
-  option, and all is as ever.
-- Any other ERROR answers nothing. gearmand sends one for a result that came too late or once too often, and it lands
-  before the answer to the next GRAB_JOB_ALL (protocol 7.3); it is handed on to be logged.
-- CANT_DO for a function takes its running jobs away from a worker of gearmand (protocol 1.9), so it waits until the
-  last one of them has ended, and no new job is grabbed on the way. A server that lets grabs last is told at once, so
-  that it answers the last one; what comes all the same is done.
+- A session begins by registering all functions and sending an echo, so that a server that accepts connections and never
+  answers is detected before a job is requested.
+- The `Dispatcher` decides when to grab, because a worker with several servers must not get more jobs than it has slots.
+  It calls `grab` at most once for each free slot. Running jobs do not block the session.
+- Several grabs may be pending at once, which saves a worker with many slots a round trip for each job. Their number
+  grows only while jobs keep coming: a single job costs one grab and the NO_JOB that follows, not a hundred.
+- Every answer has a deadline. When it passes the session ends, as it does after bytes that are not Gearman.
+- Long polling is an option of Geartrain's server: it delays NO_JOB by up to a second, and pushes a job that arrives in
+  that time. It sends a NOOP before such a job, and expects ALL_YOURS, which confirms that the worker took the job,
+  before it gives the job to another worker. Other servers reject the option, and nothing changes.
+- Every other ERROR answers no request. gearmand sends one for a result that came too late or twice, and it arrives
+  before the answer to the next GRAB_JOB_ALL (protocol 7.3). It is returned to be logged.
+- gearmand takes the running jobs of a function away from a worker that sends CANT_DO for it (protocol 1.9). CANT_DO
+  therefore waits until the last of these jobs has ended, and no job is grabbed until then. A server with long polling
+  is told at once, so that it answers the pending grab; a job that arrives after that is done.
 """
 
 import enum
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
 
 from geartrain.errors import ConnectionLost, RemoteProtocolError
-from geartrain.protocol import LONG_POLL, RESPONSE, Command, Packet, Parser, request
+from geartrain.protocol import LONG_POLL, RESPONSE, Command, Reader, request
 
-__all__ = ["ANSWER_TIMEOUT", "POLL_INTERVAL", "Assignment", "Refusal", "State", "WorkerSession"]
+__all__ = ["POLL_INTERVAL", "REPLY_TIMEOUT", "Assignment", "ErrorPacket", "State", "WorkerSession"]
 
-ANSWER_TIMEOUT = 10.0  # seconds for the answer to a GRAB_JOB_ALL or the first echo: a server gives it from memory
-# Seconds asleep after which a session asks again unasked. gearmand loses wake-ups: those of protocol 7.4, and on a
-# loaded machine one in six for jobs that it had taken back from a slow worker. And a server that has stopped answering
-# would otherwise never be noticed.
+REPLY_TIMEOUT = 10.0  # seconds for the answer to a GRAB_JOB_ALL or the first echo: a server answers these from memory
+# Seconds asleep after which a session grabs without a NOOP. gearmand loses wake-ups: those of protocol 7.4, and on a
+# loaded machine one in six for jobs that it has taken back from a slow worker. It also detects a server that has
+# stopped answering.
 POLL_INTERVAL = 60.0
 
 _ECHO = b"ready?"
@@ -50,7 +49,7 @@ _ALL_YOURS = request(Command.ALL_YOURS)
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A job that the server gave us; names and handle as on the wire."""
+    """A job from the server; names and handle as on the wire."""
 
     handle: bytes
     function: bytes
@@ -60,50 +59,47 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ErrorPacket:
     """An ERROR packet."""
 
     code: str
     text: str
 
 
-class State(enum.Enum):
-    """What a session waits for."""
+# The events of a session.
+WorkerEvent: TypeAlias = Assignment | ErrorPacket
 
-    GREETING = enum.auto()  # for the echo
-    AWAKE = enum.auto()  # to be told to grab
-    GRABBING = enum.auto()  # for a job or NO_JOB
-    ASLEEP = enum.auto()  # for a NOOP
+
+class State(enum.Enum):
+    """The states of a session, by the event that it waits for."""
+
+    GREETING = enum.auto()  # the echo
+    AWAKE = enum.auto()  # a call of `grab`
+    GRABBING = enum.auto()  # a job or NO_JOB
+    ASLEEP = enum.auto()  # a NOOP
     ENDED = enum.auto()
 
 
-_ASSIGNMENTS: dict[Command, Callable[..., Assignment]] = {
-    Command.JOB_ASSIGN: lambda handle, function, workload: Assignment(handle, function, b"", workload),
-    Command.JOB_ASSIGN_UNIQ: Assignment,
-    Command.JOB_ASSIGN_ALL: lambda handle, function, unique, reducer, workload: Assignment(
-        handle, function, unique, workload, reducer
-    ),
-}
-
-
 class WorkerSession:
-    """Speaks for a worker on one connection.
+    """The protocol of a worker on one connection.
 
-    Feed it what the server sent and the time; send what `take_outgoing` returns.
+    Pass it the bytes from the server and the time; send the bytes that `take_outgoing` returns.
 
     Attributes:
-        state: What it waits for.
-        deadline: When it has waited long enough.
-        asked: How many grabs are under way.
-        running: The function of each job in hand, by handle.
+        state: Its state.
+        deadline: The time of its next timeout.
+        asked: The number of pending grabs.
+        running: The function of each running job, by handle.
 
     Args:
-        functions: Wire name and timeout in milliseconds, or None, of everything that the worker can do.
-        client_id: What `workers` shows, or empty.
-        now: The time, from any clock that only goes forward.
-        token: What the server is to know us by, or empty.
-        lasting: Ask the server to let grabs last. That is for workers with no other server to grab from meanwhile, and
-            none that leave when there is no job.
+        functions: Wire name and timeout in milliseconds, or None, of each function of the worker.
+        client_id: The id that `workers` shows, or empty.
+        now: The time, from any monotonic clock.
+        token: The token for the server, or empty.
+        long_poll: Ask the server for long polling. Only for workers with a single server, which have no other to grab
+            from in the meantime, and that do not leave when there is no job.
+        reply_timeout: Seconds within which the server must answer a grab or the first echo.
+        poll_interval: Seconds asleep after which the session grabs without a NOOP.
     """
 
     def __init__(
@@ -113,29 +109,33 @@ class WorkerSession:
         now: float,
         *,
         token: bytes = b"",
-        lasting: bool = False,
+        long_poll: bool = False,
+        reply_timeout: float = REPLY_TIMEOUT,
+        poll_interval: float = POLL_INTERVAL,
     ) -> None:
         self.state = State.GREETING
-        self.deadline = now + ANSWER_TIMEOUT
+        self.deadline = now + reply_timeout
         self.asked = 0
         self.running: dict[bytes, bytes] = {}
-        self._streak = 0  # jobs that came one after the other, since a server had none
-        self._parser = Parser(RESPONSE)
+        self._reply_timeout = reply_timeout
+        self._poll_interval = poll_interval
+        self._consecutive_jobs = 0  # since the last NO_JOB
+        self._reader = Reader(RESPONSE)
         self._outgoing: list[bytes] = []
         self._registered: dict[bytes, int | None] = {}  # function -> timeout in milliseconds
-        self._leaving: set[bytes] = set()  # functions whose CANT_DO waits
-        self._timed = b""  # the job that gearmand's clock runs for: it has one, for the last job with a timeout
-        self._clock_runs = False  # although that job has ended
-        self._wants_lasting = lasting  # and has not been answered
-        self._lasting = False  # the server lets grabs last
-        self._handed = False  # the next job is one that the server hands over
-        if lasting:
+        self._unregistering: set[bytes] = set()  # functions whose CANT_DO waits
+        self._timed_job = b""  # the job of gearmand's timer: it has one, for the last job with a timeout
+        self._server_timer_runs = False  # although that job has ended
+        self._asks_long_poll = long_poll  # the option is not answered yet
+        self._long_polls = False
+        self._is_pushed = False  # the next job is one that the server pushes
+        if long_poll:
             self._send(Command.OPTION_REQ, LONG_POLL)
         if token:
             self._send(Command.OPTION_REQ, b"token=" + token)
         if client_id:
             self._send(Command.SET_CLIENT_ID, client_id)
-        # gearmand 1.1 serves the newest registration first; backwards, the function that was added first leads.
+        # gearmand 1.1 serves the newest registration first: in reverse order, the function that was added first leads.
         for function, timeout_ms in reversed(list(functions)):
             self._register(function, timeout_ms)
         self._send(Command.ECHO_REQ, _ECHO)
@@ -143,80 +143,91 @@ class WorkerSession:
     def __repr__(self) -> str:
         return f"<WorkerSession {self.state.name.lower()}: {self.asked} asked for, {len(self.running)} running>"
 
+    # For the worker
+
     @property
     def wants_job(self) -> bool:
-        """Whether `grab` may be called."""
-        if self._leaving:
+        """True if `grab` may be called."""
+        if self._unregistering:
             return False
-        return self.state is State.AWAKE or (self.state is State.GRABBING and self.asked < self._streak)
+        if self.state is State.AWAKE:
+            return True
+        return self.state is State.GRABBING and self.asked < self._consecutive_jobs
 
     def grab(self, now: float) -> None:
-        """Ask for a job, perhaps while others that were asked for are still to come."""
-        assert self.wants_job, f"{self!r} is not to grab"
+        """Request a job, perhaps while earlier requests are pending."""
+        assert self.wants_job, f"{self!r} must not grab"
         self._outgoing.append(_GRAB)
-        self._clock_runs = False
+        self._server_timer_runs = False
         self.asked += 1
         if self.state is State.AWAKE:
-            self._enter(State.GRABBING, now + ANSWER_TIMEOUT)
+            self._enter(State.GRABBING, now + self._reply_timeout)
 
-    def rest(self, now: float) -> None:
-        """Sleep rather than keep gearmand waiting after a job with a timeout; call it when no grab is near.
+    def sleep_if_timer_runs(self, now: float) -> None:
+        """Sleep if gearmand's timer for an ended job still runs; to be called when no grab will follow soon.
 
-        gearmand's clock for such a job runs on after the result, until the worker grabs or sleeps, and makes it run the
-        job again when it fires (protocol 7.4). If there is work the server wakes us at once. Nor is this done without
-        need: gearmand sends no second NOOP to a worker that slept again without a grab.
+        gearmand's timer for a job with a timeout goes on after the result, until the worker grabs or sleeps, and when
+        it fires the job runs again (protocol 7.4). If jobs wait the server wakes the session at once. It is not done
+        without need: gearmand sends no second NOOP to a worker that slept again without a grab.
         """
-        if self._clock_runs and self.state is State.AWAKE:
+        if self._server_timer_runs and self.state is State.AWAKE:
             self._sleep(now)
 
     def add(self, function: bytes, timeout_ms: int | None) -> None:
         """Register a function, or change its timeout."""
-        self._leaving.discard(function)
+        self._unregistering.discard(function)
         # gearmand counts a worker twice that registers twice.
         if self._registered.get(function, -1) == timeout_ms:
             return
         self._register(function, timeout_ms)
         if self.state is State.ASLEEP:
-            self._enter(State.AWAKE)  # gearmand does not say that jobs of the function are waiting: go and see
+            self._enter(State.AWAKE)  # gearmand sends no NOOP for jobs of the function that wait already
 
     def remove(self, function: bytes) -> None:
-        """Take back a function as soon as none of its jobs is in hand."""
-        self._leaving.add(function)
-        self._take_back()
+        """Unregister a function as soon as none of its jobs is running."""
+        self._unregistering.add(function)
+        self._send_cant_do()
 
     def remove_all(self) -> None:
-        """Take back everything, each function as soon as none of its jobs is in hand."""
-        self._leaving.update(self._registered)
-        self._take_back()
+        """Unregister all functions, each as soon as none of its jobs is running."""
+        self._unregistering.update(self._registered)
+        self._send_cant_do()
 
-    def work(self, command: Command, handle: bytes, *arguments: bytes) -> None:
-        """Report about a running job; nothing, once the connection is gone."""
+    def report(self, command: Command, handle: bytes, *arguments: bytes) -> None:
+        """Send a packet about a running job; it is dropped if the connection is lost."""
         if self.state is not State.ENDED:
             self._send(command, handle, *arguments)
 
     def finish(self, handle: bytes) -> None:
-        """Note that a job has ended and its result has been reported."""
+        """Record that a job has ended and its result was reported."""
         self.running.pop(handle, None)
-        if handle == self._timed:
-            self._timed = b""
-            self._clock_runs = True
-        self._take_back()
+        if handle == self._timed_job:
+            self._timed_job = b""
+            self._server_timer_runs = True
+        self._send_cant_do()
 
-    def receive(self, data: bytes, now: float) -> list[Assignment | Refusal]:
-        """Return what happened that others must know of.
+    # For the connection
+
+    def receive(self, data: bytes, now: float) -> list[WorkerEvent]:
+        """Process bytes from the server, and return the jobs and errors among them.
 
         Raises:
-            RemoteProtocolError: The server does not speak Gearman, or says what nobody asked for.
+            RemoteProtocolError: The bytes are not Gearman, or answer nothing that was requested.
         """
-        happened: list[Assignment | Refusal] = []
-        for packet in self._parser.receive(data):
-            event = self._packet(packet, now)
+        reader = self._reader
+        reader.feed(data)
+        events: list[WorkerEvent] = []
+        while reader.advance():
+            handler = self._HANDLERS.get(reader.command)
+            if handler is None:
+                raise RemoteProtocolError(f"{Command(reader.command).name} is not for workers")
+            event = handler(self, reader, now)
             if event is not None:
-                happened.append(event)
-        return happened
+                events.append(event)
+        return events
 
     def tick(self, now: float) -> None:
-        """Do what is due.
+        """Apply the timeout if its time has come.
 
         Raises:
             ConnectionLost: The server does not answer.
@@ -224,78 +235,99 @@ class WorkerSession:
         if now < self.deadline:
             return
         if self.state is not State.ASLEEP:
-            raise ConnectionLost(f"it accepts connections but gave no answer within {ANSWER_TIMEOUT:g} seconds")
+            raise ConnectionLost(f"it accepts connections but gave no answer within {self._reply_timeout:g} seconds")
         self._enter(State.AWAKE)
 
     def take_outgoing(self) -> bytes:
-        """Return the bytes to send and forget them."""
+        """Return the bytes to send, and forget them."""
         data = b"".join(self._outgoing)
         self._outgoing.clear()
         return data
 
     def end(self) -> None:
-        """Note that the connection is gone; running jobs belong to the server again."""
+        """Record that the connection is lost; the server gives the running jobs to other workers."""
         self._enter(State.ENDED)
         self.asked = 0
         self.running.clear()
 
-    def _packet(self, packet: Packet, now: float) -> Assignment | Refusal | None:
-        number, arguments = packet
-        command = Command(number)
-        if command in _ASSIGNMENTS:
-            return self._assigned(_ASSIGNMENTS[command](*arguments), now)
-        if command is Command.ERROR:
-            code, text = arguments
-            if self._wants_lasting:
-                self._wants_lasting = False
-                return None
-            return Refusal(code.decode("utf-8", "replace"), text.decode("utf-8", "replace"))
-        if command is Command.NO_JOB:
-            self._expect(State.GRABBING, command)
-            self._answered(now)
-            self._streak = 0
-            if not self.asked:
-                self._sleep(now)
-            self._take_back()
-        elif command is Command.NOOP:
-            # A NOOP may cross our GRAB_JOB_ALL: only a sleeper is woken by it.
-            if self.state is State.ASLEEP:
-                self._enter(State.AWAKE)
-            self._handed = self._lasting and self.state is State.GRABBING
-        elif command is Command.OPTION_RES and arguments[0] == LONG_POLL and self._wants_lasting:
-            self._wants_lasting = False
-            self._lasting = True
-        elif command is Command.ECHO_RES:
-            self._expect(State.GREETING, command)
-            self._wants_lasting = False  # there are servers that do not know about options
+    # Packets
+
+    def _on_job_assign(self, reader: Reader, now: float) -> Assignment:
+        return self._assigned(Assignment(reader.argument(0), reader.argument(1), b"", reader.argument(2)), now)
+
+    def _on_job_assign_uniq(self, reader: Reader, now: float) -> Assignment:
+        assignment = Assignment(reader.argument(0), reader.argument(1), reader.argument(2), reader.argument(3))
+        return self._assigned(assignment, now)
+
+    def _on_job_assign_all(self, reader: Reader, now: float) -> Assignment:
+        handle, function, unique, reducer, workload = reader.arguments()
+        return self._assigned(Assignment(handle, function, unique, workload, reducer), now)
+
+    def _on_no_job(self, reader: Reader, now: float) -> None:
+        self._expect(State.GRABBING, Command.NO_JOB)
+        self._answered(now)
+        self._consecutive_jobs = 0
+        if not self.asked:
+            self._sleep(now)
+        self._send_cant_do()
+
+    def _on_noop(self, reader: Reader, now: float) -> None:
+        # A NOOP may cross a GRAB_JOB_ALL on the wire: it wakes only a session that sleeps.
+        if self.state is State.ASLEEP:
             self._enter(State.AWAKE)
-        elif command is Command.OPTION_RES:
-            pass  # it has accepted our token
-        elif command is Command.TEXT:
-            raise RemoteProtocolError(f"it does not speak Gearman, but says {arguments[0][:80]!r}")
-        else:
-            raise RemoteProtocolError(f"{command.name} is not for workers")
-        return None
+        self._is_pushed = self._long_polls and self.state is State.GRABBING
+
+    def _on_error(self, reader: Reader, now: float) -> ErrorPacket | None:
+        if self._asks_long_poll:
+            self._asks_long_poll = False
+            return None
+        return ErrorPacket(reader.argument(0).decode("utf-8", "replace"), reader.argument(1).decode("utf-8", "replace"))
+
+    def _on_option(self, reader: Reader, now: float) -> None:
+        if self._asks_long_poll and reader.argument(0) == LONG_POLL:
+            self._asks_long_poll = False
+            self._long_polls = True
+        # The other option is the token, which was accepted.
+
+    def _on_echo(self, reader: Reader, now: float) -> None:
+        self._expect(State.GREETING, Command.ECHO_RES)
+        self._asks_long_poll = False  # some servers do not answer options
+        self._enter(State.AWAKE)
+
+    def _on_text(self, reader: Reader, now: float) -> None:
+        raise RemoteProtocolError(f"it does not speak Gearman, but says {reader.argument(0)[:80]!r}")
+
+    _HANDLERS: ClassVar[dict[int, Callable[..., WorkerEvent | None]]] = {
+        Command.JOB_ASSIGN: _on_job_assign,
+        Command.JOB_ASSIGN_UNIQ: _on_job_assign_uniq,
+        Command.JOB_ASSIGN_ALL: _on_job_assign_all,
+        Command.NO_JOB: _on_no_job,
+        Command.NOOP: _on_noop,
+        Command.ERROR: _on_error,
+        Command.OPTION_RES: _on_option,
+        Command.ECHO_RES: _on_echo,
+        Command.TEXT: _on_text,
+    }
 
     def _assigned(self, assignment: Assignment, now: float) -> Assignment:
         self._expect(State.GRABBING, Command.JOB_ASSIGN)
         self._answered(now)
-        if self._handed:
-            self._handed = False
+        if self._is_pushed:
+            self._is_pushed = False
             self._outgoing.append(_ALL_YOURS)
-        self._streak += 1
-        self._timed = assignment.handle if self._registered.get(assignment.function) is not None else b""
-        self._clock_runs = False
+        self._consecutive_jobs += 1
+        self._timed_job = assignment.handle if self._registered.get(assignment.function) is not None else b""
+        self._server_timer_runs = False
         if not self.asked:
             self._enter(State.AWAKE)
         self.running[assignment.handle] = assignment.function
-        self._take_back()
+        self._send_cant_do()
         return assignment
 
     def _answered(self, now: float) -> None:
-        """Note that the server answered a grab: it has time again for the next."""
+        """Record the answer to a grab, which restarts the timeout for the next one."""
         self.asked -= 1
-        self.deadline = now + ANSWER_TIMEOUT
+        self.deadline = now + self._reply_timeout
 
     def _expect(self, state: State, command: Command) -> None:
         if self.state is not state:
@@ -303,20 +335,20 @@ class WorkerSession:
 
     def _sleep(self, now: float) -> None:
         self._outgoing.append(_PRE_SLEEP)
-        self._clock_runs = False
-        self._enter(State.ASLEEP, now + POLL_INTERVAL)
+        self._server_timer_runs = False
+        self._enter(State.ASLEEP, now + self._poll_interval)
 
     def _enter(self, state: State, deadline: float = math.inf) -> None:
         self.state = state
         self.deadline = deadline
 
-    def _take_back(self) -> None:
-        """Send the CANT_DOs that need not wait any longer; while a job may be on its way, all must, but to ours."""
-        if self.state is State.GRABBING and not self._lasting:
+    def _send_cant_do(self) -> None:
+        """Send the CANT_DOs that need not wait any longer; while a grab is pending only Geartrain's server gets any."""
+        if self.state is State.GRABBING and not self._long_polls:
             return
-        for function in self._leaving.difference(self.running.values()):
+        for function in self._unregistering.difference(self.running.values()):
             self._send(Command.CANT_DO, function)
-            self._leaving.discard(function)
+            self._unregistering.discard(function)
             self._registered.pop(function, None)
 
     def _register(self, function: bytes, timeout_ms: int | None) -> None:

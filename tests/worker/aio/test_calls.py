@@ -11,9 +11,12 @@ import pytest
 from geartrain import AsyncWorker
 from geartrain.errors import JobFail
 from geartrain.protocol import Command
-from geartrain.worker.aio.calls import AsyncCall, as_call, perform, wrap
+from geartrain.worker.aio.calls import AsyncCall, as_call, perform
 from geartrain.worker.aio.job import AsyncAssignedJob
+from geartrain.worker.functions import Function
 from geartrain.worker.job import Report
+from geartrain.worker.middleware import wrap
+from geartrain.worker.options import WorkerOptions
 from geartrain.worker.session import Assignment
 
 
@@ -24,7 +27,9 @@ def sent_by(function: Callable[..., object], *layers: Any, exceptions: bool = Tr
     async def report(packet: Report) -> None:
         sent.append(packet)
 
-    job = AsyncAssignedJob(Assignment(b"H:1", b"f", b"", b"w"), "f", "me", report)
+    job = AsyncAssignedJob(
+        Assignment(b"H:1", b"f", b"", b"w"), Function("f", b"f", function, None), WorkerOptions(concurrency=1), report
+    )
     asyncio.run(perform(job, wrap(as_call(function), layers), exceptions=exceptions))
     return [*sent, *job.ending]
 

@@ -9,9 +9,10 @@ from typing import TypeAlias
 import pytest
 import uvloop
 
-from geartrain.protocol import REQUEST, Command, Parser, response
-from geartrain.worker.aio.connection import HIGH_WATER, Connection
+from geartrain.protocol import REQUEST, Command, response
+from geartrain.worker.aio.connection import HIGH_WATER, WorkerConnection
 from geartrain.worker.session import WorkerSession
+from tests.packets import Packets
 from tests.worker.shells import PATIENCE
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -25,19 +26,19 @@ class Told:
         self.reasons: list[str] = []
         self.news = asyncio.Event()
 
-    def made(self, connection: Connection) -> None:
+    def made(self, connection: WorkerConnection) -> None:
         connection.session = WorkerSession([(b"f", None)], b"", 0.0)
 
-    def received(self, connection: Connection, data: bytes) -> None:
+    def received(self, connection: WorkerConnection, data: bytes) -> None:
         self.data += data
         self.news.set()
 
-    def lost(self, connection: Connection, reason: str) -> None:
+    def lost(self, connection: WorkerConnection, reason: str) -> None:
         self.reasons.append(reason)
         self.news.set()
 
 
-Test: TypeAlias = Callable[[Connection, socket.socket, Told], Awaitable[None]]
+Test: TypeAlias = Callable[[WorkerConnection, socket.socket, Told], Awaitable[None]]
 WithPair: TypeAlias = Callable[[Test], None]
 
 
@@ -52,7 +53,7 @@ def with_pair(request: pytest.FixtureRequest) -> WithPair:
             told = Told()
             loop = asyncio.get_running_loop()
             _, connection = await loop.create_connection(
-                lambda: Connection(told.made, told.received, told.lost), sock=near
+                lambda: WorkerConnection(told.made, told.received, told.lost), sock=near
             )
             with far:
                 await asyncio.wait_for(test(connection, far, told), PATIENCE)
@@ -66,10 +67,10 @@ def with_pair(request: pytest.FixtureRequest) -> WithPair:
 
 
 def test_bytes_go_both_ways(with_pair: WithPair) -> None:
-    async def test(connection: Connection, far: socket.socket, told: Told) -> None:
+    async def test(connection: WorkerConnection, far: socket.socket, told: Told) -> None:
         loop = asyncio.get_running_loop()
         connection.flush()
-        sent = Parser(REQUEST).receive(await loop.sock_recv(far, 4096))
+        sent = Packets(REQUEST).receive(await loop.sock_recv(far, 4096))
         assert [command for command, _ in sent] == [Command.CAN_DO, Command.ECHO_REQ]
 
         far.send(response(Command.NOOP))
@@ -80,7 +81,7 @@ def test_bytes_go_both_ways(with_pair: WithPair) -> None:
 
 
 def test_the_end_is_told_once(with_pair: WithPair) -> None:
-    async def test(connection: Connection, far: socket.socket, told: Told) -> None:
+    async def test(connection: WorkerConnection, far: socket.socket, told: Told) -> None:
         far.close()
         await told.news.wait()
         connection.close()
@@ -93,11 +94,11 @@ def test_the_end_is_told_once(with_pair: WithPair) -> None:
 
 
 def test_a_job_that_sends_more_than_the_server_takes_is_held_up(with_pair: WithPair) -> None:
-    async def test(connection: Connection, far: socket.socket, told: Told) -> None:
+    async def test(connection: WorkerConnection, far: socket.socket, told: Told) -> None:
         loop = asyncio.get_running_loop()
         size = 8 * HIGH_WATER
         await connection.wait_for_room()
-        connection.session.work(Command.WORK_DATA, b"H:1", bytes(size))
+        connection.session.report(Command.WORK_DATA, b"H:1", bytes(size))
         connection.flush()
         held = asyncio.create_task(connection.wait_for_room())
         await asyncio.sleep(0)
@@ -112,8 +113,8 @@ def test_a_job_that_sends_more_than_the_server_takes_is_held_up(with_pair: WithP
 
 
 def test_a_job_is_not_held_up_by_a_lost_connection(with_pair: WithPair) -> None:
-    async def test(connection: Connection, far: socket.socket, told: Told) -> None:
-        connection.session.work(Command.WORK_DATA, b"H:1", bytes(8 * HIGH_WATER))
+    async def test(connection: WorkerConnection, far: socket.socket, told: Told) -> None:
+        connection.session.report(Command.WORK_DATA, b"H:1", bytes(8 * HIGH_WATER))
         connection.flush()
         held = asyncio.create_task(connection.wait_for_room())
         await asyncio.sleep(0)
@@ -125,15 +126,15 @@ def test_a_job_is_not_held_up_by_a_lost_connection(with_pair: WithPair) -> None:
 
 
 def test_a_farewell_says_what_is_left_and_takes_what_still_comes(with_pair: WithPair) -> None:
-    async def test(connection: Connection, far: socket.socket, told: Told) -> None:
+    async def test(connection: WorkerConnection, far: socket.socket, told: Told) -> None:
         loop = asyncio.get_running_loop()
         connection.flush()
         await loop.sock_recv(far, 4096)
-        connection.session.work(Command.WORK_COMPLETE, b"H:1", b"result")
+        connection.session.report(Command.WORK_COMPLETE, b"H:1", b"result")
         far.send(response(Command.NOOP))
         leaving = asyncio.create_task(connection.leave())
 
-        sent = Parser(REQUEST).receive(await loop.sock_recv(far, 4096))
+        sent = Packets(REQUEST).receive(await loop.sock_recv(far, 4096))
         assert list(sent) == [(Command.WORK_COMPLETE, [b"H:1", b"result"])]
         assert await loop.sock_recv(far, 4096) == b""
         far.close()

@@ -7,16 +7,23 @@ import pytest
 
 from geartrain.errors import JobFail
 from geartrain.protocol import Command
+from geartrain.protocol.limits import MAX_PACKET
+from geartrain.worker.functions import Function
+from geartrain.worker.middleware import wrap
+from geartrain.worker.options import WorkerOptions
 from geartrain.worker.session import Assignment
-from geartrain.worker.sync.calls import Call, as_call, perform, wrap
+from geartrain.worker.sync.calls import Call, as_call, perform
 from geartrain.worker.sync.job import AssignedJob
 
 Sent = list[tuple[object, ...]]
 
 
-def job(sent: Sent, workload: bytes = b"w", report: Callable[..., None] | None = None) -> AssignedJob:
+def job(
+    sent: Sent, workload: bytes = b"w", report: Callable[..., None] | None = None, max_packet: int = MAX_PACKET
+) -> AssignedJob:
     assignment = Assignment(b"H:1", b"app:f", b"u", workload, b"r")
-    return AssignedJob(assignment, "f", "me", report or sent.append)
+    options = WorkerOptions(concurrency=1, client_id="me", max_packet=max_packet)
+    return AssignedJob(assignment, Function("f", b"app:f", print, None), options, report or sent.append)
 
 
 def sent_by(call: Call, *, exceptions: bool = True) -> Sent:

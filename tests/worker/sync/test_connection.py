@@ -8,31 +8,32 @@ from collections.abc import Iterator
 import pytest
 
 from geartrain.errors import ConnectionLost
-from geartrain.protocol import REQUEST, Command, Parser, response
+from geartrain.protocol import REQUEST, Command, response
 from geartrain.worker.session import WorkerSession
-from geartrain.worker.sync.connection import HIGH_WATER, Connection
+from geartrain.worker.sync.connection import HIGH_WATER, WorkerConnection
+from tests.packets import Packets
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[Connection, socket.socket]]:
+def pair() -> Iterator[tuple[WorkerConnection, socket.socket]]:
     near, far = socket.socketpair()
-    connection = Connection(near, WorkerSession([(b"f", None)], b"", 0.0))
+    connection = WorkerConnection(near, WorkerSession([(b"f", None)], b"", 0.0))
     with far:
         yield connection, far
     connection.close()
 
 
-def test_bytes_go_both_ways(pair: tuple[Connection, socket.socket]) -> None:
+def test_bytes_go_both_ways(pair: tuple[WorkerConnection, socket.socket]) -> None:
     connection, far = pair
     connection.flush()
-    assert [command for command, _ in Parser(REQUEST).receive(far.recv(4096))] == [Command.CAN_DO, Command.ECHO_REQ]
+    assert [command for command, _ in Packets(REQUEST).receive(far.recv(4096))] == [Command.CAN_DO, Command.ECHO_REQ]
 
     far.sendall(response(Command.ECHO_RES, b"ready?"))
     assert connection.read() == response(Command.ECHO_RES, b"ready?")
     assert connection.read() == b""
 
 
-def test_the_end_is_noticed(pair: tuple[Connection, socket.socket]) -> None:
+def test_the_end_is_noticed(pair: tuple[WorkerConnection, socket.socket]) -> None:
     connection, far = pair
     far.close()
 
@@ -42,9 +43,9 @@ def test_the_end_is_noticed(pair: tuple[Connection, socket.socket]) -> None:
         connection.flush()
 
 
-def test_what_a_slow_server_does_not_take_waits(pair: tuple[Connection, socket.socket]) -> None:
+def test_what_a_slow_server_does_not_take_waits(pair: tuple[WorkerConnection, socket.socket]) -> None:
     connection, far = pair
-    connection.session.work(Command.WORK_DATA, b"H:1", bytes(4_000_000))
+    connection.session.report(Command.WORK_DATA, b"H:1", bytes(4_000_000))
 
     connection.flush()
     assert connection.is_sending
@@ -56,7 +57,7 @@ def test_what_a_slow_server_does_not_take_waits(pair: tuple[Connection, socket.s
     assert received + len(far.recv(1_000_000)) > 4_000_000
 
 
-def test_a_job_that_sends_more_is_held_up_until_there_is_room(pair: tuple[Connection, socket.socket]) -> None:
+def test_a_job_that_sends_more_is_held_up_until_there_is_room(pair: tuple[WorkerConnection, socket.socket]) -> None:
     connection, _ = pair
     connection.wait_for_room(HIGH_WATER)
     thread = threading.Thread(target=connection.wait_for_room, args=(1,))
@@ -69,7 +70,7 @@ def test_a_job_that_sends_more_is_held_up_until_there_is_room(pair: tuple[Connec
     assert not thread.is_alive()
 
 
-def test_a_job_is_not_held_up_by_a_lost_connection(pair: tuple[Connection, socket.socket]) -> None:
+def test_a_job_is_not_held_up_by_a_lost_connection(pair: tuple[WorkerConnection, socket.socket]) -> None:
     connection, _ = pair
     connection.wait_for_room(HIGH_WATER)
     connection.close()
@@ -77,16 +78,16 @@ def test_a_job_is_not_held_up_by_a_lost_connection(pair: tuple[Connection, socke
     connection.wait_for_room(1)
 
 
-def test_a_farewell_says_what_is_left_and_takes_what_still_comes(pair: tuple[Connection, socket.socket]) -> None:
+def test_a_farewell_says_what_is_left_and_takes_what_still_comes(pair: tuple[WorkerConnection, socket.socket]) -> None:
     connection, far = pair
     connection.flush()
     far.recv(4096)
-    connection.session.work(Command.WORK_COMPLETE, b"H:1", b"result")
+    connection.session.report(Command.WORK_COMPLETE, b"H:1", b"result")
     far.sendall(response(Command.NOOP))
     thread = threading.Thread(target=connection.leave)
     thread.start()
 
-    assert list(Parser(REQUEST).receive(far.recv(4096))) == [(Command.WORK_COMPLETE, [b"H:1", b"result"])]
+    assert list(Packets(REQUEST).receive(far.recv(4096))) == [(Command.WORK_COMPLETE, [b"H:1", b"result"])]
     assert far.recv(4096) == b""
     far.close()
     thread.join(30)

@@ -16,7 +16,7 @@ import pytest
 from geartrain import AssignedJob, Client, Data, JobException, SubmittedJob, Worker
 from geartrain.errors import GeartrainError
 from geartrain.testing import run_server
-from geartrain.worker.sync.nursery import Line, Nursery
+from geartrain.worker.forkserver import ChildProcess, ForkServer
 from tests.worker.shells import PATIENCE, Gate, working
 
 # Python 3.12 and later warn of a fork in a process with threads; tests have some.
@@ -185,29 +185,29 @@ def test_a_whole_run_warns_of_nothing(address: str, client: Client) -> None:
     assert {job.result(PATIENCE) for job in jobs} == {b"1"}
 
 
-def test_a_worker_whose_nursery_is_gone_leaves_its_jobs_to_others() -> None:
-    nursery = Nursery(lambda line: None)
-    os.kill(nursery._pid, signal.SIGKILL)
-    wait_for_the_end_of(nursery._pid)
+def test_a_fork_server_that_was_killed_forks_no_more() -> None:
+    fork_server = ForkServer(lambda sock: None)
+    os.kill(fork_server.pid, signal.SIGKILL)
+    wait_for_the_end_of(fork_server.pid)
 
     with pytest.raises(GeartrainError, match="is gone"):
-        nursery.bear()
-    nursery.close()
+        fork_server.spawn()
+    fork_server.close()
 
 
-def _wait(line: socket.socket) -> None:
-    line.recv(1)
+def _wait(sock: socket.socket) -> None:
+    sock.recv(1)
 
 
-def test_a_nursery_that_is_killed_is_told_apart_from_its_children() -> None:
-    nursery = Nursery(_wait)
-    line = nursery.bear()
-    assert isinstance(line, Line)
-    os.kill(nursery._pid, signal.SIGKILL)
+def test_the_death_of_the_fork_server_differs_from_that_of_a_child() -> None:
+    fork_server = ForkServer(_wait)
+    child = fork_server.spawn()
+    assert isinstance(child, ChildProcess)
+    os.kill(fork_server.pid, signal.SIGKILL)
 
-    assert os.read(line.obituary, 100) == b""
-    line.close()
-    nursery.close()
+    assert os.read(child.exit_pipe, 100) == b""
+    child.close()
+    fork_server.close()
 
 
 # A worker that says who does a job and who forked that, and ends the job when it is told to.
@@ -253,13 +253,13 @@ def program(address: str) -> Iterator["subprocess.Popen[str]"]:
 def test_processes_end_with_a_worker_that_is_killed(program: "subprocess.Popen[str]", client: Client) -> None:
     assert program.stdout is not None
     client.submit_background("f")
-    child, nursery = map(int, program.stdout.readline().split())
-    assert nursery != program.pid
+    child, fork_server = map(int, program.stdout.readline().split())
+    assert fork_server != program.pid
 
     program.kill()
 
     wait_for_the_end_of(child)
-    wait_for_the_end_of(nursery)
+    wait_for_the_end_of(fork_server)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -269,7 +269,7 @@ def test_a_signal_to_all_lets_the_jobs_be_finished(
     assert program.stdin is not None
     assert program.stdout is not None
     job = client.submit("f")
-    child, nursery = map(int, program.stdout.readline().split())
+    child, fork_server = map(int, program.stdout.readline().split())
 
     os.killpg(program.pid, number)
     program.stdin.write("finished\n")
@@ -278,7 +278,7 @@ def test_a_signal_to_all_lets_the_jobs_be_finished(
     assert job.result(PATIENCE) == b"finished"
     assert program.wait(PATIENCE) == 0
     wait_for_the_end_of(child)
-    wait_for_the_end_of(nursery)
+    wait_for_the_end_of(fork_server)
 
 
 def test_a_process_has_no_socket_but_its_own(program: "subprocess.Popen[str]", client: Client) -> None:

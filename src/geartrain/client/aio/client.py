@@ -3,29 +3,31 @@
 
 import asyncio
 import contextlib
-import copy
 import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from geartrain.client.aio.function import AsyncBinding, AsyncRemoteFunction
-from geartrain.client.aio.hub import Hub
-from geartrain.client.aio.job import AsyncSubmittedJob, BackgroundSubmission, Question
+from geartrain.client.aio.job import AsyncSubmittedJob, BackgroundSubmission
+from geartrain.client.aio.pool import ConnectionPool
 from geartrain.client.aio.source import feed
-from geartrain.client.bulk import Batch
-from geartrain.client.cron import cron_of
+from geartrain.client.anyclient import AnyClient
+from geartrain.client.batch import BatchSubmission
 from geartrain.client.deadline import Deadline
-from geartrain.client.options import Configured
-from geartrain.client.remote import ParametersT, Remote, ReturnT, signature_of
-from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, handle_bytes, submission, unique_bytes
-from geartrain.client.session import Session
-from geartrain.client.ticket import Ticket
-from geartrain.codecs import Codec
-from geartrain.cron import CronFields
+from geartrain.client.inquiry import Ping, StatusInquiry
+from geartrain.client.remote import ParametersT, Remote, ReturnT
+from geartrain.client.request import (
+    MAX_IN_FLIGHT,
+    Delay,
+    Moment,
+    check_in_flight,
+    map_requests,
+    reduce_requests,
+)
+from geartrain.codec import Codec
 from geartrain.errors import ConnectionLost
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
@@ -35,14 +37,12 @@ __all__ = ["AsyncClient"]
 OtherValueT = TypeVar("OtherValueT")
 OtherResultT = TypeVar("OtherResultT")
 
-MAX_IN_FLIGHT = 100  # jobs of one `map`: enough to hide the way to the server, few enough for anyone's memory
 
-
-class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
-    """Submits jobs, and waits for them where that is wanted, in an event loop.
+class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
+    """Submits jobs, and waits for their results on request, in an event loop.
 
     Tasks may share a client, within one loop. A task that is cancelled while it waits leaves the connections usable;
-    the job that it waited for goes on, and what comes of it is dropped. `Client` is the same for threads.
+    the job that it waited for goes on, and its result is dropped. `Client` is the same for threads.
 
     ::
 
@@ -51,13 +51,12 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     """
 
     def _set_up(self) -> None:
-        self._origin: AsyncClient[Any, Any] | None = None  # whose connections it uses, if they are not its own
-        self._its_hub: Hub | None = None
+        self._own_pool: ConnectionPool | None = None
         self._is_closed = False
 
     def __repr__(self) -> str:
-        state = " (closed)" if (self._origin or self)._is_closed else ""
-        return f"<AsyncClient {', '.join(map(str, self._options.addresses))}{state}>"
+        origin = self._origin or self
+        return self._show(origin._own_pool.states() if origin._own_pool else {}, closed=origin._is_closed)
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,14 +67,14 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections; whatever waits ends with `ConnectionLost`, as does every later call."""
+        """Close all connections; every wait ends with `ConnectionLost`, and so does every later call."""
         if self._origin is not None:
             await self._origin.close()
             return
         self._is_closed = True
-        hub = self._its_hub
-        if hub is not None and not hub.loop.is_closed():
-            await hub.join(hub.close())
+        pool = self._own_pool
+        if pool is not None and not pool.loop.is_closed():
+            await pool.join(pool.close())
 
     aclose = close
 
@@ -91,29 +90,13 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         timeout: float | None = None,
         retries: int = 0,
     ) -> ResultT:
-        """Have a job done and return its result.
+        """Do a job and return its result.
 
-        Args:
-            function: Who is to do it.
-            workload: What it gets: text, which travels as UTF-8, or bytes, or what the client's codec takes.
-            unique: Jobs of one function with the same unique are one job for as long as it is not done.
-            priority: Its place among the jobs that wait.
-            timeout: Seconds to wait; by default as long as it takes.
-            retries: How often to start anew when the connection to the server is lost.
-
-        Raises:
-            JobFailed: The worker said so.
-            JobException: The worker raised an exception.
-            JobTimeout: The job took too long. It may still run.
-            ServerError: The server refused it.
-            ConnectionLost: The server went away with the job.
-            NoServerAvailable: There is none to ask.
-            CodecError: The codec cannot read the result.
+        See `Client.do` for the arguments and the errors.
         """
         deadline = Deadline(timeout, asyncio.get_running_loop().time)
-        [job] = await self._submit(
-            [JobRequest(function, workload, unique, priority, retries)], stream=False, until=deadline.at
-        )
+        wanted = JobRequest(function, workload, unique, priority, retries)
+        [job] = await self._submit([wanted], stream=False, until=deadline.at)
         try:
             return await job.result(deadline.remaining())
         finally:
@@ -128,12 +111,15 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         priority: Priority = Priority.NORMAL,
         retries: int = 0,
     ) -> AsyncSubmittedJob[ResultT]:
-        """Submit a job and return at once; see `do` for the arguments. What goes wrong, its result will tell."""
+        """Submit a foreground job and return at once; its result raises the errors.
+
+        See `Client.submit`.
+        """
         [job] = await self._submit([JobRequest(function, workload, unique, priority, retries)])
         return job
 
     async def submit_many(self, requests: Iterable[JobRequest]) -> list[AsyncSubmittedJob[ResultT]]:
-        """Submit jobs with one write for all that go to the same server."""
+        """Submit foreground jobs, with one write for each server."""
         return await self._submit(requests)
 
     async def submit_background(
@@ -148,33 +134,16 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         cron: str | None = None,
         timeout: float | None = None,
     ) -> Handle:
-        """Leave a job with a server and return its handle once the server has it.
+        """Submit a background job, and return its handle once a server has accepted it.
 
-        Args:
-            function: Who is to do it.
-            workload: What it gets: text, which travels as UTF-8, or bytes, or what the client's codec takes.
-            unique: As in `do`; by default one that nothing else has.
-            priority: Its place among the jobs that wait; not for jobs with ``at``, ``delay`` or ``cron``.
-            at: When to start it at the earliest, as a ``datetime`` with a time zone or in seconds since 1970.
-            delay: The same from now on, in seconds or as a ``timedelta``.
-            cron: When to start it again and again: five fields such as ``"*/5 * * * *"``, or ``"@daily"``, in the time
-                zone of the server. Another submission of the same function with the same unique, by default the same
-                workload, changes it; ``AdminClient`` lists such jobs, and cancels them by the handle.
-            timeout: Seconds to wait for the handle; by default each server has `reply_timeout` to answer.
-
-        Raises:
-            ServerError: The server refused it, such as for a full queue.
-            ReplyTimeout: There was no answer in time. The server may have the job all the same.
-            NoServerAvailable: There is none to ask.
-            ValueError: The job's time is no moment in time.
+        See `Client.submit_background` for the arguments and the errors.
         """
         deadline = Deadline(timeout, asyncio.get_running_loop().time)
-        hub = self._hub()
-        wanted = JobRequest(function, workload, unique, priority)
-        encoded = self._background(wanted, epoch_seconds(at, delay, time.time()), cron_of(cron, at, delay))
-        job = BackgroundSubmission(hub, encoded, len(self._options.addresses))
+        pool = self._pool()
+        submission = self._background(JobRequest(function, workload, unique, priority), at, delay, cron)
+        job = BackgroundSubmission(pool, submission, len(self._options.addresses))
         try:
-            await hub.place([job], until=deadline.at)
+            await pool.place([job], until=deadline.at)
             return await job.result(deadline.remaining())
         finally:
             job.abandon()
@@ -182,31 +151,22 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     async def submit_background_many(
         self, requests: Iterable[JobRequest], *, timeout: float | None = None
     ) -> list[Handle]:
-        """Leave jobs with a server, with one write for all that go to the same one, and return their handles in order.
+        """Submit background jobs, with one write for each server, and return their handles in order.
 
-        Args:
-            requests: The jobs; background jobs are not retried once a server has them, whatever they say.
-            timeout: Seconds to wait for all the handles; by default each server has `reply_timeout` to answer.
-
-        Raises:
-            NotAllSubmitted: Some were not taken; it has what became of each.
+        See `Client.submit_background_many` for the arguments and the errors.
         """
         deadline = Deadline(timeout, asyncio.get_running_loop().time)
-        hub = self._hub()
+        pool = self._pool()
         ended = asyncio.Event()
-        batch = Batch(hub, map(self._background, requests), len(self._options.addresses), ended.set)
+        batch = BatchSubmission(pool, map(self._background, requests), len(self._options.addresses), ended.set)
         try:
-            await hub.place(batch.parts, until=deadline.at)
+            await pool.place(batch.tickets, until=deadline.at)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(deadline.remaining()):
                     await ended.wait()
         finally:
             batch.abandon()
         return batch.handles()
-
-    def _background(self, wanted: JobRequest, epoch: int | None = None, cron: CronFields | None = None) -> Submission:
-        options = self._options
-        return submission(wanted, prefix=options.prefix, codec=options.codec, background=True, epoch=epoch, cron=cron)
 
     def map(
         self,
@@ -220,23 +180,10 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     ) -> AsyncGenerator[ResultT, None]:
         """Yield the results of one job for each workload, in order.
 
-        Workloads are taken as results are, so there may be no end to them. The first job that fails ends it all. Jobs
-        that are under way when the caller stops are left to themselves, at once if it stops by
-        ``contextlib.aclosing``.
-
-        Args:
-            function: Who is to do it.
-            workloads: What each gets; to be iterated over with ``for`` or ``async for``.
-            max_in_flight: How many jobs there are at a time, their unread results included.
-            priority: Their place among the jobs that wait.
-            timeout: Seconds to wait for each result once it is its turn.
-            retries: As in `do`, for each.
+        See `Client.map`. A caller that stops early abandons the jobs at once if it uses ``contextlib.aclosing``.
         """
-
-        def wanted(workload: ValueT) -> JobRequest:
-            return JobRequest(function, workload, None, priority, retries)
-
-        return self._map(workloads, wanted, max_in_flight, timeout)
+        check_in_flight(max_in_flight)
+        return self._in_order(workloads, map_requests(function, priority, retries), max_in_flight, timeout)
 
     def map_reduce(
         self,
@@ -250,49 +197,24 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     ) -> AsyncGenerator[ResultT, None]:
         """Yield the results of one reduce job for each input, in order.
 
-        The mapper, a function of the kind that `Worker.partition` makes, turns an input into parts; each part becomes
-        a job of the reducer, so that many workers share the input; and the mapper's worker joins what becomes of them.
-        That join is the result here. Nothing joins the results of different inputs, which may be without end: that is
-        for the caller. Otherwise this is `map`.
-
-        Args:
-            mapper: Who makes parts of each input, and joins what becomes of them.
-            reducer: Who does the parts.
-            inputs: What each mapper's job gets.
-            max_in_flight: How many inputs are under way at a time, their unread results included.
-            timeout: Seconds to wait for each result once it is its turn.
-            retries: As in `do`, for each input.
+        See `Client.map_reduce`.
         """
-
-        def wanted(each: ValueT) -> JobRequest:
-            return JobRequest(mapper, each, retries=retries, reducer=reducer)
-
-        return self._map(inputs, wanted, max_in_flight, timeout)
-
-    def _map(
-        self,
-        workloads: Iterable[ValueT] | AsyncIterable[ValueT],
-        wanted: Callable[[ValueT], JobRequest],
-        max_in_flight: int,
-        timeout: float | None,
-    ) -> AsyncGenerator[ResultT, None]:
-        if max_in_flight < 1:
-            raise ValueError(f"max_in_flight is a number above 0, not {max_in_flight}")
-        return self._in_order(workloads, wanted, max_in_flight, timeout)
+        check_in_flight(max_in_flight)
+        return self._in_order(inputs, reduce_requests(mapper, reducer, retries), max_in_flight, timeout)
 
     async def _in_order(
         self,
         workloads: Iterable[ValueT] | AsyncIterable[ValueT],
-        wanted: Callable[[ValueT], JobRequest],
+        request_for: Callable[[ValueT], JobRequest],
         max_in_flight: int,
         timeout: float | None,
     ) -> AsyncGenerator[ResultT, None]:
-        jobs: asyncio.Queue[AsyncSubmittedJob[ResultT] | None] = asyncio.Queue()  # bounded by the room
+        jobs: asyncio.Queue[AsyncSubmittedJob[ResultT] | None] = asyncio.Queue()  # bounded by the semaphore
         room = asyncio.Semaphore(max_in_flight)
         job: AsyncSubmittedJob[ResultT] | None = None
 
         async def submit(workload: ValueT) -> None:
-            jobs.put_nowait(*await self._submit([wanted(workload)], stream=False))
+            jobs.put_nowait(*await self._submit([request_for(workload)], stream=False))
 
         feeder = asyncio.create_task(feed(workloads, room, submit))
         feeder.add_done_callback(lambda _: jobs.put_nowait(None))
@@ -300,7 +222,7 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             while (job := await jobs.get()) is not None:
                 yield await job.result(timeout)
                 room.release()
-            await feeder  # to raise what the source raised
+            await feeder  # to raise the exceptions of the source
         finally:
             feeder.cancel()
             while job is not None:
@@ -310,21 +232,11 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     async def _submit(
         self, requests: Iterable[JobRequest], *, stream: bool = True, until: float | None = None
     ) -> list[AsyncSubmittedJob[ResultT]]:
-        hub = self._hub()
-        options = self._options
-        jobs = [
-            AsyncSubmittedJob(
-                hub,
-                submission(each, prefix=options.prefix, codec=options.codec),
-                len(options.addresses),
-                options.codec,
-                stream=stream,
-            )
-            for each in requests
-        ]
+        pool = self._pool()
+        jobs = [AsyncSubmittedJob(pool, self._foreground(each), self._options, stream=stream) for each in requests]
         try:
-            await hub.place(jobs, until=until)
-        except BaseException:  # cancelled: nobody will ever ask for them
+            await pool.place(jobs, until=until)
+        except BaseException:  # cancelled: the caller does not get the jobs
             for job in jobs:
                 job.abandon()
             raise
@@ -333,11 +245,8 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     # Values
 
     def with_codec(self, codec: Codec[OtherValueT, OtherResultT]) -> "AsyncClient[OtherValueT, OtherResultT]":
-        """Return a client with the same connections, for values that travel in another way."""
-        twin: AsyncClient[Any, Any] = copy.copy(self)
-        twin._options = replace(self._options, codec=cast(Codec[Any, Any], codec))
-        twin._origin = self
-        return twin
+        """Return a client with the same connections, and another codec for its values."""
+        return cast("AsyncClient[OtherValueT, OtherResultT]", self._with_codec(codec))
 
     @overload
     def function(self, function: Remote[ParametersT, ReturnT], /) -> AsyncRemoteFunction[ParametersT, ReturnT]: ...
@@ -352,93 +261,56 @@ class AsyncClient(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     def function(
         self, function: Callable[..., Any] | Remote[..., Any] | str, /
     ) -> AsyncRemoteFunction[..., Any] | AsyncBinding:
-        """Have a function that workers know called by this client, with its own arguments.
+        """Return a function of workers that this client calls with the function's own arguments; a decorator.
 
-        ::
-
-            @client.function
-            def resize(image_id: int, width: int = 200) -> str:
-                raise NotImplementedError  # workers have the real one
-
-            await resize.do(7, width=100)
-
-        Args:
-            function: Something with its signature, which is never called: a stub, or what `Worker.function` made where
-                the worker's code can be imported. Or else the name, if it is not that of the stub.
-
-        Raises:
-            TypeError: An argument has no annotation, or one that JSON has no form for.
+        See `Client.function`.
         """
-        if isinstance(function, str):
-            name = function
-            return lambda stub: AsyncRemoteFunction(name, signature_of(stub, name), lambda: self)
-        signature = signature_of(function)
-        return AsyncRemoteFunction(signature.name, signature, lambda: self)
+        bound: AsyncRemoteFunction[..., Any] | AsyncBinding = self._bind(function, AsyncRemoteFunction)
+        return bound
 
-    # Questions
+    # Inquiries
 
     async def status(self, handle: Handle | str | None = None, *, unique: Text | None = None) -> JobStatus:
-        """Ask for a job, by its handle or by its unique.
+        """Return the status of a job, given by its handle or by its unique.
 
-        A `Handle` knows the server to ask. For a unique, or a handle that is mere text, all servers are asked until one
-        knows the job; those that are down know nothing.
-
-        Raises:
-            ReplyTimeout: There was no answer in time.
-            NoServerAvailable: No server can be reached.
+        See `Client.status`.
         """
-        if (handle is None) == (unique is None):
-            raise ValueError("a status is asked for by either a handle or a unique")
-        name = handle_bytes(str(handle)) if handle is not None else b""
-        key = unique_bytes(unique) if unique is not None else b""
-
-        def compose(session: Session[Ticket], question: Question) -> bytes:
-            return session.ask_status(name, question) if name else session.ask_unique(key, question)
-
+        inquiry = StatusInquiry(handle, unique)
         status = JobStatus()
-        async with aclosing(self._hub().ask(compose, handle.server if isinstance(handle, Handle) else "")) as answers:
+        async with aclosing(self._pool().ask(inquiry)) as answers:
             async for answer in answers:
-                assert isinstance(answer, JobStatus), "the session matches answers to questions"
-                status = answer
+                status = inquiry.read(answer)
                 if status.known:
                     break
         return status
 
     async def ping(self) -> float:
-        """Return the seconds that an echo takes from the server that would get the next job.
+        """Return the seconds of an echo's round trip to the server that would get the next job.
 
-        Raises:
-            ReplyTimeout: There was no answer in time.
-            NoServerAvailable: No server can be reached.
+        See `Client.ping`.
         """
-        sent_at = 0.0
-
-        def compose(session: Session[Ticket], question: Question) -> bytes:
-            nonlocal sent_at
-            sent_at = time.perf_counter()  # after connecting, which is no part of the way
-            return session.echo(b"ping", question)
-
-        async with aclosing(self._hub().ask(compose)) as answers:
+        inquiry = Ping(time.perf_counter)
+        async with aclosing(self._pool().ask(inquiry)) as answers:
             await anext(answers)
-        return time.perf_counter() - sent_at
+        return inquiry.elapsed()
 
-    # Loops
+    # Event loops
 
-    def _hub(self) -> Hub:
-        """Return the connections of the loop that runs."""
+    def _pool(self) -> ConnectionPool:
+        """Return the connections of the running event loop."""
         if self._origin is not None:
-            return self._origin._hub()
+            return self._origin._pool()
         if self._is_closed:
             raise ConnectionLost("the client is closed")
-        hub = self._its_hub
-        if hub is None or hub.loop.is_closed():
-            hub = self._its_hub = Hub(self._options)
-            weakref.finalize(self, _close_hub, hub).atexit = False  # also for a client that nobody closes
-        if hub.loop is not asyncio.get_running_loop():
+        pool = self._own_pool
+        if pool is None or pool.loop.is_closed():
+            pool = self._own_pool = ConnectionPool(self._options)
+            weakref.finalize(self, _close_pool, pool).atexit = False  # also for a client that is never closed
+        if pool.loop is not asyncio.get_running_loop():
             raise RuntimeError(f"{self!r} belongs to another event loop; each needs a client of its own")
-        return hub
+        return pool
 
 
-def _close_hub(hub: Hub) -> None:
+def _close_pool(pool: ConnectionPool) -> None:
     with contextlib.suppress(RuntimeError):  # the loop is closed, and the connections with it
-        hub.loop.call_soon_threadsafe(hub.close)
+        pool.loop.call_soon_threadsafe(pool.close)

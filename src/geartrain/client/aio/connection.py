@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""One server's transport and session, shared by the tasks of an asyncio client.
+"""A server's transport and session, shared by the tasks of an asyncio client.
 
-What tasks send in one turn of the loop leaves in one write. When the server is slow, those that want to send more are
-made to wait.
+The bytes that tasks send in one turn of the loop leave in one write. While the server is slow, tasks that want to send
+more wait.
 """
 
 import asyncio
@@ -16,44 +16,45 @@ from geartrain.errors import ConnectionLost, GeartrainError, NoServerAvailable, 
 from geartrain.records import Handle
 from geartrain.transport import ServerAddress
 
-__all__ = ["MAX_UNSENT", "Connection"]
+__all__ = ["MAX_UNSENT", "ClientConnection"]
 
 logger = logging.getLogger("geartrain.client")
 
-# Bytes waiting for a slow server, above which tasks that want to send more are made to wait: enough to keep any
-# network busy, little enough to have for each server.
+# Bytes waiting for a slow server, above which tasks that want to send more wait: enough to use any network fully, and
+# little memory for each server.
 MAX_UNSENT = 4 * 1024 * 1024
 
 # Bytes that wait for the end of the loop's turn, above which tasks wait for the next one: a task that submits without
-# end must let the loop read, too.
+# end must let the loop receive.
 _MAX_COLLECTED = 64 * 1024
 
-_LONGEST_SLEEP = 60.0  # seconds between two looks at a silent server
+_LONGEST_WAIT = 60.0  # seconds between two checks for a server that does not answer
 
 
-class Connection(asyncio.Protocol):
-    """A connected server.
+class ClientConnection(asyncio.Protocol):
+    """A connection to a server.
 
     Args:
         address: The server's address.
-        patience: Seconds that the server may owe an answer without a byte moving either way.
-        answered: Called when the server says something for the first time.
+        reply_timeout: Seconds without a byte sent or received after which a server that owes an answer is given up.
+        answered: Called when the server sends its first byte.
         lost: Called with the connection once it cannot be used any more.
 
     Attributes:
-        loss: Why the connection cannot be used any more, or ``None``.
+        address: The server's address.
+        loss: The reason why the connection cannot be used any more, or ``None``.
     """
 
     def __init__(
         self,
         address: ServerAddress,
-        patience: float,
+        reply_timeout: float,
         answered: Callable[[ServerAddress], None],
-        lost: Callable[["Connection"], None],
+        lost: Callable[["ClientConnection"], None],
     ) -> None:
         self.address = address
         self.loss: GeartrainError | None = None
-        self._patience = patience
+        self._reply_timeout = reply_timeout
         self._answered = answered
         self._lost = lost
         self._loop = asyncio.get_running_loop()
@@ -62,32 +63,38 @@ class Connection(asyncio.Protocol):
         self._closed = self._loop.create_future()
         self._collected: list[bytes] = []
         self._collected_size = 0
-        self._unsent_size = 0  # when it was last looked at
+        self._unsent_size = 0  # at the last check
         self._room = asyncio.Event()
         self._room.set()
         self._next_check: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
-        return f"<Connection {self.address}: {self.loss or self._session}>"
+        return f"<ClientConnection {self.address}: {self.loss or self.state}>"
+
+    @property
+    def state(self) -> str:
+        """The state in a few words."""
+        buffered = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return f"{self._session.state}, {self._collected_size + buffered} bytes unsent"
 
     # For any task
 
-    async def ask(self, compose: Callable[[Session[Ticket]], bytes], *, until: float | None = None) -> None:
-        """Send what ``compose`` has the session say.
+    async def send(self, compose: Callable[[Session[Ticket]], bytes], *, until: float | None = None) -> None:
+        """Send the bytes that ``compose`` returns.
 
-        A task that is cancelled in here has said nothing.
+        A task that is cancelled in here has sent nothing.
 
         Args:
             compose: Called with the session.
-            until: The loop's time at which to stop waiting while the server is slow.
+            until: The loop's time at which the wait for a slow server ends.
 
         Raises:
-            ConnectionLost: The connection is gone; nothing was said.
-            NoServerAvailable: The server took too little for too long; nothing was said.
+            ConnectionLost: The connection is lost; nothing was sent.
+            NoServerAvailable: The server accepted too few bytes for too long; nothing was sent.
         """
         while self.loss is None and (self._collected_size > _MAX_COLLECTED or not self._room.is_set()):
             await (asyncio.sleep(0) if self._room.is_set() else self._wait_for_room(until))
-        self.say(compose)
+        self.send_now(compose)
 
     async def _wait_for_room(self, until: float | None) -> None:
         try:
@@ -96,8 +103,8 @@ class Connection(asyncio.Protocol):
         except TimeoutError:
             raise NoServerAvailable(f"{self.address} did not take what was sent before in time") from None
 
-    def say(self, compose: Callable[[Session[Ticket]], bytes]) -> None:
-        """Do the same without waiting for room."""
+    def send_now(self, compose: Callable[[Session[Ticket]], bytes]) -> None:
+        """Send bytes as `send` does, without a wait."""
         if self.loss is not None:
             raise ConnectionLost(str(self.loss))
         data = compose(self._session)
@@ -107,11 +114,11 @@ class Connection(asyncio.Protocol):
         self._collected_size += len(data)
 
     def forget(self, ticket: object, handle: Handle | None) -> None:
-        """Drop all that will still come for a ticket."""
+        """Drop all later events of a ticket."""
         self._session.forget(ticket, handle)
 
     def lose(self, loss: GeartrainError) -> None:
-        """Declare the connection unusable."""
+        """Mark the connection as lost, and close it."""
         if self.loss is None:
             self.loss = loss
             self._collected.clear()
@@ -124,31 +131,31 @@ class Connection(asyncio.Protocol):
             self._lost(self)
 
     def abandon(self) -> list[tuple[Ticket, bool]]:
-        """Return whoever still waits for a lost connection, and whether the server had taken the job."""
+        """Return the tickets of a lost connection, each with True if the server had accepted its job."""
         return list(self._session.abandon())
 
     async def wait_closed(self) -> None:
-        """Wait until the transport has let go of its socket."""
+        """Wait until the transport has closed its socket."""
         await asyncio.wait([self._closed])
 
-    # For the loop
+    # For the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from it
         self._transport.set_write_buffer_limits(high=MAX_UNSENT)
         self._check_silence()
 
     def data_received(self, data: bytes) -> None:
         if self.loss is not None:
             return
-        if not self._session.has_heard:
-            self._answered(self.address)
         try:
+            if not self._session.has_heard:
+                self._answered(self.address)
             for ticket, event in self._session.receive(data):
                 ticket.take(event)
         except RemoteProtocolError as error:
             self.lose(error)
-        except Exception as error:  # a bug of ours: it ends the connection, but must leave nobody waiting
+        except Exception as error:  # a bug: the connection is lost, but no caller may wait for ever
             logger.exception("giving up the connection to %s after an unexpected error", self.address)
             self.lose(ConnectionLost(f"the client gave up {self.address} after an unexpected {error!r}"))
 
@@ -160,9 +167,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed.set_result(None)
-        words = getattr(exc, "strerror", None) or exc
-        lost = f"the connection to {self.address} was lost: {words}" if exc else f"{self.address} closed the connection"
-        self.lose(ConnectionLost(lost))
+        reason = getattr(exc, "strerror", None) or exc
+        lost = f"the connection to {self.address} was lost: {reason}"
+        self.lose(ConnectionLost(lost if exc else f"{self.address} closed the connection"))
 
     def _flush(self) -> None:
         if self._collected and self._transport is not None:
@@ -177,8 +184,8 @@ class Connection(asyncio.Protocol):
         if unsent < self._unsent_size:
             self._session.sent()
         self._unsent_size = unsent
-        if self._session.is_silent(self._patience):
-            self.lose(ConnectionLost(f"{self.address} has not answered for {self._patience} seconds"))
+        if self._session.is_silent(self._reply_timeout):
+            self.lose(ConnectionLost(f"{self.address} has not answered for {self._reply_timeout} seconds"))
         else:
-            # A quarter is the exactness with which silence is noticed.
-            self._next_check = self._loop.call_later(min(self._patience / 4, _LONGEST_SLEEP), self._check_silence)
+            # A quarter is the precision of the timeout.
+            self._next_check = self._loop.call_later(min(self._reply_timeout / 4, _LONGEST_WAIT), self._check_silence)

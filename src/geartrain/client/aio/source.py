@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Taking what users iterate over, with ``for`` or ``async for``, no faster than it is used up."""
+"""Inputs that are iterated over with ``for`` or ``async for``, no faster than they are used."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
@@ -23,7 +23,7 @@ async def items_of(source: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterato
 async def feed(
     source: Iterable[Item] | AsyncIterable[Item], room: asyncio.Semaphore, use: Callable[[Item], Awaitable[None]]
 ) -> None:
-    """Use every item of a source, each taken only once there is room for it."""
+    """Call a function with every item of a source; each item is taken only once there is room for it."""
     items = items_of(source)
     while True:
         await room.acquire()

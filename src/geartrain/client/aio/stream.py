@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The events of one job, between the loop that receives them and the tasks that read them."""
+"""The events of one job, passed from the event loop to its readers. Its twin is `geartrain.client.sync.stream`."""
 
 import asyncio
 
@@ -11,21 +11,25 @@ __all__ = ["EventStream"]
 
 
 class EventStream:
-    """A buffer of events that tasks can wait for."""
+    """A buffer of events that tasks can wait for.
+
+    Args:
+        limit: See `EventBuffer`.
+    """
 
     __slots__ = ("_buffer", "_changed")
 
-    def __init__(self) -> None:
-        self._buffer = EventBuffer()
+    def __init__(self, limit: int) -> None:
+        self._buffer = EventBuffer(limit)
         self._changed = asyncio.Event()
 
     def put(self, event: JobEvent) -> None:
-        """Add an event, or give up on a stream that nobody reads."""
+        """Add an event; see `EventBuffer.put`."""
         self._buffer.put(event)
         self._changed.set()
 
     def end(self) -> None:
-        """Say that no more will come."""
+        """Record that no more events will come."""
         self._buffer.end()
         self._changed.set()
 
@@ -33,11 +37,11 @@ class EventStream:
         """Return the next event, or ``None`` after the last one.
 
         Args:
-            deadline: When to give up, by the clock of the loop.
+            deadline: The time at which the wait ends, of the loop's clock.
 
         Raises:
-            JobTimeout: It took too long.
-            EventsLost: There were more than a stream keeps.
+            JobTimeout: No event has come by then.
+            EventsLost: There were more unread events than the limit.
         """
         while self._buffer.is_waiting:
             self._changed.clear()

@@ -1,30 +1,32 @@
 # SPDX-License-Identifier: MIT
-"""The blocking client."""
+"""The blocking client. Its twin is `geartrain.client.aio.client`."""
 
-import copy
 import os
 import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
-from geartrain.client.bulk import Batch
-from geartrain.client.cron import cron_of
+from geartrain.client.anyclient import AnyClient
+from geartrain.client.batch import BatchSubmission
 from geartrain.client.deadline import Deadline
-from geartrain.client.options import Configured
-from geartrain.client.remote import ParametersT, Remote, ReturnT, signature_of
-from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, handle_bytes, submission, unique_bytes
-from geartrain.client.session import Session
+from geartrain.client.inquiry import Ping, StatusInquiry
+from geartrain.client.remote import ParametersT, Remote, ReturnT
+from geartrain.client.request import (
+    MAX_IN_FLIGHT,
+    Delay,
+    Moment,
+    check_in_flight,
+    map_requests,
+    reduce_requests,
+)
 from geartrain.client.sync.function import Binding, RemoteFunction
-from geartrain.client.sync.hub import Hub
-from geartrain.client.sync.job import BackgroundSubmission, Question, SubmittedJob
-from geartrain.client.ticket import Ticket
-from geartrain.codecs import Codec
-from geartrain.cron import CronFields
+from geartrain.client.sync.job import BackgroundSubmission, SubmittedJob
+from geartrain.client.sync.pool import ConnectionPool
+from geartrain.codec import Codec
 from geartrain.errors import ConnectionLost
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
@@ -34,11 +36,9 @@ __all__ = ["Client"]
 OtherValueT = TypeVar("OtherValueT")
 OtherResultT = TypeVar("OtherResultT")
 
-MAX_IN_FLIGHT = 100  # jobs of one `map`: enough to hide the way to the server, few enough for anyone's memory
 
-
-class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
-    """Submits jobs, and waits for them where that is wanted.
+class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
+    """Submits jobs, and waits for their results on request.
 
     Threads may share a client. A forked child may go on using one, with connections of its own. `AsyncClient` is the
     same for programs with an event loop.
@@ -50,13 +50,12 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     """
 
     def _set_up(self) -> None:
-        self._origin: Client[Any, Any] | None = None  # whose connections it uses, if they are not its own
-        self._hubs: dict[int, Hub] = {}  # by process: at most ours, and right after a fork the parent's
-        self._let_go = weakref.finalize(self, _close_hubs, self._hubs)  # also for a client that nobody closes
+        self._pools: dict[int, ConnectionPool] = {}  # by process: ours, and right after a fork the parent's
+        self._closer = weakref.finalize(self, _close_pools, self._pools)  # also for a client that is never closed
 
     def __repr__(self) -> str:
-        state = "" if self._let_go.alive else " (closed)"
-        return f"<Client {', '.join(map(str, self._options.addresses))}{state}>"
+        pool = self._pools.get(os.getpid())
+        return self._show(pool.states() if pool else {}, closed=not self._closer.alive)
 
     def __enter__(self) -> Self:
         return self
@@ -67,14 +66,14 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         self.close()
 
     def close(self) -> None:
-        """Close all connections; whatever waits ends with `ConnectionLost`, as does every later call."""
+        """Close all connections; every wait ends with `ConnectionLost`, and so does every later call."""
         if self._origin is not None:
             self._origin.close()
             return
-        hubs = list(self._hubs.values())
-        self._let_go()
-        for hub in hubs:
-            hub.join()
+        pools = list(self._pools.values())
+        self._closer()
+        for pool in pools:
+            pool.join()
 
     # Jobs
 
@@ -88,34 +87,34 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         timeout: float | None = None,
         retries: int = 0,
     ) -> ResultT:
-        """Have a job done and return its result.
+        """Do a job and return its result.
 
         Args:
-            function: Who is to do it.
-            workload: What it gets: text, which travels as UTF-8, or bytes, or what the client's codec takes.
-            unique: Jobs of one function with the same unique are one job for as long as it is not done.
+            function: The name of the function.
+            workload: Its input: text, which travels as UTF-8, or bytes, or a value for the client's codec.
+            unique: Jobs of one function with the same unique are one job until it has ended.
             priority: Its place among the jobs that wait.
-            timeout: Seconds to wait; by default as long as it takes.
-            retries: How often to start anew when the connection to the server is lost.
+            timeout: Seconds to wait; by default without a limit.
+            retries: How many times to submit it again when the connection to the server is lost.
 
         Raises:
-            JobFailed: The worker said so.
-            JobException: The worker raised an exception.
-            JobTimeout: The job took too long. It may still run.
-            ServerError: The server refused it.
-            ConnectionLost: The server went away with the job.
-            NoServerAvailable: There is none to ask.
-            CodecError: The codec cannot read the result.
+            JobFailed: The job ended with WORK_FAIL.
+            JobException: The worker's function raised an exception.
+            JobTimeout: The job did not end in time. It may still run.
+            ServerError: The server rejected the job.
+            ConnectionLost: The connection was lost after the server had accepted the job.
+            NoServerAvailable: No server can be reached.
+            CodecError: The codec cannot decode the result.
         """
         deadline = Deadline(timeout, time.monotonic)
-        hub = self._hub()
-        job = self._job(hub, JobRequest(function, workload, unique, priority, retries), stream=False)
+        pool = self._pool()
+        job = self._job(pool, JobRequest(function, workload, unique, priority, retries), stream=False)
         try:
-            hub.place([job], until=deadline.at, reads=True)
+            pool.place([job], until=deadline.at, reads=True)
             return job.result(deadline.remaining())
         finally:
             job.abandon()
-            hub.give_back()
+            pool.release()
 
     def submit(
         self,
@@ -126,12 +125,16 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         priority: Priority = Priority.NORMAL,
         retries: int = 0,
     ) -> SubmittedJob[ResultT]:
-        """Submit a job and return at once; see `do` for the arguments. What goes wrong, its result will tell."""
+        """Submit a foreground job and return at once; its result raises the errors.
+
+        A foreground job is lost when its client or its server ends; `submit_background` is the durable one. See `do`
+        for the arguments.
+        """
         [job] = self._submit([JobRequest(function, workload, unique, priority, retries)])
         return job
 
     def submit_many(self, requests: Iterable[JobRequest]) -> list[SubmittedJob[ResultT]]:
-        """Submit jobs with one write for all that go to the same server."""
+        """Submit foreground jobs, with one write for each server."""
         return self._submit(requests)
 
     def submit_background(
@@ -146,64 +149,59 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
         cron: str | None = None,
         timeout: float | None = None,
     ) -> Handle:
-        """Leave a job with a server and return its handle once the server has it.
+        """Submit a background job, and return its handle once a server has accepted it.
 
         Args:
-            function: Who is to do it.
-            workload: What it gets: text, which travels as UTF-8, or bytes, or what the client's codec takes.
-            unique: As in `do`; by default one that nothing else has.
-            priority: Its place among the jobs that wait; not for jobs with ``at``, ``delay`` or ``cron``.
-            at: When to start it at the earliest, as a ``datetime`` with a time zone or in seconds since 1970.
+            function: The name of the function.
+            workload: Its input: text, which travels as UTF-8, or bytes, or a value for the client's codec.
+            unique: As in `do`; by default a random one.
+            priority: Its place among the jobs that wait; not with ``at``, ``delay`` or ``cron``.
+            at: The time before which it is not started: a ``datetime`` with a time zone, or seconds since 1970.
             delay: The same from now on, in seconds or as a ``timedelta``.
-            cron: When to start it again and again: five fields such as ``"*/5 * * * *"``, or ``"@daily"``, in the time
-                zone of the server. Another submission of the same function with the same unique, by default the same
-                workload, changes it; ``AdminClient`` lists such jobs, and cancels them by the handle.
+            cron: The times at which it is started repeatedly: five fields such as ``"*/5 * * * *"``, or ``"@daily"``,
+                in the time zone of the server. A later submission of the same function with the same unique, by default
+                the same workload, replaces it; ``AdminClient`` lists such jobs, and cancels them by the handle.
             timeout: Seconds to wait for the handle; by default each server has `reply_timeout` to answer.
 
         Raises:
-            ServerError: The server refused it, such as for a full queue.
+            ServerError: The server rejected the job, for example because a queue is full.
             ReplyTimeout: There was no answer in time. The server may have the job all the same.
-            NoServerAvailable: There is none to ask.
-            ValueError: The job's time is no moment in time.
+            NoServerAvailable: No server can be reached.
+            ValueError: The job's time is not valid.
         """
         deadline = Deadline(timeout, time.monotonic)
-        hub = self._hub()
-        wanted = JobRequest(function, workload, unique, priority)
-        encoded = self._background(wanted, epoch_seconds(at, delay, time.time()), cron_of(cron, at, delay))
-        job = BackgroundSubmission(hub, encoded, len(self._options.addresses))
+        pool = self._pool()
+        submission = self._background(JobRequest(function, workload, unique, priority), at, delay, cron)
+        job = BackgroundSubmission(pool, submission, len(self._options.addresses))
         try:
-            hub.place([job], until=deadline.at, reads=True)
+            pool.place([job], until=deadline.at, reads=True)
             return job.result(deadline.remaining())
         finally:
             job.abandon()
-            hub.give_back()
+            pool.release()
 
     def submit_background_many(self, requests: Iterable[JobRequest], *, timeout: float | None = None) -> list[Handle]:
-        """Leave jobs with a server, with one write for all that go to the same one, and return their handles in order.
+        """Submit background jobs, with one write for each server, and return their handles in order.
 
         Args:
-            requests: The jobs; background jobs are not retried once a server has them, whatever they say.
+            requests: The jobs; their ``retries`` do not apply, as a background job survives a lost connection.
             timeout: Seconds to wait for all the handles; by default each server has `reply_timeout` to answer.
 
         Raises:
-            NotAllSubmitted: Some were not taken; it has what became of each.
+            NotAllSubmitted: Servers did not accept all jobs; it has the outcome of each.
         """
         deadline = Deadline(timeout, time.monotonic)
-        hub = self._hub()
+        pool = self._pool()
         ended = threading.Event()
-        batch = Batch(hub, map(self._background, requests), len(self._options.addresses), ended.set)
-        hub.place(batch.parts, until=deadline.at)
+        batch = BatchSubmission(pool, map(self._background, requests), len(self._options.addresses), ended.set)
         try:
+            pool.place(batch.tickets, until=deadline.at)
             if not ended.is_set():
-                hub.check_wait()
+                pool.check_wait()
             ended.wait(deadline.remaining())
         finally:
             batch.abandon()
         return batch.handles()
-
-    def _background(self, wanted: JobRequest, epoch: int | None = None, cron: CronFields | None = None) -> Submission:
-        options = self._options
-        return submission(wanted, prefix=options.prefix, codec=options.codec, background=True, epoch=epoch, cron=cron)
 
     def map(
         self,
@@ -217,19 +215,19 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     ) -> Iterator[ResultT]:
         """Yield the results of one job for each workload, in order.
 
-        Workloads are taken as results are, so there may be no end to them. The first job that fails ends it all. Jobs
-        that are under way when the caller stops are left to themselves.
+        Workloads are taken as results are read, so they may be endless. The first job that fails ends the iteration.
+        Jobs that are in flight when the caller stops are abandoned: they go on, and their results are dropped.
 
         Args:
-            function: Who is to do it.
-            workloads: What each gets.
-            max_in_flight: How many jobs there are at a time, their unread results included.
+            function: The name of the function.
+            workloads: The input of each job. (For an `AsyncClient` also an asynchronous iterable.)
+            max_in_flight: The number of jobs at a time, including unread results.
             priority: Their place among the jobs that wait.
             timeout: Seconds to wait for each result once it is its turn.
-            retries: As in `do`, for each.
+            retries: As in `do`, for each job.
         """
-        requests = (JobRequest(function, workload, None, priority, retries) for workload in workloads)
-        return self._map(requests, max_in_flight, timeout)
+        check_in_flight(max_in_flight)
+        return self._in_order(workloads, map_requests(function, priority, retries), max_in_flight, timeout)
 
     def map_reduce(
         self,
@@ -243,32 +241,33 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     ) -> Iterator[ResultT]:
         """Yield the results of one reduce job for each input, in order.
 
-        The mapper, a function of the kind that `Worker.partition` makes, turns an input into parts; each part becomes
-        a job of the reducer, so that many workers share the input; and the mapper's worker joins what becomes of them.
-        That join is the result here. Nothing joins the results of different inputs, which may be without end: that is
-        for the caller, such as by ``sum`` or ``functools.reduce``. Otherwise this is `map`.
+        The mapper, a function registered by `Worker.partition`, splits an input into parts; each part becomes a job of
+        the reducer, so that many workers share the input; and the mapper's worker joins their results, which makes the
+        result here. The results of different inputs, which may be endless, are not joined; the caller can do that with
+        ``sum`` or ``functools.reduce``. Otherwise this is `map`.
 
         Args:
-            mapper: Who makes parts of each input, and joins what becomes of them.
-            reducer: Who does the parts.
-            inputs: What each mapper's job gets.
-            max_in_flight: How many inputs are under way at a time, their unread results included.
+            mapper: The function that splits each input into parts, and joins their results.
+            reducer: The function that does the parts.
+            inputs: The input of each of the mapper's jobs. (For an `AsyncClient` also an asynchronous iterable.)
+            max_in_flight: The number of inputs at a time, including unread results.
             timeout: Seconds to wait for each result once it is its turn.
             retries: As in `do`, for each input.
         """
-        requests = (JobRequest(mapper, each, retries=retries, reducer=reducer) for each in inputs)
-        return self._map(requests, max_in_flight, timeout)
+        check_in_flight(max_in_flight)
+        return self._in_order(inputs, reduce_requests(mapper, reducer, retries), max_in_flight, timeout)
 
-    def _map(self, requests: Iterator[JobRequest], max_in_flight: int, timeout: float | None) -> Iterator[ResultT]:
-        if max_in_flight < 1:
-            raise ValueError(f"max_in_flight is a number above 0, not {max_in_flight}")
-        return self._in_order(requests, max_in_flight, timeout)
-
-    def _in_order(self, requests: Iterator[JobRequest], max_in_flight: int, timeout: float | None) -> Iterator[ResultT]:
+    def _in_order(
+        self,
+        workloads: Iterable[ValueT],
+        request_for: Callable[[ValueT], JobRequest],
+        max_in_flight: int,
+        timeout: float | None,
+    ) -> Iterator[ResultT]:
         jobs: deque[SubmittedJob[ResultT]] = deque()
         try:
-            for request in requests:
-                jobs.extend(self._submit([request], stream=False))
+            for workload in workloads:
+                jobs.extend(self._submit([request_for(workload)], stream=False))
                 if len(jobs) == max_in_flight:
                     yield jobs[0].result(timeout)
                     jobs.popleft()
@@ -280,24 +279,19 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
                 job.abandon()
 
     def _submit(self, requests: Iterable[JobRequest], *, stream: bool = True) -> list[SubmittedJob[ResultT]]:
-        hub = self._hub()
-        jobs = [self._job(hub, each, stream=stream) for each in requests]
-        hub.place(jobs)
+        pool = self._pool()
+        jobs = [self._job(pool, each, stream=stream) for each in requests]
+        pool.place(jobs)
         return jobs
 
-    def _job(self, hub: Hub, wanted: JobRequest, *, stream: bool = True) -> SubmittedJob[ResultT]:
-        options = self._options
-        encoded = submission(wanted, prefix=options.prefix, codec=options.codec)
-        return SubmittedJob(hub, encoded, len(options.addresses), options.codec, stream=stream)
+    def _job(self, pool: ConnectionPool, wanted: JobRequest, *, stream: bool = True) -> SubmittedJob[ResultT]:
+        return SubmittedJob(pool, self._foreground(wanted), self._options, stream=stream)
 
     # Values
 
     def with_codec(self, codec: Codec[OtherValueT, OtherResultT]) -> "Client[OtherValueT, OtherResultT]":
-        """Return a client with the same connections, for values that travel in another way."""
-        twin: Client[Any, Any] = copy.copy(self)
-        twin._options = replace(self._options, codec=cast(Codec[Any, Any], codec))
-        twin._origin = self
-        return twin
+        """Return a client with the same connections, and another codec for its values."""
+        return cast("Client[OtherValueT, OtherResultT]", self._with_codec(codec))
 
     @overload
     def function(self, function: Remote[ParametersT, ReturnT], /) -> RemoteFunction[ParametersT, ReturnT]: ...
@@ -310,7 +304,7 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
     @overload
     def function(self, name: str, /) -> Binding: ...
     def function(self, function: Callable[..., Any] | Remote[..., Any] | str, /) -> RemoteFunction[..., Any] | Binding:
-        """Have a function that workers know called by this client, with its own arguments.
+        """Return a function of workers that this client calls with the function's own arguments; a decorator.
 
         ::
 
@@ -321,81 +315,65 @@ class Client(Configured[ValueT, ResultT], Generic[ValueT, ResultT]):
             resize.do(7, width=100)
 
         Args:
-            function: Something with its signature, which is never called: a stub, or what `Worker.function` made where
-                the worker's code can be imported. Or else the name, if it is not that of the stub.
+            function: An object with the function's signature, which is never called: a stub, or the result of
+                `Worker.function` where the worker's module can be imported. Or the function's name, if it differs from
+                that of the stub.
 
         Raises:
             TypeError: An argument has no annotation, or one that JSON has no form for.
         """
-        if isinstance(function, str):
-            name = function
-            return lambda stub: RemoteFunction(name, signature_of(stub, name), lambda: self)
-        signature = signature_of(function)
-        return RemoteFunction(signature.name, signature, lambda: self)
+        bound: RemoteFunction[..., Any] | Binding = self._bind(function, RemoteFunction)
+        return bound
 
-    # Questions
+    # Inquiries
 
     def status(self, handle: Handle | str | None = None, *, unique: Text | None = None) -> JobStatus:
-        """Ask for a job, by its handle or by its unique.
+        """Return the status of a job, given by its handle or by its unique.
 
-        A `Handle` knows the server to ask. For a unique, or a handle that is mere text, all servers are asked until one
-        knows the job; those that are down know nothing.
+        A `Handle` names the server to ask. For a unique, or a handle that is only text, servers are asked one after the
+        other until one knows the job; those that cannot be reached are skipped.
 
         Raises:
             ReplyTimeout: There was no answer in time.
             NoServerAvailable: No server can be reached.
         """
-        if (handle is None) == (unique is None):
-            raise ValueError("a status is asked for by either a handle or a unique")
-        name = handle_bytes(str(handle)) if handle is not None else b""
-        key = unique_bytes(unique) if unique is not None else b""
-
-        def compose(session: Session[Ticket], question: Question) -> bytes:
-            return session.ask_status(name, question) if name else session.ask_unique(key, question)
-
+        inquiry = StatusInquiry(handle, unique)
         status = JobStatus()
-        for answer in self._hub().ask(compose, handle.server if isinstance(handle, Handle) else ""):
-            assert isinstance(answer, JobStatus), "the session matches answers to questions"
-            status = answer
+        for answer in self._pool().ask(inquiry):
+            status = inquiry.read(answer)
             if status.known:
                 break
         return status
 
     def ping(self) -> float:
-        """Return the seconds that an echo takes from the server that would get the next job.
+        """Return the seconds of an echo's round trip to the server that would get the next job.
 
         Raises:
             ReplyTimeout: There was no answer in time.
             NoServerAvailable: No server can be reached.
         """
-        sent_at = 0.0
-
-        def compose(session: Session[Ticket], question: Question) -> bytes:
-            nonlocal sent_at
-            sent_at = time.perf_counter()  # after connecting, which is no part of the way
-            return session.echo(b"ping", question)
-
-        next(self._hub().ask(compose))
-        return time.perf_counter() - sent_at
+        inquiry = Ping(time.perf_counter)
+        next(self._pool().ask(inquiry))
+        return inquiry.elapsed()
 
     # Processes
 
-    def _hub(self) -> Hub:
+    def _pool(self) -> ConnectionPool:
         """Return the connections of this process."""
         if self._origin is not None:
-            return self._origin._hub()
-        if not self._let_go.alive:
+            return self._origin._pool()
+        if not self._closer.alive:
             raise ConnectionLost("the client is closed")
         process = os.getpid()
-        hub = self._hubs.get(process)
-        if hub is None:
-            # Without a lock, which a fork could have left locked for ever; this is atomic all the same.
-            hub = self._hubs.setdefault(process, Hub(self._options))
-            for other in [other for other in list(self._hubs) if other != process]:
-                self._hubs.pop(other).close()
-        return hub
+        pool = self._pools.get(process)
+        if pool is None:
+            # Without a lock, which would stay locked in a process forked meanwhile; `setdefault` is atomic anyway.
+            pool = self._pools.setdefault(process, ConnectionPool(self._options))
+            for other in [other for other in list(self._pools) if other != process]:
+                self._pools.pop(other).close()
+        return pool
 
 
-def _close_hubs(hubs: dict[int, Hub]) -> None:
-    for hub in list(hubs.values()):
-        hub.close()
+def _close_pools(pools: dict[int, ConnectionPool]) -> None:
+    for pool in list(pools.values()):
+        pool.close()

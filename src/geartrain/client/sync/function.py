@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Functions with plain arguments, called by jobs."""
+"""Typed functions of a blocking client. Its twin is `geartrain.client.aio.function`."""
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Protocol, overload
+from typing import Any, Generic, Protocol, overload
 
 from geartrain.client.remote import Arguments, ParametersT, Remote, ReturnT
 from geartrain.client.sync.job import SubmittedJob
-from geartrain.names import Text
 from geartrain.records import Handle, JobRequest
-from geartrain.typed import Signature
-
-if TYPE_CHECKING:
-    from geartrain.client.sync.client import Client
 
 __all__ = ["Binding", "RemoteFunction"]
 
 
 class RemoteFunction(Remote[ParametersT, ReturnT], Generic[ParametersT, ReturnT]):
-    """A function that workers have, to be called with its own arguments.
+    """A function of workers that is called with its own arguments.
 
     ::
 
@@ -28,54 +23,56 @@ class RemoteFunction(Remote[ParametersT, ReturnT], Generic[ParametersT, ReturnT]
         path = resize.do(7, width=100)
         job = resize.with_options(priority=Priority.HIGH).submit(7)
 
-    Arguments are held to the annotations before anything is sent. The result is decoded, and held to its own; so are
-    the parts that a worker sends ahead of it, which are of the same type.
+    Arguments are checked against the annotations before anything is sent. The result, and the parts of it that a worker
+    sends before the end, are decoded and checked against the annotation of the result.
 
     Attributes:
         signature: The arguments and the result.
     """
 
-    def __init__(self, name: Text, signature: Signature, client: Callable[[], "Client[Any, Any]"]) -> None:
-        super().__init__(name, signature)
-        self._client = client
-
     def do(self, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> ReturnT:
-        """Have it done and return what it returns; see `Client.do` for what may go wrong.
+        """Do a job and return its result; see `Client.do` for the errors.
 
         Raises:
-            ArgumentError: It does not take these arguments.
+            ArgumentError: The function does not take these arguments.
         """
-        return self._caller().do(self._name, self.bind(*args, **kwargs), **self._options_for("do"))
+        workload = self.bind(*args, **kwargs)
+        result: ReturnT = self._caller().do(self._name, workload, **self._options_for("do"))
+        return result
 
     def submit(self, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> SubmittedJob[ReturnT]:
         """Submit a job and return at once; see `do` for the arguments."""
-        return self._caller().submit(self._name, self.bind(*args, **kwargs), **self._options_for("submit"))
+        workload = self.bind(*args, **kwargs)
+        job: SubmittedJob[ReturnT] = self._caller().submit(self._name, workload, **self._options_for("submit"))
+        return job
 
     def submit_many(self, calls: Iterable[Arguments[ParametersT]]) -> list[SubmittedJob[ReturnT]]:
-        """Submit jobs for calls that `bind` returned, with one write for all that go to the same server."""
+        """Submit jobs for calls that `bind` returned, with one write for each server."""
         options = self._options_for("submit_many")
-        return self._caller().submit_many([JobRequest(self._name, call, **options) for call in calls])
+        requests = [JobRequest(self._name, call, **options) for call in calls]
+        jobs: list[SubmittedJob[ReturnT]] = self._caller().submit_many(requests)
+        return jobs
 
     def submit_background(self, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> Handle:
-        """Leave a job with a server and return its handle once the server has it; see `do` for the arguments."""
+        """Submit a background job, and return its handle once a server has it; see `do` for the arguments."""
+        workload = self.bind(*args, **kwargs)
         options = self._options_for("submit_background")
-        return self._caller().submit_background(self._name, self.bind(*args, **kwargs), **options)
+        handle: Handle = self._caller().submit_background(self._name, workload, **options)
+        return handle
 
     def map(self, calls: Iterable[Arguments[ParametersT]]) -> Iterator[ReturnT]:
-        """Yield the results of the calls that `bind` returned, in order, however many there are; see `Client.map`.
+        """Yield the results of calls that `bind` returned, in order, of any number; see `Client.map`.
 
         ::
 
             resize.map(resize.bind(number, width=100) for number in range(1000))
         """
-        return self._caller().map(self._name, calls, **self._options_for("map"))
-
-    def _caller(self) -> "Client[Arguments[ParametersT], ReturnT]":
-        return self._client().with_codec(self._codec())
+        results: Iterator[ReturnT] = self._caller().map(self._name, calls, **self._options_for("map"))
+        return results
 
 
 class Binding(Protocol):
-    """What ``@client.function("name")`` is: it takes all that ``@client.function`` takes."""
+    """The result of ``@client.function("name")``, which takes the same functions as ``@client.function``."""
 
     @overload
     def __call__(self, function: Remote[ParametersT, ReturnT], /) -> RemoteFunction[ParametersT, ReturnT]: ...

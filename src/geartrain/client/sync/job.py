@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What a blocking client waits for: a job's end, a background job's handle, the answer to a question.
+"""Jobs, handles and answers that threads wait for. The twin of this module is `geartrain.client.aio.job`.
 
-Each is a future, and at the same time the ticket that its session gives back with the events. A ticket is in one pair
-of hands at a time: those of a thread that finds a server for it, or the reader's as long as a session has it. Nobody
-else ends it, so it ends once.
+Each is a future, and at the same time the ticket that its session returns with the events. One thread at a time handles
+a ticket: the one that places it with a server, or the receiving thread while a session has it. No other thread ends it,
+so it ends once.
 """
 
 import itertools
@@ -13,46 +13,44 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from concurrent import futures
 from typing import Any, Protocol, TypeVar, cast
 
-from geartrain.client import ticket
 from geartrain.client.deadline import Deadline
-from geartrain.client.request import Submission
+from geartrain.client.options import ClientOptions
+from geartrain.client.request import MAX_IN_FLIGHT, Submission
 from geartrain.client.sync.stream import EventStream
 from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent
-from geartrain.codecs import Codec
-from geartrain.errors import CodecError, GeartrainError, JobTimeout
+from geartrain.client.ticket import TicketOwner as AnyTicketOwner
+from geartrain.errors import GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 
-__all__ = ["BackgroundSubmission", "Home", "Pending", "Question", "SubmittedJob", "as_completed"]
+__all__ = ["BackgroundSubmission", "Pending", "Question", "SubmittedJob", "TicketOwner", "as_completed"]
 
 logger = logging.getLogger("geartrain.client")
-
-WINDOW = 100  # jobs that `as_completed` takes at a time of an input whose end it does not know
 
 Value = TypeVar("Value")
 JobT = TypeVar("JobT", bound="SubmittedJob[Any]")
 
 
-class Home(ticket.Home, Protocol):
-    """Where tickets belong: it sends them, hears of them and knows which threads may wait."""
+class TicketOwner(AnyTicketOwner, Protocol):
+    """The connections that a ticket is sent on, and the threads that may wait for them."""
 
     def check_wait(self) -> None:
         """Raise if the current thread would wait for ever."""
 
     def read_for(self, ticket: Ticket, deadline: Deadline) -> None:
-        """Read what a ticket waits for, if no other thread does."""
+        """Receive what a ticket waits for, if no other thread does."""
 
 
 class Pending(futures.Future[Value], Ticket):
     """A future that a session fulfils."""
 
-    _home: Home
+    _owner: TicketOwner
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, owner: TicketOwner) -> None:
         futures.Future.__init__(self)
-        Ticket.__init__(self, home)
+        Ticket.__init__(self, owner)
 
     def cancel(self) -> bool:
-        """Return ``False``: what has been sent cannot be called back."""
+        """Return ``False``: a request that was sent cannot be cancelled."""
         return False
 
     def succeed(self, value: Any) -> None:
@@ -62,49 +60,50 @@ class Pending(futures.Future[Value], Ticket):
         self.set_exception(error)
 
     def result(self, timeout: float | None = None) -> Value:
-        """Return the value, or raise the error that came in its place."""
+        """Return the value, or raise the error in its place."""
         self._wait(timeout)
         return super().result()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Return the error that came in place of the value, or ``None`` if there was none."""
+        """Return the error in place of the value, or ``None``."""
         self._wait(timeout)
         return super().exception()
 
     def check_wait(self) -> None:
         """Raise if the current thread must not wait for the end."""
         if not self.done():
-            self._home.check_wait()
+            self._owner.check_wait()
 
     def add_done_callback(self, fn: Callable[["Pending[Value]"], object]) -> None:
-        """Call ``fn`` with this at its end, or now if it has ended; what it raises is logged.
+        """Call ``fn`` with this object at its end, or now if it has ended.
 
-        It is called by a thread that receives for all of the client: it may submit, but must not wait.
+        The call happens in a thread that receives for the whole client: it may submit jobs, but must not wait. An
+        exception is logged.
         """
         super().add_done_callback(lambda _: self._call(fn))
 
     def _call(self, fn: Callable[["Pending[Value]"], object]) -> None:
         try:
             fn(self)
-        except BaseException:  # SystemExit, too, would end the thread that everybody depends on
+        except BaseException:  # SystemExit, too, would end the thread that all callers depend on
             logger.exception("%r: a callback raised", self)
 
     def _wait(self, timeout: float | None) -> None:
         if self.done():
             return
-        self._home.check_wait()
+        self._owner.check_wait()
         deadline = Deadline(timeout, time.monotonic)
-        self._home.read_for(self, deadline)
+        self._owner.read_for(self, deadline)
         try:
             super().exception(deadline.remaining())
         except TimeoutError:
             if timeout is None:
-                raise  # not ours, but perhaps what the handler of a signal raised
+                raise  # raised by something else, such as a signal handler
             raise self.late(timeout) from None
 
 
 class Question(QuestionTicket, Pending[JobStatus | bytes]):
-    """An echo or a status, asked of one server."""
+    """A request for an echo or a status, sent to one server."""
 
 
 class BackgroundSubmission(BackgroundTicket, Pending[Handle]):
@@ -112,59 +111,57 @@ class BackgroundSubmission(BackgroundTicket, Pending[Handle]):
 
 
 class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
-    """A foreground job: a future of its result, and a stream of what it says on the way.
+    """A foreground job: a future of its result, and a stream of its events.
 
-    The result is what the worker sent to end the job; parts that it sent ahead come in the stream only. A stream keeps
-    up to 64 MiB that nobody has read; beyond that it is lost, which whoever reads it is told. Results and parts are
-    decoded by whoever asks for them.
+    The result is the one that the worker sends at the end; parts of the result that it sends before come in the stream
+    only. A stream keeps up to 64 MiB of unread events; with more of them its events are lost, and reading it raises
+    `EventsLost`. Results and parts are decoded in the thread that reads them.
     """
 
     def __init__(
-        self, home: Home, submission: Submission, servers: int, codec: Codec[Any, ResultT], *, stream: bool = True
+        self,
+        owner: TicketOwner,
+        submission: Submission,
+        options: ClientOptions[Any, ResultT],
+        *,
+        stream: bool = True,
     ) -> None:
-        super().__init__(home, submission, servers, codec)
-        self._stream = EventStream() if stream else None
-        self._value: tuple[ResultT] | None = None  # decoded
+        super().__init__(owner, submission, options)
+        self._stream = EventStream(options.max_unread) if stream else None
 
     def result(self, timeout: float | None = None) -> ResultT:
-        """Return the result, or raise the error that came in its place.
+        """Return the result, or raise the error in its place.
 
         Args:
-            timeout: Seconds to wait; by default as long as it takes.
+            timeout: Seconds to wait; by default without a limit.
 
         Raises:
-            JobFailed: The worker said so.
-            JobException: The worker raised an exception.
-            JobTimeout: The job took longer. It may still run, and can be waited for again.
-            CodecError: The codec cannot read the result.
+            JobFailed: The job ended with WORK_FAIL.
+            JobException: The worker's function raised an exception.
+            JobTimeout: The job did not end in time. It may still run, and can be waited for again.
+            CodecError: The codec cannot decode the result.
         """
-        data = cast(bytes, super().result(timeout))
-        if self._value is None:
-            self._value = (self._codec.decode(data),)
-        return self._value[0]
+        return self._result_of(cast(bytes, super().result(timeout)))
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Return the error that came in place of the result, or ``None`` if there was none."""
+        """Return the error in place of the result, or ``None``."""
         error = super().exception(timeout)
-        if error is None:
-            try:
-                self.result()
-            except CodecError as unreadable:
-                return unreadable
-        return error
+        return self._error_of(cast(bytes, super().result())) if error is None else error
 
     def __iter__(self) -> Iterator[UserEvent[ResultT]]:
         return self.events()
 
     def events(self, timeout: float | None = None) -> Generator[UserEvent[ResultT], None, ResultT]:
-        """Yield what the job says until it ends, then return its result or raise its error.
+        """Yield the events of the job until it ends, then raise its error if it ends with one.
+
+        The generator returns the result.
 
         Args:
-            timeout: Seconds for all of it.
+            timeout: Seconds for all of them.
 
         Raises:
-            JobTimeout: The job took longer; it goes on, and the stream can be taken up again.
-            EventsLost: It sent more than a stream keeps.
+            JobTimeout: The job did not end in time; it goes on, and its events can be read further.
+            EventsLost: The job sent more events than a stream keeps unread.
         """
         deadline = Deadline(timeout, time.monotonic).at
         while self._stream is not None:
@@ -172,7 +169,7 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
             event = self._stream.get(deadline)
             if event is None:
                 break
-            yield self._decoded(event)
+            yield self._event_of(event)
         return self.result()
 
     def put(self, event: JobEvent) -> None:
@@ -185,15 +182,15 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
 
 
 def as_completed(jobs: Iterable[JobT], timeout: float | None = None) -> Iterator[JobT]:
-    """Yield jobs as they end, whether well or badly.
+    """Yield jobs as they end, with a result or an error.
 
     Args:
-        jobs: A collection, which is waited for as a whole, or an iterator, of which some 100 jobs are taken at a time:
-            so it may have no end, and may submit its jobs when it is asked for them.
+        jobs: A collection, which is waited for as a whole; or an iterator, of which up to 100 jobs are taken at a time,
+            so that it may be endless and may submit its jobs as they are taken.
         timeout: Seconds for all of them.
 
     Raises:
-        JobTimeout: Some had not ended after so many seconds.
+        JobTimeout: Some jobs have not ended in time.
     """
     deadline = Deadline(timeout, time.monotonic)
     try:
@@ -209,14 +206,14 @@ def _whole(jobs: Collection[JobT], deadline: Deadline) -> Iterator[JobT]:
 
 
 def _lazily(jobs: Iterator[JobT], deadline: Deadline) -> Iterator[JobT]:
-    awaited = set(itertools.islice(jobs, WINDOW))
+    awaited = set(itertools.islice(jobs, MAX_IN_FLIGHT))
     while awaited:
         for job in awaited:
             job.check_wait()
         done, _ = futures.wait(awaited, deadline.remaining(), futures.FIRST_COMPLETED)
         if not done:
             raise JobTimeout(f"{len(awaited)} jobs had not ended in time")
-        for job in cast(set[JobT], done):  # they come back as they went in
+        for job in cast(set[JobT], done):  # `wait` returns the jobs that it was given
             awaited.remove(job)
             yield job
             awaited.update(itertools.islice(jobs, 1))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The events of one job, between the thread that receives them and whoever reads them."""
+"""The events of one job, passed from the receiving thread to its readers. Its twin is `geartrain.client.aio.stream`."""
 
 import threading
 import time
@@ -12,22 +12,26 @@ __all__ = ["EventStream"]
 
 
 class EventStream:
-    """A buffer of events that threads can wait for."""
+    """A buffer of events that threads can wait for.
+
+    Args:
+        limit: See `EventBuffer`.
+    """
 
     __slots__ = ("_buffer", "_changed")
 
-    def __init__(self) -> None:
-        self._buffer = EventBuffer()
+    def __init__(self, limit: int) -> None:
+        self._buffer = EventBuffer(limit)
         self._changed = threading.Condition(threading.Lock())
 
     def put(self, event: JobEvent) -> None:
-        """Add an event, or give up on a stream that nobody reads."""
+        """Add an event; see `EventBuffer.put`."""
         with self._changed:
             self._buffer.put(event)
             self._changed.notify()
 
     def end(self) -> None:
-        """Say that no more will come."""
+        """Record that no more events will come."""
         with self._changed:
             self._buffer.end()
             self._changed.notify_all()
@@ -36,11 +40,11 @@ class EventStream:
         """Return the next event, or ``None`` after the last one.
 
         Args:
-            deadline: When to give up, by the monotonic clock.
+            deadline: The time at which the wait ends, of the monotonic clock.
 
         Raises:
-            JobTimeout: It took too long.
-            EventsLost: There were more than a stream keeps.
+            JobTimeout: No event has come by then.
+            EventsLost: There were more unread events than the limit.
         """
         with self._changed:
             while self._buffer.is_waiting:

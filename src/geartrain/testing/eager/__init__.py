@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Clients without a server: jobs are done by whoever submits them.
+"""Eager clients: clients without a server, which run each job when it is submitted.
 
-Only the way to the server is left out. What a client asks goes through its session, and what answers it are the packets
-that a server and a worker would send, so that checks, codecs, events and errors are the real ones.
+Only the connection to the server is left out. Requests go through the client's session, and the packets that a server
+and a worker would send come back through it, so that checks, codecs, events and errors are the real ones.
 """

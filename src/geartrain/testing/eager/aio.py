@@ -6,13 +6,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic
 
 from geartrain.client.aio.client import AsyncClient
-from geartrain.client.aio.hub import Hub
+from geartrain.client.aio.pool import ConnectionPool
+from geartrain.client.options import ClientOptions
 from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
-from geartrain.codecs import RAW, Codec
+from geartrain.codec import RAW, Codec
 from geartrain.names import Text
 from geartrain.records import ResultT, ValueT
-from geartrain.testing.eager.desk import Desk, Task
+from geartrain.testing.eager.fakeserver import EagerTask, FakeServer
 from geartrain.testing.worker import as_any_worker
 from geartrain.transport import ServerAddress
 from geartrain.worker import AssignedJob, Worker
@@ -20,13 +21,14 @@ from geartrain.worker.aio import calls as aio_calls
 from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.aio.worker import AsyncWorker
 from geartrain.worker.job import Report
+from geartrain.worker.middleware import wrap
 from geartrain.worker.sync import calls as sync_calls
 
 __all__ = ["AsyncEagerClient"]
 
 
 class AsyncEagerClient(AsyncClient[ValueT, ResultT], Generic[ValueT, ResultT]):
-    """An `AsyncClient` for tests that need no server, as `EagerClient` is for those without an event loop.
+    """An `AsyncClient` for tests without a server: a job has been done when the call that submits it returns.
 
     ::
 
@@ -36,15 +38,10 @@ class AsyncEagerClient(AsyncClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         client = AsyncEagerClient({"reverse": reverse})
         assert await client.do("reverse", "Hello") == b"olleH"
 
-    Args:
-        functions: Who does the jobs: a worker of either kind, with its middleware and codec, or functions by name, all
-            with ``async def`` or all without.
-        prefix: Put before the name of every function, as of a real client; a worker needs the same.
-        client_id: What the client calls itself.
-        codec: As of a real client; functions given by name use it, too.
+    See `EagerClient`; the worker may be of either kind, and functions by name all with ``async def`` or all without.
 
     Attributes:
-        jobs: All that were done, in the order in which they began.
+        jobs: All jobs that were done, in the order in which they began.
     """
 
     def __init__(
@@ -58,53 +55,55 @@ class AsyncEagerClient(AsyncClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         super().__init__("localhost", prefix=prefix, client_id=client_id, codec=codec)
         self.jobs: list[AsyncAssignedJob | AssignedJob] = []
         self._worker = as_any_worker(functions, prefix=prefix, codec=codec or RAW)
-        self._desk = Desk(self._worker)
+        self._server = FakeServer(self._worker)
 
     def __repr__(self) -> str:
         return f"<AsyncEagerClient: {len(self.jobs)} jobs>"
 
-    def _hub(self) -> Hub:
-        if self._its_hub is None:
-            self._its_hub = _EagerHub(self._options, self._desk, self._do)
-        return super()._hub()
+    def _pool(self) -> ConnectionPool:
+        if self._own_pool is None:
+            self._own_pool = _EagerPool(self._options, self._server, self._do)
+        return super()._pool()
 
-    async def _do(self, task: Task) -> None:
-        """Do a job as its worker would."""
+    async def _do(self, task: EagerTask) -> None:
+        """Do a job as a worker would."""
         worker, function = self._worker, task.function
         options = worker._options
-        codec = function.codec or options.codec
         if isinstance(worker, Worker):
-            called = AssignedJob(task.assignment, function.name, options.client_id, task.report, codec)
-            self.jobs.append(called)
-            call = sync_calls.wrap(function.call, worker._middleware)
-            sync_calls.perform(called, call, exceptions=options.exceptions)
-            task.end(called)
+            job = AssignedJob(task.assignment, function, options, task.report)
+            self.jobs.append(job)
+            sync_calls.perform(job, wrap(function.call, worker._middleware), exceptions=options.exceptions)
+            task.end(job)
             return
 
         async def report(packet: Report) -> None:
             task.report(packet)
-            await asyncio.sleep(0)  # whoever reads the events may act on this one
+            await asyncio.sleep(0)  # a reader of the events may act on this one
 
-        awaited = AsyncAssignedJob(task.assignment, function.name, options.client_id, report, codec)
-        self.jobs.append(awaited)
-        coroutine = aio_calls.wrap(function.call, worker._middleware)
-        await aio_calls.perform(awaited, coroutine, exceptions=options.exceptions)
-        task.end(awaited)
+        async_job = AsyncAssignedJob(task.assignment, function, options, report)
+        self.jobs.append(async_job)
+        await aio_calls.perform(async_job, wrap(function.call, worker._middleware), exceptions=options.exceptions)
+        task.end(async_job)
 
 
-class _EagerHub(Hub):
-    """Has all that is said answered while it is sent. A job goes on when who waits for it is cancelled."""
+class _EagerPool(ConnectionPool):
+    """Connections whose requests are answered while they are sent. A job goes on when its caller is cancelled."""
 
-    def __init__(self, options: Any, desk: Desk, do: Callable[[Task], Coroutine[Any, Any, None]]) -> None:
+    def __init__(
+        self,
+        options: ClientOptions[ValueT, ResultT],
+        server: FakeServer,
+        do: Callable[[EagerTask], Coroutine[Any, Any, None]],
+    ) -> None:
         super().__init__(options)
-        self._desk = desk
+        self._server = server
         self._do = do
 
-    async def _say(
+    async def _send(
         self, address: ServerAddress, compose: Callable[[Session[Ticket]], bytes], until: float | None = None
     ) -> None:
         self._check_open()
-        for task in self._desk.answer(str(address), compose):
+        for task in self._server.answer(str(address), compose):
             doing = self.loop.create_task(self._do(task))
             self._placing.add(doing)
             doing.add_done_callback(self._placing.discard)

@@ -2,43 +2,45 @@
 """The blocking client without a server. Its twin is `geartrain.testing.eager.aio`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic
+from typing import Generic
 
 from geartrain.client import Client
+from geartrain.client.options import ClientOptions
 from geartrain.client.session import Session
-from geartrain.client.sync.hub import Hub
+from geartrain.client.sync.pool import ConnectionPool
 from geartrain.client.ticket import Ticket
-from geartrain.codecs import RAW, Codec
+from geartrain.codec import RAW, Codec
 from geartrain.names import Text
 from geartrain.records import ResultT, ValueT
-from geartrain.testing.eager.desk import Desk
+from geartrain.testing.eager.fakeserver import EagerTask, FakeServer
 from geartrain.testing.worker import as_worker
 from geartrain.transport import ServerAddress
 from geartrain.worker import AssignedJob, Worker
-from geartrain.worker.sync.calls import perform, wrap
+from geartrain.worker.middleware import wrap
+from geartrain.worker.sync.calls import perform
 
 __all__ = ["EagerClient"]
 
 
 class EagerClient(Client[ValueT, ResultT], Generic[ValueT, ResultT]):
-    """A `Client` for tests that need no server: a job has been done when the call returns that submits it.
+    """A `Client` for tests without a server: a job has been done when the call that submits it returns.
 
     ::
 
         client = EagerClient({"reverse": lambda job: job.workload[::-1]})
         assert client.do("reverse", "Hello") == b"olleH"
 
-    Jobs with `at` or `delay` are done at once, too, and uniques bring nothing together, as no job is ever waiting.
-    Background jobs that fail are logged, as a worker does; whoever submits them is not told.
+    Jobs with `at` or `delay` are done at once, too, and uniques have no effect, as no job ever waits. Background jobs
+    that fail are logged, as by a worker; the call that submits them raises nothing.
 
     Args:
-        functions: Who does the jobs: a worker, with its middleware and codec, or functions by name.
-        prefix: Put before the name of every function, as of a real client; a worker needs the same.
-        client_id: What the client calls itself.
-        codec: As of a real client; functions given by name use it, too.
+        functions: A worker, with its middleware and codec, or functions by name; they do the jobs.
+        prefix: Put before the name of every function, as by a real client; a worker needs the same.
+        client_id: The client's id.
+        codec: As for a real client; functions given by name use it, too.
 
     Attributes:
-        jobs: All that were done, in the order in which they began.
+        jobs: All jobs that were done, in the order in which they began.
     """
 
     def __init__(
@@ -51,30 +53,40 @@ class EagerClient(Client[ValueT, ResultT], Generic[ValueT, ResultT]):
     ) -> None:
         super().__init__("localhost", prefix=prefix, client_id=client_id, codec=codec)
         self.jobs: list[AssignedJob] = []
-        self._eager_hub = _EagerHub(self._options, as_worker(functions, prefix=prefix, codec=codec or RAW), self.jobs)
+        self._worker = as_worker(functions, prefix=prefix, codec=codec or RAW)
+        self._eager_pool = _EagerPool(self._options, FakeServer(self._worker), self._do)
 
     def __repr__(self) -> str:
         return f"<EagerClient: {len(self.jobs)} jobs>"
 
     def close(self) -> None:
-        """Submit nothing more."""
+        """Close all connections; every wait ends with `ConnectionLost`, and so does every later call."""
         super().close()
-        self._eager_hub.close()
+        self._eager_pool.close()
 
-    def _hub(self) -> Hub:
-        return self._eager_hub
+    def _pool(self) -> ConnectionPool:
+        return self._eager_pool
+
+    def _do(self, task: EagerTask) -> None:
+        """Do a job as a worker would."""
+        options = self._worker._options
+        job = AssignedJob(task.assignment, task.function, options, task.report)
+        self.jobs.append(job)
+        perform(job, wrap(task.function.call, self._worker._middleware), exceptions=options.exceptions)
+        task.end(job)
 
 
-class _EagerHub(Hub):
-    """Has all that is said answered while it is sent."""
+class _EagerPool(ConnectionPool):
+    """Connections whose requests are answered while they are sent."""
 
-    def __init__(self, options: Any, worker: Worker, jobs: list[AssignedJob]) -> None:
+    def __init__(
+        self, options: ClientOptions[ValueT, ResultT], server: FakeServer, do: Callable[[EagerTask], None]
+    ) -> None:
         super().__init__(options)
-        self._worker = worker
-        self._desk = Desk(worker)
-        self._jobs = jobs
+        self._server = server
+        self._do = do
 
-    def _say(
+    def _send(
         self,
         address: ServerAddress,
         tickets: Sequence[Ticket],
@@ -84,10 +96,5 @@ class _EagerHub(Hub):
         reads: bool = False,
     ) -> None:
         self._check_open()
-        options = self._worker._options
-        for task in self._desk.answer(str(address), compose):
-            codec = task.function.codec or options.codec
-            job = AssignedJob(task.assignment, task.function.name, options.client_id, task.report, codec)
-            self._jobs.append(job)
-            perform(job, wrap(task.function.call, self._worker._middleware), exceptions=options.exceptions)
-            task.end(job)
+        for task in self._server.answer(str(address), compose):
+            self._do(task)

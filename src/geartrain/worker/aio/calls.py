@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Doing one job: the call, what is around it, and what its end means to the client."""
+"""Calls of asynchronous functions: one job from its start to its end. Its twin is `geartrain.worker.sync.calls`."""
 
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeAlias
 
@@ -13,7 +13,7 @@ from geartrain.typed import Signature
 from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.arguments import with_arguments
 
-__all__ = ["AsyncCall", "AsyncMiddleware", "as_call", "drain", "perform", "wrap"]
+__all__ = ["AsyncCall", "AsyncMiddleware", "as_call", "perform", "send_chunks"]
 
 AsyncCall: TypeAlias = Callable[[AsyncAssignedJob], Awaitable[object]]
 AsyncMiddleware: TypeAlias = Callable[[AsyncAssignedJob, AsyncCall], Awaitable[object]]
@@ -22,37 +22,32 @@ _logger = logging.getLogger("geartrain.worker")
 
 
 def as_call(function: Callable[..., object], signature: Signature | None = None) -> AsyncCall:
-    """Return what does a job, made of what a user registers.
+    """Return a callable that takes a job and calls a user's function.
 
     Args:
-        function: That.
-        signature: Its arguments, unless it is to be called with the job.
+        function: The function.
+        signature: Its arguments, unless it is called with the job.
 
     Raises:
-        TypeError: It would hold up the event loop.
+        TypeError: The function would block the event loop.
     """
     for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004  # an instance may hide a coroutine
         if inspect.iscoroutinefunction(candidate):
-            return function if signature is None else with_arguments(function, signature)  # type: ignore[return-value]  # it was looked at
+            return function if signature is None else with_arguments(function, signature)  # type: ignore[return-value]  # checked
         if inspect.isasyncgenfunction(candidate):
-            return lambda job: drain(job, function(job))  # type: ignore[arg-type]  # it was looked at
+            return lambda job: send_chunks(job, function(job))  # type: ignore[arg-type]  # checked
     raise TypeError(
         f"{function!r} is not an async def and would hold up all other jobs; "
         "geartrain.Worker calls such functions, and asyncio.to_thread takes them out of an async def"
     )
 
 
-def wrap(call: AsyncCall, middleware: Sequence[AsyncMiddleware]) -> AsyncCall:
-    """Return the call with everything around it, the first middleware outermost."""
-    for layer in reversed(middleware):
-        call = _layered(layer, call)
-    return call
-
-
 async def perform(job: AsyncAssignedJob, call: AsyncCall, *, exceptions: bool = True) -> None:
-    """Do a job up to its end; nothing that the call raises gets any further.
+    """Run a job to its end, and turn exceptions of the call into the job's end.
 
     Args:
+        job: The job.
+        call: The user's function, with the middleware around it.
         exceptions: See ``tell`` of `AsyncAssignedJob.raised`.
     """
     try:
@@ -60,21 +55,17 @@ async def perform(job: AsyncAssignedJob, call: AsyncCall, *, exceptions: bool = 
     except JobFail as failure:
         _logger.info("%s %s failed: %s", job.function, job.handle, failure)
         job.fail()
-    except asyncio.CancelledError as error:  # by the worker, which then says nothing of the job, or by the call itself
+    except asyncio.CancelledError as error:  # by the worker, which then reports nothing, or by the call itself
         _logger.warning("%s %s was cancelled", job.function, job.handle)
         job.raised(error, tell=exceptions)
-    # Also SystemExit and its kind: the loop has other jobs to do, and the client waits for an answer.
+    # SystemExit and the like too: the loop has further jobs to run, and the client waits for an answer.
     except BaseException as error:
         _logger.exception("%s %s raised", job.function, job.handle)
         job.raised(error, tell=exceptions)
 
 
-def _layered(layer: AsyncMiddleware, inner: AsyncCall) -> AsyncCall:
-    return lambda job: layer(job, inner)
-
-
-async def drain(job: AsyncAssignedJob, results: AsyncGenerator[object, None]) -> None:
-    """Send what a generator yields."""
-    async with aclosing(results):
-        async for chunk in results:
+async def send_chunks(job: AsyncAssignedJob, chunks: AsyncGenerator[object, None]) -> None:
+    """Send the items of a generator."""
+    async with aclosing(chunks):
+        async for chunk in chunks:
             await job.data(chunk)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One connection of an asyncio worker: a transport, its session, and the bytes between them."""
+"""A connection of an asyncio worker: a transport and its session."""
 
 import asyncio
 import contextlib
@@ -8,30 +8,34 @@ from typing import cast
 
 from geartrain.worker.session import WorkerSession
 
-__all__ = ["Connection"]
+__all__ = ["WorkerConnection"]
 
-# Bytes that a connection's jobs may have waiting to be sent. A job that streams more waits for a slow server instead
-# of filling the memory.
+# Bytes of reports that may wait to be sent on one connection. A job that sends more waits for a slow server, so that
+# memory does not grow.
 HIGH_WATER = 1024 * 1024
-FAREWELL = 2.0  # seconds for the last bytes to be sent and taken at the end
+CLOSE_TIMEOUT = 2.0  # seconds for the last bytes to be sent and received at the end
 
 
-class Connection(asyncio.Protocol):
-    """Moves bytes between a transport and a session.
+class WorkerConnection(asyncio.Protocol):
+    """Transfers bytes between a transport and a session.
 
     Args:
-        made: Called with this connection, for it to be given its session or closed.
-        received: Called with this connection and what has come in.
-        lost: Called with this connection and the reason when it has ended, unless by `close`.
+        made: Called with this connection when it is open; gives it a session, or closes it.
+        received: Called with this connection and the bytes that have arrived.
+        lost: Called with this connection and the reason when it has ended, except by `close`.
+
+    Attributes:
+        session: The session.
+        is_lost: True once the connection has ended.
     """
 
     session: WorkerSession
 
     def __init__(
         self,
-        made: Callable[["Connection"], None],
-        received: Callable[["Connection", bytes], None],
-        lost: Callable[["Connection", str], None],
+        made: Callable[["WorkerConnection"], None],
+        received: Callable[["WorkerConnection", bytes], None],
+        lost: Callable[["WorkerConnection", str], None],
     ) -> None:
         self.is_lost = False
         self._transport: asyncio.Transport
@@ -40,62 +44,62 @@ class Connection(asyncio.Protocol):
         self._lost = lost
         self._room = asyncio.Event()
         self._room.set()
-        self._over = asyncio.Event()
+        self._is_over = asyncio.Event()
 
-    # What the event loop tells.
+    # For the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, and tell of it: a server that speaks unasked does so at once."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
+        """Keep the transport, and report the connection now: a server may send data at once."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit from it
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
         self._made(self)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what has come in."""
+        """Pass on the bytes that have arrived."""
         self._received(self, data)
 
     def pause_writing(self) -> None:
-        """Hold up the jobs."""
+        """Block the jobs that send."""
         self._room.clear()
 
     def resume_writing(self) -> None:
-        """Let the jobs go on."""
+        """Resume the jobs that send."""
         self._room.set()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell of the end."""
+        """Report the end of the connection."""
         was_known = self.is_lost
         self._end()
-        self._over.set()
+        self._is_over.set()
         if not was_known:
             reason = error.strerror if isinstance(error, OSError) else None
             self._lost(self, reason or str(error or "the server closed the connection"))
 
-    # What the loop and its jobs ask.
+    # For the worker's loop and its jobs
 
     async def wait_for_room(self) -> None:
-        """Hold up a job while the server is too slow for what it sends."""
+        """Block a job while the server is too slow for its reports."""
         while not self._room.is_set():
             await self._room.wait()
 
     def flush(self) -> None:
-        """Send what there is."""
+        """Send the queued bytes."""
         data = self.session.take_outgoing()
         if data and not self.is_lost:
             self._transport.write(data)
 
     async def leave(self) -> None:
-        """Close after what is still to be sent; a server that does not take it is not waited for."""
+        """Close after the unsent bytes have left, or after `CLOSE_TIMEOUT`."""
         self.flush()
         self.is_lost = True
         if self._transport.can_write_eof():
-            # Closing with a NOOP unread would reset the connection, and could destroy the result just sent.
+            # Closing with a NOOP unread would reset the connection, and could discard the result just sent.
             self._transport.write_eof()
-        else:  # encryption has a farewell of its own
+        else:  # TLS has a closing handshake of its own
             self._transport.close()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL):
-                await self._over.wait()
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._is_over.wait()
         self.close()
 
     def close(self) -> None:

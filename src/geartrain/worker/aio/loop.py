@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""One run of an asyncio worker: a task that decides, and tasks that do jobs.
+"""One run of an asyncio worker: a task that decides, and tasks that run jobs.
 
-What comes from a connection or a job is told to the shift at once; what is to be done about it is done once for all
-that happened in a turn of the event loop. So a result and the next grab leave in one write.
+Events of connections and jobs are passed to the run at once; the actions follow once for all events of one turn of the
+event loop. So a result and the next grab leave in one write.
 """
 
 import asyncio
@@ -12,22 +12,23 @@ from functools import partial
 
 from geartrain.errors import GeartrainError
 from geartrain.transport import ServerAddress, client_context
-from geartrain.worker.aio.calls import AsyncCall, AsyncMiddleware, perform, wrap
-from geartrain.worker.aio.connection import Connection
-from geartrain.worker.aio.crew import Crew
+from geartrain.worker.aio.calls import AsyncCall, AsyncMiddleware, perform
+from geartrain.worker.aio.connection import WorkerConnection
+from geartrain.worker.aio.connector import Connector
 from geartrain.worker.aio.job import AsyncAssignedJob
-from geartrain.worker.aio.link import Link
+from geartrain.worker.aio.taskpool import TaskPool
 from geartrain.worker.functions import Function, FunctionTable
 from geartrain.worker.job import Report
+from geartrain.worker.middleware import wrap
 from geartrain.worker.options import Reason, WorkerOptions
+from geartrain.worker.run import WorkerRun
 from geartrain.worker.session import Assignment
-from geartrain.worker.shift import Shift
 
 __all__ = ["WorkerLoop"]
 
 
 class WorkerLoop:
-    """Talks to all servers until there is a reason to leave; see `Shift` for what it is given."""
+    """The I/O of a run; the arguments are those of `WorkerRun`."""
 
     def __init__(
         self,
@@ -40,149 +41,156 @@ class WorkerLoop:
         idle_timeout: float | None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        dress = partial(wrap, middleware=middleware)
-        now = self._loop.time()
-        self._shift = Shift(addresses, functions, dress, options, burst=burst, idle_timeout=idle_timeout, now=now)
-        self._links: list[Link] = []
+        self._run = WorkerRun(
+            addresses,
+            functions,
+            partial(wrap, middleware=middleware),
+            options,
+            burst=burst,
+            idle_timeout=idle_timeout,
+            now=self._loop.time(),
+        )
+        self._connectors: list[Connector] = []
         self._options = options
-        self._crew = Crew()
-        self._news = asyncio.Event()  # something happened
+        self._pool = TaskPool()
+        self._has_events = asyncio.Event()
 
-    # What any thread may call.
+    # For any thread
 
     def stop(self, grace: float) -> None:
-        """Take no more jobs, and leave when those in hand are done, at the latest after ``grace`` seconds."""
-        self._post(lambda: self._shift.stop(grace, self._loop.time()))
+        """Take no more jobs; leave when the running ones have ended, or after ``grace`` seconds."""
+        self._post(lambda: self._run.stop(grace, self._loop.time()))
 
     def add(self, function: Function[AsyncCall]) -> None:
-        """Register a function that has come into the table."""
-        self._post(partial(self._shift.add, function))
+        """Register a function that was added to the table."""
+        self._post(partial(self._run.add, function))
 
     def remove(self, function: Function[AsyncCall]) -> None:
-        """Take back a function that has gone from the table."""
-        self._post(partial(self._shift.remove, function))
+        """Unregister a function that was removed from the table."""
+        self._post(partial(self._run.remove, function))
 
-    # What happens in the task that calls `run`.
+    # For the task that calls `run`
 
     async def run(self) -> Reason:
-        """Work, and return why that came to an end.
+        """Work, and return the reason for leaving.
 
         Raises:
             NoServerAvailable: In a burst, none of the servers could be reached.
         """
         tls = await asyncio.to_thread(client_context, self._options.tls)  # it may read files
-        self._links = [Link(contact, self._options, tls) for contact in self._shift.contacts]
+        self._connectors = [Connector(server, self._options, tls) for server in self._run.servers]
         try:
             self._turn()
-            while not self._shift.is_over(self._loop.time()):
+            while not self._run.is_over(self._loop.time()):
                 await self._wait()
                 self._turn()
         finally:
             await self._leave()
-        return self._shift.reason()
+        return self._run.reason()
 
     async def _wait(self) -> None:
-        """Take what happens until something is due."""
-        deadline = self._shift.deadline()
-        alarm = self._loop.call_at(deadline, self._news.set) if deadline < math.inf else None
+        """Wait for events, or until something is due."""
+        deadline = self._run.deadline()
+        timer = self._loop.call_at(deadline, self._has_events.set) if deadline < math.inf else None
         try:
-            await self._news.wait()
+            await self._has_events.wait()
         finally:
-            self._news.clear()
-            if alarm is not None:
-                alarm.cancel()
+            self._has_events.clear()
+            if timer is not None:
+                timer.cancel()
 
     def _turn(self) -> None:
-        """Do all that is due, and let everything leave that has collected."""
+        """Apply everything that is due, and send everything that is queued."""
         now = self._loop.time()
-        for link in self._links:
-            if link.connection is not None:
-                self._tick(link, link.connection, now)
-            elif self._shift.wants_connection(link.contact, now):
-                link.connect(self._new_connection, self._failed)
-        self._shift.turn(now)
-        for link in self._links:
-            if link.connection is not None:
-                link.connection.flush()
+        for connector in self._connectors:
+            if connector.connection is not None:
+                self._tick(connector, connector.connection, now)
+            elif self._run.wants_connection(connector.server, now):
+                connector.connect(self._new_connection, self._failed)
+        self._run.turn(now)
+        for connector in self._connectors:
+            if connector.connection is not None:
+                connector.connection.flush()
 
-    def _tick(self, link: Link, connection: Connection, now: float) -> None:
+    def _tick(self, connector: Connector, connection: WorkerConnection, now: float) -> None:
         try:
             connection.session.tick(now)
         except GeartrainError as error:
             connection.close()
-            self._lost(link, connection, str(error))
+            self._lost(connector, connection, str(error))
 
     async def _leave(self) -> None:
-        self._shift.leave()
+        self._run.leave()
         try:
-            await self._crew.leave()  # before others get the jobs
-            await asyncio.gather(*(link.leave() for link in self._links))
+            await self._pool.leave()  # before other workers get the jobs
+            await asyncio.gather(*(connector.leave() for connector in self._connectors))
         finally:
-            for link in self._links:  # a cancellation may have come between
-                link.close()
+            for connector in self._connectors:  # if this task was cancelled in between
+                connector.close()
 
-    # What happens in between.
+    # Events, in the same loop
 
-    def _post(self, letter: Callable[[], object]) -> None:
-        """Have the event loop make a call."""
-        self._loop.call_soon_threadsafe(self._deliver, letter)
+    def _post(self, callback: Callable[[], object]) -> None:
+        """Make a call in the event loop."""
+        self._loop.call_soon_threadsafe(self._call, callback)
 
-    def _deliver(self, letter: Callable[[], object]) -> None:
-        letter()
-        self._news.set()
+    def _call(self, callback: Callable[[], object]) -> None:
+        callback()
+        self._has_events.set()
 
-    def _new_connection(self, link: Link) -> Connection:
-        return Connection(partial(self._connected, link), partial(self._receive, link), partial(self._lost, link))
+    def _new_connection(self, connector: Connector) -> WorkerConnection:
+        return WorkerConnection(
+            partial(self._connected, connector), partial(self._receive, connector), partial(self._lost, connector)
+        )
 
-    def _connected(self, link: Link, connection: Connection) -> None:
-        session = self._shift.connected(link.contact, self._loop.time())
+    def _connected(self, connector: Connector, connection: WorkerConnection) -> None:
+        session = self._run.connected(connector.server, self._loop.time())
         if session is None:
             connection.close()
         else:
             connection.session = session
-            link.connection = connection
-        self._news.set()
+            connector.connection = connection
+        self._has_events.set()
 
-    def _failed(self, link: Link, reason: str) -> None:
-        if link.connection is None:  # else it was made at the last moment, and will tell of its end itself
-            self._shift.lost(link.contact, reason, self._loop.time())
-            self._news.set()
+    def _failed(self, connector: Connector, reason: str) -> None:
+        if connector.connection is None:  # else it was made at the last moment, and reports its end itself
+            self._run.lost(connector.server, reason, self._loop.time())
+            self._has_events.set()
 
-    def _receive(self, link: Link, connection: Connection, data: bytes) -> None:
+    def _receive(self, connector: Connector, connection: WorkerConnection, data: bytes) -> None:
         try:
-            begun = self._shift.receive(link.contact, data, self._loop.time())
+            started = self._run.receive(connector.server, data, self._loop.time())
         except GeartrainError as error:
             connection.close()
-            self._lost(link, connection, str(error))
+            self._lost(connector, connection, str(error))
             return
-        for assignment, function in begun:
-            self._begin(connection, assignment, function)
-        self._news.set()
+        for assignment, function in started:
+            self._start(connection, assignment, function)
+        self._has_events.set()
 
-    def _lost(self, link: Link, connection: Connection, reason: str) -> None:
-        link.connection = None
-        self._shift.lost(link.contact, reason, self._loop.time())
-        self._news.set()
+    def _lost(self, connector: Connector, connection: WorkerConnection, reason: str) -> None:
+        connector.connection = None
+        self._run.lost(connector.server, reason, self._loop.time())
+        self._has_events.set()
 
-    def _begin(self, connection: Connection, assignment: Assignment, function: Function[AsyncCall]) -> None:
+    def _start(self, connection: WorkerConnection, assignment: Assignment, function: Function[AsyncCall]) -> None:
         report = partial(self._report, connection, assignment.handle)
-        codec = function.codec or self._options.codec
-        job = AsyncAssignedJob(assignment, function.name, self._options.client_id, report, codec)
-        self._crew.do(self._do(connection, job, function))
+        job = AsyncAssignedJob(assignment, function, self._options, report)
+        self._pool.do(self._do(connection, job, function))
 
-    def _finish(self, connection: Connection, job: AsyncAssignedJob) -> None:
-        self._shift.finish(connection.session, job, self._loop.time())
-        self._news.set()
+    def _finish(self, connection: WorkerConnection, job: AsyncAssignedJob) -> None:
+        self._run.finish(connection.session, job, self._loop.time())
+        self._has_events.set()
 
-    # What happens in the tasks that do jobs.
+    # For the tasks of jobs
 
-    async def _do(self, connection: Connection, job: AsyncAssignedJob, function: Function[AsyncCall]) -> None:
+    async def _do(self, connection: WorkerConnection, job: AsyncAssignedJob, function: Function[AsyncCall]) -> None:
         await perform(job, function.call, exceptions=self._options.exceptions)
-        if not self._crew.is_leaving:  # a job that is cancelled for that has not failed: it is for another worker
+        if not self._pool.is_leaving:  # a job that is cancelled at the end has not failed: another worker does it
             self._finish(connection, job)
 
-    async def _report(self, connection: Connection, handle: bytes, report: Report) -> None:
+    async def _report(self, connection: WorkerConnection, handle: bytes, report: Report) -> None:
         command, *arguments = report
         await connection.wait_for_room()
-        connection.session.work(command, handle, *arguments)
+        connection.session.report(command, handle, *arguments)
         connection.flush()

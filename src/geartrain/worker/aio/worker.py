@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The asyncio worker."""
+"""The asyncio worker. Its twin is `geartrain.worker.sync.worker`."""
 
 import asyncio
 import signal
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from secrets import token_hex
 from types import TracebackType
 from typing import Any, Concatenate, Self, Unpack, overload
@@ -26,16 +25,16 @@ from geartrain.worker.aio.function import (
 )
 from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.aio.loop import WorkerLoop
-from geartrain.worker.aio.partition import AsyncAggregate, Reduction, as_partition
+from geartrain.worker.aio.partition import AsyncAggregate, as_partition
 from geartrain.worker.options import Options, Reason, WorkerOptions
-from geartrain.worker.partition import MAX_IN_FLIGHT
+from geartrain.worker.partition import MAX_IN_FLIGHT, Reduction
 from geartrain.worker.registry import Registry
 
 __all__ = ["AsyncWorker"]
 
 
 class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
-    """Does jobs for any number of servers, in tasks of an event loop.
+    """A worker for any number of servers that runs its jobs in tasks of an event loop.
 
     ::
 
@@ -47,19 +46,19 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
 
         asyncio.run(worker.run())
 
-    Functions are ``async def``; what an asynchronous generator yields is sent piece by piece. A plain function would
-    hold up all other jobs and is refused.
+    Functions are ``async def``; the items of an asynchronous generator are sent piece by piece. A plain function would
+    block all other jobs and is rejected.
 
-    In a program that has other things to do, such as a web application, ``async with worker:`` works for the length of
-    a block, and leaves as after `stop` at its end. Signals are then the program's own business.
+    In a program with other tasks, such as a web application, ``async with worker:`` works for the length of a block and
+    leaves at its end as after `stop`. The program handles signals itself then.
 
     Args:
-        servers: See `geartrain.transport.parse_servers`; all of them are talked to at once.
-        options: As `geartrain.worker.WorkerOptions` has them. `concurrency` is 100 unless given.
+        servers: See `geartrain.transport.parse_servers`; the worker takes jobs from all of them at once.
+        options: See `geartrain.worker.WorkerOptions`. `concurrency` is 100 by default.
 
     Raises:
-        LocalProtocolError: The client's id cannot travel.
-        ValueError: A server is no address, or an option is out of range.
+        LocalProtocolError: The client's id is not allowed by the protocol.
+        ValueError: A server is not an address, or an option is out of range.
     """
 
     _job_type = AsyncAssignedJob
@@ -67,9 +66,9 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
     def __init__(self, servers: Servers = None, **options: Unpack[Options]) -> None:
         options.setdefault("concurrency", 100)
         super().__init__(servers, WorkerOptions(**options))
-        self._background: asyncio.Task[Reason] | None = None
-        self._client: AsyncClient | None = None
-        self._keeper: AsyncGenerator[None, None] | None = None
+        self._client: AsyncClient | None = None  # the worker's own client, once it is needed
+        self._client_keeper: AsyncGenerator[None, None] | None = None
+        self._background: asyncio.Task[Reason] | None = None  # the run of ``async with``
 
     @overload
     def function(self, function: JobFunctionT, /) -> JobFunctionT: ...
@@ -86,18 +85,9 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
     def function(
         self, function: Callable[..., object] | str | None = None, /, *, timeout: float | None = None
     ) -> Callable[..., object]:
-        """Make a function a Gearman function, under its own name or the one given.
+        """Register a function, under its own name or the one given; a decorator.
 
-        With one parameter that is a job, or has no annotation, it is called with jobs, and stays what it was. With
-        annotated parameters it is called with arguments, and gets `do`, `submit` and other ways of being called by
-        jobs, as `geartrain.client.aio.AsyncRemoteFunction` has them; called like any function it runs here and now. A
-        job may come before the arguments, to report progress.
-
-        Args:
-            timeout: Seconds after which a server gives a job to another worker.
-
-        Raises:
-            TypeError: Its parameters are neither a job nor annotated in a way that JSON has a form for.
+        See `Worker.function`; the methods are those of `geartrain.client.aio.AsyncRemoteFunction`.
         """
         return self._decorator(function, lambda name, call: self._offer(name, call, timeout))
 
@@ -124,7 +114,7 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         timeout: float | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
     ) -> Callable[..., object]:
-        """Make a function a Gearman function that has its jobs done in parts; see `add_partition`."""
+        """Register a function that splits its jobs into parts; a decorator. See `add_partition`."""
 
         def offer(name: Text, call: Callable[..., object]) -> Callable[..., object]:
             self.add_partition(
@@ -144,31 +134,20 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         timeout: float | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
-        """Offer a function that makes parts of its jobs, which other workers do.
+        """Register a function that splits its jobs into parts, which other workers do.
 
-        What the function yields, or sends by `data`, and what it returns if that is anything, are the parts. Each
-        becomes a foreground job of the reducer, on this worker's own servers. What becomes of them is joined, and that
-        is the result. A part that fails fails the job. A worker with one slot that also does the parts would wait for
-        itself: give it more `concurrency`, or do the parts elsewhere.
-
-        Args:
-            name: What clients call it.
-            function: Called with the job, whose own end it cannot be: it has no `complete` and `fail` to call.
-            reducer: Who gets the parts of a job that does not name a reducer. Without one, such a job is an ordinary
-                one, and its parts are sent to the client.
-            aggregate: An ``async def`` called with an asynchronous iterator of the results, in the order of the parts,
-                as the codec decodes them; it returns the result. A function that yields goes on as this asks for more,
-                so that neither the parts nor the results need ever be in memory all at once. By default bytes are
-                put one behind the other, and the values of a codec into a list.
-            timeout: Seconds after which a server gives a job to another worker.
-            max_in_flight: How many parts of a job are with the reducer at a time.
-
-        Raises:
-            LocalProtocolError: A name cannot travel, or the timeout is out of range.
-            TypeError: The function is not called with a job, or not in the way of this worker.
+        See `Worker.add_partition`.
         """
         reduction = Reduction(self._submit_part, self._reducer(function, reducer), aggregate, max_in_flight)
         self._add(name, as_partition(function, self._call(function, None), reduction), timeout)
+
+    async def run(self, *, burst: bool = False, idle_timeout: float | None = None) -> Reason:
+        """Do jobs until there is a reason to leave, and return it.
+
+        See `Worker.run`. Jobs that have not ended in time are cancelled, as all jobs are when this call is cancelled.
+        """
+        with self._handling_signals():
+            return await self._run(burst=burst, idle_timeout=idle_timeout)
 
     async def __aenter__(self) -> Self:
         self._background = asyncio.create_task(self._run(burst=False, idle_timeout=None))
@@ -184,25 +163,8 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
             self.stop()
         await background
 
-    async def run(self, *, burst: bool = False, idle_timeout: float | None = None) -> Reason:
-        """Do jobs until there is a reason to leave, and return it.
-
-        In the main thread SIGINT and SIGTERM are reasons: the jobs in hand have `grace` seconds to end, and a second
-        signal takes these away. What is not done then is cancelled; it goes back to its server when the connection
-        closes, and to another worker. The same happens to everything in hand when this call is cancelled.
-
-        Args:
-            burst: Leave when no server has a job.
-            idle_timeout: Leave after so many seconds without a job.
-
-        Raises:
-            NoServerAvailable: In a burst, none of the servers could be reached. Otherwise they are waited for.
-        """
-        with self._signals_taken():
-            return await self._run(burst=burst, idle_timeout=idle_timeout)
-
     async def _run(self, *, burst: bool, idle_timeout: float | None) -> Reason:
-        with self._occupied(partial(self._new_loop, burst=burst, idle_timeout=idle_timeout)) as loop:
+        with self._running(WorkerLoop, burst=burst, idle_timeout=idle_timeout) as loop:
             return await loop.run()
 
     def _call(self, function: Callable[..., object], signature: Signature | None) -> AsyncCall:
@@ -214,16 +176,16 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         return AsyncTypedFunction(function, wire_name, signature, self._own_client)
 
     def _own_client(self) -> AsyncClient:
-        """Return the client that its functions are called by, and its parts: one of the same servers."""
+        """Return the client of the same servers that submits jobs for typed functions and parts."""
         if self._client is None:
-            self._client = AsyncClient(**self._as_client())
-            self._keeper = self._until_loop_ends(self._client)
-            with suppress(StopIteration):  # which is how the first step of a coroutine ends that does not wait
-                anext(self._keeper).__await__().send(None)
+            self._client = AsyncClient(**self._client_options())
+            self._client_keeper = self._until_loop_ends(self._client)
+            with suppress(StopIteration):  # the end of the first step of a coroutine that does not wait
+                anext(self._client_keeper).__await__().send(None)
         return self._client
 
     async def _until_loop_ends(self, client: AsyncClient) -> AsyncGenerator[None, None]:
-        """Close a client when its event loop is about to end, which is told to asynchronous generators alone."""
+        """Close a client when its event loop is about to end: a loop closes its asynchronous generators then."""
         try:
             yield
         finally:
@@ -233,19 +195,9 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
     async def _submit_part(self, reducer: bytes, part: bytes) -> AsyncSubmittedJob:
         return await self._own_client().submit(reducer, part, unique=token_hex(16))
 
-    def _new_loop(self, *, burst: bool, idle_timeout: float | None) -> WorkerLoop:
-        return WorkerLoop(
-            self._addresses,
-            self._functions,
-            tuple(self._middleware),
-            self._options,
-            burst=burst,
-            idle_timeout=idle_timeout,
-        )
-
     @contextmanager
-    def _signals_taken(self) -> Iterator[None]:
-        """Turn the signals that end a process into calls of `stop`, where Python allows it."""
+    def _handling_signals(self) -> Iterator[None]:
+        """Call `stop` on SIGINT and SIGTERM, in the main thread, for the length of a block."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -253,7 +205,7 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         numbers = (signal.SIGINT, signal.SIGTERM)
         previous = {number: signal.getsignal(number) for number in numbers}
         for number in numbers:
-            loop.add_signal_handler(number, self._take_signal)
+            loop.add_signal_handler(number, self._on_signal)
         try:
             yield
         finally:

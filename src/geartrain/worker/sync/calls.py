@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Doing one job: the call, what is around it, and what its end means to the client."""
+"""Calls of blocking functions: one job from its start to its end. Its twin is `geartrain.worker.aio.calls`."""
 
 import inspect
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from typing import TypeAlias
 
 from geartrain.errors import JobFail
@@ -11,7 +11,7 @@ from geartrain.typed import Signature
 from geartrain.worker.arguments import with_arguments
 from geartrain.worker.sync.job import AssignedJob
 
-__all__ = ["Call", "Middleware", "as_call", "drain", "perform", "wrap"]
+__all__ = ["Call", "Middleware", "as_call", "perform", "send_chunks"]
 
 Call: TypeAlias = Callable[[AssignedJob], object]
 Middleware: TypeAlias = Callable[[AssignedJob, Call], object]
@@ -20,33 +20,28 @@ _logger = logging.getLogger("geartrain.worker")
 
 
 def as_call(function: Callable[..., object], signature: Signature | None = None) -> Call:
-    """Return what does a job, made of what a user registers.
+    """Return a callable that takes a job and calls a user's function.
 
     Args:
-        function: That.
-        signature: Its arguments, unless it is to be called with the job.
+        function: The function.
+        signature: Its arguments, unless it is called with the job.
 
     Raises:
-        TypeError: It would have to be awaited.
+        TypeError: The function is asynchronous.
     """
     for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004  # an instance may hide a coroutine
         if inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate):
             raise TypeError(f"{function!r} is asynchronous; geartrain.AsyncWorker calls such functions")
     call = function if signature is None else with_arguments(function, signature)
-    return lambda job: drain(job, call(job))
-
-
-def wrap(call: Call, middleware: Sequence[Middleware]) -> Call:
-    """Return the call with everything around it, the first middleware outermost."""
-    for layer in reversed(middleware):
-        call = _layered(layer, call)
-    return call
+    return lambda job: send_chunks(job, call(job))
 
 
 def perform(job: AssignedJob, call: Call, *, exceptions: bool = True) -> None:
-    """Do a job up to its end; nothing that the call raises gets any further.
+    """Run a job to its end, and turn exceptions of the call into the job's end.
 
     Args:
+        job: The job.
+        call: The user's function, with the middleware around it.
         exceptions: See ``tell`` of `AssignedJob.raised`.
     """
     try:
@@ -54,18 +49,14 @@ def perform(job: AssignedJob, call: Call, *, exceptions: bool = True) -> None:
     except JobFail as failure:
         _logger.info("%s %s failed: %s", job.function, job.handle, failure)
         job.fail()
-    # Also SystemExit and its kind: the thread has other jobs to do, and the client waits for an answer.
+    # SystemExit and the like too: the thread has further jobs to run, and the client waits for an answer.
     except BaseException as error:
         _logger.exception("%s %s raised", job.function, job.handle)
         job.raised(error, tell=exceptions)
 
 
-def _layered(layer: Middleware, inner: Call) -> Call:
-    return lambda job: layer(job, inner)
-
-
-def drain(job: AssignedJob, result: object) -> object:
-    """Send what a generator yields, and return what it returns; anything else is the result itself."""
+def send_chunks(job: AssignedJob, result: object) -> object:
+    """Send the items of a generator, and return its return value; any other result is returned unchanged."""
     if not isinstance(result, Generator):
         return result
     while True:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""One connection of a blocking worker: a socket, its session, and the bytes between them.
+"""A connection of a blocking worker: a socket, its session, and the unsent bytes.
 
-Everything here belongs to the loop's thread, but for `wait_for_room`.
+Everything here belongs to the loop's thread, except `wait_for_room`.
 """
 
 import contextlib
@@ -12,56 +12,59 @@ import threading
 from geartrain.errors import ConnectionLost
 from geartrain.worker.session import WorkerSession
 
-__all__ = ["Connection"]
+__all__ = ["WorkerConnection"]
 
-# Bytes that a connection's jobs may have waiting to be sent. A job that streams more waits for a slow server instead
-# of filling the memory.
+# Bytes of reports that may wait to be sent on one connection. A job that sends more waits for a slow server, so that
+# memory does not grow.
 HIGH_WATER = 1024 * 1024
-READ_SIZE = 64 * 1024  # bytes taken from the socket at once; for more the allocator asks the system each time
-FAREWELL = 2.0  # seconds for the last bytes to be sent and taken at the end
+READ_SIZE = 64 * 1024  # bytes read at once; for larger buffers the allocator asks the system each time
+CLOSE_TIMEOUT = 2.0  # seconds for the last bytes to be sent and received at the end
 
 _WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class Connection:
-    """Moves bytes between a connected socket and a session.
+class WorkerConnection:
+    """Transfers bytes between a connected socket and a session.
 
     Attributes:
-        is_awaited: Whether the selector tells when the socket takes more.
+        session: The session.
+        sock: The socket.
+        is_lost: True after `close`.
+        watches_writing: True if the selector watches for the socket to accept more bytes.
     """
 
     def __init__(self, sock: socket.socket, session: WorkerSession) -> None:
         self.session = session
         self.sock = sock
         self.is_lost = False
-        self.is_awaited = False
+        self.watches_writing = False
         self._outgoing = bytearray()
         self._room = threading.Condition()
-        self._unsent = 0  # bytes reported since all had been sent
+        self._unsent = 0  # bytes reported since the last time that all bytes had been sent
         sock.setblocking(False)
 
     @property
     def is_sending(self) -> bool:
-        """Whether bytes wait for the socket."""
+        """True if bytes wait for the socket."""
         return bool(self._outgoing)
 
     def wait_for_room(self, size: int) -> None:
-        """Hold up a job's thread while the server is too slow for what it sends."""
+        """Block a job's thread while the server is too slow for the job's reports."""
         with self._room:
             self._room.wait_for(lambda: self.is_lost or self._unsent < HIGH_WATER)
             self._unsent += size
 
     def read(self) -> bytes:
-        """Return what has come in, perhaps nothing.
+        """Return the bytes that have arrived, perhaps none.
 
         Raises:
             ConnectionLost: The connection has ended.
         """
         try:
             data = self.sock.recv(READ_SIZE)
-            # An encrypted socket may hold decrypted bytes of which the selector knows nothing.
-            while data and isinstance(self.sock, ssl.SSLSocket) and (held := self.sock.pending()):
-                data += self.sock.recv(held)
+            # A TLS socket may hold decrypted bytes that no selector reports.
+            while data and isinstance(self.sock, ssl.SSLSocket) and (pending := self.sock.pending()):
+                data += self.sock.recv(pending)
         except _WAIT:
             return b""
         except OSError as error:
@@ -71,7 +74,7 @@ class Connection:
         return data
 
     def flush(self) -> None:
-        """Send what can be sent.
+        """Send the bytes that the socket accepts now.
 
         Raises:
             ConnectionLost: The connection has ended.
@@ -90,18 +93,18 @@ class Connection:
                 self._room.notify_all()
 
     def leave(self) -> None:
-        """Close after what is still to be sent; a server that does not take it is not waited for."""
+        """Close after the unsent bytes have left, or after `CLOSE_TIMEOUT`."""
         with contextlib.suppress(OSError):
-            self.sock.settimeout(FAREWELL)
+            self.sock.settimeout(CLOSE_TIMEOUT)
             self.sock.sendall(self._outgoing + self.session.take_outgoing())
-            # Closing with a NOOP unread would reset the connection, and could destroy the result just sent.
+            # Closing with a NOOP unread would reset the connection, and could discard the result just sent.
             self.sock.shutdown(socket.SHUT_WR)
             while self.sock.recv(READ_SIZE):
                 pass
         self.close()
 
     def close(self) -> None:
-        """Close at once, also for a process that was forked meanwhile and has the socket too."""
+        """Close at once, also in processes that were forked in the meantime and inherited the socket."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `Worker.function` makes of a function with plain arguments."""
+"""Typed functions of a blocking worker. Its twin is `geartrain.worker.aio.function`."""
 
 from collections.abc import Callable
 from functools import update_wrapper
@@ -13,15 +13,15 @@ from geartrain.worker.sync.job import AssignedJob
 __all__ = ["Decorator", "JobFunctionT", "LocalT", "ParametersT", "ReturnT", "TypedFunction"]
 
 JobFunctionT = TypeVar("JobFunctionT", bound=Callable[[AssignedJob], object])
-LocalT = ParamSpec("LocalT")  # what it is called with here: perhaps a job before the arguments
+LocalT = ParamSpec("LocalT")  # of a direct call: perhaps a job before the arguments
 ParametersT = ParamSpec("ParametersT")
 ReturnT = TypeVar("ReturnT")
 
 
 class TypedFunction(RemoteFunction[ParametersT, ReturnT], Generic[LocalT, ParametersT, ReturnT]):
-    """A function of this program, which any worker can be asked to call.
+    """A function with plain arguments, which can be called directly or by jobs.
 
-    Called, it runs here and now, as if it had never been decorated. Its other methods submit jobs, by a client of the
+    A call runs it here and now, as if it was never decorated. Its other methods submit jobs, with a client of the
     worker's own servers that is made when it is first needed.
     """
 
@@ -42,7 +42,7 @@ class TypedFunction(RemoteFunction[ParametersT, ReturnT], Generic[LocalT, Parame
 
 
 class Decorator(Protocol):
-    """What ``@worker.function("name")`` is: it takes all that ``@worker.function`` takes."""
+    """The result of ``@worker.function("name")``, which takes the same functions as ``@worker.function``."""
 
     @overload
     def __call__(self, function: JobFunctionT, /) -> JobFunctionT: ...

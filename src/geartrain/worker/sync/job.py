@@ -1,46 +1,46 @@
 # SPDX-License-Identifier: MIT
-"""A job as a blocking function sees it."""
+"""The job that a blocking worker's function is called with. Its twin is `geartrain.worker.aio.job`."""
 
 from collections.abc import Callable
 from typing import Any
 
-from geartrain.codecs import RAW, Codec
 from geartrain.names import Text
-from geartrain.worker.job import JobInHand, Report
+from geartrain.worker.functions import Function
+from geartrain.worker.job import AnyAssignedJob, Report
+from geartrain.worker.options import WorkerOptions
 from geartrain.worker.session import Assignment
 
 __all__ = ["AssignedJob"]
 
 
-class AssignedJob(JobInHand):
-    """What a worker's function is called with."""
+class AssignedJob(AnyAssignedJob):
+    """A job that a server assigned to a worker; the worker's function is called with it."""
 
     __slots__ = ("_report",)
 
     def __init__(
         self,
         assignment: Assignment,
-        function: str,
-        client_id: str,
+        function: Function[Any],
+        options: WorkerOptions,
         report: Callable[[Report], None],
-        codec: Codec[Any, Any] = RAW,
     ) -> None:
-        super().__init__(assignment, function, client_id, codec)
+        super().__init__(assignment, function, options)
         self._report = report
 
     def data(self, chunk: object) -> None:
-        """Send a part of the result at once, as the codec encodes it; wait if the server takes none at present."""
+        """Send a part of the result now, encoded by the codec; wait while the server is too slow."""
         self.send(self._data(chunk))
 
     def warning(self, text: Text) -> None:
-        """Send a warning at once."""
+        """Send a warning now."""
         self.send(self._warning(text))
 
     def progress(self, done: int, total: int) -> None:
-        """Say at once how far the job is; clients see `done` of `total`."""
+        """Send the progress of the job now: `done` of `total`."""
         self.send(self._progress(done, total))
 
     def send(self, report: Report) -> None:
-        """Send a packet about the job, unless it has ended."""
+        """Send a packet about the job, unless the job has ended."""
         if not self.ending:
             self._report(report)

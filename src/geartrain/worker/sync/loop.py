@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""One run of a blocking worker: a thread that waits for sockets, and threads that do jobs.
+"""One run of a blocking worker: a thread that waits for sockets, and threads that run jobs.
 
-The shift, its sessions and the sockets belong to the thread that has the loop; all others post to it. That is the one
-that calls `run`, or the only one that does jobs, between two of them: see `Baton`. So no decision needs a lock, servers
-are answered however long a job takes, and a job without end cannot keep the worker from leaving.
+The decisions, the sessions and the sockets belong to the thread that owns the loop; all others post calls to it. The
+owner is the thread that calls `run`, or the only one that runs jobs, between two of them: see `LoopOwnership`. So no
+decision needs a lock, servers are answered however long a job takes, and a job without end cannot stop the worker from
+leaving.
 """
 
 import math
@@ -14,27 +15,28 @@ from collections.abc import Sequence
 from functools import partial
 
 from geartrain.errors import GeartrainError
-from geartrain.transport import ServerAddress, client_context
+from geartrain.transport import ServerAddress, Waker, client_context
+from geartrain.worker.forkserver import ForkServer
 from geartrain.worker.functions import Function, FunctionTable
 from geartrain.worker.job import Report
+from geartrain.worker.middleware import wrap
 from geartrain.worker.options import Reason, WorkerOptions
+from geartrain.worker.run import WorkerRun
 from geartrain.worker.session import Assignment
-from geartrain.worker.shift import Shift
-from geartrain.worker.sync.baton import CAN_LEND, Baton
-from geartrain.worker.sync.calls import Call, Middleware, wrap
-from geartrain.worker.sync.child import Child, labour
-from geartrain.worker.sync.connection import Connection
-from geartrain.worker.sync.crew import PATIENCE, Crew, Hand, OwnHand
+from geartrain.worker.sync.callqueue import CallQueue
+from geartrain.worker.sync.calls import Call, Middleware
+from geartrain.worker.sync.connection import WorkerConnection
+from geartrain.worker.sync.connector import Connector, Outcome
 from geartrain.worker.sync.job import AssignedJob
-from geartrain.worker.sync.link import Link, Outcome
-from geartrain.worker.sync.mailbox import Mailbox
-from geartrain.worker.sync.nursery import Nursery
+from geartrain.worker.sync.ownership import CAN_SHARE, LoopOwnership
+from geartrain.worker.sync.process import ProcessExecutor, serve_jobs
+from geartrain.worker.sync.threadpool import TASK_DELAY, Executor, InlineExecutor, ThreadPool
 
 __all__ = ["WorkerLoop"]
 
 
 class WorkerLoop:
-    """Talks to all servers until there is a reason to leave; see `Shift` for what it is given."""
+    """The I/O of a run; the arguments are those of `WorkerRun`."""
 
     def __init__(
         self,
@@ -46,226 +48,232 @@ class WorkerLoop:
         burst: bool,
         idle_timeout: float | None,
     ) -> None:
-        dress = partial(wrap, middleware=middleware)
-        now = time.monotonic()
-        self._shift = Shift(addresses, functions, dress, options, burst=burst, idle_timeout=idle_timeout, now=now)
+        self._run = WorkerRun(
+            addresses,
+            functions,
+            partial(wrap, middleware=middleware),
+            options,
+            burst=burst,
+            idle_timeout=idle_timeout,
+            now=time.monotonic(),
+        )
         tls = client_context(options.tls)
-        self._links = [Link(contact, options, tls) for contact in self._shift.contacts]
+        self._connectors = [Connector(server, options, tls) for server in self._run.servers]
         self._options = options
         # Before there is a thread or a socket.
-        self._nursery = (
-            Nursery(partial(labour, self._shift.functions, options)) if options.executor == "process" else None
+        self._fork_server = (
+            ForkServer(partial(serve_jobs, self._run.functions, options)) if options.executor == "process" else None
         )
-        self._lends = options.concurrency == 1 and CAN_LEND
-        self._crew = Crew(
-            options.concurrency, self._new_hand, PATIENCE if self._nursery is None and not self._lends else 0.0
+        self._shares = options.concurrency == 1 and CAN_SHARE
+        self._pool = ThreadPool(
+            options.concurrency,
+            self._new_executor,
+            TASK_DELAY if self._fork_server is None and not self._shares else 0.0,
         )
-        self._mailbox = Mailbox()
+        self._calls = CallQueue()
         self._selector = selectors.DefaultSelector()
-        self._baton = Baton(self._selector)
-        self._is_lent = False
+        self._ownership = LoopOwnership(self._selector)
+        self._has_guest = False
         self._is_leaving = False
-        self._failure: BaseException | None = None  # of whoever had borrowed the loop
+        self._failure: BaseException | None = None  # raised in the guest
 
     @property
-    def button(self) -> int:
-        """The descriptor that a byte may be written to, to have the thread that called `run` look around."""
-        return self._baton.button
+    def waker(self) -> Waker:
+        """The self-pipe that makes the thread that called `run` check what is due."""
+        return self._ownership.waker
 
-    # What any thread may call.
+    # For any thread
 
     def stop(self, grace: float) -> None:
-        """Take no more jobs, and leave when those in hand are done, at the latest after ``grace`` seconds."""
-        self._mailbox.post(lambda: self._shift.stop(grace, time.monotonic()))
+        """Take no more jobs; leave when the running ones have ended, or after ``grace`` seconds."""
+        self._calls.post(lambda: self._run.stop(grace, time.monotonic()))
 
     def add(self, function: Function[Call]) -> None:
-        """Register a function that has come into the table."""
-        self._mailbox.post(partial(self._shift.add, function))
+        """Register a function that was added to the table."""
+        self._calls.post(partial(self._run.add, function))
 
     def remove(self, function: Function[Call]) -> None:
-        """Take back a function that has gone from the table."""
-        self._mailbox.post(partial(self._shift.remove, function))
+        """Unregister a function that was removed from the table."""
+        self._calls.post(partial(self._run.remove, function))
 
-    # What happens in the loop's thread.
+    # For the thread that owns the loop
 
     def run(self) -> Reason:
-        """Work, and return why that came to an end.
+        """Work, and return the reason for leaving.
 
         Raises:
             NoServerAvailable: In a burst, none of the servers could be reached.
         """
-        self._crew.start()
+        self._pool.start()
         try:
-            self._selector.register(self._mailbox.bell, selectors.EVENT_READ, self._mailbox.deliver)
-            self._mailbox.post(self._turn)
+            self._selector.register(self._calls, selectors.EVENT_READ, self._calls.run)
+            self._calls.post(self._turn)
             while not self._is_leaving:
-                if self._baton.keep(self._deadline):
+                if self._ownership.acquire_as_owner(self._deadline):
                     try:
                         self._go_on()
                     finally:
-                        self._baton.put_down()
+                        self._ownership.release()
         finally:
             self._leave()
-        return self._shift.reason()
+        return self._run.reason()
 
     def close(self) -> None:
-        """Give back what a loop has, whether it was run or not."""
-        self._mailbox.close()
-        if self._nursery is not None:
-            self._nursery.close()
-        self._baton.close()
+        """Close everything that a loop opens, whether `run` was called or not."""
+        self._calls.close()
+        if self._fork_server is not None:
+            self._fork_server.close()
+        self._ownership.close()
         self._selector.close()
 
     def _go_on(self) -> None:
-        """Take what has happened, and do what is due."""
+        """Process the events that have happened, and apply what is due."""
         if self._failure is not None:
             raise self._failure
         self._wait(0.0)
         self._turn()
-        self._is_leaving = self._shift.is_over(time.monotonic())
+        self._is_leaving = self._run.is_over(time.monotonic())
 
     def _deadline(self) -> float:
-        """Return when something is due that nobody else will tell of; perhaps never."""
-        if self._failure is not None or self._shift.is_over(time.monotonic()):
+        """Return the time at which something is due without any event; perhaps infinity."""
+        if self._failure is not None or self._run.is_over(time.monotonic()):
             return -math.inf
-        return min(self._shift.deadline(), self._crew.deadline)
+        return min(self._run.deadline(), self._pool.deadline)
 
-    def _wait(self, patience: float | None) -> None:
-        """Take what happens until the patience is over."""
-        for key, _ in self._selector.select(patience):
+    def _wait(self, timeout: float | None) -> None:
+        """Wait for events, and process them."""
+        for key, _ in self._selector.select(timeout):
             key.data()
 
     def _turn(self) -> None:
-        """Do all that is due, and let everything leave that has collected."""
+        """Apply everything that is due, and send everything that is queued."""
         now = time.monotonic()
-        for link in self._links:
-            if link.connection is not None:
-                self._tick(link, link.connection, now)
-            elif self._shift.wants_connection(link.contact, now):
-                link.connect(self._take_outcome)
-        self._shift.turn(now)
-        self._crew.look(now)
-        for link in self._links:
-            if link.connection is not None:
-                self._flush(link, link.connection)
+        for connector in self._connectors:
+            if connector.connection is not None:
+                self._tick(connector, connector.connection, now)
+            elif self._run.wants_connection(connector.server, now):
+                connector.connect(self._pass_outcome)
+        self._run.turn(now)
+        self._pool.wake_more(now)
+        for connector in self._connectors:
+            if connector.connection is not None:
+                self._flush(connector, connector.connection)
 
-    def _tick(self, link: Link, connection: Connection, now: float) -> None:
+    def _tick(self, connector: Connector, connection: WorkerConnection, now: float) -> None:
         try:
             connection.session.tick(now)
         except GeartrainError as error:
-            self._lost(link, connection, error)
+            self._lost(connector, connection, error)
 
     def _leave(self) -> None:
         self._is_leaving = True
-        self._mailbox.post(_nothing)  # to whoever has borrowed the loop
-        self._baton.keep_for_good()
-        self._say_farewell()
-        self._crew.leave(wait=not self._shift.running)
+        self._calls.post(_nothing)  # to wake a guest
+        self._ownership.end_sharing()
+        self._run.leave()
+        if self._fork_server is not None and self._run.running:
+            self._fork_server.close()  # before other workers get the jobs
+        for connector in self._connectors:
+            if connector.connection is not None:
+                connector.connection.leave()
+        self._pool.leave(wait=not self._run.running)
 
-    def _say_farewell(self) -> None:
-        self._shift.leave()
-        if self._nursery is not None and self._shift.running:
-            self._nursery.close()  # before others get the jobs
-        for link in self._links:
-            if link.connection is not None:
-                link.connection.leave()
+    # Events, in the same thread
 
-    # What happens in between, in the same thread.
-
-    def _connected(self, link: Link, outcome: Outcome) -> None:
+    def _connected(self, connector: Connector, outcome: Outcome) -> None:
         now = time.monotonic()
         if not isinstance(outcome, socket.socket):
-            self._shift.lost(link.contact, str(outcome), now)
-        elif (session := self._shift.connected(link.contact, now)) is None:
+            self._run.lost(connector.server, str(outcome), now)
+        elif (session := self._run.connected(connector.server, now)) is None:
             outcome.close()
         else:
-            link.connection = connection = Connection(outcome, session)
-            self._selector.register(outcome, selectors.EVENT_READ, partial(self._receive, link, connection))
+            connector.connection = connection = WorkerConnection(outcome, session)
+            self._selector.register(outcome, selectors.EVENT_READ, partial(self._receive, connector, connection))
 
-    def _receive(self, link: Link, connection: Connection) -> None:
+    def _receive(self, connector: Connector, connection: WorkerConnection) -> None:
         try:
-            begun = self._shift.receive(link.contact, connection.read(), time.monotonic())
+            started = self._run.receive(connector.server, connection.read(), time.monotonic())
         except GeartrainError as error:
-            self._lost(link, connection, error)
+            self._lost(connector, connection, error)
             return
-        for assignment, function in begun:
-            self._begin(connection, assignment, function)
+        for assignment, function in started:
+            self._start(connection, assignment, function)
 
-    def _flush(self, link: Link, connection: Connection) -> None:
+    def _flush(self, connector: Connector, connection: WorkerConnection) -> None:
         try:
             connection.flush()
         except GeartrainError as error:
-            self._lost(link, connection, error)
+            self._lost(connector, connection, error)
             return
-        if connection.is_sending is not connection.is_awaited:
-            connection.is_awaited = connection.is_sending
-            interest = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.is_sending else 0)
-            self._selector.modify(connection.sock, interest, self._selector.get_key(connection.sock).data)
+        if connection.is_sending is not connection.watches_writing:
+            connection.watches_writing = connection.is_sending
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.is_sending else 0)
+            self._selector.modify(connection.sock, events, self._selector.get_key(connection.sock).data)
 
-    def _lost(self, link: Link, connection: Connection, error: GeartrainError) -> None:
+    def _lost(self, connector: Connector, connection: WorkerConnection, error: GeartrainError) -> None:
         self._selector.unregister(connection.sock)
         connection.close()
-        link.connection = None
-        self._shift.lost(link.contact, str(error), time.monotonic())
+        connector.connection = None
+        self._run.lost(connector.server, str(error), time.monotonic())
 
-    def _begin(self, connection: Connection, assignment: Assignment, function: Function[Call]) -> None:
+    def _start(self, connection: WorkerConnection, assignment: Assignment, function: Function[Call]) -> None:
         report = partial(self._report, connection, assignment.handle)
-        codec = function.codec or self._options.codec
-        job = AssignedJob(assignment, function.name, self._options.client_id, report, codec)
-        self._crew.do(partial(self._do, connection, job, function), here=self._is_lent)
+        job = AssignedJob(assignment, function, self._options, report)
+        self._pool.do(partial(self._do, connection, job, function), here=self._has_guest)
 
-    def _finish(self, connection: Connection, job: AssignedJob) -> None:
-        self._shift.finish(connection.session, job, time.monotonic())
+    def _finish(self, connection: WorkerConnection, job: AssignedJob) -> None:
+        self._run.finish(connection.session, job, time.monotonic())
 
     def _give_up(self, error: GeartrainError) -> None:
         raise error
 
-    # What happens in other threads.
+    # For other threads
 
-    def _new_hand(self) -> Hand:
+    def _new_executor(self) -> Executor:
         exceptions = self._options.exceptions
-        return OwnHand(exceptions=exceptions) if self._nursery is None else Child(self._nursery, exceptions=exceptions)
+        if self._fork_server is None:
+            return InlineExecutor(exceptions=exceptions)
+        return ProcessExecutor(self._fork_server, exceptions=exceptions)
 
-    def _take_outcome(self, link: Link, outcome: Outcome) -> None:
-        """Pass on, from a connecting thread, what came of it."""
-        if not self._mailbox.post(partial(self._connected, link, outcome)) and isinstance(outcome, socket.socket):
+    def _pass_outcome(self, connector: Connector, outcome: Outcome) -> None:
+        """Pass the outcome of a connecting thread to the loop."""
+        if not self._calls.post(partial(self._connected, connector, outcome)) and isinstance(outcome, socket.socket):
             outcome.close()
 
-    def _do(self, connection: Connection, job: AssignedJob, function: Function[Call], hand: Hand) -> None:
+    def _do(self, connection: WorkerConnection, job: AssignedJob, function: Function[Call], executor: Executor) -> None:
         try:
-            hand.do(job, function)
+            executor.do(job, function)
         except GeartrainError as error:
-            self._mailbox.post(partial(self._give_up, error))
+            self._calls.post(partial(self._give_up, error))
         else:
-            if self._lends:
-                self._finish_and_go_on(connection, job)
+            if self._shares:
+                self._finish_as_guest(connection, job)
             else:
-                self._mailbox.post(partial(self._finish, connection, job))
+                self._calls.post(partial(self._finish, connection, job))
 
-    def _finish_and_go_on(self, connection: Connection, job: AssignedJob) -> None:
-        """Have the loop until there is another job to do."""
-        if not self._baton.borrow():
+    def _finish_as_guest(self, connection: WorkerConnection, job: AssignedJob) -> None:
+        """Report the end of a job, and run the loop until there is another job to run."""
+        if not self._ownership.acquire_as_guest():
             return  # the worker has left without this thread
-        self._is_lent = True
+        self._has_guest = True
         try:
-            if self._mailbox.has_letters:
-                self._mailbox.deliver()  # among them what the job had to say before its end
+            if self._calls.has_calls:
+                self._calls.run()  # among them the reports of the job
             self._finish(connection, job)
             self._turn()
-            while not (self._is_leaving or self._crew.has_task or self._shift.is_over(now := time.monotonic())):
-                deadline = self._shift.deadline()
+            while not (self._is_leaving or self._pool.has_task or self._run.is_over(now := time.monotonic())):
+                deadline = self._run.deadline()
                 self._wait(None if deadline == math.inf else max(deadline - now, 0.0))
                 self._turn()
-        except BaseException as error:  # noqa: BLE001  # the keeper raises it
+        except BaseException as error:  # noqa: BLE001  # the owner raises it
             self._failure = error
         finally:
-            self._is_lent = False
-            self._baton.give_back(self._deadline())
+            self._has_guest = False
+            self._ownership.release_as_guest(self._deadline())
 
-    def _report(self, connection: Connection, handle: bytes, report: Report) -> None:
+    def _report(self, connection: WorkerConnection, handle: bytes, report: Report) -> None:
         command, *arguments = report
         connection.wait_for_room(sum(map(len, arguments)))
-        self._mailbox.post(partial(connection.session.work, command, handle, *arguments))
+        self._calls.post(partial(connection.session.report, command, handle, *arguments))
 
 
 def _nothing() -> None:

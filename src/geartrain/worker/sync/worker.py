@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The blocking worker."""
+"""The blocking worker. Its twin is `geartrain.worker.aio.worker`."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from functools import partial
 from secrets import token_hex
 from types import FrameType
 from typing import Concatenate, Unpack, overload
@@ -14,20 +13,20 @@ from geartrain.client import Client, SubmittedJob
 from geartrain.names import Text
 from geartrain.transport import Servers
 from geartrain.typed import Signature
-from geartrain.worker.options import Executor, Options, Reason, WorkerOptions
-from geartrain.worker.partition import MAX_IN_FLIGHT
+from geartrain.worker.options import ExecutorKind, Options, Reason, WorkerOptions
+from geartrain.worker.partition import MAX_IN_FLIGHT, Reduction
 from geartrain.worker.registry import Registry
 from geartrain.worker.sync.calls import Call, Middleware, as_call
 from geartrain.worker.sync.function import Decorator, JobFunctionT, ParametersT, ReturnT, TypedFunction
 from geartrain.worker.sync.job import AssignedJob
 from geartrain.worker.sync.loop import WorkerLoop
-from geartrain.worker.sync.partition import Aggregate, Reduction, as_partition
+from geartrain.worker.sync.partition import Aggregate, as_partition
 
 __all__ = ["Worker"]
 
 
 class Worker(Registry[Call, Middleware]):
-    """Does jobs for any number of servers, in threads or in processes.
+    """A worker for any number of servers that runs its jobs in threads or in processes.
 
     ::
 
@@ -40,25 +39,27 @@ class Worker(Registry[Call, Middleware]):
         worker.run()
 
     Args:
-        servers: See `geartrain.transport.parse_servers`; all of them are talked to at once.
-        executor: ``"thread"`` does jobs in threads of this process. ``"process"`` does them, and the middleware around
-            them, in processes forked from it: for functions that keep a processor busy, or that may crash. A process
-            that dies fails the job that it did, and another takes its place. They know what this process knew when
-            `run` was called, which is best done before there are other threads; they ignore SIGINT and SIGTERM, and
-            are killed when `grace` is over or this process has ended, in whatever way.
-        options: As `geartrain.worker.WorkerOptions` has them. `concurrency` is 1 unless given.
+        servers: See `geartrain.transport.parse_servers`; the worker takes jobs from all of them at once.
+        executor: ``"thread"`` runs jobs in threads of this process. ``"process"`` runs them, with the middleware around
+            them, in processes forked from it: for functions that use much CPU time, or that may crash. A process that
+            dies fails the job that it ran, and is replaced. The processes are copies of this one at the time of `run`,
+            which is best called before there are other threads. They ignore SIGINT and SIGTERM, and are killed when
+            `grace` is over or when this process has ended in any way.
+        options: See `geartrain.worker.WorkerOptions`. `concurrency` is 1 by default.
 
     Raises:
-        LocalProtocolError: The client's id cannot travel.
-        ValueError: A server is no address, or an option is out of range.
+        LocalProtocolError: The client's id is not allowed by the protocol.
+        ValueError: A server is not an address, or an option is out of range.
     """
 
     _job_type = AssignedJob
 
-    def __init__(self, servers: Servers = None, *, executor: Executor = "thread", **options: Unpack[Options]) -> None:
+    def __init__(
+        self, servers: Servers = None, *, executor: ExecutorKind = "thread", **options: Unpack[Options]
+    ) -> None:
         options.setdefault("concurrency", 1)
         super().__init__(servers, WorkerOptions(executor=executor, **options))
-        self._clients: dict[str, Client] = {}  # its own one, once there is a need
+        self._clients: dict[str, Client] = {}  # the worker's own client, once it is needed
 
     @overload
     def function(self, function: JobFunctionT, /) -> JobFunctionT: ...
@@ -75,18 +76,19 @@ class Worker(Registry[Call, Middleware]):
     def function(
         self, function: Callable[..., object] | str | None = None, /, *, timeout: float | None = None
     ) -> Callable[..., object]:
-        """Make a function a Gearman function, under its own name or the one given.
+        """Register a function, under its own name or the one given; a decorator.
 
-        With one parameter that is a job, or has no annotation, it is called with jobs, and stays what it was. With
-        annotated parameters it is called with arguments, and gets `do`, `submit` and other ways of being called by
-        jobs, as `geartrain.client.RemoteFunction` has them; called like any function it runs here and now. A job may
-        come before the arguments, to report progress.
+        A function with one parameter, which is a job or has no annotation, is called with jobs and stays unchanged. A
+        function with annotated parameters is called with arguments; it gets `do`, `submit` and the other methods of
+        `geartrain.client.RemoteFunction`, and a direct call still runs it here. Its first parameter may be the job, for
+        progress reports.
 
         Args:
+            function: The function, or its name for clients.
             timeout: Seconds after which a server gives a job to another worker.
 
         Raises:
-            TypeError: Its parameters are neither a job nor annotated in a way that JSON has a form for.
+            TypeError: A parameter is neither a job nor annotated with a type that JSON has a form for.
         """
         return self._decorator(function, lambda name, call: self._offer(name, call, timeout))
 
@@ -113,7 +115,7 @@ class Worker(Registry[Call, Middleware]):
         timeout: float | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
     ) -> Callable[..., object]:
-        """Make a function a Gearman function that has its jobs done in parts; see `add_partition`."""
+        """Register a function that splits its jobs into parts; a decorator. See `add_partition`."""
 
         def offer(name: Text, call: Callable[..., object]) -> Callable[..., object]:
             self.add_partition(
@@ -133,28 +135,29 @@ class Worker(Registry[Call, Middleware]):
         timeout: float | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
-        """Offer a function that makes parts of its jobs, which other workers do.
+        """Register a function that splits its jobs into parts, which other workers do.
 
-        What the function yields, or sends by `data`, and what it returns if that is anything, are the parts. Each
-        becomes a foreground job of the reducer, on this worker's own servers. What becomes of them is joined, and that
-        is the result. A part that fails fails the job. A worker with one slot that also does the parts would wait for
-        itself: give it more `concurrency`, or do the parts elsewhere.
+        The items that the function yields or sends by `data`, and its return value if it has one, are the parts. Each
+        part becomes a foreground job of the reducer, on this worker's own servers. The aggregate joins the results,
+        which makes the result of the job. A part that fails fails the job. A worker with one slot that also does the
+        parts would wait for itself: give it more `concurrency`, or do the parts in another worker.
 
         Args:
-            name: What clients call it.
-            function: Called with the job, whose own end it cannot be: it has no `complete` and `fail` to call.
-            reducer: Who gets the parts of a job that does not name a reducer. Without one, such a job is an ordinary
-                one, and its parts are sent to the client.
-            aggregate: Called with an iterator of the results, in the order of the parts, as the codec decodes them; it
-                returns the result. A function that yields goes on as this asks for more, so that neither the
-                parts nor the results need ever be in memory all at once. By default bytes are put one behind the
-                other, and the values of a codec into a list.
+            name: The name for clients.
+            function: Called with the job, which has no `complete` and `fail`: it ends with its parts.
+            reducer: The function that gets the parts of a job that names no reducer. Without one, such a job is an
+                ordinary one, and its parts are sent to the client.
+            aggregate: Called with an iterator of the results, in the order of the parts, decoded by the codec; it
+                returns the result. A function that yields is resumed as the aggregate reads results, so that neither
+                the parts nor the results need to be in memory at once. By default bytes are joined one after the other,
+                and the values of a codec as a list. (For an `AsyncWorker` an ``async def`` with an asynchronous
+                iterator.)
             timeout: Seconds after which a server gives a job to another worker.
-            max_in_flight: How many parts of a job are with the reducer at a time.
+            max_in_flight: The number of parts of a job that are with the reducer at a time.
 
         Raises:
-            LocalProtocolError: A name cannot travel, or the timeout is out of range.
-            TypeError: The function is not called with a job, or not in the way of this worker.
+            LocalProtocolError: A name is not allowed by the protocol, or the timeout is out of range.
+            TypeError: The function is not called with a job, or this worker cannot call it.
         """
         reduction = Reduction(self._submit_part, self._reducer(function, reducer), aggregate, max_in_flight)
         self._add(name, as_partition(function, self._call(function, None), reduction), timeout)
@@ -162,21 +165,21 @@ class Worker(Registry[Call, Middleware]):
     def run(self, *, burst: bool = False, idle_timeout: float | None = None) -> Reason:
         """Do jobs until there is a reason to leave, and return it.
 
-        In the main thread SIGINT and SIGTERM are reasons: the jobs in hand have `grace` seconds to end, and a second
-        signal takes these away. What is not done then goes back to its server when the connection closes, and to
-        another worker.
+        In the main thread SIGINT and SIGTERM are reasons: the running jobs have `grace` seconds to end, and a second
+        signal ends this time. Jobs that have not ended then go back to their servers when the connections close, and
+        are done by other workers.
 
         Args:
             burst: Leave when no server has a job.
             idle_timeout: Leave after so many seconds without a job.
 
         Raises:
-            NoServerAvailable: In a burst, none of the servers could be reached. Otherwise they are waited for.
+            NoServerAvailable: In a burst, none of the servers could be reached. Otherwise the worker waits for them.
         """
         with (
-            self._occupied(partial(self._new_loop, burst=burst, idle_timeout=idle_timeout)) as loop,
+            self._running(WorkerLoop, burst=burst, idle_timeout=idle_timeout) as loop,
             closing(loop),
-            self._signals_taken(loop),
+            self._handling_signals(loop),
         ):
             return loop.run()
 
@@ -193,42 +196,30 @@ class Worker(Registry[Call, Middleware]):
         return TypedFunction(function, wire_name, signature, self._own_client)
 
     def _own_client(self) -> Client:
-        """Return the client that its functions are called by, and its parts: one of the same servers."""
+        """Return the client of the same servers that submits jobs for typed functions and parts."""
         client = self._clients.get("own")
         if client is None:
-            # Without a lock, which a fork could have left locked for ever; this is atomic all the same.
-            client = self._clients.setdefault("own", Client(**self._as_client()))
+            # Without a lock, which would stay locked in a process forked meanwhile; `setdefault` is atomic anyway.
+            client = self._clients.setdefault("own", Client(**self._client_options()))
         return client
 
     def _submit_part(self, reducer: bytes, part: bytes) -> SubmittedJob:
         return self._own_client().submit(reducer, part, unique=token_hex(16))
 
-    def _new_loop(self, *, burst: bool, idle_timeout: float | None) -> WorkerLoop:
-        return WorkerLoop(
-            self._addresses,
-            self._functions,
-            tuple(self._middleware),
-            self._options,
-            burst=burst,
-            idle_timeout=idle_timeout,
-        )
-
     @contextmanager
-    def _signals_taken(self, loop: WorkerLoop) -> Iterator[None]:
-        """Turn the signals that end a process into calls of `stop`, where Python allows it."""
+    def _handling_signals(self, loop: WorkerLoop) -> Iterator[None]:
+        """Call `stop` on SIGINT and SIGTERM, in the main thread, for the length of a block."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def leave(number: int, frame: FrameType | None) -> None:
-            self._take_signal()
+            self._on_signal()
 
         previous = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
-        # The system may hand a signal to a thread that does a job, which would leave this one asleep.
-        descriptor = signal.set_wakeup_fd(loop.button, warn_on_full_buffer=False)
         try:
-            yield
+            with loop.waker.woken_by_signals():
+                yield
         finally:
-            signal.set_wakeup_fd(descriptor)
             for number, handler in previous.items():
                 signal.signal(number, handler)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Codecs: how the values of a program become the bytes of workloads, results and parts of results.
+
+A codec is two functions. Client and worker must use the same one; a packet does not say which it is.
+"""
+
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import date, datetime, time
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from geartrain.errors import CodecError
+from geartrain.names import Text, encode
+
+__all__ = ["JSON", "PICKLE", "RAW", "Codec", "check_codec", "json_codec", "load_msgspec"]
+
+ValueT_contra = TypeVar("ValueT_contra", contravariant=True)
+ResultT_co = TypeVar("ResultT_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Codec(Generic[ValueT_contra, ResultT_co]):
+    """A pair of functions that encode and decode values.
+
+    Attributes:
+        name: The codec's name in messages.
+        encode: Returns the bytes for a value; raises ``TypeError`` or ``ValueError`` for a value that has none.
+        decode: Returns the value for bytes; raises `CodecError` for bytes that it cannot decode.
+    """
+
+    name: str
+    encode: Callable[[ValueT_contra], bytes]
+    decode: Callable[[bytes], ResultT_co]
+
+    def __repr__(self) -> str:
+        return f"<Codec {self.name}>"
+
+
+def check_codec(codec: object) -> None:
+    """Raise ``TypeError`` for a value that is not a codec, such as the name of one."""
+    if not isinstance(codec, Codec):
+        raise TypeError(f"a codec is a geartrain.Codec, such as geartrain.JSON, not {codec!r}")
+
+
+def load_msgspec() -> ModuleType | None:
+    """Return the library that the extra ``json`` installs, or ``None`` if it is missing."""
+    try:
+        return import_module("msgspec")
+    except ImportError:
+        return None
+
+
+def json_codec(msgspec: ModuleType | None) -> Codec[Any, Any]:
+    """Return a JSON codec that uses msgspec, or the standard library where msgspec is missing.
+
+    Both write the same values alike, except that msgspec writes NaN as null.
+    """
+    if msgspec is not None:
+        return Codec("json", msgspec.json.encode, _decoder(msgspec.json.decode))
+    return Codec("json", _encode_json, _decoder(json.loads))
+
+
+def _encode_json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_as_plain).encode()
+
+
+def _as_plain(value: object) -> object:
+    """Return dates, UUIDs, sets and dataclasses in the form in which msgspec writes them."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, set | frozenset):
+        return list(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"JSON has no way of writing {type(value).__name__}")
+
+
+def _decoder(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def decode(data: bytes) -> Any:
+        try:
+            return loads(data)
+        except ValueError as error:  # the base class of both libraries' errors
+            raise CodecError(f"not JSON: {data[:80]!r} ({error})") from error
+
+    return decode
+
+
+def _encode_text(value: Text) -> bytes:
+    return encode(value, "a value without a codec")
+
+
+def _unchanged(data: bytes) -> bytes:
+    return data
+
+
+def _encode_pickle(value: object) -> bytes:
+    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+
+
+def _decode_pickle(data: bytes) -> Any:
+    try:
+        return pickle.loads(data)  # noqa: S301  # a program that names this codec trusts the other side
+    except Exception as error:  # a pickle runs code, which may raise anything
+        raise CodecError(f"not a pickle that can be read here: {data[:80]!r} ({error!r})") from error
+
+
+# Bytes as they are, text as UTF-8.
+RAW: Codec[Text, bytes] = Codec("raw", _encode_text, _unchanged)
+
+# Every value that JSON can write, for workers and clients in any language. Faster with the extra "json".
+JSON: Codec[Any, Any] = json_codec(load_msgspec())
+
+# Any Python object. Decoding a pickle runs code chosen by its author: only for programs that trust each other.
+PICKLE: Codec[Any, Any] = Codec("pickle", _encode_pickle, _decode_pickle)

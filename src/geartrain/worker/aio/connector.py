@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The connection of an asyncio worker to one server, and the task that makes it again."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from ssl import SSLContext
+
+from geartrain.errors import NoServerAvailable
+from geartrain.transport.aio import connect
+from geartrain.worker.aio.connection import WorkerConnection
+from geartrain.worker.options import WorkerOptions
+from geartrain.worker.serverstate import ServerState
+
+__all__ = ["Connector"]
+
+_logger = logging.getLogger("geartrain.worker")
+
+
+class Connector:
+    """Connects to one server.
+
+    Attributes:
+        server: The state of the server.
+        connection: The connection, if there is one.
+    """
+
+    def __init__(self, server: ServerState, options: WorkerOptions, tls: SSLContext | None) -> None:
+        self.server = server
+        self.connection: WorkerConnection | None = None
+        self._options = options
+        self._tls = tls
+        self._task: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Connector {self.server!r}>"
+
+    def connect(
+        self, make: Callable[["Connector"], WorkerConnection], failed: Callable[["Connector", str], None]
+    ) -> None:
+        """Connect in a task of its own.
+
+        Args:
+            make: Makes a connection for this connector, which reports itself when it is open.
+            failed: Called with this connector and the reason of a failure.
+        """
+        self.server.connecting()
+        name = f"geartrain connects to {self.server.address}"
+        self._task = asyncio.create_task(self._connect(make, failed), name=name)
+
+    async def leave(self) -> None:
+        """Stop connecting, and end the connection."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self.connection is not None:
+            await self.connection.leave()
+
+    def close(self) -> None:
+        """Stop connecting, and close the connection at once."""
+        if self._task is not None:
+            self._task.cancel()
+        if self.connection is not None:
+            self.connection.close()
+
+    async def _connect(
+        self, make: Callable[["Connector"], WorkerConnection], failed: Callable[["Connector", str], None]
+    ) -> None:
+        options, address = self._options, self.server.address
+        try:
+            await connect(
+                lambda: make(self), address, tls=self._tls, timeout=options.connect_timeout, keepalive=options.keepalive
+            )
+        except NoServerAvailable as error:
+            failed(self, str(error))
+        except Exception as error:
+            _logger.exception("%s: connecting failed with an unexpected error", address)
+            failed(self, str(error))  # or the server would never be tried again

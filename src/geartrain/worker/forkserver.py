@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""A fork server: a process that forks the processes in which a worker's jobs run.
+
+::
+
+    worker ──fork, before it has any thread──▶ fork server ──fork, on request──▶ child, child, child …
+       ╰────────────────────────────a socket of its own for each──────────────────────────╯
+
+- A fork copies one thread, and the locks that other threads hold at that moment. The fork server has no other threads,
+  so it can fork at any time, also to replace a child that has died.
+- A child is a copy of the worker as it was when its run began, with all registered functions, closures included.
+- Neither the worker's connections nor the sockets of other children are open in a child: the fork server is older.
+- The fork server ends when its socket is closed: when the worker closes it, or when the worker is killed. It kills its
+  children then.
+- It reports each child's exit status on a pipe that only it holds open.
+"""
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from geartrain.errors import GeartrainError
+from geartrain.transport import Waker
+
+__all__ = ["ChildProcess", "ForkServer", "flush_output"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(slots=True)
+class ChildProcess:
+    """The worker's ends of the connections to a child.
+
+    Attributes:
+        sock: The socket to the child.
+        exit_pipe: The pipe on which the fork server writes the child's exit status, as ``waitpid`` returns it.
+    """
+
+    sock: socket.socket
+    exit_pipe: int
+
+    def close(self) -> None:
+        """Close both; the child ends when it reads the end of its socket."""
+        self.sock.close()
+        os.close(self.exit_pipe)
+
+
+class ForkServer:
+    """The fork server as its worker sees it.
+
+    Args:
+        serve: Called in each child with its socket; the child exits when it returns.
+
+    Attributes:
+        is_closed: True after `close`.
+    """
+
+    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
+        self.is_closed = False
+        self._lock = threading.Lock()
+        self._control, theirs = socket.socketpair()
+        flush_output()  # or each child would have a copy of the unwritten output
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the fork server has set its handlers
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._control.close()
+            _exit_after(lambda: _Forker(theirs, serve).run(mask))
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the fork server."""
+        return self._pid
+
+    def spawn(self) -> ChildProcess:
+        """Fork a child, and return the connections to it.
+
+        Raises:
+            GeartrainError: The fork server has ended.
+        """
+        ours, theirs = socket.socketpair()
+        exit_pipe, exit_pipe_write = os.pipe()
+        try:
+            with self._lock:
+                socket.send_fds(self._control, [b"+"], [theirs.fileno(), exit_pipe_write])
+        except OSError as error:
+            ours.close()
+            os.close(exit_pipe)
+            raise GeartrainError("the process that forks the worker's processes is gone") from error
+        finally:
+            theirs.close()
+            os.close(exit_pipe_write)
+        return ChildProcess(ours, exit_pipe)
+
+    def close(self) -> None:
+        """End the fork server; children that have not exited are killed."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        with self._lock:
+            self._control.close()
+        with contextlib.suppress(ChildProcessError):  # another part of the program waits for all children
+            os.waitpid(self._pid, 0)
+
+
+def flush_output() -> None:
+    """Flush standard output and standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # there may be none, or it is closed
+            stream.flush()
+
+
+class _Forker:
+    """The main loop of the fork server.
+
+    Args:
+        control: The socket on which children are requested.
+        serve: Called in each child with its socket.
+    """
+
+    def __init__(self, control: socket.socket, serve: Callable[[socket.socket], None]) -> None:
+        self._control = control
+        self._serve = serve
+        self._exit_pipes: dict[int, int] = {}  # by child
+        self._waker = Waker()  # woken by SIGCHLD
+
+    def run(self, mask: set[int]) -> None:
+        """Fork on request until the worker has closed its socket, then kill the children."""
+        gc.freeze()  # objects that are never collected stay shared with the children
+        _ignore_signals()
+        signal.signal(signal.SIGCHLD, _do_nothing)
+        signal.set_wakeup_fd(self._waker.wakeup_fd, warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._waker, select.POLLIN)
+        while True:
+            ready = [descriptor for descriptor, _ in poll.poll()]
+            self._waker.clear()
+            self._report_exits()
+            if self._control.fileno() in ready:
+                request, descriptors, _, _ = socket.recv_fds(self._control, 1, 2)
+                if not request:
+                    break
+                self._spawn(*descriptors)
+        for child in self._exit_pipes:
+            os.kill(child, signal.SIGKILL)
+        self._close()
+
+    def _spawn(self, sock: int, exit_pipe: int) -> None:
+        try:
+            child = os.fork()
+        except OSError as error:
+            os.write(exit_pipe, f"could not be forked: {error.strerror}".encode())
+            os.close(exit_pipe)
+        else:
+            if child == 0:
+                self._close_inherited(exit_pipe)
+                _exit_after(lambda: self._serve(socket.socket(fileno=sock)))
+            self._exit_pipes[child] = exit_pipe
+        os.close(sock)
+
+    def _close_inherited(self, exit_pipe: int) -> None:
+        """Close, in a new child, the descriptors of the fork server and of other children."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for descriptor in (exit_pipe, *self._exit_pipes.values()):
+            os.close(descriptor)
+        self._close()
+
+    def _close(self) -> None:
+        signal.set_wakeup_fd(-1)
+        self._control.close()
+        self._waker.close()
+
+    def _report_exits(self) -> None:
+        while self._exit_pipes:
+            child, status = os.waitpid(-1, os.WNOHANG)
+            if child == 0:
+                return
+            exit_pipe = self._exit_pipes.pop(child)
+            with contextlib.suppress(BrokenPipeError):  # the worker has closed its end
+                os.write(exit_pipe, b"%d" % status)
+            os.close(exit_pipe)
+
+
+def _ignore_signals() -> None:
+    """Ignore SIGINT and SIGTERM: the worker decides when its jobs end.
+
+    A handler that does nothing, unlike SIG_IGN, is not inherited by programs that a job starts.
+    """
+    for number in _SIGNALS:
+        signal.signal(number, _do_nothing)
+
+
+def _do_nothing(*_: object) -> None:
+    pass
+
+
+def _exit_after(work: Callable[[], None]) -> NoReturn:
+    """Run a function and exit the forked process, with any result: the rest of the program belongs to the parent."""
+    status = 1
+    try:
+        work()
+        status = 0
+    except BaseException:  # noqa: BLE001  # there is no caller
+        sys.excepthook(*sys.exc_info())
+    finally:
+        flush_output()
+        os._exit(status)

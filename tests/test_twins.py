@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""Each asyncio class has the methods of its blocking twin: names, order, parameters, defaults and documentation."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import geartrain
+from geartrain import (
+    AdminClient,
+    AssignedJob,
+    AsyncAdminClient,
+    AsyncAssignedJob,
+    AsyncClient,
+    AsyncSubmittedJob,
+    AsyncWorker,
+    Client,
+    SubmittedJob,
+    Worker,
+)
+from geartrain.client import RemoteFunction, aio
+from geartrain.client.aio import AsyncRemoteFunction
+from geartrain.testing import AsyncEagerClient, EagerClient
+from geartrain.worker.aio import partition as async_partition
+from geartrain.worker.aio.function import AsyncTypedFunction
+from geartrain.worker.sync import partition
+from geartrain.worker.sync.function import TypedFunction
+
+TWINS: list[tuple[type, type]] = [
+    (AdminClient, AsyncAdminClient),
+    (AssignedJob, AsyncAssignedJob),
+    (Client, AsyncClient),
+    (EagerClient, AsyncEagerClient),
+    (RemoteFunction, AsyncRemoteFunction),
+    (SubmittedJob, AsyncSubmittedJob),
+    (TypedFunction, AsyncTypedFunction),
+    (Worker, AsyncWorker),
+    (partition.PartitionJob, async_partition.PartitionJob),
+    (partition.Parts, async_partition.Parts),
+]
+FUNCTIONS: list[tuple[Callable[..., Any], Callable[..., Any], str]] = [
+    (geartrain.as_completed, aio.as_completed, "geartrain.as_completed"),
+    (partition.as_partition, async_partition.as_partition, "geartrain.worker.sync.partition.as_partition"),
+]
+
+# The asynchronous form of the methods that Python itself calls.
+ASYNC_NAMES = {"__enter__": "__aenter__", "__exit__": "__aexit__", "__iter__": "__aiter__"}
+
+# The methods that one of two twins has alone, and why.
+ALONE: dict[type, set[str]] = {
+    # those of a future, which it is for threads
+    SubmittedJob: {"cancelled", "check_wait", "running", "set_exception", "set_result", "set_running_or_notify_cancel"},
+    AsyncSubmittedJob: {"__await__"},
+    AsyncClient: {"aclose"},  # for `contextlib.aclosing`
+    AsyncEagerClient: {"aclose"},
+    # a program with an event loop has other tasks than its worker's
+    AsyncWorker: {"__aenter__", "__aexit__"},
+}
+# The parameters of which one of two twins has more.
+MORE: dict[tuple[type, str], set[str]] = {(Worker, "__init__"): {"executor"}}
+
+SHOWN = {*ASYNC_NAMES, *ASYNC_NAMES.values(), "__init__", "__call__", "__await__"}
+
+
+def methods(kind: type) -> dict[str, Any]:
+    """Return the public members of a class by name, and those dunder methods that this package defines."""
+    found = {}
+    for name, member in inspect.getmembers(kind):
+        if name.startswith("_") and name not in SHOWN:
+            continue
+        if not name.startswith("__") or "geartrain" in getattr(member, "__module__", ""):
+            found[name] = member
+    return found
+
+
+def parameters(function: Any) -> list[tuple[str, object, object]]:
+    return [(each.name, each.kind, each.default) for each in inspect.signature(function).parameters.values()]
+
+
+def check_documentation(blocking: object, asynchronous: object, reference: str) -> None:
+    """The first line is the same, and what follows is either, or is left to the twin that is named."""
+    first, _, rest = inspect.cleandoc(getattr(blocking, "__doc__", None) or "").partition("\n")
+    other_first, _, other_rest = inspect.cleandoc(getattr(asynchronous, "__doc__", None) or "").partition("\n")
+
+    assert other_first == first
+    if rest.strip() != other_rest.strip():
+        assert f"`{reference}`" in other_rest or "Args:" not in rest, f"{reference} is documented twice, or not at all"
+        assert "Args:" not in other_rest, f"the arguments of {reference} are documented twice"
+
+
+PAIRS = [pytest.param(*pair, id=pair[0].__name__) for pair in TWINS]
+
+
+@pytest.mark.parametrize(("blocking", "asynchronous"), PAIRS)
+def test_twins_have_the_same_methods(blocking: type, asynchronous: type) -> None:
+    expected = {ASYNC_NAMES.get(name, name) for name in methods(blocking).keys() - ALONE.get(blocking, set())}
+
+    assert methods(asynchronous).keys() - ALONE.get(asynchronous, set()) == expected
+
+
+@pytest.mark.parametrize(("blocking", "asynchronous"), PAIRS)
+def test_twins_have_the_same_parameters_and_defaults(blocking: type, asynchronous: type) -> None:
+    theirs = methods(asynchronous)
+    for name, method in methods(blocking).items():
+        twin = theirs.get(ASYNC_NAMES.get(name, name))
+        if callable(method) and twin is not None:
+            more = MORE.get((blocking, name), set())
+            assert [each for each in parameters(method) if each[0] not in more] == parameters(twin), name
+
+
+@pytest.mark.parametrize(("blocking", "asynchronous"), PAIRS)
+def test_twins_are_documented_once(blocking: type, asynchronous: type) -> None:
+    theirs = methods(asynchronous)
+    for name, method in methods(blocking).items():
+        twin = theirs.get(ASYNC_NAMES.get(name, name))
+        if twin is not None and "geartrain" in getattr(method, "__module__", "") and not name.startswith("__"):
+            check_documentation(method, twin, method.__qualname__)
+
+
+@pytest.mark.parametrize(("blocking", "asynchronous"), PAIRS)
+def test_twins_read_side_by_side(blocking: type, asynchronous: type) -> None:
+    """The methods that both define stand in the same order."""
+    ours = [ASYNC_NAMES.get(name, name) for name in vars(blocking) if inspect.isfunction(vars(blocking)[name])]
+    theirs = [name for name in vars(asynchronous) if inspect.isfunction(vars(asynchronous)[name])]
+
+    assert [name for name in theirs if name in ours] == [name for name in ours if name in theirs]
+
+
+@pytest.mark.parametrize(("blocking", "asynchronous", "reference"), FUNCTIONS)
+def test_functions_are_twins_as_well(
+    blocking: Callable[..., Any], asynchronous: Callable[..., Any], reference: str
+) -> None:
+    assert parameters(blocking) == parameters(asynchronous)
+    check_documentation(blocking, asynchronous, reference)

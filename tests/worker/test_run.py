@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: MIT
+"""One run of a worker, with times passed in."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from geartrain.errors import NoServerAvailable
+from geartrain.protocol import REQUEST, Command, response
+from geartrain.transport import parse_servers
+from geartrain.worker.functions import Function, FunctionTable
+from geartrain.worker.job import AnyAssignedJob
+from geartrain.worker.options import Reason, WorkerOptions
+from geartrain.worker.run import WorkerRun
+from geartrain.worker.serverstate import ServerState
+from geartrain.worker.session import Assignment, WorkerSession
+from tests.packets import Packets
+
+NOW = 100.0
+OPTIONS = WorkerOptions(concurrency=1, client_id="me")
+
+
+def a_run(
+    servers: str = "a", *, burst: bool = False, idle_timeout: float | None = None, **options: Any
+) -> WorkerRun[Any]:
+    functions: FunctionTable[Any] = FunctionTable()
+    functions.add("f", print)
+    chosen = WorkerOptions(**{"concurrency": 1, **options})
+    return WorkerRun(
+        parse_servers(servers), functions, lambda call: call, chosen, burst=burst, idle_timeout=idle_timeout, now=NOW
+    )
+
+
+def connected(work: WorkerRun[Any], server: ServerState) -> WorkerSession:
+    """Give a run a connection whose server answers."""
+    session = work.connected(server, NOW)
+    assert session is not None
+    work.receive(server, response(Command.ECHO_RES, b"ready?"), NOW)
+    work.turn(NOW)
+    session.take_outgoing()
+    return session
+
+
+def begun(
+    work: WorkerRun[Any], server: ServerState, handle: bytes = b"H:1", function: bytes = b"f"
+) -> list[AnyAssignedJob]:
+    """Have the server assign a job; return those to begin."""
+    assigned = response(Command.JOB_ASSIGN_UNIQ, handle, function, b"", b"w")
+    return [AnyAssignedJob(each, known, OPTIONS) for each, known in work.receive(server, assigned, NOW)]
+
+
+def said(session: WorkerSession) -> list[Command]:
+    return [Command(number) for number, _ in Packets(REQUEST).receive(session.take_outgoing())]
+
+
+class TestConnecting:
+    def test_is_wanted_at_once_and_again_after_a_while(self) -> None:
+        work = a_run()
+        [server] = work.servers
+
+        assert work.wants_connection(server, NOW)
+        server.connecting()
+        assert not work.wants_connection(server, NOW + 1000)
+        work.lost(server, "a:4730: refused", NOW)
+        assert server.failure == "refused"
+        assert not work.wants_connection(server, NOW)
+        assert work.wants_connection(server, work.deadline())
+
+    def test_is_not_wanted_any_more_by_who_leaves(self) -> None:
+        work = a_run()
+        [server] = work.servers
+
+        work.stop(10.0, NOW)
+
+        assert not work.wants_connection(server, NOW)
+        assert work.connected(server, NOW) is None
+
+
+class TestAJob:
+    def test_is_reported_and_the_next_asked_for_in_one_breath(self) -> None:
+        work = a_run()
+        session = connected(work, work.servers[0])
+        [job] = begun(work, work.servers[0])
+        job.complete(b"r")
+
+        work.finish(session, job, NOW)
+        work.turn(NOW)
+
+        assert said(session) == [Command.WORK_COMPLETE, Command.GRAB_JOB_ALL]
+
+    def test_for_a_function_that_was_never_registered_is_failed(self) -> None:
+        work = a_run()
+        session = connected(work, work.servers[0])
+
+        assert begun(work, work.servers[0], function=b"unknown") == []
+
+        assert said(session) == [Command.WORK_FAIL]
+        assert work.running == 0
+
+    def test_of_a_function_that_was_just_removed_is_done(self) -> None:
+        work = a_run()
+        connected(work, work.servers[0])
+        [function] = work.functions.values()
+        work.remove(function)
+
+        assert len(begun(work, work.servers[0])) == 1
+
+    def test_whose_connection_is_lost_has_no_result_but_holds_its_slot(self, caplog: pytest.LogCaptureFixture) -> None:
+        work = a_run("a,b")
+        lost, other = work.servers
+        session = connected(work, lost)
+        [job] = begun(work, lost)
+
+        work.lost(lost, "gone", NOW)
+        waiting = connected(work, other)
+        assert said(waiting) == []
+        job.complete(b"r")
+        work.finish(session, job, NOW)
+        work.turn(NOW)
+
+        assert said(session) == []
+        assert said(waiting) == [Command.GRAB_JOB_ALL]
+        assert "H:1: its result is lost with the connection" in caplog.text
+
+    def test_that_gearmand_does_not_want_any_more_is_no_warning(self, caplog: pytest.LogCaptureFixture) -> None:
+        work = a_run()
+        connected(work, work.servers[0])
+
+        work.receive(work.servers[0], response(Command.ERROR, b"JOB_NOT_FOUND", b"too late"), NOW)
+        assert caplog.records == []
+        work.receive(work.servers[0], response(Command.ERROR, b"QUEUE_ERROR", b"full"), NOW)
+
+        assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+class TestTheEnd:
+    def test_of_a_burst_is_when_all_servers_that_answer_have_no_job(self) -> None:
+        work = a_run("a,b,c", burst=True)
+        first, second, third = work.servers
+        for server in (first, second):
+            connected(work, server)
+        work.lost(third, "refused", NOW)
+        for server in (first, second):
+            assert not work.is_over(NOW)
+            work.receive(server, response(Command.NO_JOB), NOW)
+            work.turn(NOW)
+
+        assert work.is_over(NOW)
+        assert work.reason() is Reason.DRAINED
+
+    def test_of_a_burst_without_a_server_is_an_error_that_names_all(self) -> None:
+        work = a_run("a,b", burst=True)
+        for server in work.servers:
+            work.turn(NOW)
+            assert not work.is_over(NOW)
+            work.lost(server, "refused", NOW)
+        work.turn(NOW)
+
+        assert work.is_over(NOW)
+        with pytest.raises(NoServerAvailable, match="a:4730: refused; b:4730: refused"):
+            work.reason()
+
+    def test_comes_when_nothing_was_to_be_done_for_long_enough(self) -> None:
+        work = a_run(idle_timeout=5.0)
+        session = connected(work, work.servers[0])
+        [job] = begun(work, work.servers[0])
+        work.turn(NOW + 60)
+        assert not work.is_over(NOW + 60)
+        job.complete(None)
+        work.finish(session, job, NOW + 60)
+        work.receive(work.servers[0], b"", NOW + 60)
+
+        work.turn(NOW + 64)
+        session.receive(response(Command.NO_JOB), NOW + 64)
+        assert not work.is_over(NOW + 64)
+        assert work.deadline() <= NOW + 65
+        work.turn(NOW + 65)
+        assert work.is_over(NOW + 65)
+        assert work.reason() is Reason.IDLE
+
+    def test_comes_with_age_and_waits_for_the_job_in_hand_however_long(self) -> None:
+        work = a_run(max_age=5.0)
+        session = connected(work, work.servers[0])
+        [job] = begun(work, work.servers[0])
+
+        assert work.deadline() == NOW + 5
+        work.turn(NOW + 5)
+        assert not work.is_over(NOW + 10_000)
+        job.complete(None)
+        work.finish(session, job, NOW + 10_000)
+
+        assert work.is_over(NOW + 10_000)
+        assert work.reason() is Reason.MAX_AGE
+
+    def test_comes_with_a_stop_and_waits_for_the_grace(self, caplog: pytest.LogCaptureFixture) -> None:
+        work = a_run()
+        connected(work, work.servers[0])
+        begun(work, work.servers[0])
+
+        work.stop(10.0, NOW)
+        work.stop(20.0, NOW)
+        assert work.deadline() == NOW + 10
+        assert not work.is_over(NOW + 9)
+        assert work.is_over(NOW + 10)
+        work.leave()
+
+        assert work.reason() is Reason.STOPPED
+        assert caplog.messages == ["leaving 1 running jobs to other workers"]
+
+    def test_comes_after_so_many_jobs(self) -> None:
+        work = a_run(max_jobs=1)
+        session = connected(work, work.servers[0])
+        [job] = begun(work, work.servers[0])
+        job.complete(None)
+
+        work.finish(session, job, NOW)
+
+        assert work.is_over(NOW)
+        assert work.reason() is Reason.MAX_JOBS
+
+
+def test_a_function_added_later_is_in_working_dress() -> None:
+    functions: FunctionTable[Any] = FunctionTable()
+    work: WorkerRun[Any] = WorkerRun(
+        parse_servers("a"),
+        functions,
+        lambda call: (call, "wrapped"),
+        WorkerOptions(concurrency=1),
+        burst=False,
+        idle_timeout=None,
+        now=NOW,
+    )
+    session = connected(work, work.servers[0])
+
+    work.add(functions.add("g", print))
+
+    assert said(session)[-1] is Command.CAN_DO
+    assert work.functions[b"g"].call == (print, "wrapped")
+    assert functions.get(b"g").call is print  # type: ignore[union-attr]  # it is there
+
+
+def test_an_assignment_is_what_the_job_is_made_of() -> None:
+    function = Function("f", b"p:f", print, None)
+    job = AnyAssignedJob(Assignment(b"H:1", b"p:f", b"u", b'{"a": 1}', b"r"), function, OPTIONS)
+
+    assert (job.handle, job.function, job.unique, job.reducer, job.client_id) == ("H:1", "f", "u", "r", "me")
+    assert (job.workload, job.text, job.json(), job.value) == (b'{"a": 1}', '{"a": 1}', {"a": 1}, b'{"a": 1}')
+    assert repr(job) == "<AnyAssignedJob H:1 f: 8 bytes>"
