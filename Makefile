@@ -3,12 +3,16 @@ PYTHON ?= python3
 # An interpreter of its own has an environment of its own, so that `make test PYTHON=python3.13` leaves .venv alone.
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
-# Their tests alone reach every branch of these two. The others wait for servers and processes rather than compute, so
-# that three runs side by side suit two cores.
+# Their tests alone reach every branch of these two.
 DECIDES := tests/core tests/protocol
 # Where the package is installed as users have it: built, with `protocol/` and `core/` compiled.
 COMPILED := $(VENV)-compiled
-SERVER_TESTS := $(DECIDES) tests/server tests/cli/test_gearmand.py tests/fuzz tests/interop
+CAN_COMPILE := $(if $(CI)$(shell command -v $(CC)),yes)
+# They start servers, and run once: over the compiled one, or over the interpreted one where nothing can be compiled.
+ONCE := tests/crash tests/fuzz tests/interop tests/storage
+SERVER_TESTS := $(DECIDES) $(ONCE) tests/server tests/cli/test_gearmand.py
+# Most tests wait for servers and processes rather than compute, so that there is one run more than there are cores.
+SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
 .DEFAULT_GOAL := help
 .PHONY: help demo examples check format test test-compiled docs crash fuzz soak budget bench bench-queues bench-durable clean
 
@@ -30,19 +34,23 @@ format: $(VENV)/developer  ## Put the code into shape
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-test: $(VENV)/developer  ## Run every test, with what they need set up (Debian packages only as root)
+test: $(VENV)/developer  ## Run every test; as root on Debian, install the programs that they need before
+	@echo 'make test: takes about 4 minutes on two cores. As root on Debian, it first installs the programs that it'
+	@echo 'needs (gearmand, databases, valgrind and others); `make test-quick` needs none and takes a minute.'
 	@tests/interop/install-peers
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/coverage run -m pytest $(DECIDES)
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --numprocesses logical --dist worksteal $(DECIDES)
+	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(DECIDES:%=--ignore %)
-	$(if $(CI)$(shell command -v $(CC)),@$(MAKE) --no-print-directory test-compiled)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(foreach folder,$(DECIDES) $(if $(CAN_COMPILE),$(ONCE)),--ignore $(folder))
+	$(if $(CAN_COMPILE),@$(MAKE) --no-print-directory test-compiled)
 endif
 
-test-compiled: $(COMPILED)/developer  ## Run the tests of the server once more, compiled; `make test` does both
-	GEARTRAIN_COMPILE=1 $(COMPILED)/bin/python -m pytest $(or $(ARGS),--numprocesses 3 --dist loadfile $(SERVER_TESTS))
+test-compiled: $(COMPILED)/developer  ## Run the tests of the server with the compiled one; `make test` does both
+	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(SERVER_TESTS))
 
 crash: $(VENV)/developer  ## Kill servers and stores again and again, and see whether they keep their promises
 	$(BIN)/python -m tests.crash $(ARGS)
