@@ -15,7 +15,10 @@ from geartrain import AsyncAssignedJob
 from geartrain.protocol import REQUEST, Command, Parser, response
 from geartrain.transport import Backoff
 from geartrain.worker import Reason, contact
+from tests.thoroughness import often
 from tests.worker.shells import PATIENCE, PROCESSES, Notes, ShelledWorker
+
+RECONNECTS = often(2_000, 10_000)
 
 CHUNK = 64 * 1024
 CHUNKS = 1024  # 64 MiB, far beyond all buffers on the way
@@ -82,7 +85,7 @@ def hanging_up(count: int) -> Iterator[tuple[str, list[int], threading.Event]]:
         thread.join(PATIENCE)
 
 
-def test_ten_thousand_reconnects_leave_nothing_behind(
+def test_many_reconnects_leave_nothing_behind(
     shell: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     if shell == PROCESSES:
@@ -90,7 +93,7 @@ def test_ten_thousand_reconnects_leave_nothing_behind(
     caplog.set_level(logging.INFO, "geartrain.worker")
     monkeypatch.setattr(contact, "_BACKOFF", Backoff(first=0.0))
 
-    with hanging_up(10_000) as (address, measured, done):
+    with hanging_up(RECONNECTS) as (address, measured, done):
         worker = ShelledWorker(shell, address)
         reasons: list[Reason] = []
         thread = threading.Thread(target=lambda: reasons.append(worker.run()))
@@ -102,5 +105,5 @@ def test_ten_thousand_reconnects_leave_nothing_behind(
     assert reasons == [Reason.STOPPED]
     descriptors, objects, descriptors_later, objects_later = measured
     assert descriptors_later <= descriptors + 10
-    assert objects_later <= objects + 2000  # not even a quarter of one for each connection
-    assert len(caplog.records) == 1  # however many attempts
+    assert objects_later <= objects + RECONNECTS // 4
+    assert len([record for record in caplog.records if record.name == "geartrain.worker"]) == 1  # of all attempts
