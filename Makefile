@@ -3,12 +3,16 @@ PYTHON ?= python3
 # Each interpreter has its own environment, so that `make test PYTHON=python3.13` does not change .venv.
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
-# The tests of these two folders alone have to cover every branch of protocol/ and core/. The other tests mostly wait for
-# servers and processes, so three run at a time on two cores.
+# The tests of these two folders alone have to cover every branch of protocol/ and core/.
 DECIDES := tests/core tests/protocol
 # The environment with the package as users install it: built, with `protocol/` and `core/` compiled.
 COMPILED := $(VENV)-compiled
-SERVER_TESTS := $(DECIDES) tests/server tests/cli/test_gearmand.py tests/fuzz tests/interop
+CAN_COMPILE := $(if $(CI)$(shell command -v $(CC)),yes)
+# They start servers, and run once: over the compiled one, or over the interpreted one where nothing can be compiled.
+ONCE := tests/crash tests/fuzz tests/interop tests/storage
+SERVER_TESTS := $(DECIDES) $(ONCE) tests/server tests/cli/test_gearmand.py
+# Most tests wait for servers and processes rather than compute, so that there is one run more than there are cores.
+SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
 .DEFAULT_GOAL := help
 .PHONY: help demo examples check format test test-compiled docs crash fuzz soak budget bench bench-queues bench-durable clean
 
@@ -30,19 +34,23 @@ format: $(VENV)/developer  ## Format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-test: $(VENV)/developer  ## Run all tests; as root on Debian, install the packages that they use first
+test: $(VENV)/developer  ## Run every test; as root on Debian, install the programs that they need before
+	@echo 'make test: takes about 4 minutes on two cores. As root on Debian, it first installs the programs that it'
+	@echo 'needs (gearmand, databases, valgrind and others); `make test-quick` needs none and takes a minute.'
 	@tests/interop/install-peers
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/coverage run -m pytest $(DECIDES)
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --numprocesses logical --dist worksteal $(DECIDES)
+	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(DECIDES:%=--ignore %)
-	$(if $(CI)$(shell command -v $(CC)),@$(MAKE) --no-print-directory test-compiled)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(foreach folder,$(DECIDES) $(if $(CAN_COMPILE),$(ONCE)),--ignore $(folder))
+	$(if $(CAN_COMPILE),@$(MAKE) --no-print-directory test-compiled)
 endif
 
-test-compiled: $(COMPILED)/developer  ## Run the tests of the server with compiled code; make test does that too
-	GEARTRAIN_COMPILE=1 $(COMPILED)/bin/python -m pytest $(or $(ARGS),--numprocesses 3 --dist loadfile $(SERVER_TESTS))
+test-compiled: $(COMPILED)/developer  ## Run the tests of the server with the compiled one; `make test` does both
+	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(SERVER_TESTS))
 
 crash: $(VENV)/developer  ## Kill servers and stores repeatedly, and check that no acknowledged job is lost
 	$(BIN)/python -m tests.crash $(ARGS)

@@ -19,7 +19,8 @@ extensions = [
     "myst_parser",
     "command_help",
     "name_links",
-    "job_states", "packet_tables",
+    "job_states",
+    "packet_tables",
 ]
 exclude_patterns = ["conftest.py", "extensions"]
 nitpicky = False  # docstrings put the names of arguments in the same quotes as ours

@@ -2,6 +2,7 @@
 """The packets of a stream of bytes, as a test compares them."""
 
 from geartrain.protocol import Packet, Reader
+from geartrain.protocol.limits import MAX_LINE, MAX_PACKET
 
 __all__ = ["Packets"]
 
@@ -11,10 +12,12 @@ class Packets:
 
     Args:
         magic: ``REQUEST`` or ``RESPONSE``.
+        max_packet: The largest packet, in bytes.
+        max_line: The longest line, in bytes.
     """
 
-    def __init__(self, magic: int) -> None:
-        self._reader = Reader(magic)
+    def __init__(self, magic: int, max_packet: int = MAX_PACKET, max_line: int = MAX_LINE) -> None:
+        self._reader = Reader(magic, max_packet, max_line)
 
     def receive(self, data: bytes) -> list[Packet]:
         """Return the packets that some bytes complete."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The directive ``job-states``: the transitions of a job, generated from the core's table."""
 
+from collections.abc import Sequence
+
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
@@ -40,14 +42,14 @@ def _names(states: list[JobState]) -> str:
     return ", ".join(state.name.lower() for state in states)
 
 
-def _table(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> nodes.table:
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> nodes.table:
     group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in titles), cols=len(titles))
     group += nodes.thead("", _row(titles))
     group += nodes.tbody("", *(_row(cells) for cells in rows))
     return nodes.table("", group)
 
 
-def _row(cells: tuple[str, ...]) -> nodes.row:
+def _row(cells: Sequence[str]) -> nodes.row:
     made = nodes.row()
     for cell in cells:
         made += nodes.entry("", nodes.paragraph("", "", nodes.Text(cell)))

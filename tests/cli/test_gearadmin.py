@@ -6,25 +6,26 @@ import os
 import re
 import signal
 import subprocess
-import sys
 
 import pytest
 
 from geartrain import Client
 from geartrain.cli.gearadmin import main
 from geartrain.testing import ServerProcess, run_server
+from tests.commands import GEARADMIN, GEARMAN, run_command
 from tests.job_servers import free_port, needs
 
 THEIRS = "/usr/bin/gearadmin"
+PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
 
 
 def run(command: list[str], server: str, *words: str) -> "subprocess.CompletedProcess[bytes]":
     _, _, port = server.rpartition(":")
-    return subprocess.run([*command, "-h", "127.0.0.1", "-p", port, *words], check=False, capture_output=True)
+    return run_command([*command, "-h", "127.0.0.1", "-p", port, *words], timeout=PATIENCE)
 
 
 def ours(server: str, *words: str) -> "subprocess.CompletedProcess[bytes]":
-    return run([sys.executable, "-m", "geartrain.cli.gearadmin"], server, *words)
+    return run([*GEARADMIN], server, *words)
 
 
 def theirs(server: str, *words: str) -> "subprocess.CompletedProcess[bytes]":
@@ -105,11 +106,7 @@ class TestApart:
     def test_a_limit_is_set(self, filled: str) -> None:
         assert ours(filled, "--maxqueue", "f", "1").stdout == b"OK\n"
 
-        refused = subprocess.run(
-            [sys.executable, "-m", "geartrain.cli.gearman", "--server", filled, "-f", "f", "-b", "x"],
-            check=False,
-            capture_output=True,
-        )
+        refused = run_command([*GEARMAN, "--server", filled, "-f", "f", "-b", "x"], timeout=PATIENCE)
         assert refused.returncode == 2
         assert b"Job queue is full" in refused.stderr
 
@@ -159,11 +156,7 @@ class TestApart:
         assert answers["maxqueue"] == {"f": "OK"}
 
     def test_a_server_may_be_an_address(self, server: str) -> None:
-        result = subprocess.run(
-            [sys.executable, "-m", "geartrain.cli.gearadmin", "--server", server, "--status"],
-            check=False,
-            capture_output=True,
-        )
+        result = run_command([*GEARADMIN, "--server", server, "--status"], timeout=PATIENCE)
         assert (result.returncode, result.stdout) == (0, b".\n")
 
     def test_help_names_all_and_gives_examples(self, server: str) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 from geartrain import AssignedJob, Client, Data, JobFail, JobFailed, Warn, Worker
 from geartrain.records import JobEvent
 from geartrain.transport import CONNECT_TIMEOUT
+from tests.commands import GEARMAN, run_command
 from tests.job_servers import free_port, needs
 
 THEIRS = "/usr/bin/gearman"
@@ -27,14 +27,14 @@ Result = subprocess.CompletedProcess[bytes]
 
 
 def command(whose: str) -> list[str]:
-    return [needs(THEIRS)] if whose == "theirs" else [sys.executable, "-m", "geartrain.cli.gearman"]
+    return [needs(THEIRS)] if whose == "theirs" else [*GEARMAN]
 
 
 def run(whose: str, server: str, *words: str, stdin: bytes = b"") -> Result:
     host, _, port = server.rpartition(":")
     line = [*command(whose), "-h", host, "-p", port, *words]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GEARMAN_")}
-    return subprocess.run(line, input=stdin, check=False, capture_output=True, env=environment, timeout=PATIENCE)
+    return run_command(line, stdin=stdin, environment=environment, timeout=PATIENCE)
 
 
 def talk(job: AssignedJob) -> Iterator[bytes]:
@@ -132,7 +132,7 @@ class TestAClientBeside:
     @pytest.mark.parametrize("variable", ["GEARMAN_SERVER", "GEARMAN_SERVERS"])
     def test_servers_come_from_the_environment(self, working: str, variable: str, whose: str) -> None:
         line = [*command(whose), "-p", str(free_port()), "-f", "cat", "x"]
-        result = subprocess.run(line, check=False, capture_output=True, env={**os.environ, variable: working})
+        result = run_command(line, environment={**os.environ, variable: working}, timeout=PATIENCE)
 
         assert (result.returncode, result.stdout) == (0, b"x")
 
@@ -278,7 +278,7 @@ class TestAClientApart:
         assert (process.returncode, error) == (130, b"")
 
     def test_help_is_for_newcomers(self) -> None:
-        result = subprocess.run([*command("ours"), "--help"], check=False, capture_output=True)
+        result = run_command([*command("ours"), "--help"], timeout=PATIENCE)
 
         assert result.returncode == 0
         assert b"gearman -w -f count -- wc -w" in result.stdout
@@ -379,7 +379,7 @@ class TestAWorkerBeside:
     def test_a_host_that_nobody_knows_is_fatal(self, whose: str, host: str) -> None:
         line = [*command(whose), "-w", "-h", host, "-f", "f"]
 
-        assert subprocess.run(line, check=False, capture_output=True, timeout=PATIENCE).returncode == 1
+        assert run_command(line, timeout=PATIENCE).returncode == 1
 
 
 class TestAWorkerApart:

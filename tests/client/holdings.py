@@ -4,10 +4,14 @@
 import gc
 from pathlib import Path
 
-__all__ = ["Holdings"]
+from tests.thoroughness import often
+
+__all__ = ["MANY", "Holdings"]
+
+MANY = often(1_000, 10_000)  # times that something is done which is to leave nothing behind
 
 _DESCRIPTORS = 4  # the last connections may be half closed
-_OBJECTS = 500  # caches of the interpreter; 10,000 leaks of anything are far more
+_OBJECTS = MANY // 2  # caches of the interpreter; one object of each time would be more
 
 
 class Holdings:

@@ -33,6 +33,7 @@ from geartrain.testing import run_server
 from tests.client.peers import PATIENCE, RawWorker
 from tests.client.shells import Shell
 from tests.job_servers import Gearmand, needs
+from tests.thoroughness import often
 
 pytestmark = pytest.mark.interop
 
@@ -156,27 +157,28 @@ def test_many_jobs_go_in_one_write(shell: Shell, client: Client) -> None:
     assert {job.result().decode()[::-1] for job in shell.as_completed(jobs, PATIENCE)} == set(map(str, range(1000)))
 
 
-def test_ten_thousand_results_come_in_order(client: Client) -> None:
+def test_results_come_in_order(client: Client) -> None:
     endless = (b"%d" % number for number in itertools.count())
-    results = itertools.islice(client.map("reverse", endless), 10_000)
+    results = itertools.islice(client.map("reverse", endless), often(2_000, 10_000))
 
     assert all(result[::-1] == b"%d" % number for number, result in enumerate(results))
 
 
 def test_threads_hammer_one_client(client: Client) -> None:
     def hammer(name: int) -> None:
-        for result in client.map("reverse", (b"%d:%d" % (name, number) for number in range(500))):
+        for result in client.map("reverse", (b"%d:%d" % (name, number) for number in range(jobs))):
             seen.add(result[::-1])
         seen.add(client.do("reverse", b"end of %d" % name)[::-1])
 
     seen: set[bytes] = set()
+    jobs = often(100, 500)
     threads = [threading.Thread(target=hammer, args=(name,)) for name in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    assert len(seen) == 8 * 501
+    assert len(seen) == 8 * (jobs + 1)
 
 
 def test_a_server_that_is_killed_takes_its_jobs_with_it(shell: Shell, tmp_path: Path) -> None:

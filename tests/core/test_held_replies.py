@@ -195,5 +195,5 @@ class HeldReplies(RuleBasedStateMachine):
         assert not any(asker.waiting for asker in self.all)
 
 
-HeldReplies.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+HeldReplies.TestCase.settings = settings(stateful_step_count=40)
 TestHeldReplies = HeldReplies.TestCase

@@ -356,4 +356,4 @@ def waiting_since(job: ModelJob) -> float:
 
 
 TestConversations = Conversations.TestCase
-TestConversations.settings = settings(max_examples=250, stateful_step_count=60, deadline=None)
+TestConversations.settings = settings(stateful_step_count=60)

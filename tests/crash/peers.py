@@ -6,8 +6,9 @@ import random
 from collections.abc import Callable, Sequence
 
 from geartrain import Priority
-from geartrain.protocol import RESPONSE, Command, Parser, request
+from geartrain.protocol import RESPONSE, Command, request
 from tests.crash.books import RECEIPT, WORK, Books, Entry, number_of
+from tests.packets import Packets
 
 __all__ = ["Peer", "Refused", "recover", "submit", "work"]
 
@@ -37,7 +38,7 @@ class Peer:
     def __init__(self, books: Books, answered: Callable[[], None] = lambda: None) -> None:
         self.books = books
         self._answered = answered
-        self._packets = Parser(RESPONSE)
+        self._packets = Packets(RESPONSE)
         self._unsent = b""
         self._pending: list[tuple[Command, list[bytes]]] = []
         self._reader: asyncio.StreamReader

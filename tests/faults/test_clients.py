@@ -24,6 +24,7 @@ from geartrain.testing import Direction, FaultProxy, run_server
 from tests.client.peers import PATIENCE, RawWorker
 from tests.client.shells import Shell, shell
 from tests.faults.conftest import Lines, Names, descriptors
+from tests.thoroughness import often
 
 __all__ = ["shell"]
 
@@ -159,7 +160,7 @@ class TestAnOutage:
             return descriptors(), threading.active_count()
 
         before = endure(20)
-        after = endure(300)
+        after = endure(often(60, 300))
 
         assert after[0] <= before[0] + 2
         assert after[1] <= before[1] + 2

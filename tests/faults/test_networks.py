@@ -2,7 +2,6 @@
 """Paths that die without a word, in one direction or in both: nobody is told, and the work goes to somebody else."""
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
@@ -15,6 +14,7 @@ from geartrain.server import Endpoint
 from geartrain.testing import RunningServer, run_server
 from tests.faults.network import Island, Lost
 from tests.packets import Packets
+from tests.waiting import wait_until
 
 PATIENCE = 20.0
 QUICK = {"user_timeout": 0.5, "keepalive_idle": 1, "keepalive_interval": 1, "keepalive_count": 1, "rearm_after": 0.1}
@@ -95,14 +95,10 @@ def client(server: RunningServer) -> Iterator[Client]:
         yield client
 
 
-def wait_until(server: RunningServer, happened: Callable[[AdminClient], bool]) -> None:
+def wait_for(server: RunningServer, happened: Callable[[AdminClient], bool]) -> None:
     """Ask the server until something has happened there."""
     with AdminClient(f"127.0.0.1:{server.port}", timeout=PATIENCE) as admin:
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            if happened(admin):
-                return
-    raise AssertionError("it did not happen")
+        wait_until(lambda: happened(admin))
 
 
 @pytest.mark.parametrize("lost", Lost, ids=lambda lost: lost.name)
@@ -118,7 +114,7 @@ def test_a_path_that_dies_after_a_wake_up_delays_the_job_by_the_re_arm_time(
     near.send(request(Command.WORK_COMPLETE, near.grab(), b"done"))
 
     assert job.result(PATIENCE) == b"done"
-    wait_until(server, lambda admin: all(row.address.startswith("127.") for row in admin.workers()))
+    wait_for(server, lambda admin: all(row.address.startswith("127.") for row in admin.workers()))
 
 
 @pytest.mark.parametrize("lost", [Lost.ALL, Lost.FROM_ISLAND], ids=lambda lost: lost.name)
@@ -162,7 +158,7 @@ def test_a_client_whose_path_dies_is_not_worked_for_any_more(
         assert client.recv(100).startswith(b"\0RES")
         island.lose(Lost.ALL)
 
-        wait_until(server, lambda admin: not admin.jobs())
+        wait_for(server, lambda admin: not admin.jobs())
 
 
 def test_a_client_notices_that_its_server_is_gone(island: Island, server: RunningServer) -> None:

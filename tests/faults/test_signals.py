@@ -14,6 +14,7 @@ from geartrain import AdminClient, Client, ReplyTimeout
 from geartrain.testing import ServerProcess
 from tests.client.peers import RawWorker
 from tests.client.shells import Shell, shell
+from tests.waiting import wait_until
 
 __all__ = ["shell"]
 
@@ -53,13 +54,10 @@ def worker_process(server: ServerProcess) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def wait_until(server: ServerProcess, happened: Callable[[AdminClient], bool]) -> None:
+def wait_for(server: ServerProcess, happened: Callable[[AdminClient], bool]) -> None:
     """Ask the server until something has happened there."""
     with AdminClient(server.address, timeout=PATIENCE) as admin:
-        for _ in range(20_000):
-            if happened(admin):
-                return
-    raise AssertionError("it did not happen")
+        wait_until(lambda: happened(admin))
 
 
 class TestAWorkerThatIsStopped:
@@ -72,7 +70,7 @@ class TestAWorkerThatIsStopped:
             with stopped(process), RawWorker(server.port):
                 for _ in range(3):
                     assert client.do("reverse", "abc", timeout=PATIENCE) == b"cba"
-            wait_until(server, lambda admin: [row.workers for row in admin.status() if row.function == "talk"] == [0])
+            wait_for(server, lambda admin: [row.workers for row in admin.status() if row.function == "talk"] == [0])
 
             assert client.do("reverse", "abc", timeout=PATIENCE) == b"cba"
 
@@ -84,7 +82,7 @@ class TestAWorkerThatIsStopped:
         ):
             assert process.stdin is not None
             job = client.submit("hold")
-            wait_until(server, lambda admin: any(row.running for row in admin.status()))
+            wait_for(server, lambda admin: any(row.running for row in admin.status()))
             with stopped(process), RawWorker(server.port) as other:
                 other.complete(other.held.get(timeout=PATIENCE), b"by the other")
                 assert job.result(PATIENCE) == b"by the other"
@@ -106,4 +104,4 @@ class TestAServerThatIsStopped:
 
             assert held.result(PATIENCE) == b"said meanwhile"
             assert client.do("reverse", "abc", timeout=PATIENCE) == b"cba"
-            wait_until(server, lambda admin: not admin.jobs())
+            wait_for(server, lambda admin: not admin.jobs())

@@ -12,6 +12,7 @@ from geartrain import AsyncAssignedJob, Client
 from geartrain.testing import Direction, FaultProxy
 from tests.faults.conftest import QUICK, Lines, Names, descriptors
 from tests.job_servers import free_port
+from tests.thoroughness import often
 from tests.worker.shells import PATIENCE, UVLOOP, Gate, Notes, ShelledWorker, working
 
 
@@ -128,7 +129,7 @@ class TestAnOutage:
         with working(worker):
             assert works(client)
             before = endure(20)
-            after = endure(200)
+            after = endure(often(60, 200))
 
             assert after[0] <= before[0] + 2
             assert after[1] <= before[1] + 2

@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import cast
 
 from geartrain.errors import RemoteProtocolError
-from geartrain.protocol import RESPONSE, Command, Parser
+from geartrain.protocol import RESPONSE, Command
 from tests.fuzz.conversations import conversation
 from tests.fuzz.mutations import LARGEST, encode, spoil, spoil_bytes
+from tests.packets import Packets
 
 __all__ = ["Attack", "Attacker", "Crowd", "Said"]
 
@@ -63,7 +64,7 @@ class Attack(asyncio.Protocol):
         self.handle = _NO_HANDLE
         self.is_over = asyncio.Event()
         self.fault = ""
-        self._answers = Parser(RESPONSE, max_line=2**26)
+        self._answers = Packets(RESPONSE, max_line=2**26)
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

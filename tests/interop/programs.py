@@ -4,7 +4,6 @@
 import functools
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import IO
 
 import pytest
 
+from tests.commands import GEARADMIN, GEARMAN, run_command
 from tests.job_servers import needs
 
 __all__ = [
@@ -36,8 +36,8 @@ __all__ = [
 PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
 PEERS = Path(__file__).with_name("peers")
 
-OUR_TOOL = [sys.executable, "-m", "geartrain.cli.gearman"]
-OUR_ADMIN = [sys.executable, "-m", "geartrain.cli.gearadmin"]
+OUR_TOOL = [*GEARMAN]
+OUR_ADMIN = [*GEARADMIN]
 THEIR_TOOL = ["/usr/bin/gearman"]
 THEIR_ADMIN = ["/usr/bin/gearadmin"]
 
@@ -52,14 +52,7 @@ ours_and_theirs = pytest.mark.parametrize("tool", [OUR_TOOL, THEIR_TOOL], ids=["
 def run(command: list[str], *words: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Result:
     """Run a program to its end."""
     _check(command)
-    return subprocess.run(
-        [*command, *words],
-        input=stdin,
-        check=False,
-        capture_output=True,
-        timeout=PATIENCE,
-        env=_environment(environment),
-    )
+    return run_command([*command, *words], stdin=stdin, environment=_environment(environment), timeout=PATIENCE)
 
 
 class Program:

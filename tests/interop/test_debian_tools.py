@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from geartrain import Client, Data, Priority, Worker
-from geartrain.protocol import Command, Parser, request
+from geartrain.protocol import Command, request
 from geartrain.protocol.packets import RESPONSE
 from geartrain.testing import ServerProcess
 from tests.interop.conftest import AnyServer
 from tests.interop.programs import OUR_TOOL, PATIENCE, THEIR_ADMIN, THEIR_TOOL, Program, Result, run
 from tests.interop.workers import our_worker
+from tests.packets import Packets
 
 pytestmark = pytest.mark.interop
 
@@ -182,7 +183,7 @@ def test_a_reduce_job_is_split_and_joined_by_debians_worker(server: AnyServer) -
         socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client,
     ):
         client.sendall(request(Command.SUBMIT_REDUCE_JOB, b"split", b"", b"reduce", b"", b"one\n"))
-        parser = Parser(RESPONSE, 1 << 20)
+        parser = Packets(RESPONSE, 1 << 20)
         commands: list[int] = []
         while not commands or commands[-1] not in (Command.WORK_COMPLETE, Command.WORK_FAIL):
             data = client.recv(65536)

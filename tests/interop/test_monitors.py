@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from geartrain.protocol import Command, Packet, Parser, request
+from geartrain.protocol import Command, Packet, request
 from geartrain.protocol.packets import RESPONSE
 from geartrain.testing import ServerProcess
 from tests.interop.conftest import AnyServer
 from tests.interop.programs import PATIENCE
 from tests.interop.workers import our_worker
+from tests.packets import Packets
 
 pytestmark = pytest.mark.interop
 
@@ -36,7 +37,7 @@ class Wire:
         return next(self._packets)
 
     def _receive(self) -> Iterator[Packet]:
-        parser = Parser(RESPONSE, 1 << 20)
+        parser = Packets(RESPONSE, 1 << 20)
         while data := self._socket.recv(65536):
             yield from parser.receive(data)
 

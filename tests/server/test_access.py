@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from geartrain.protocol import RESPONSE, Command, Parser, request
+from geartrain.protocol import RESPONSE, Command, request
 from geartrain.server import Endpoint, Server, ServerOptions, TLSError, Verify
 from geartrain.server.config.access import access_rules
 from geartrain.server.listen.tls import tls_context
 from geartrain.testing import RunningServer
+from tests.packets import Packets
 from tests.server.servers import RunServer, Serve
 
 KNOWN = "tlhIngan-Hol-vIjatlh"
@@ -27,7 +28,7 @@ def ask(wire: socket.socket, *packets: bytes) -> list[tuple[Command | bytes, ...
     """Send packets, and return the answers, one for each."""
     wire.settimeout(20)
     wire.sendall(b"".join(packets))
-    parser, answers = Parser(RESPONSE), list[tuple[Command | bytes, ...]]()
+    parser, answers = Packets(RESPONSE), list[tuple[Command | bytes, ...]]()
     while len(answers) < len(packets):
         data = wire.recv(10000)
         assert data, "the server closed the connection"

@@ -7,10 +7,11 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 
-from geartrain.protocol import RESPONSE, Command, Packet, Parser, request
+from geartrain.protocol import RESPONSE, Command, Packet, request
 from geartrain.reactor.backpressure import STEP
 from geartrain.server import LocalPeer, Server
 from geartrain.testing import RunningServer, local_options
+from tests.packets import Packets
 from tests.server.servers import RunServer
 
 PATIENCE = 20.0
@@ -32,7 +33,7 @@ async def turn_until(happened: Callable[[], bool]) -> None:
 async def answer(peer: LocalPeer, *packets: bytes) -> list[bytes]:
     """Return the arguments of the only packet that answers."""
     await peer.send(b"".join(packets))
-    (packet,) = Parser(RESPONSE).receive(await peer.receive())
+    (packet,) = Packets(RESPONSE).receive(await peer.receive())
     return packet[1]
 
 
@@ -187,7 +188,7 @@ def connected(server: RunningServer) -> socket.socket:
 def ask(peer: socket.socket, *packets: bytes) -> Packet:
     """Return the packet that answers."""
     peer.sendall(b"".join(packets))
-    parser = Parser(RESPONSE)
+    parser = Packets(RESPONSE)
     while data := peer.recv(1 << 16):
         for packet in parser.receive(data):
             return packet

@@ -8,14 +8,15 @@ import sys
 
 import pytest
 
-from geartrain.protocol import Command, Packet, Parser, request
+from geartrain.protocol import Command, Packet, request
 from geartrain.protocol.packets import RESPONSE
 from geartrain.testing import run_server
+from tests.packets import Packets
 
 ROUNDS = 50
 
 
-def read(wire: socket.socket, parser: Parser, *expected: Command) -> list[Packet]:
+def read(wire: socket.socket, parser: Packets, *expected: Command) -> list[Packet]:
     """Return packets up to the last of those that have to come, in that order."""
     packets: list[Packet] = []
     while len(packets) < len(expected):
@@ -29,7 +30,7 @@ def read(wire: socket.socket, parser: Parser, *expected: Command) -> list[Packet
 def work(address: tuple[str, int]) -> None:
     """Have jobs done over connections that end."""
     with socket.create_connection(address, 20) as client, socket.create_connection(address, 20) as worker:
-        to_client, to_worker = Parser(RESPONSE), Parser(RESPONSE)
+        to_client, to_worker = Packets(RESPONSE), Packets(RESPONSE)
         worker.sendall(request(Command.CAN_DO, b"f") + request(Command.PRE_SLEEP) + request(Command.ECHO_REQ, b""))
         read(worker, to_worker, Command.ECHO_RES)
         client.sendall(request(Command.SUBMIT_JOB, b"f", b"u", b"w"))

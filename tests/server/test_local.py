@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from geartrain.protocol import RESPONSE, Command, Packet, Parser, request
+from geartrain.protocol import RESPONSE, Command, Packet, request
 from geartrain.reactor.connection import Connection
 from geartrain.server import LocalPeer, Server, access_rules
 from geartrain.server.local import LocalTransport
 from geartrain.server.loop import new_event_loop
 from geartrain.testing import local_options
+from tests.packets import Packets
 
 PATIENCE = 20.0
 MEGABYTE = 1 << 20
@@ -44,7 +45,7 @@ async def ask(peer: LocalPeer, *packets: bytes) -> Packet:
 
 
 async def packets_of(peer: LocalPeer, count: int) -> list[Packet]:
-    parser, packets = Parser(RESPONSE), list[Packet]()
+    parser, packets = Packets(RESPONSE), list[Packet]()
     while len(packets) < count:
         data = await peer.receive()
         assert data, "the server closed the connection"

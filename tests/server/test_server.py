@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from geartrain.protocol import Command, Packet, Parser, request
+from geartrain.protocol import Command, Packet, request
 from geartrain.protocol.packets import RESPONSE
 from geartrain.reactor.connection import Connection
 from geartrain.server import BindError, Endpoint, Server, ServerOptions
 from geartrain.server.loop import new_event_loop
 from geartrain.testing import RunningServer
+from tests.packets import Packets
 from tests.server.servers import RunServer
 
 
@@ -29,7 +30,7 @@ class Wire:
 
     def __init__(self, server: RunningServer) -> None:
         self.socket = socket.create_connection((server.host, server.port), 20)
-        self._parser = Parser(RESPONSE, max_packet=1 << 30)
+        self._parser = Packets(RESPONSE, max_packet=1 << 30)
         self._packets: list[Packet] = []
 
     def __enter__(self) -> "Wire":

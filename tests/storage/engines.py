@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ class Engine:
         ready: Tells whether it takes connections; raises while it does not.
         user: Whose process it is, when root starts it.
         how: Ends it as if it had crashed.
+        data: The folder of its data, which is removed after `running`.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Engine:
         ready: Callable[[], object],
         user: str | None = None,
         how: signal.Signals = signal.SIGKILL,
+        data: Path | None = None,
     ) -> None:
         self.port = port
+        self._data = data
         self._command = command
         self._log = log
         self._ready = ready
@@ -74,11 +78,13 @@ class Engine:
     @contextlib.contextmanager
     def running(self) -> Iterator["Engine"]:
         """Run it for the length of a block."""
-        self.start()
         try:
+            self.start()
             yield self
         finally:
             self.kill()
+            if self._data is not None:
+                shutil.rmtree(self._data)
 
 
 def program(name: str, *places: str) -> str:
@@ -103,6 +109,18 @@ def answers(port: int, question: bytes = b"", answer: bytes = b"") -> Callable[[
     return check
 
 
+def _data_of(user: str | None) -> Path:
+    """Make a folder for the data of an engine that runs as a user.
+
+    It is not one of pytest's, which root alone may enter: each start of a pytest makes sure of that, also while another
+    one has an engine running.
+    """
+    data = Path(tempfile.mkdtemp(prefix="engine-"))
+    if user is not None:
+        shutil.chown(data, user, user)
+    return data
+
+
 def redis(folder: Path) -> Engine:
     """Return a Redis that syncs every command."""
     port = free_port()
@@ -124,13 +142,8 @@ def postgres(folder: Path) -> Engine:
     """Return a PostgreSQL with a user and a database ``postgres``; no password on loopback."""
     places = sorted(str(found) for found in Path("/usr/lib/postgresql").glob("*/bin"))
     initdb, server = program("initdb", *places), program("postgres", *places)
-    data = folder / "data"
-    data.mkdir(mode=0o700)
     user = "postgres" if os.geteuid() == 0 else None
-    if user is not None:
-        for parent in (folder, *folder.parents[:3]):  # pytest's folders are for their owner alone
-            parent.chmod(parent.stat().st_mode | 0o711)
-        shutil.chown(data, user, user)
+    data = _data_of(user)
     options = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"]
     subprocess.run([initdb, "-D", data, *options], user=user, check=True, capture_output=True, cwd="/")
     port = free_port()
@@ -143,19 +156,14 @@ def postgres(folder: Path) -> Engine:
         psycopg.connect(f"postgresql://postgres@127.0.0.1:{port}/postgres", connect_timeout=5).close()
 
     # SIGKILL would leave its children, and they would keep the next one from starting; SIGQUIT is as unexpected to all.
-    return Engine(command, folder / "log", port, ready, user, signal.SIGQUIT)
+    return Engine(command, folder / "log", port, ready, user, signal.SIGQUIT, data)
 
 
 def mariadb(folder: Path) -> Engine:
     """Return a MariaDB with a database ``test`` and a user ``geartrain`` without a password."""
     install, server = program("mariadb-install-db"), program("mariadbd")
-    data = folder / "data"
-    data.mkdir(mode=0o700)
     user = "mysql" if os.geteuid() == 0 else None
-    if user is not None:
-        for parent in (folder, *folder.parents[:3]):
-            parent.chmod(parent.stat().st_mode | 0o711)
-        shutil.chown(data, user, user)
+    data = _data_of(user)
     quiet = ["--no-defaults", f"--datadir={data}"]
     subprocess.run(
         [install, *quiet, "--auth-root-authentication-method=normal", "--skip-test-db"],
@@ -180,4 +188,4 @@ def mariadb(folder: Path) -> Engine:
 
         pymysql.connect(host="127.0.0.1", port=port, user="geartrain", database="test", connect_timeout=5).close()
 
-    return Engine(command, folder / "log", port, ready, user)
+    return Engine(command, folder / "log", port, ready, user, data=data)

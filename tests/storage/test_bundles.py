@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from geartrain.jobrecord import JobRecord
@@ -162,7 +162,6 @@ _STEPS = st.lists(
 
 
 @given(_STEPS)
-@settings(max_examples=60, deadline=None)
 def test_whatever_happens_it_is_as_if_each_job_had_a_row(steps: list[tuple[str, int, int, int]]) -> None:
     tables = Tables()
     known: dict[int, JobRecord] = {}

@@ -3,7 +3,6 @@
 
 from geartrain.protocol.commands import ARGUMENTS, EXCEPTIONS, LONG_POLL, Command
 from geartrain.protocol.packets import REQUEST, RESPONSE, Packet, request, response
-from geartrain.protocol.parser import Parser
 from geartrain.protocol.reader import Reader
 
 __all__ = [
@@ -14,7 +13,6 @@ __all__ = [
     "LONG_POLL",
     "Command",
     "Packet",
-    "Parser",
     "Reader",
     "request",
     "response",

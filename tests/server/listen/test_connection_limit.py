@@ -9,11 +9,12 @@ import pytest
 
 from geartrain import AdminClient
 from geartrain.core.limits import Limit, Refused
-from geartrain.protocol import Command, Packet, Parser, request
+from geartrain.protocol import Command, Packet, request
 from geartrain.protocol.packets import RESPONSE
 from geartrain.server import Server
 from geartrain.server.listen.connection_limit import MAX_ADMIN_ONLY, ConnectionLimiter, ConnectionLimitOptions
 from geartrain.testing import RunningServer, ServerProcess, local_options, run_server, serve_in_thread
+from tests.packets import Packets
 
 FAR = ("192.0.2.1", 50000)
 ELSEWHERE = ("192.0.2.2", 50000)
@@ -90,7 +91,7 @@ def ask(peer: socket.socket, packet: bytes) -> Packet:
 
 
 def next_packet(peer: socket.socket) -> Packet:
-    parser = Parser(RESPONSE)
+    parser = Packets(RESPONSE)
     while data := peer.recv(1 << 16):
         for packet in parser.receive(data):
             return packet

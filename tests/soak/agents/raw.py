@@ -8,7 +8,8 @@ import time
 from collections import deque
 
 from geartrain import Priority
-from geartrain.protocol import RESPONSE, Command, Parser, request
+from geartrain.protocol import RESPONSE, Command, request
+from tests.packets import Packets
 from tests.soak.agents.workload import FUNCTION, Entries
 
 _BATCHES = (50,) * 50 + (3000,)  # now and then, more than workers do in a second
@@ -27,7 +28,7 @@ class Wire:
     def __init__(self, server: str) -> None:
         host, _, port = server.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), _PATIENCE)
-        self._parser = Parser(RESPONSE)
+        self._parser = Packets(RESPONSE)
         self._packets: deque[tuple[Command, list[bytes]]] = deque()
 
     def send(self, *packets: bytes) -> None:

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+"""How much the tests repeat: little where people wait for them, more with ``make test THOROUGH=1``."""
+
+import os
+from typing import Final
+
+__all__ = ["THOROUGH", "often"]
+
+THOROUGH: Final = bool(os.environ.get("THOROUGH"))
+
+
+def often(quick: int, thorough: int) -> int:
+    """Return the number of repetitions that this run makes of the two."""
+    return thorough if THOROUGH else quick
