@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How much the tests repeat: little where people wait for them, more with ``make test THOROUGH=1``."""
+"""Repetitions in tests: few by default, more with ``make test THOROUGH=1``."""
 
 import os
 from typing import Final

@@ -45,7 +45,7 @@ def interrupted_in(method: Callable[..., object], error: BaseException) -> Itera
 
 @contextlib.contextmanager
 def at_calls(actions: Mapping[Callable[..., object], Callable[[], object]]) -> Iterator[None]:
-    """Do something at the first call of each method in this thread; it may raise, as the handler of a signal can."""
+    """Do something at the first call of each method in this thread; it may raise an exception."""
     waiting = {_code(method): action for method, action in actions.items()}
 
     def trace(frame: FrameType, event: str, arg: Any) -> None:

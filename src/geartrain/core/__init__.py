@@ -24,5 +24,5 @@ __all__ = [
     "Who",
 ]
 
-# Whether the build has compiled this package and `geartrain.protocol`, which it does together.
+# True if the build has compiled this package and `geartrain.protocol`, which it does together.
 IS_COMPILED = not isinstance(JobServer.tick, types.FunctionType)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Rules of access to functions, and the identity of a peer that they match.
 
-A rule allows, and nothing forbids: a peer may do what the rules that apply to it allow together. Without any rule
-everybody may do everything, and nobody looks in here.
+Rules only grant rights, and none forbids: a peer has the sum of the rights of the rules that match it. Without any
+rule every peer may do everything, and this module is not used.
 
-Tokens are kept as digests. What is not there cannot be shown by mistake, and digests are all of one length, so that
-comparing them takes the same time whatever they are.
+Tokens are kept as digests. A token that is not kept cannot be shown by mistake, and digests are all of one length, so
+that comparing two of them takes the same time for any token.
 """
 
 import enum
@@ -37,12 +37,12 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ANY_FUNCTION = b"*"
 
-# Functions whose rights are remembered for a peer; hardly any peer submits to more of them in turn.
+# Functions whose rights are cached for a peer; hardly any peer submits to more of them in turn.
 _MAX_REMEMBERED = 1024
 
 
 class Right(enum.IntFlag):
-    """What may be done with a function."""
+    """A right to use a function in one way; rights are added up."""
 
     SUBMIT = 1
     WORK = 2
@@ -56,15 +56,15 @@ ADMIN = int(Right.ADMIN)
 
 
 def digest_of(token: bytes) -> bytes:
-    """Return what is kept of a token."""
+    """Return the digest that is kept of a token."""
     return hashlib.sha256(token).digest()
 
 
 def matches(pattern: bytes, name: bytes) -> bool:
-    """Tell whether a name is of a pattern, in which each ``*`` stands for any letters or none.
+    """Tell whether a name matches a pattern, in which each ``*`` stands for any letters or none.
 
-    Parts are taken at their first place from the left, and never tried elsewhere: the time grows with the length of the
-    name alone, which a stranger may choose.
+    Each part is matched at its first place from the left, without backtracking: the time grows with the length of the
+    name alone, so a name that a stranger chose cannot make it slow.
     """
     first, *middle = pattern.split(b"*")
     if not middle:
@@ -84,15 +84,15 @@ def matches(pattern: bytes, name: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule: to whom it applies, and what it allows.
+    """One rule: the conditions under which it applies to a peer, and the rights that it gives.
 
     Attributes:
-        rights: What is allowed, as the sum of `Right`.
-        functions: Patterns of the functions with which it is.
-        certificates: Patterns, one of which a name in the peer's certificate has to match.
-        tokens: Digests, one of which has to be that of the peer's token.
-        networks: One of them has the peer's address.
-        local: The peer may be on this machine instead.
+        rights: The rights that it gives, as the sum of `Right`.
+        functions: Patterns of the functions that the rights are for.
+        certificates: Patterns, one of which must match a name in the peer's certificate.
+        tokens: Digests, one of which must be that of the peer's token.
+        networks: Networks, one of which must contain the peer's address.
+        local: A peer on this machine meets the condition ``networks`` as well.
     """
 
     rights: int
@@ -126,7 +126,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """All rules that are in force together. They never change; others may take their place."""
+    """All rules that are in force together. They never change, and are replaced as a whole."""
 
     rules: tuple[Rule, ...]
 
@@ -146,7 +146,7 @@ class AccessRules:
 
 
 def _is_among(digest: bytes, digests: Sequence[bytes]) -> bool:
-    """Compare with all of them, found or not, each in the same time: how long it takes tells nothing of any."""
+    """Compare with every digest in constant time, so that the duration does not reveal any of them."""
     found = False
     for each in digests:
         found |= hmac.compare_digest(each, digest)
@@ -154,14 +154,14 @@ def _is_among(digest: bytes, digests: Sequence[bytes]) -> bool:
 
 
 class Identity:
-    """A peer as rules of access see it, and its rights by the rules in force.
+    """The facts about a peer that rules match, and its rights by the rules in force.
 
     Attributes:
         host: Its address.
-        is_local: Whether it connects from this machine.
+        is_local: True if it connects from this machine.
         certificate: The names in its certificate, if it has shown one that is trusted.
         token: The digest of the token that it has shown last, or empty.
-        wrong_tokens: How many it has shown that no rule has.
+        wrong_tokens: Number of tokens that it has shown and no rule has.
         denied: The functions that it wants to work on and may not, with the timeout of their jobs.
     """
 
@@ -197,9 +197,9 @@ class Identity:
         return any(rule.rights & right for rule in self._rules)
 
     def address(self) -> Address | None:
-        """Return the address as a number, without a zone; one of IPv4 that came over a socket for IPv6 as what it is.
+        """Return the address without its zone, or None for a socket in the file system.
 
-        A socket in the file system has none.
+        An IPv4 address that is mapped into IPv6 is returned as IPv4.
         """
         if self._address is None:
             self._address = self._parse_address()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Authorization: the packets and text commands that a peer may use.
 
-Rules can be replaced at any time, and no connection is dropped for it: the new ones apply to all peers. A function that
-a worker may not work on any more is taken from it, its running jobs excepted, and given back when later rules, or a
-token that comes late, allow it: its worker would never ask a second time.
+Rules can be replaced at any time, and no connection is dropped for it: the new ones apply to all peers. A worker that
+loses the right to a function is unregistered from it; its running jobs go on. It is registered again when later rules,
+or a token that it shows later, allow it, as workers register only once.
 """
 
 import logging
@@ -24,14 +24,14 @@ log = logging.getLogger("geartrain.jobs")
 
 MAX_WRONG_TOKENS = 3  # on one connection, which then ends
 
-# Functions that are remembered for a worker that has no right to them.
+# Functions that are kept for a worker that has no right to them, to register it when it gets the right.
 _MAX_DENIED = 256
 
 _SHOWN = 100  # bytes of a function's name in an error
 
 
 class NotAllowed(GeartrainError):
-    """A peer has no right to what it asks for.
+    """A peer asked for something to which it has no right.
 
     Attributes:
         code: The code for the ERROR packet; its text is that of the exception.
@@ -46,12 +46,12 @@ class Authorizer:
     """Applies the rules of access to peers.
 
     Args:
-        dispatcher: Takes functions from workers, and gives them back.
+        dispatcher: Unregisters workers from functions, and registers them again.
         peers: All peers.
         options: The rules to begin with.
 
     Attributes:
-        rules: Those in force; None allows everything.
+        rules: The rules in force; None allows everything.
     """
 
     __slots__ = ("_changes", "_dispatcher", "_peers", "_reads", "rules")
@@ -82,10 +82,12 @@ class Authorizer:
         return self.rules is None or bool(peer.identity.rights(function) & right)
 
     def take_token(self, peer: Peer, token: bytes) -> None:
-        """Let a token be a part of the identity of a peer. Rules without tokens accept any: later ones may have it.
+        """Record the token that a peer has shown, and apply the rules to it again.
+
+        Any token is accepted while no rule has one, as later rules may have it.
 
         Raises:
-            NotAllowed: No rule has that token. After a few, the peer is to be closed as well.
+            NotAllowed: No rule has that token. After a few wrong ones the connection is closed as well.
         """
         rules = self.rules
         identity = peer.identity
@@ -102,13 +104,13 @@ class Authorizer:
     # Workers.
 
     def deny(self, peer: Peer, function: bytes, timeout: float) -> None:
-        """Remember that a worker wants a function that it has no right to."""
+        """Record that a worker asked for a function to which it has no right."""
         denied = peer.identity.denied
         if len(function) <= MAX_FUNCTION_NAME and (len(denied) < _MAX_DENIED or function in denied):
             denied[function] = timeout
 
     def _apply(self, peer: Peer) -> int:
-        """Apply the rules to a peer; return how many functions a worker has lost."""
+        """Apply the rules to a peer; return the number of functions that it has lost."""
         if self.rules is not None:
             peer.identity.apply_rules(self.rules)
         self._give_back(peer, peer.identity)
@@ -133,7 +135,7 @@ class Authorizer:
         """Check whether a peer may use a command that only reads.
 
         Raises:
-            NotAllowed: It may not.
+            NotAllowed: The peer may not.
         """
         self._check(peer, self._reads, command)
 
@@ -141,15 +143,15 @@ class Authorizer:
         """Check whether a peer may use a command that changes something, for any function.
 
         Raises:
-            NotAllowed: It may not.
+            NotAllowed: The peer may not.
         """
         self._check(peer, self._changes, command)
 
     def check_function(self, peer: Peer, command: str, function: bytes | None) -> None:
-        """Check whether it may do so for a function, or for the whole server.
+        """Check whether a peer may use a command that changes a function, or the whole server for None.
 
         Raises:
-            NotAllowed: It may not.
+            NotAllowed: The peer may not.
         """
         if self.rules is None or self._changes is not Who.ADMIN:
             return
@@ -167,5 +169,5 @@ class Authorizer:
 
 
 def for_display(function: bytes) -> str:
-    """Return the name of a function as it can stand in an error."""
+    """Return the name of a function, printable and cut to a length that fits an error."""
     return printable(function[:_SHOWN]).decode(errors="replace")

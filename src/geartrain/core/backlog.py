@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Peers whose input has to wait, and for what.
+"""Peers whose input has to wait, and the reason for each.
 
-A packet that cannot be handled now stays in the `Reader` of its peer, with everything behind it, and the peer is not
-read from. There is one queue for all reasons: what clears a reason lets its peers go on, in the order in which they
-came.
+A packet that cannot be handled now stays in the `Reader` of its peer, with everything behind it, and the server reads
+no more from that peer. There is one queue for all reasons: when a reason is gone, its peers go on in the order in which
+they came.
 """
 
 import enum
@@ -16,7 +16,7 @@ __all__ = ["Backlog", "Reason"]
 
 
 class Reason(enum.Enum):
-    """Why the input of a peer waits."""
+    """A reason for the input of a peer to wait."""
 
     RESTORING = "restoring"  # until the jobs of an earlier run are back
     LISTING = "listing"  # until the next turn, as this one has listed enough
@@ -27,7 +27,7 @@ class Backlog:
     """The peers that wait.
 
     Attributes:
-        is_empty: Whether none does.
+        is_empty: True if no peer waits.
     """
 
     __slots__ = ("_peers", "is_empty")
@@ -40,7 +40,7 @@ class Backlog:
         return peer in self._peers
 
     def add(self, peer: Peer, reason: Reason) -> None:
-        """Let a peer wait; its reader is at the packet that has to. Nothing more is read from it."""
+        """Pause reading from a peer, whose reader is at a packet that cannot be handled yet."""
         if peer not in self._peers and peer.outlet is not None:
             peer.outlet.pause_reading(BACKLOG)
         self._peers[peer] = reason
@@ -52,11 +52,11 @@ class Backlog:
         self.is_empty = not self._peers
 
     def has(self, reason: Reason) -> bool:
-        """Tell whether a peer waits for that."""
+        """Tell whether any peer waits for that reason."""
         return not self.is_empty and reason in self._peers.values()
 
     def take(self, reason: Reason) -> list[Peer]:
-        """Take out all peers that wait for something, the one that has waited longest first."""
+        """Take out all peers that wait for a reason, the one that has waited longest first."""
         peers = [peer for peer, why in self._peers.items() if why is reason]
         for peer in peers:
             del self._peers[peer]
@@ -64,11 +64,11 @@ class Backlog:
         return peers
 
     def move_last(self, peer: Peer) -> None:
-        """Let a peer that has had its turn wait behind all others, if it waits again."""
+        """Move a peer that has had its turn behind all others, if it waits again."""
         if peer in self._peers:
             self._peers.move_to_end(peer)
 
     def resume(self, peer: Peer) -> None:
-        """Read from a peer again, unless it has to wait once more."""
+        """Read from a peer again, unless it waits for another reason."""
         if peer not in self._peers and peer.outlet is not None:
             peer.outlet.resume_reading(BACKLOG)

@@ -5,7 +5,7 @@ A commit takes a sequence of changes and stores all of them or none. Within a co
 `PutNew`, and no number is in more than one change: a job that ended and a new one with the same unique can then never
 be taken for each other.
 
-Each engine has one method per class of change, and a table that leads from the class to the method.
+Each engine has one method per class of change, and a table from the class to the method.
 """
 
 from typing import TypeAlias
@@ -20,7 +20,7 @@ class PutNew:
 
     Args:
         numbers: Their numbers, ascending.
-        packed: The jobs in the same order, packed by `geartrain.core.record`, one behind the other.
+        packed: The jobs in the same order, packed by `geartrain.core.record` and joined.
     """
 
     __slots__ = ("numbers", "packed")
@@ -89,10 +89,10 @@ class Forget:
 
 
 class Reserve:
-    """Note that numbers up to one may be in use, so that no later server gives them out again.
+    """Reserve all numbers up to one, so that no later server uses them again.
 
     Args:
-        until: The highest of them. It may be lower than before when a server stops.
+        until: The highest reserved number. A server that stops may lower it.
     """
 
     __slots__ = ("until",)

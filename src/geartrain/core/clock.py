@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Time, which comes from outside and is read once per turn of the event loop."""
+"""Time, read once per turn of the event loop from a clock that the caller passes."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -10,19 +10,19 @@ __all__ = ["Clock", "TurnClock"]
 
 
 class Clock(Protocol):
-    """Two readings in seconds. The module ``time`` is one; tests pass one that they turn by hand."""
+    """A source of two times in seconds. The module ``time`` is one; tests pass one that they advance."""
 
     def monotonic(self) -> float:
         """Return a time that never jumps, for deadlines."""
         ...
 
     def time(self) -> float:
-        """Return seconds since the epoch, for jobs that are to run at a time of day."""
+        """Return seconds since the epoch, for jobs that run at a time of day."""
         ...
 
 
 class TurnClock:
-    """The time of the present turn. Reading a clock for each job would cost a tenth of the job.
+    """The time of the current turn. Reading a clock for each job would cost a tenth of the job.
 
     Attributes:
         now: Monotonic seconds.
@@ -43,7 +43,7 @@ class TurnClock:
         self._wall = -1.0
 
     def wall(self) -> float:
-        """Return seconds since the epoch, read once in each turn in which they are asked for."""
+        """Return seconds since the epoch, read at most once per turn."""
         if self._wall < 0.0:
             self._wall = self._time()
             self._wall_ms = i64(int(self._wall * 1000.0))

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: MIT
 """Changes on their way to a store, and the replies that depend on them: group commit, without I/O.
 
-Background jobs are promised to their clients by JOB_CREATED, so that packet waits until the job is stored. Everything
-decided while one batch is on its way to the store collects in the next one::
+JOB_CREATED promises a client that its background job is stored, so that packet waits for the commit. Everything decided
+while one batch is on its way to the store collects in the next one::
 
     decisions ──▶ pending ──take_batch()──▶ on its way ──committed()──▶ replies leave
                      ▲                          │
-                     └──── failed(): changes that are to be made again; new jobs are refused
+                     └──── failed(): changes are written again; new jobs are refused
 
-- A job that is added and ends before its batch is taken never reaches the store; its client is answered all the same.
-- Replies wait per peer and batch, in order: everything sent behind a promise stays behind it (`Outbox`).
+- A job that is added and ends before its batch is taken never reaches the store; its client still gets its answer.
+- Replies wait per peer and batch, in order: everything sent after a promise stays behind it (`Outbox`).
 - A job may be assigned before it is stored. Its client has been promised nothing yet.
-- Of a batch that failed, three kinds of change are treated apart. *Promised adds* are revoked: their clients get an
-  error, and if the batch may have been stored all the same, the jobs are deleted with the next one. *Changes* and
-  *endings* are consequences of what has happened already, so they are written again with the next batch.
-- While the store is away new background jobs are refused at once; of what ends only the number is kept.
-- Another server that owns our jobs now ("fenced") ends it all: nothing decided before is ever written.
+- A batch that failed has three kinds of change. *New jobs* are revoked: their clients get an error, and if the batch
+  may have been stored after all, the jobs are deleted with the next one. *Changes* and *ends* of jobs record events
+  that have happened already, so they are written again with the next batch.
+- While the store is unavailable, new background jobs are refused at once; only the numbers of ended jobs are kept.
+- If another server owns our jobs now ("fenced"), nothing that was decided before is written any more.
 """
 
 import enum
@@ -38,7 +38,7 @@ __all__ = ["CommitOutcome", "CommitQueue"]
 
 _STORE_FAILED: Final = response(Command.ERROR, b"QUEUE_ERROR", b"The job could not be stored")
 
-_WEIGHT: Final = 256  # bytes that a job takes besides its workload
+_WEIGHT: Final = 256  # bytes that a job takes in addition to its workload
 
 # A batch is packed in one go, so it is closed when that takes a few milliseconds.
 _MOST_JOBS: Final = 8192
@@ -46,11 +46,11 @@ _MOST_WEIGHT: Final = 16 * 1024 * 1024
 
 
 class CommitOutcome(enum.Enum):
-    """What became of a batch that failed."""
+    """The outcome of a commit that did not succeed."""
 
     NOT_STORED = "not stored"
-    UNKNOWN = "unknown"  # the answer did not come: it may be stored, or may yet be
-    FENCED = "fenced"  # another server has taken over, and this one may write nothing any more
+    UNKNOWN = "unknown"  # no answer came: the batch may be stored now or later
+    FENCED = "fenced"  # another server has taken over, and this one must not write any more
 
 
 class _Batch:
@@ -76,7 +76,7 @@ class _Batch:
         return len(self.added) + len(self.changed) + len(self.ended)
 
     def pack(self) -> list[Change]:
-        """Return the changes, without those of jobs that have ended meanwhile."""
+        """Return the changes, without those of jobs that have ended since."""
         numbers: list[int] = []
         buffer = BytesWriter()
         records: list[JobRecord] = []
@@ -102,14 +102,14 @@ class _Batch:
         return changes
 
     def release_replies(self) -> None:
-        """Let the replies leave that waited for this batch."""
+        """Send the replies that waited for this batch."""
         for peer in self.peers:
             peer.outbox.release(self.number)
             peer.mark_dirty()
         self.peers.clear()
 
     def refuse_replies(self) -> None:
-        """Let errors leave in their place."""
+        """Send errors in place of the replies that waited for this batch."""
         for peer in self.peers:
             peer.outbox.refuse(self.number, _STORE_FAILED)
             peer.mark_dirty()
@@ -117,19 +117,19 @@ class _Batch:
 
 
 class CommitQueue:
-    """Collects changes for a store, and holds back what depends on them.
+    """Collects changes for a store, and holds back the replies that depend on them.
 
     Args:
         numbers: The numbers of jobs, which are reserved in the store.
-        holds: Whether replies wait until their jobs are stored.
-        max_pending: Bytes of workloads that may collect while a batch is on its way. Beyond it the store is slower than
-            its clients, and new background jobs are refused: memory is not its overflow.
+        holds: True if replies wait until their jobs are stored.
+        max_pending: Bytes of workloads that may collect while a batch is on its way. Beyond that the clients are faster
+            than the store, and new background jobs are refused instead of filling the memory.
 
     Attributes:
-        is_unavailable: Whether the last batch failed; new background jobs are then refused.
-        is_fenced: Whether another server has taken over.
-        batches: How many batches were stored.
-        failures: How many were not.
+        is_unavailable: True if the last batch failed; new background jobs are then refused.
+        is_fenced: True if another server has taken over.
+        batches: Number of batches that were stored.
+        failures: Number of batches that were not stored.
     """
 
     __slots__ = (
@@ -154,7 +154,7 @@ class CommitQueue:
         self._pending: deque[_Batch] = deque((_Batch(1),))
         self._on_its_way: _Batch | None = None
         self._taken: i64 = 0  # the number of the last batch that was taken
-        self._stored: i64 = 0  # up to which batch everything is stored
+        self._stored: i64 = 0  # the number of the last batch that is stored
         self._weight: i64 = 0  # of all batches that are pending
         self.is_unavailable = False
         self.is_fenced = False
@@ -169,24 +169,24 @@ class CommitQueue:
 
     @property
     def is_accepting(self) -> bool:
-        """Whether new background jobs are taken: the store answers, and is not too far behind."""
+        """True if new background jobs are accepted: the store is available, and not too far behind."""
         return not (self.is_unavailable or self._weight > self._max_pending or self._numbers.has_run_out)
 
     @property
     def pending(self) -> int:
-        """How many records are not in the store yet."""
+        """Number of records that are not in the store yet."""
         on_its_way = self._on_its_way
         return sum([batch.size for batch in self._pending]) + (on_its_way.size if on_its_way is not None else 0)
 
     @property
     def has_changes(self) -> bool:
-        """Whether there is something to be stored and nothing on its way."""
+        """True if there are changes to store and no batch is on its way."""
         return self._on_its_way is None and not self._pending[0].is_empty
 
     # Decisions.
 
     def add(self, job: Durable) -> None:
-        """Have a new job stored."""
+        """Add a new job to the store."""
         batch = self._pending[-1]
         if len(batch.added) >= _MOST_JOBS or batch.weight >= _MOST_WEIGHT:
             batch = self._begin_batch()
@@ -198,12 +198,12 @@ class CommitQueue:
         self._weight += weight
 
     def change(self, job: Durable) -> None:
-        """Have a job stored again, as it is not what it was."""
-        if job.batch <= self._taken:  # otherwise it is packed as it is when its batch is taken
+        """Store a job again, because it has changed."""
+        if job.batch <= self._taken:  # otherwise its current state is packed when its batch is taken
             self._pending[-1].changed[job] = None
 
     def forget(self, job: Durable) -> None:
-        """Have a job that has ended forgotten."""
+        """Delete a job that has ended from the store."""
         if job.batch <= self._taken:
             self._pending[-1].ended.append(job.number)
         else:  # it is skipped when its batch is taken
@@ -213,7 +213,7 @@ class CommitQueue:
             self._weight -= weight
 
     def promise(self, peer: Recipient, job: Durable, command: int, body: bytes) -> None:
-        """Send a packet as soon as a job is stored, or an error in its place."""
+        """Send a packet once a job is stored, or an error if it cannot be."""
         number = job.batch
         if not self._holds or number <= self._stored:
             peer.send(command, body)
@@ -225,19 +225,19 @@ class CommitQueue:
                 self._pending[number - self._pending[0].number].peers.append(peer)
 
     def reserve(self) -> None:
-        """Have numbers reserved when those that are may soon be used up."""
+        """Reserve more numbers before the reserved ones are used up."""
         until = self._numbers.request()
         if until:
             self._pending[-1].reserve = until
 
     def give_back(self) -> None:
-        """Have the numbers given back that were reserved and are not used, as the server stops."""
+        """Return the reserved numbers that were not used, as the server stops."""
         self._pending[-1].reserve = self._numbers.last
 
     # The way to the store.
 
     def take_batch(self) -> list[Change]:
-        """Return what is to be stored next; nothing else may be on its way."""
+        """Return the next changes to store. No other batch may be on its way."""
         assert self._on_its_way is None, "one batch at a time"
         batch = self._pending.popleft()
         self._taken = batch.number
@@ -248,7 +248,7 @@ class CommitQueue:
         return batch.pack()
 
     def committed(self) -> None:
-        """Let go of what depended on the batch: it is stored."""
+        """Record that the batch is stored, and send the replies that waited for it."""
         batch = self._arrived()
         self._stored = batch.number
         self.is_unavailable = False
@@ -258,7 +258,7 @@ class CommitQueue:
         batch.release_replies()
 
     def failed(self, outcome: CommitOutcome) -> list[Durable]:
-        """Answer the submitters of the batch with an error, and return the jobs that are to be dropped."""
+        """Answer the submitters of the batch with an error, and return the jobs to drop."""
         batch = self._arrived()
         self.failures += 1
         self._numbers.requested = self._numbers.reserved
@@ -269,7 +269,7 @@ class CommitQueue:
             if not job.has_ended:
                 following.changed[job] = None
         following.ended = [*batch.ended, *following.ended]
-        if not self._holds:  # the clients have heard already that their jobs were taken
+        if not self._holds:  # the clients were told already that their jobs were accepted
             self._add_again([job for job in batch.added if not job.has_ended], following)
             batch.release_replies()
             return []
@@ -285,7 +285,7 @@ class CommitQueue:
         return batch
 
     def _arrived(self) -> _Batch:
-        """Return the batch whose fate is known, and let the next one go."""
+        """Return the batch that was on its way, so that the next one can be taken."""
         batch = self._on_its_way
         assert batch is not None, "a batch was taken"
         self._on_its_way = None
@@ -316,7 +316,7 @@ class CommitQueue:
         return revoked
 
     def _empty(self, batch: _Batch) -> list[Durable]:
-        """Give up everything: no change that was decided up to now may be written."""
+        """Discard all pending changes, none of which may be written any more."""
         self.is_unavailable = self.is_fenced = True
         batch.refuse_replies()
         revoked = self._revoke(batch.added)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Schedules of jobs: cron lines, and when each is due next (protocol 1, SUBMIT_JOB_SCHED).
 
-A schedule is not a job. Each time that it is due it submits one, in the background, and waits for its next time; a run
-that still waits or runs when the next is due is not doubled. Runs that were missed, because the server was away or its
-clock was set forward, collapse into one. If the clock is set back, all times are computed again.
+A schedule is not a job. Each time that it is due it submits a background job and waits for its next time. If the job of
+the last time still waits or runs, no second one is made. Runs that were missed, because the server was down or its
+clock was set forward, become one run. If the clock is set back, all times are computed again.
 """
 
 import logging
@@ -30,16 +30,16 @@ _NORMAL = int(Priority.NORMAL)
 _MAX_FIELD = 200  # bytes; all sixty minutes one by one take less
 _MAY_STAND = re.compile(rb"[0-9A-Za-z*,/#-]+")
 
-# Seconds that a clock may go back before that means that it was set.
+# Seconds that a clock may go back before the server takes it as set back.
 _SET_BACK = 1.0
 
 
 @mypyc_attr(acyclic=True)  # see `Job`
 class Schedule(Durable):
-    """A job that repeats itself.
+    """A cron line that submits jobs.
 
     Attributes:
-        handle: As a job's.
+        handle: Its name on the wire, made like the handle of a job.
         cron: The five fields of the cron line.
         due: When it runs next, in seconds since the epoch.
     """
@@ -55,11 +55,11 @@ class Schedule(Durable):
         self.due = 0
         self.deadline: Deadline[Schedule] | None = None
         self.is_cancelled = False
-        self._known: JobRecord | None = None  # what it came back from
+        self._known: JobRecord | None = None  # the record that it was restored from
 
     @classmethod
     def restored(cls, record: JobRecord) -> "Schedule":
-        """Return the schedule that a store has kept."""
+        """Return the schedule that a record describes."""
         schedule = cls(
             record.number, record.handle, record.function, record.unique, record.schedule.decode(), record.workload
         )
@@ -69,14 +69,14 @@ class Schedule(Durable):
 
     @property
     def has_ended(self) -> bool:
-        """Whether it was cancelled."""
+        """True if it was cancelled."""
         return self.is_cancelled
 
     def __repr__(self) -> str:
         return f"<Schedule {self.handle.decode(errors='replace')} {self.cron}>"
 
     def record(self) -> JobRecord:
-        """Return what a store keeps of it."""
+        """Return its record for a store."""
         run_at = min(self.due * 1000, INT64_MAX)
         cron = self.cron.encode()
         if self._known is not None:  # it may have fields that this version does not use
@@ -124,11 +124,11 @@ class Schedules:
         return self._by_handle.get(handle)
 
     def find_same(self, function: bytes, unique: bytes) -> Schedule | None:
-        """Return the schedule of that function with that unique, which a new one replaces; none without a unique."""
+        """Return the schedule of a function and unique, which a new one replaces; None without a unique."""
         return self._by_unique.get((function, unique)) if unique else None
 
     def add(self, schedule: Schedule, now: float, *, due: int = 0) -> None:
-        """Begin to wait for a schedule's next time, or for the one that is known from before."""
+        """Add a schedule, due at its next time, or at ``due`` for one that was restored."""
         self._by_handle[schedule.handle] = schedule
         self.held += len(schedule.workload)
         if schedule.unique:
@@ -136,14 +136,14 @@ class Schedules:
         self._wait(schedule, due or self._next(schedule.cron, now))
 
     def change(self, schedule: Schedule, cron: str, workload: bytes, now: float) -> None:
-        """Give a schedule other times and another workload."""
+        """Change the times and the workload of a schedule."""
         schedule.cron = cron
         self.held += len(workload) - len(schedule.workload)
         schedule.workload = workload
         self._wait(schedule, self._next(cron, now))
 
     def remove(self, schedule: Schedule) -> None:
-        """Forget a schedule. What it has submitted goes on."""
+        """Remove a schedule. The jobs that it has submitted go on."""
         schedule.is_cancelled = True
         del self._by_handle[schedule.handle]
         self.held -= len(schedule.workload)
@@ -153,7 +153,7 @@ class Schedules:
         self._due.cancel(schedule.deadline)
 
     def take_due(self, now: float) -> Schedule | None:
-        """Return a schedule whose time has come, which then waits for its next one; None when there is none."""
+        """Return a schedule that is due, or None; the schedule then waits for its next time."""
         if now < self._last_look - _SET_BACK:
             log.warning("the clock was set back; computing the times of %d schedules again", len(self))
             for each in self:
@@ -166,7 +166,7 @@ class Schedules:
         return schedule
 
     def next_due(self) -> float | None:
-        """Return when the next schedule is due, or None."""
+        """Return the time at which the next schedule is due, or None."""
         return self._due.next_due()
 
     def _wait(self, schedule: Schedule, due: int) -> None:
@@ -184,7 +184,7 @@ def cron_line(fields: CronFields) -> str:
     """Return the cron line that the fields of a packet make, with the days of the week by name.
 
     Raises:
-        RemoteProtocolError: They make none, or one that is never due.
+        RemoteProtocolError: The fields are not a cron line, or one that is never due.
     """
     written = b" ".join(fields)
     if any(len(field) > _MAX_FIELD or not _MAY_STAND.fullmatch(field) for field in fields):
@@ -205,7 +205,7 @@ def cron_line(fields: CronFields) -> str:
 
 
 def _weekdays(field: str) -> str:
-    """Return the days of the week one by one and by name; cron has numbers only for the last of a month."""
+    """Return the days of the week one by one and by name, except for the last of a month."""
     if field == "*":
         return field
     return ",".join(

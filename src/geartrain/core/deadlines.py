@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What waits for a time, soonest first."""
+"""Items in order of the time at which they are due: a heap whose entries can be cancelled."""
 
 import heapq
 from typing import Final, Generic, TypeVar
@@ -12,7 +12,7 @@ _FEW: Final = 64  # cancelled entries that are not worth a clean-up
 
 
 class Deadline(Generic[T]):
-    """A place in `Deadlines`, by which it can be cancelled."""
+    """An entry of `Deadlines`, used to cancel it."""
 
     __slots__ = ("item", "when")
 
@@ -22,10 +22,10 @@ class Deadline(Generic[T]):
 
 
 class Deadlines(Generic[T]):
-    """One heap of items, each with the time when it is due.
+    """A heap of items, each with the time when it is due.
 
-    A cancelled entry stays in the heap as a shell until its time comes, or until the shells outnumber the rest: then
-    they are swept out together, so that a million timeouts that never fire cost what they should.
+    A cancelled entry stays in the heap without its item until its time comes, or until such entries outnumber the rest:
+    then all of them are removed together, so that a million timeouts that never fire stay cheap.
     """
 
     __slots__ = ("_cancelled", "_heap", "_sequence")
@@ -39,14 +39,14 @@ class Deadlines(Generic[T]):
         return len(self._heap) - self._cancelled
 
     def push(self, when: float, item: T) -> Deadline[T]:
-        """Let ``item`` be due at ``when``."""
+        """Add an item that is due at ``when``."""
         deadline = Deadline(when, item)
         self._sequence += 1
         heapq.heappush(self._heap, (when, self._sequence, deadline))
         return deadline
 
     def cancel(self, deadline: Deadline[T]) -> None:
-        """Forget an entry that is not due any more. Each entry is cancelled or popped, once."""
+        """Cancel an entry. Each entry is cancelled or popped, once."""
         assert deadline.item is not None, "an entry ends once"
         deadline.item = None
         self._cancelled += 1
@@ -56,7 +56,7 @@ class Deadlines(Generic[T]):
             self._cancelled = 0
 
     def next_due(self) -> float | None:
-        """Return the soonest time, or None when nothing waits."""
+        """Return the earliest time, or None if there are no items."""
         heap = self._heap
         while heap and heap[0][2].item is None:
             heapq.heappop(heap)
@@ -64,7 +64,7 @@ class Deadlines(Generic[T]):
         return heap[0][0] if heap else None
 
     def pop_due(self, now: float) -> T | None:
-        """Take out and return what is due first, or None when nothing is due yet."""
+        """Remove and return the item that is due first, or None if none is due yet."""
         due = self.next_due()
         if due is None or due > now:
             return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Jobs to workers: which worker gets which job, and when."""
+"""The dispatch of jobs to workers: grabs, sleep and wake-ups, registrations and disconnections."""
 
 import logging
 from typing import Final
@@ -34,19 +34,19 @@ _SHARED: Final = 16 * 1024
 
 
 class Dispatcher(Timed):
-    """Hands jobs to the workers that grab them, and wakes or pushes to those that sleep.
+    """Assigns jobs to the workers that grab them, and wakes sleeping workers or pushes jobs to them.
 
     Args:
         clock: The time.
-        timers: Where deadlines of workers that were woken are due.
+        timers: Calls this part when a worker that was woken misses its deadline.
         functions: All functions.
         lifecycle: Changes the states of jobs.
-        ready: Finds the function that a worker is served from.
-        per_job: How many workers are woken for each waiting job; 0 for all that sleep.
+        ready: Finds the function whose job a worker gets next.
+        per_job: Number of workers that are woken for each waiting job; 0 for all that sleep.
         rearm_after: Seconds that a woken worker has to grab.
 
     Attributes:
-        wakeups: The workers that wait.
+        wakeups: The sleep states of the workers.
     """
 
     __slots__ = ("_functions", "_lifecycle", "_ready", "_touched", "wakeups")
@@ -70,11 +70,11 @@ class Dispatcher(Timed):
         lifecycle.timeouts.after = self._wake_touched
         lifecycle.delays.handler = self._end_delay
         lifecycle.delays.after = self._wake_touched
-        # In this order: jobs that come back are in front of those whose time has come, when a worker gets one.
+        # In this order: jobs that come back are put in front of those whose delay has ended, before a worker gets one.
         timers.add(lifecycle.timeouts)
         timers.add(self)
         timers.add(lifecycle.delays)
-        # The queues that jobs came back to. Workers are woken when all of them are there, the first in line in front.
+        # The queues that jobs came back to. Workers are woken once all jobs are in line, so the oldest goes first.
         self._touched: dict[FunctionQueue, None] = {}
 
     # Grabs.
@@ -91,7 +91,7 @@ class Dispatcher(Timed):
         job = self._lifecycle.start(peer, ability)
         self._ready.serve(peer, ability)
         if woken_for is not None and woken_for is not ability.queue:
-            self.wake_enough(woken_for)  # the job that it was woken for still waits
+            self.wake_enough(woken_for)  # the job for which it was woken still waits
         return job
 
     def _next_ability(self, peer: Peer) -> Ability | None:
@@ -101,14 +101,14 @@ class Dispatcher(Timed):
         return self._ready.next_allowed(peer)
 
     def poll(self, peer: Peer) -> bool:
-        """Let a grab for which there is no job wait for one; return False for a worker that did not ask for that."""
+        """Hold a grab until there is a job; return False if the worker did not ask for long polling."""
         if not peer.long_polling or not peer.abilities:
             return False
         self.wakeups.hold_grab(peer)
         return True
 
     def send_assignment(self, peer: Peer, job: Job, command: i32) -> None:
-        """Tell a worker about its job, by a packet of the kind that it asked for."""
+        """Send a worker its job, in a packet of the kind that it asked for."""
         handle, function, workload = job.handle, job.queue.name, job.workload
         size: i64 = len(handle) + len(function) + len(workload) + 2
         writer = peer.begin()
@@ -137,7 +137,7 @@ class Dispatcher(Timed):
     # Sleep.
 
     def sleep(self, peer: Peer) -> None:
-        """Let a worker sleep, or wake it at once when there is a job for it (protocol 1.11)."""
+        """Put a worker to sleep, or wake it at once if there is a job for it (protocol 1.11)."""
         woken_for = self.wakeups.mark_awake(peer)
         ability = self._next_ability(peer)
         if ability is None:
@@ -150,7 +150,7 @@ class Dispatcher(Timed):
             self.wake_enough(woken_for)
 
     def wake_enough(self, queue: FunctionQueue) -> None:
-        """Wake workers until enough are woken for the jobs that wait."""
+        """Wake workers until enough of them are awake for the waiting jobs."""
         if not queue.sleepers:
             return
         per_job = self.wakeups.per_job
@@ -159,7 +159,7 @@ class Dispatcher(Timed):
                 break
 
     def wake_all(self, queue: FunctionQueue) -> None:
-        """Wake all workers that sleep if jobs wait."""
+        """Wake all sleeping workers if jobs wait."""
         while queue.is_ready and self._wake_next(queue):
             pass
 
@@ -175,7 +175,7 @@ class Dispatcher(Timed):
         return True
 
     def _push(self, peer: Peer, queue: FunctionQueue) -> None:
-        """Answer the grab of a worker that waits."""
+        """Push a job to a worker, as the answer to its held grab."""
         ability = self._next_ability(peer)
         if ability is None:  # the jobs were taken from it, and it has not said its last word on them
             self.wakeups.mark_awake(peer)
@@ -192,11 +192,11 @@ class Dispatcher(Timed):
         self.send_assignment(peer, job, _JOB_ASSIGN_ALL)
 
     def hear(self, peer: Peer) -> None:
-        """Record that a worker to which a job was pushed is there."""
+        """Record that a worker sent something after a job was pushed to it."""
         self.wakeups.mark_awake(peer)
 
     def pause_dispatch(self, peer: Peer) -> bool:
-        """Count on a worker for nothing while it is not read from; tell whether it slept, and has to be woken."""
+        """Stop dispatching to a worker that is not read from; tell whether it slept and must be woken later."""
         slept = peer.is_asleep and peer.sleep_state != _POLLING
         woken_for = self.wakeups.mark_awake(peer)
         if woken_for is not None:
@@ -204,7 +204,7 @@ class Dispatcher(Timed):
         return slept
 
     def resume_dispatch(self, peer: Peer) -> None:
-        """Wake a worker that slept when it was last read from; there may be a job for it since."""
+        """Wake a worker that slept when dispatch was paused, as there may be a job for it now."""
         if peer.sleep_state == _AWAKE:
             for ability in peer.abilities.values():
                 self.wakeups.wake(peer, ability.queue)
@@ -218,10 +218,10 @@ class Dispatcher(Timed):
         Args:
             peer: The worker.
             function: The function.
-            timeout: Seconds that each job may run; 0 for any time, and less for that of the function's policy.
+            timeout: Seconds that each job may run; 0 for no limit, and negative for that of the function's policy.
 
         Raises:
-            Refused: The function would be new, and there are as many as there may be.
+            Refused: The function would be new, and the limit of functions is reached.
         """
         queue = self._functions.named(function)
         is_new = peer not in queue.workers
@@ -232,7 +232,7 @@ class Dispatcher(Timed):
             self.wake_enough(queue)
 
     def disable(self, peer: Peer, function: bytes) -> None:
-        """Take back a registration. Jobs of the function that the worker runs go on."""
+        """Unregister a worker from a function. Jobs that it runs go on."""
         ability = peer.abilities.get(function)
         if ability is None:
             return
@@ -240,28 +240,28 @@ class Dispatcher(Timed):
         peer.disable(ability)
         self._ready.disable(ability)
         if peer.woken_for is queue:
-            # It was woken all the same and will grab something else, or nothing.
+            # It was woken already, and will grab another job or none.
             self.wakeups.mark_awake(peer)
             self.wake_enough(queue)
         elif peer.sleep_state == _POLLING and not peer.abilities:
             self.wakeups.mark_awake(peer)
 
     def disable_all(self, peer: Peer) -> None:
-        """Take back all registrations of a worker."""
+        """Unregister a worker from all functions."""
         for function in list(peer.abilities):
             self.disable(peer, function)
 
-    # Departures and deadlines.
+    # Disconnections and deadlines.
 
     def retire(self, peer: Peer) -> None:
-        """Give a peer no further job, and let it wait for none but those that run."""
+        """Give a peer no further jobs, and drop those of its submissions that do not run yet."""
         self.disable_all(peer)
         for job in list(peer.awaited):
             if job.state != _RUNNING:
                 self._lifecycle.leave(job, peer)
 
     def disconnect(self, peer: Peer) -> None:
-        """Forget a peer: its jobs go back to the queue, and those that only it waited for are dropped (1.12)."""
+        """Remove a peer; jobs that it ran are requeued, and jobs that only it waited for are dropped (1.12)."""
         self.wakeups.drop_held_grab(peer)
         woken_for = self.wakeups.mark_awake(peer)
         self.disable_all(peer)
@@ -275,7 +275,7 @@ class Dispatcher(Timed):
         self._wake_touched()
 
     def run(self, now: float) -> None:
-        """Deal with workers that were woken and have not been heard of in time."""
+        """Handle the workers that were woken and did not respond in time."""
         for peer, job, queue in self.wakeups.expire(now):
             if job is not None:
                 self._revoke_push(peer, job)
@@ -286,9 +286,9 @@ class Dispatcher(Timed):
         self.wakeups.arm_next()
 
     def _revoke_push(self, peer: Peer, job: Job) -> None:
-        """Let another worker have a job that was pushed to one that has not been heard of since."""
+        """Requeue a job that was pushed to a worker that has sent nothing since."""
         if job.worker is not peer:
-            return  # it was cancelled meanwhile, or took too long
+            return  # it was cancelled or timed out in the meantime
         peer.taken_away.add(job.handle)
         log.warning("Worker did not take the job that it was pushed, requeueing: %s", describe(job))
         if self._lifecycle.requeue(job):
@@ -302,7 +302,7 @@ class Dispatcher(Timed):
             self.wakeups.mark_asleep(peer)
 
     def _time_out(self, job: Job) -> None:
-        """Take a job from the worker that is too slow with it (protocol 1.13)."""
+        """Take a job from a worker that exceeded its timeout (protocol 1.13)."""
         worker = job.worker
         assert worker is not None, "only a running job times out"
         worker.taken_away.add(job.handle)

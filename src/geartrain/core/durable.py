@@ -14,10 +14,10 @@ class Durable:
     """An object that a store keeps under its number.
 
     Attributes:
-        number: Its key; it only ever grows, so it is also the order.
-        workload: The bytes that it holds, by far the largest part.
-        is_durable: A store has it, or is about to be told.
-        batch: The batch of the commit queue that it was added with; 0 for none.
+        number: Its key; numbers only grow, so they are also the order.
+        workload: The workload, by far the largest part.
+        is_durable: A store has it, or it is on its way there.
+        batch: The batch of the commit queue to which it was added; 0 for none.
     """
 
     __slots__ = ("batch", "is_durable", "number", "workload")
@@ -30,11 +30,11 @@ class Durable:
 
     @property
     def has_ended(self) -> bool:
-        """Whether a store need not keep it any more."""
+        """True if a store need not keep it any more."""
         raise AssertionError("each kind has its own")
 
     def record(self) -> JobRecord:
-        """Return what a store keeps of it."""
+        """Return its record for a store."""
         raise AssertionError("each kind has its own")
 
     def pack_plain(self, buffer: BytesWriter) -> bool:

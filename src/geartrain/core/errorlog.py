@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Errors that peers cause, for the log: a peer that causes a million of them must not fill it.
+"""A rate-limited log of errors that peers cause, so that one peer cannot fill the log.
 
-The first error of a kind that a host causes is a line at once. The next ones are counted, and the count is a line when
-the period is over; so there are two lines for each in that time, however many errors there were.
+The first error of a host and kind is logged at once. Further ones are counted, and the count is logged when the period
+ends: at most two lines per host, kind and period, for any number of errors.
 """
 
 import logging
@@ -14,14 +14,14 @@ __all__ = ["RateLimitedErrorLog"]
 log = logging.getLogger("geartrain.jobs")
 
 _PERIOD = 10.0  # seconds
-_MOST = 100  # hosts and kinds that are told apart in that time; of all others only the number is kept
+_MOST = 100  # pairs of host and kind that are counted separately in a period; all others share one count
 
 
 class RateLimitedErrorLog(Timed):
-    """One line for each host and kind of error, and then a count.
+    """Logs one line for each host and kind of error, and then a count.
 
     Args:
-        timers: Where it is due when there are counts to log.
+        timers: Calls this part when there are counts to log.
     """
 
     __slots__ = ("_counts", "_others", "_timers")
@@ -48,7 +48,7 @@ class RateLimitedErrorLog(Timed):
             self._timers.arm(self, now + _PERIOD)
 
     def run(self, now: float) -> None:
-        """Log the errors that were only counted, and start over."""
+        """Log the counts, and start a new period."""
         for (host, code), count in self._counts.items():
             if count:
                 log.error("GEARMAN_%s to %s, %d times more within %g seconds", code, host, count, _PERIOD)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Functions that are not used any more are forgotten after a while.
+"""The expiry of functions that have had no worker and no job for a while.
 
-A program that makes up a name for each of its runs would otherwise fill memory and listings, and functions without
-workers and jobs alarm monitoring tools (protocol 10). One that has a limit is kept, as the limit would be lost with it.
+A program that invents a function name for each of its runs would otherwise fill memory and listings, and functions
+without workers and jobs alarm monitoring tools (protocol 10). A function with a limit is kept, as the limit would be
+lost with it.
 """
 
 import logging
@@ -17,17 +18,17 @@ __all__ = ["Expiry"]
 
 log = logging.getLogger("geartrain.jobs")
 
-_LOOKS = 4  # in the time after which a function is forgotten
+_LOOKS = 4  # checks in the time after which a function expires
 
 
 class Expiry(Timed):
-    """Forgets functions that have been idle for a while.
+    """Removes functions that have been idle for a while.
 
     Args:
         registry: The functions.
         schedules: The schedules, whose functions are kept.
-        timers: Where it is due.
-        after: Seconds without a worker or job after which a function is forgotten; 0 for never.
+        timers: Calls this part at each check.
+        after: Seconds without a worker or job after which a function is removed; 0 for never.
     """
 
     __slots__ = ("_after", "_idle", "_registry", "_schedules", "_timers")
@@ -38,22 +39,22 @@ class Expiry(Timed):
         self._schedules = schedules
         self._timers = timers
         self._after = 0.0
-        self._idle: dict[FunctionQueue, tuple[float, int]] = {}  # since when, and how many jobs had been started then
+        self._idle: dict[FunctionQueue, tuple[float, int]] = {}  # the time since when, and the jobs started until then
         timers.add(self)
         self.change(after)
 
     def change(self, after: float) -> None:
-        """Use another time from now on; functions that have been idle stay so."""
+        """Change the time after which functions expire; idle functions stay counted as idle."""
         self._after = after
         self._timers.arm(self, NEVER)
 
     def begin(self, now: float) -> None:
-        """Look from now on, as long as there are functions."""
+        """Start the checks; they go on as long as there are functions."""
         if self._after:
             self._timers.arm(self, now)
 
     def run(self, now: float) -> None:
-        """Forget the functions that have been idle for long enough, but for those of schedules."""
+        """Remove the functions that have been idle for long enough, except those of schedules."""
         kept = {schedule.function for schedule in self._schedules}
         before, self._idle = self._idle, {}
         for queue in self._registry.queues():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""All functions of a server, and the limit of their number."""
+"""The table of all functions of a server, and the limit of their number."""
 
 from geartrain.core.limits import Limit, Refused
 from geartrain.core.policy import PolicyTable
@@ -13,8 +13,8 @@ class FunctionTable:
     """The functions, in the order in which they were first named.
 
     Args:
-        policies: The operator's rules for each.
-        most: The most functions there may be; 0 for any number.
+        policies: The operator's policy for each function.
+        most: The maximum number of functions; 0 for no limit.
     """
 
     __slots__ = ("_by_name", "_last", "_most", "_policies")
@@ -33,7 +33,7 @@ class FunctionTable:
         return list(self._by_name.values())
 
     def change_limit(self, most: int) -> None:
-        """Allow so many functions from now on. Those beyond it stay."""
+        """Change the limit. Functions beyond it stay."""
         self._most = most
 
     def apply_policies(self) -> None:
@@ -42,14 +42,14 @@ class FunctionTable:
             queue.policy = self._policies.resolve(queue.name)
 
     def get(self, name: bytes) -> FunctionQueue | None:
-        """Return the function with that name if it is known."""
+        """Return the function with that name, or None."""
         return self._by_name.get(name)
 
     def named(self, name: bytes) -> FunctionQueue:
-        """Return the function with that name, which exists from its first use.
+        """Return the function with that name, created on first use.
 
         Raises:
-            Refused: It would be new, and there are as many as there may be, or its name is too long.
+            Refused: It would be new, and the limit is reached or the name is too long.
         """
         last = self._last
         if last is not None and last.name == name:
@@ -66,21 +66,21 @@ class FunctionTable:
         return queue
 
     def restored(self, name: bytes) -> FunctionQueue:
-        """Return the function with that name, which an earlier run of the server had already."""
+        """Return the function with that name for a restored job, without checking the limit."""
         queue = self._by_name.get(name)
         if queue is None:
             queue = self._by_name[name] = FunctionQueue(name, self._policies.resolve(name))
         return queue
 
     def clear(self) -> None:
-        """Forget all functions, with their jobs that wait."""
+        """Remove all functions, with their waiting jobs."""
         for queue in self._by_name.values():
             queue.lines = [Line(), Line(), Line()]
         self._by_name.clear()
         self._last = None
 
     def remove(self, queue: FunctionQueue) -> None:
-        """Forget a function, which has no worker and no job."""
+        """Remove a function that has no worker and no job."""
         del self._by_name[queue.name]
         if self._last is queue:
             self._last = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Jobs that wait for a time: the end of their delay, or of the time that they may run."""
+"""Deadlines of jobs: the end of a delay, or of the time that a job may run."""
 
 from collections.abc import Callable
 from typing import Final
@@ -11,7 +11,7 @@ from geartrain.core.timers import Timed, Timers
 
 __all__ = ["LOOK_AT_WALL_CLOCK", "JobDeadlines"]
 
-# Seconds after which a wall clock is looked at, as it may be set while jobs wait for a time of day.
+# Seconds after which the wall clock is read again, as it may be set while jobs wait for a time of day.
 LOOK_AT_WALL_CLOCK: Final = 1.0
 _PORTION: Final = 1000  # jobs that are due at once and handled in one turn
 
@@ -21,8 +21,8 @@ class JobDeadlines(Timed):
 
     Args:
         clock: The time.
-        timers: Where it is due when its first job is; it has to be added.
-        is_wall: Whether times are seconds since the epoch, rather than monotonic.
+        timers: Calls this part when its first job is due; the owner adds it there.
+        is_wall: True if times are seconds since the epoch, rather than monotonic.
 
     Attributes:
         handler: Called with each job that is due.
@@ -44,21 +44,21 @@ class JobDeadlines(Timed):
         return len(self._heap)
 
     def add(self, when: float, job: Job) -> None:
-        """Let a job be due at a time."""
+        """Set the time at which a job is due."""
         job.deadline = self._heap.push(when, job)
         due = self._monotonic(when)
         if due < self.due:
             self._timers.arm(self, due)
 
     def cancel(self, job: Job) -> None:
-        """Let a job be due no more."""
+        """Cancel the deadline of a job."""
         deadline: Deadline[Job] | None = job.deadline
         if deadline is not None:
             self._heap.cancel(deadline)
             job.deadline = None
 
     def run(self, now: float) -> None:
-        """Handle what is due, in portions, and wait for the next."""
+        """Handle the jobs that are due, in portions, and wait for the next."""
         limit = self._clock.wall() if self._is_wall else now
         for _ in range(_PORTION):
             job = self._heap.pop_due(limit)
@@ -74,7 +74,7 @@ class JobDeadlines(Timed):
                 self._timers.arm(self, due)
 
     def _monotonic(self, when: float) -> float:
-        """Return the monotonic time at which to look at the heap for the sake of a job."""
+        """Return the monotonic time of the next check, given the time of the first job."""
         if not self._is_wall:
             return when
         return self._clock.now + min(max(when - self._clock.wall(), 0.0), LOOK_AT_WALL_CLOCK)
@@ -85,4 +85,4 @@ def _unhandled(job: Job) -> None:
 
 
 def _nothing() -> None:
-    """Do nothing after all jobs have been handled."""
+    """Do nothing; the default of `JobDeadlines.after`."""

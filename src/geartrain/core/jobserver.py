@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A job server without I/O: the parts of the core, joined (protocol 1).
 
-A shell feeds the reader of a peer with bytes, calls `JobServer.receive`, and sends afterwards what the outboxes of the
-peers hold; between two calls nothing is half done. The shell also says when a turn begins, and calls `JobServer.tick`
-at its end.
+A shell feeds bytes to the reader of a peer, calls `JobServer.receive`, and then sends the contents of the peers'
+outboxes; the state is consistent between any two calls. The shell also announces each turn of the event loop with
+`JobServer.begin_turn`, and calls `JobServer.tick` at its end.
 """
 
 from collections.abc import Iterable
@@ -63,14 +63,14 @@ class JobServer:
     """A Gearman job server without I/O.
 
     Args:
-        options: What can be chosen.
-        clock: Where the time comes from; the module ``time`` will do.
+        options: The options and limits.
+        clock: The source of time; the module ``time`` is one.
 
     Attributes:
-        commit_queue: What a store has to be told.
-        refused: How often each limit has rejected something.
-        is_restoring: Whether jobs of an earlier run are still to be restored.
-        is_draining: Whether only jobs that run are to end.
+        commit_queue: The changes for a store.
+        refused: Number of rejections by each limit.
+        is_restoring: True while jobs of an earlier run are still to be restored.
+        is_draining: True while the server only waits for running jobs to end.
     """
 
     __slots__ = (
@@ -173,7 +173,7 @@ class JobServer:
         handlers |= StatusCommands(self._jobs, schedules, self._authorizer).handlers()
         handlers |= self._text.handlers()
         handlers |= dict.fromkeys(self._submit.handlers(), self._submit_in_mode)
-        # By packet type; the last one is that of `Command.WRONG_MAGIC`, -1.
+        # By packet type; the last one is for `Command.WRONG_MAGIC`, -1.
         self._handlers: list[Handler] = [
             handlers[Command(number)] for number in (*range(len(Command) - 1), Command.WRONG_MAGIC)
         ]
@@ -183,17 +183,17 @@ class JobServer:
 
     @property
     def shutdown_requested(self) -> Shutdown | None:
-        """How a text command has asked the server to stop."""
+        """The shutdown that a text command has requested, or None."""
         return self._text.shutdown_requested
 
     @property
     def has_work(self) -> bool:
-        """Whether there are jobs."""
+        """True if there are jobs."""
         return len(self._jobs) > 0
 
     @property
     def unanswered_wakeups(self) -> int:
-        """How many times a worker was woken and did not grab in time."""
+        """Number of times that a worker was woken and did not grab in time."""
         return self._dispatcher.wakeups.unanswered
 
     def connect(self, host: str, fd: int, *, local: bool, reader: Reader, certificate: Iterable[bytes] = ()) -> Peer:
@@ -202,8 +202,8 @@ class JobServer:
         Args:
             host: Its address.
             fd: The number of its connection.
-            local: Whether it connects from this machine.
-            reader: What takes its bytes.
+            local: True if it connects from this machine.
+            reader: Receives its bytes.
             certificate: The names in its certificate, if it has shown one that is trusted.
         """
         peer = Peer(host, fd, local, self._options.exceptions, reader, self._dirty)
@@ -213,11 +213,11 @@ class JobServer:
         return peer
 
     def begin_turn(self) -> None:
-        """Read the clock: a turn of the event loop brings input, or something is due."""
+        """Begin a turn of the event loop: read the clock."""
         self._clock.begin_turn()
 
     def receive(self, peer: Peer) -> None:
-        """Handle the packets and lines that the reader of a peer has; what is not Gearman ends the conversation."""
+        """Handle all packets and lines in the reader of a peer; bytes that are not Gearman end the connection."""
         backlog = self._backlog
         if not backlog.is_empty and peer in backlog:
             return
@@ -245,37 +245,37 @@ class JobServer:
             self._replies.end(peer, error)
 
     def is_waiting(self, peer: Peer) -> bool:
-        """Tell whether the input of a peer has to wait, so that nothing is read from it."""
+        """Tell whether the input of a peer has to wait, so that the shell must not read from it."""
         return peer in self._backlog
 
     def end_conversation(self, peer: Peer, error: ProtocolError) -> None:
-        """Tell a peer why it cannot go on; it is closed when that has been sent."""
+        """Send a peer an error, and close its connection when the error has been sent."""
         self._replies.end(peer, error)
 
     def pause_dispatch(self, peer: Peer) -> bool:
-        """Record that a peer is not read from for a while, so that it is of no use to wake it.
+        """Stop dispatching jobs to a peer that the shell does not read from for a while.
 
         Returns:
-            Whether it sleeps. Then it has to be woken when it is read from again, by `resume_dispatch`.
+            True if the peer sleeps. Then it must be woken by `resume_dispatch` when the shell reads from it again.
         """
         return self._dispatcher.pause_dispatch(peer)
 
     def resume_dispatch(self, peer: Peer) -> None:
-        """Wake a peer that slept when it was last read from."""
+        """Wake a peer that slept when dispatch was paused."""
         self._dispatcher.resume_dispatch(peer)
 
     def reject(self, host: str, refusal: Refused) -> bytes:
-        """Count a connection that was not let in, and return the packet that says why."""
+        """Count a rejected connection, and return the ERROR packet for it."""
         return self._replies.reject(host, refusal)
 
     def disconnect(self, peer: Peer) -> None:
-        """Forget a peer whose connection has ended."""
+        """Remove a peer whose connection has ended."""
         del self._peers[peer]
         self._backlog.discard(peer)
         self._dispatcher.disconnect(peer)
 
     def tick(self) -> float | None:
-        """Do what is due. Return the seconds until there may be something again, or None for never."""
+        """Run everything that is due. Return the seconds until the next deadline, or None if there is none."""
         if self._stores:
             self.commit_queue.reserve()
         self._text.budget.begin_turn()
@@ -293,7 +293,7 @@ class JobServer:
         return None if timers.earliest == NEVER else max(timers.earliest - now, 0.0)
 
     def take_dirty(self) -> list[Recipient]:
-        """Return the peers that have something to send, or are to be closed, since the last call."""
+        """Return the peers that have data to send, or are to be closed, since the last call."""
         dirty = self._dirty[:]
         self._dirty.clear()
         for peer in dirty:
@@ -301,13 +301,13 @@ class JobServer:
         if self.is_draining:
             for peer in dirty:
                 if isinstance(peer, Peer) and not peer.is_busy and not peer.awaited:
-                    peer.closing = True  # it has nothing to do with a job that runs
+                    peer.closing = True  # it neither runs a job nor waits for one
         return dirty
 
     def change_options(self, options: JobServerOptions) -> None:
-        """Apply these limits and rules from now on. Accepted work and connections stay.
+        """Apply the limits and rules of other options. Accepted jobs and connections stay.
 
-        Other options are read at the start only.
+        All other options are read only at the start.
         """
         self._options = options
         self._policies.replace(options)
@@ -323,7 +323,7 @@ class JobServer:
     # For a store.
 
     def begin_restoring(self, reserved: int) -> None:
-        """Expect jobs from a store; submissions have to wait, as each may be of a job that comes back.
+        """Begin to restore jobs from a store; submissions wait, as each may coalesce with a restored job.
 
         Args:
             reserved: Numbers up to this one may have been used.
@@ -334,7 +334,7 @@ class JobServer:
         self._choose_mode()
 
     def restore(self, records: Iterable[JobRecord]) -> None:
-        """Take back jobs, in the order of their numbers."""
+        """Restore jobs, in the order of their numbers."""
         for record in records:
             if record.schedule:
                 self._schedules.restore(record)
@@ -344,14 +344,14 @@ class JobServer:
                 self._dispatcher.wake_enough(queue)
 
     def end_restoring(self) -> None:
-        """Take submissions, and handle those that had to wait."""
+        """Accept submissions again, and handle those that had to wait."""
         self.is_restoring = False
         self._schedules.resume()
         self._choose_mode()
         self._go_on(Reason.RESTORING)
 
     def store_failed(self, outcome: CommitOutcome) -> None:
-        """Refuse what could not be stored."""
+        """Reject the jobs and schedules that could not be stored."""
         for each in self.commit_queue.failed(outcome):
             if isinstance(each, Job):
                 self._lifecycle.revoke(each)
@@ -360,7 +360,7 @@ class JobServer:
                 self._schedules.revoke(each)
 
     def store_last(self) -> None:
-        """Have stored what has waited for the server to stop."""
+        """Add the changes that are stored only when the server stops."""
         commit_queue = self.commit_queue
         commit_queue.give_back()
         if self._options.durability is Durability.SHUTDOWN:
@@ -374,27 +374,27 @@ class JobServer:
     # For a shutdown.
 
     def drain(self) -> None:
-        """Let the jobs that run end, hand out no other, and close connections that have nothing to do with them."""
+        """Wait for running jobs only: assign no others, and close the connections that neither run nor await one."""
         self.is_draining = True
         self._choose_mode()
         for command in (Command.CAN_DO, Command.CAN_DO_TIMEOUT):
             self._handlers[command] = _ignore
         for peer in self._peers:
             self._dispatcher.retire(peer)
-            peer.identity.denied.clear()  # no rule gives it anything back
-            peer.mark_dirty()  # may have to leave
+            peer.identity.denied.clear()  # no function is given back from now on
+            peer.mark_dirty()  # it may have to be closed
 
     def close(self) -> None:
-        """Let go of all jobs, which the garbage collector would never do; nothing else may be called after that."""
+        """Free all jobs, which the garbage collector does not track. No other method may be called after that."""
         self._functions.clear()
         self._jobs.clear()
 
     def running(self) -> dict[bytes, int]:
-        """Return how many jobs run, by function."""
+        """Return the number of running jobs by function."""
         return {queue.name: int(queue.running) for queue in self._functions.queues() if queue.running}
 
     def background_jobs(self) -> tuple[int, int]:
-        """Return how many background jobs and schedules there are that a store has, and that it does not have."""
+        """Return the number of background jobs and schedules that are stored, and of those that are not."""
         stored = [schedule.is_durable for schedule in self._schedules.schedules]
         stored += [job.is_durable for job in self._jobs if job.background]
         return sum(stored), len(stored) - sum(stored)
@@ -413,7 +413,7 @@ class JobServer:
         self._mode.submit(peer, reader)
 
     def _go_on(self, reason: Reason) -> None:
-        """Handle the input of peers that have waited for something, in turn."""
+        """Handle the input of the peers that have waited for a reason, in turn."""
         backlog = self._backlog
         served: list[Peer] = []
         for peer in backlog.take(reason):
@@ -428,4 +428,4 @@ class JobServer:
 
 
 def _ignore(peer: Peer, reader: Reader) -> None:
-    """Do nothing; such a packet has no answer."""
+    """Ignore a packet that has no answer."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""All jobs, by handle and by what makes two submissions the same job (protocol 1.8)."""
+"""The table of all jobs, by handle and by unique, so that equal submissions coalesce (protocol 1.8)."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -12,7 +12,7 @@ from geartrain.core.state import FunctionQueue, Job, JobDetails
 
 __all__ = ["BY_WORKLOAD", "JobTable"]
 
-BY_WORKLOAD: Final = b"-"  # a unique that says: the workload is the unique
+BY_WORKLOAD: Final = b"-"  # a unique that stands for the workload
 
 # The last three digits of handles, ready to be appended: formatting a number costs three times as much.
 _ENDINGS: Final = [b"%03d" % low for low in range(1000)]
@@ -23,10 +23,10 @@ class JobTable:
 
     Args:
         handle_prefix: The beginning of each handle, before the colon and the number.
-        numbers: Where their numbers come from.
+        numbers: The numbers for new jobs.
 
     Attributes:
-        held: The bytes of all their workloads.
+        held: The size of all workloads in bytes.
     """
 
     __slots__ = ("_beginning", "_by_handle", "_by_unique", "_by_workload", "_numbers", "_prefix", "_thousand", "held")
@@ -34,11 +34,11 @@ class JobTable:
     def __init__(self, handle_prefix: bytes, numbers: Numbers) -> None:
         self._prefix = handle_prefix + b":"
         self._numbers = numbers
-        self._thousand: i64 = -1  # the one that `_beginning` is for
+        self._thousand: i64 = -1  # the thousand of `_beginning`
         self._beginning = b""
         self.held: i64 = 0
-        # By handle, not by number: it is what packets bring, and the job has it already; numbers as keys would take 32
-        # bytes a job more.
+        # By handle, not by number: packets name jobs by handle, and the job has it already; numbers as keys would take
+        # 32 more bytes per job.
         self._by_handle: dict[bytes, Job] = {}
         self._by_unique = UniqueIndex()
         self._by_workload = UniqueIndex()
@@ -54,7 +54,7 @@ class JobTable:
         return self._by_handle.get(handle)
 
     def find_same(self, queue: FunctionQueue, unique: bytes, workload: bytes) -> Job | None:
-        """Return the job of that function that a submission coalesces with; one without a unique never does."""
+        """Return the job of a function that a submission coalesces with; None without a unique."""
         if unique == BY_WORKLOAD:
             return self._by_workload.get(workload, queue) if workload else None
         return self._by_unique.get(unique, queue)
@@ -84,7 +84,7 @@ class JobTable:
         return self._beginning + _ENDINGS[low]
 
     def restore(self, queue: FunctionQueue, record: JobRecord) -> Job:
-        """Return a job that an earlier run of the server had already."""
+        """Return a job that is restored from its record."""
         job = Job(record.number, record.handle, queue, record.unique, record.workload, record.priority)
         if _has_more(record):
             job.details = JobDetails(record.reducer, record)
@@ -108,7 +108,7 @@ class JobTable:
         job.queue.total += 1
 
     def clear(self) -> None:
-        """Forget all jobs."""
+        """Remove all jobs."""
         for job in self._by_handle.values():
             job.next = job.previous = None
         self._by_handle.clear()
@@ -116,7 +116,7 @@ class JobTable:
         self._by_workload = UniqueIndex()
 
     def remove(self, job: Job) -> None:
-        """Forget a job that has ended."""
+        """Remove a job that has ended."""
         del self._by_handle[job.handle]
         self.held -= len(job.workload)
         unique = job.unique
@@ -129,7 +129,7 @@ class JobTable:
 
 
 def _has_more(record: JobRecord) -> bool:
-    """Tell whether a record says more than a `Job` has room for."""
+    """Tell whether a record has fields that a `Job` has no attributes for."""
     return bool(
         record.reducer
         or record.unknown
@@ -150,8 +150,8 @@ def _has_more(record: JobRecord) -> bool:
 class UniqueIndex:
     """Jobs by a key that is unique within a function.
 
-    A key leads to its job, or, when several functions use the same key, to their jobs by function: the common case
-    then costs one place in one dictionary, and a question about a key alone needs no search through the functions.
+    A key maps to its job, or, if several functions use the same key, to their jobs by function: the common case costs
+    one entry in one dictionary, and a lookup by key alone needs no search through the functions.
     """
 
     __slots__ = ("_jobs",)
@@ -174,7 +174,7 @@ class UniqueIndex:
         return next(iter(found.values())) if isinstance(found, dict) else found
 
     def add(self, key: bytes, job: Job) -> None:
-        """Add a job. If its function has one with that key, which only a store can bring about, that one keeps it."""
+        """Add a job; a job of the same function and key, which only a store can cause, stays in place."""
         found = self._jobs.get(key)
         if found is None:
             self._jobs[key] = job
@@ -184,7 +184,7 @@ class UniqueIndex:
             self._jobs[key] = {found.queue: found, job.queue: job}
 
     def remove(self, key: bytes, job: Job) -> None:
-        """Forget a job."""
+        """Remove a job."""
         found = self._jobs.get(key)
         if found is job:
             del self._jobs[key]

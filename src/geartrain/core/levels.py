@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The one level of the log that ``logging`` has no name for."""
+"""The log level NOTICE, which ``logging`` does not have."""
 
 from typing import Final
 

@@ -19,7 +19,7 @@ class TakenAway:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is none."""
+        """True if there is none."""
         return self._handles is None
 
     def __contains__(self, handle: object) -> bool:
