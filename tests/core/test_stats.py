@@ -5,7 +5,7 @@ import pytest
 
 from geartrain.core.stats import BOUNDS, COUNTERS, FunctionStats, Histogram
 from geartrain.protocol import Command
-from geartrain.protocol.text import COMMANDS, TextCommand
+from geartrain.protocol.listings import FunctionRow
 from geartrain.testing.wire import Wire
 
 
@@ -69,8 +69,7 @@ def test_every_fate_of_a_job_is_counted_once(wire: Wire) -> None:
     lost.send(Command.GRAB_JOB)
     lost.close()
 
-    columns = COMMANDS[TextCommand.SHOW_FUNCTIONS].columns
-    row = dict(zip(columns, admin.say("show functions").splitlines()[0].split("\t"), strict=True))
+    row = dict(zip(FunctionRow._fields, admin.say("show functions").splitlines()[0].split("\t"), strict=True))
 
     assert {name: int(row[name]) for name in COUNTERS} == {
         "submitted": 6,

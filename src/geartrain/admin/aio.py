@@ -9,7 +9,7 @@ from typing import Self, TypeAlias, TypeVar
 
 from geartrain.admin import calls
 from geartrain.admin.anyadmin import AnyAdminClient
-from geartrain.admin.calls import Call
+from geartrain.admin.calls import Call, RowT
 from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.session import READ_SIZE, AdminSession, Reply, Request
 from geartrain.errors import ConnectionLost
@@ -83,6 +83,10 @@ class AsyncAdminClient(AnyAdminClient):
     async def limits(self) -> list[LimitRow]:
         """Return the number of rejections by each limit; only of Geartrain's server."""
         return await self._do(calls.limits())
+
+    async def show(self, row: type[RowT]) -> list[RowT]:
+        """Return the rows of a listing of Geartrain's server; see `AdminClient.show`."""
+        return await self._do(calls.show(row))
 
     async def ping(self) -> float:
         """Return the seconds until the server's answer, including the time to connect if that was necessary.

@@ -5,9 +5,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
+from geartrain.admin.rows import (
+    FunctionStatus,
+    JobRow,
+    LimitRow,
+    PriorityStatus,
+    ScheduleRow,
+    StallRow,
+    WorkerStatus,
+    read_row,
+)
 from geartrain.admin.session import Reply, Request, to_text
 from geartrain.errors import RemoteProtocolError
+from geartrain.protocol.listings import LISTINGS, ListingRow
 from geartrain.protocol.text import TextCommand
 
 __all__ = [
@@ -21,6 +31,7 @@ __all__ = [
     "pid",
     "priority_status",
     "schedules",
+    "show",
     "set_max_queue",
     "show_token",
     "shutdown",
@@ -33,6 +44,7 @@ __all__ = [
 ]
 
 Value = TypeVar("Value")
+RowT = TypeVar("RowT", bound=ListingRow)
 
 _WRONG_TOKEN = b"WRONG_TOKEN"
 
@@ -96,6 +108,19 @@ def stalls() -> Call[list[StallRow]]:
 def limits() -> Call[list[LimitRow]]:
     """Return the call for the rejections by each limit."""
     return _listing(TextCommand.SHOW_LIMITS, LimitRow.parse)
+
+
+def show(row: type[RowT]) -> Call[list[RowT]]:
+    """Return the call for the listing with rows of a class.
+
+    Raises:
+        ValueError: No listing has such rows.
+    """
+    for command, found in LISTINGS.items():
+        if found.row is row:
+            return _listing(command, lambda line: read_row(row, line))
+    names = ", ".join(found.row.__name__ for found in LISTINGS.values())
+    raise ValueError(f"{row.__name__} is not the row of a listing; those are {names}")
 
 
 def version() -> Call[str]:

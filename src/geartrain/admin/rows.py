@@ -1,14 +1,27 @@
 # SPDX-License-Identifier: MIT
 """The rows of listings (protocol 2)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import Self, TypeVar, cast, get_type_hints
 
 from geartrain.admin.session import to_text
 from geartrain.errors import RemoteProtocolError
+from geartrain.protocol.listings import ListingRow
 
-__all__ = ["FunctionStatus", "JobRow", "LimitRow", "PriorityStatus", "ScheduleRow", "StallRow", "WorkerStatus"]
+__all__ = [
+    "FunctionStatus",
+    "JobRow",
+    "LimitRow",
+    "PriorityStatus",
+    "ScheduleRow",
+    "StallRow",
+    "WorkerStatus",
+    "read_row",
+]
+
+RowT = TypeVar("RowT", bound=ListingRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +191,24 @@ class LimitRow:
         """Read a row ``name TAB refused``."""
         name, *numbers = _columns(row, 2)
         return cls(to_text(name), *_numbers(numbers, row))
+
+
+def read_row(row: type[RowT], line: bytes) -> RowT:
+    """Read a line of a listing by the fields of its class.
+
+    Raises:
+        RemoteProtocolError: The line has other columns.
+    """
+    kinds = get_type_hints(row)
+    columns = _columns(line, len(kinds))
+    try:
+        values = [_CONVERTERS[kind](column) for kind, column in zip(kinds.values(), columns, strict=True)]
+    except ValueError:
+        raise RemoteProtocolError(f"a row of {row.__name__} was expected, not {line!r}") from None
+    return cast("RowT", row._make(values))
+
+
+_CONVERTERS: dict[type, Callable[[bytes], object]] = {str: to_text, int: int, float: float}
 
 
 def _columns(row: bytes, count: int) -> list[bytes]:

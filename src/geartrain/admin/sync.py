@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 from geartrain.admin import calls
 from geartrain.admin.anyadmin import AnyAdminClient
-from geartrain.admin.calls import Call
+from geartrain.admin.calls import Call, RowT
 from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.session import READ_SIZE, AdminSession, Reply, Request
 from geartrain.errors import ConnectionLost
@@ -98,6 +98,17 @@ class AdminClient(AnyAdminClient):
     def limits(self) -> list[LimitRow]:
         """Return the number of rejections by each limit; only of Geartrain's server."""
         return self._do(calls.limits())
+
+    def show(self, row: type[RowT]) -> list[RowT]:
+        """Return the rows of a listing of Geartrain's server.
+
+        Args:
+            row: Their class, such as `FunctionRow`; those are in `geartrain.protocol.listings`.
+
+        Raises:
+            ValueError: No listing has such rows.
+        """
+        return self._do(calls.show(row))
 
     def ping(self) -> float:
         """Return the seconds until the server's answer, including the time to connect if that was necessary.

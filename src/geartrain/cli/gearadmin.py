@@ -21,12 +21,22 @@ from dataclasses import asdict, dataclass, is_dataclass
 from functools import partial
 from typing import NoReturn
 
-from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
+from geartrain.admin.rows import (
+    FunctionStatus,
+    JobRow,
+    LimitRow,
+    PriorityStatus,
+    ScheduleRow,
+    StallRow,
+    WorkerStatus,
+    read_row,
+)
 from geartrain.admin.session import REPLY_TIMEOUT, Reply, to_text
 from geartrain.admin.sync import AdminClient
 from geartrain.cli.output import give_up_stdout, program_name
 from geartrain.cli.servers import ACCESS_VARIABLE, START_HINT, TLS_VARIABLES, client_tls, client_token, server_address
 from geartrain.errors import GeartrainError, NoServerAvailable
+from geartrain.protocol.listings import LISTINGS
 from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand, listing
 from geartrain.transport import CONNECT_TIMEOUT, DEFAULT_PORT, ServerAddress
 
@@ -87,6 +97,10 @@ OPERATIONS = (
     ),
     Operation("limits", TextCommand.SHOW_LIMITS, "limits of the server: name, how often it has refused something"),
     Operation("stalls", TextCommand.SHOW_STALLS, "queues that stand still: function, jobs, workers, seconds, reason"),
+    *(
+        Operation(command.value.replace(" ", "-"), command, f"{found.help}: {', '.join(found.row._fields)}")
+        for command, found in LISTINGS.items()
+    ),
     Operation("cancel-job", TextCommand.CANCEL_JOB, "drop a job that waits, or one that repeats", "HANDLE"),
     Operation("server-verbose", TextCommand.VERBOSE, "how much the server logs"),
     Operation("server-version", TextCommand.VERSION, "the version of the server"),
@@ -120,6 +134,7 @@ _ROWS: dict[TextCommand, Callable[[bytes], object]] = {
     TextCommand.SHOW_STALLS: StallRow.parse,
     TextCommand.SHOW_LIMITS: LimitRow.parse,
 }
+_ROWS |= {command: partial(read_row, found.row) for command, found in LISTINGS.items()}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -272,10 +287,16 @@ def _json_value(reply: Reply) -> object:
         return {"error": to_text(reply.value)}
     if reply.command in _ROWS:
         rows = [_ROWS[reply.command](line) for line in reply.lines]
-        return [asdict(row) if is_dataclass(row) and not isinstance(row, type) else row for row in rows]
+        return [_json_row(row) for row in rows]
     if reply.command is TextCommand.GETPID:
         return int(reply.value)
     return to_text(reply.value) or "OK"
+
+
+def _json_row(row: object) -> object:
+    if isinstance(row, tuple):  # a named one
+        return dict(zip(getattr(row, "_fields", ()), row, strict=True))
+    return asdict(row) if is_dataclass(row) and not isinstance(row, type) else row
 
 
 def _complain(message: str) -> None:

@@ -28,6 +28,7 @@ from geartrain.core.jobtable import JobTable
 from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import Refused
 from geartrain.core.longruns import LongRuns
+from geartrain.core.metrics import MetricSources
 from geartrain.core.modes import Draining, Mode, Open, Restoring, Restricted
 from geartrain.core.numbers import Numbers
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope
@@ -150,7 +151,9 @@ class JobServer:
         self._authorizer = Authorizer(self._dispatcher, self._peers, options)
         self._replies = Replies(self._clock, RateLimitedErrorLog(timers))
         self.refused = self._replies.refused
-        snapshot = Snapshot(self._clock, functions, self._jobs, schedules, stalls, self._peers, self.refused)
+        wakeups = self._dispatcher.wakeups
+        metrics = MetricSources(functions, self._jobs, schedules, self._peers, wakeups, self.commit_queue, self.refused)
+        snapshot = Snapshot(self._clock, functions, self._jobs, schedules, stalls, self._peers, metrics, self.refused)
         self._submit = SubmitCommands(
             options, functions, self._lifecycle, self._dispatcher, self._schedules, self.commit_queue, self._replies
         )

@@ -13,6 +13,7 @@ from geartrain.core.cron import Schedules
 from geartrain.core.functions import FunctionTable
 from geartrain.core.jobtable import JobTable
 from geartrain.core.limits import Limit
+from geartrain.core.metrics import MetricSources
 from geartrain.core.stalls import Stalls
 from geartrain.core.state import Peer
 from geartrain.protocol.text import TextCommand, listing, printable
@@ -36,10 +37,21 @@ class Snapshot:
         schedules: All schedules.
         stalls: The functions that stand still.
         peers: All peers.
+        metrics: Numbers that describe the whole server.
         refused: How often each limit has rejected something.
     """
 
-    __slots__ = ("_clock", "_functions", "_jobs", "_listings", "_peers", "_refused", "_schedules", "_stalls")
+    __slots__ = (
+        "_clock",
+        "_functions",
+        "_jobs",
+        "_listings",
+        "_metrics",
+        "_peers",
+        "_refused",
+        "_schedules",
+        "_stalls",
+    )
 
     def __init__(
         self,
@@ -49,6 +61,7 @@ class Snapshot:
         schedules: Schedules,
         stalls: Stalls,
         peers: dict[Peer, None],
+        metrics: MetricSources,
         refused: dict[Limit, int],
     ) -> None:
         self._clock = clock
@@ -57,6 +70,7 @@ class Snapshot:
         self._schedules = schedules
         self._stalls = stalls
         self._peers = peers
+        self._metrics = metrics
         self._refused = refused
         self._listings: dict[TextCommand, Callable[[], Iterator[Row]]] = {
             TextCommand.STATUS: self._status,
@@ -67,6 +81,7 @@ class Snapshot:
             TextCommand.SHOW_STALLS: self._show_stalls,
             TextCommand.SHOW_LIMITS: self._show_limits,
             TextCommand.SHOW_FUNCTIONS: self._show_functions,
+            TextCommand.SHOW_METRICS: self._metrics.values,
         }
 
     def rows(self, command: TextCommand) -> Iterator[Row]:

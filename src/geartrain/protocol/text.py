@@ -43,6 +43,7 @@ class TextCommand(enum.Enum):
     SHOW_STALLS = "show stalls"
     SHOW_LIMITS = "show limits"
     SHOW_FUNCTIONS = "show functions"
+    SHOW_METRICS = "show metrics"
     CANCEL_JOB = "cancel job"
     CREATE_FUNCTION = "create function"
     DROP_FUNCTION = "drop function"
@@ -69,7 +70,6 @@ class TextShape:
         most: The most arguments there can be, or None where further words have always been ignored.
         surplus: The error for another number of arguments.
         changes: Whether it changes something, rather than only tell.
-        columns: The columns of a listing, in their order.
     """
 
     reply: ReplyKind
@@ -77,38 +77,12 @@ class TextShape:
     most: int | None = None
     surplus: str = ""
     changes: bool = False
-    columns: tuple[str, ...] = ()
 
 
 INVALID_ARGUMENTS = "INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+"
 UNKNOWN_COMMAND = "UNKNOWN_COMMAND Unknown+server+command"
 UNKNOWN_SHOW = "UNKNOWN_SHOW_ARGUMENTS"
 UNKNOWN_ERROR = "UNKNOWN_ERROR"
-
-# Numbers of jobs and workers now, of jobs since the start by their fate, and seconds that jobs wait and run: of half of
-# them at most, and of all but one in twenty.
-FUNCTION_COLUMNS = (
-    "function",
-    "waiting",
-    "delayed",
-    "running",
-    "workers",
-    "submitted",
-    "coalesced",
-    "started",
-    "completed",
-    "failed",
-    "exceptions",
-    "timed_out",
-    "lost",
-    "cancelled",
-    "abandoned",
-    "revoked",
-    "wait_p50",
-    "wait_p95",
-    "run_p50",
-    "run_p95",
-)
 
 COMMANDS: dict[TextCommand, TextShape] = {
     TextCommand.STATUS: TextShape(ReplyKind.LISTING),
@@ -119,7 +93,8 @@ COMMANDS: dict[TextCommand, TextShape] = {
     TextCommand.SHOW_SCHEDULES: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.SHOW_STALLS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.SHOW_LIMITS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
-    TextCommand.SHOW_FUNCTIONS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW, columns=FUNCTION_COLUMNS),
+    TextCommand.SHOW_FUNCTIONS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
+    TextCommand.SHOW_METRICS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.CANCEL_JOB: TextShape(ReplyKind.LINE, 1, 1, UNKNOWN_ERROR, True),
     TextCommand.CREATE_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "create", True),
     TextCommand.DROP_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "drop", True),

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Rows of the server's own listings: one class each, whose fields are the columns.
+
+The server writes its lines in the order of the fields, and clients read them by the same fields; `gearadmin` has an
+option for each. A new listing is a class here, its command in `geartrain.protocol.text`, and a method of the core's
+snapshot that yields the values.
+"""
+
+from typing import Final, NamedTuple, TypeAlias
+
+from geartrain.protocol.text import TextCommand
+
+__all__ = ["LISTINGS", "FunctionRow", "Listing", "ListingRow", "MetricRow"]
+
+
+class FunctionRow(NamedTuple):
+    """Jobs of a function, now and since the start of the server.
+
+    Attributes:
+        function: Its name.
+        waiting: Jobs that wait for a worker.
+        delayed: Jobs that wait for their time.
+        running: Jobs that workers run.
+        workers: Workers that can do the function.
+        submitted: Jobs that were accepted.
+        coalesced: Submissions that joined a job with the same unique.
+        started: Attempts.
+        completed: Jobs that ended with a result.
+        failed: Jobs that ended with a failure.
+        exceptions: Jobs that ended with an exception.
+        timed_out: Attempts that took too long.
+        lost: Attempts whose worker went away.
+        cancelled: Jobs that an administrator cancelled.
+        abandoned: Jobs whose clients all went away.
+        revoked: Jobs that the store did not take.
+        wait_p50: Seconds that half of the jobs waited at most.
+        wait_p95: The same of all but one in twenty.
+        run_p50: Seconds that half of the attempts ran at most.
+        run_p95: The same of all but one in twenty.
+    """
+
+    function: str
+    waiting: int
+    delayed: int
+    running: int
+    workers: int
+    submitted: int
+    coalesced: int
+    started: int
+    completed: int
+    failed: int
+    exceptions: int
+    timed_out: int
+    lost: int
+    cancelled: int
+    abandoned: int
+    revoked: int
+    wait_p50: float
+    wait_p95: float
+    run_p50: float
+    run_p95: float
+
+
+class MetricRow(NamedTuple):
+    """A number that describes the whole server.
+
+    Attributes:
+        name: The metric.
+        value: Its value now.
+    """
+
+    name: str
+    value: int
+
+
+ListingRow: TypeAlias = FunctionRow | MetricRow
+
+
+class Listing(NamedTuple):
+    """A listing: the class of its rows, and a short description for help texts."""
+
+    row: type[ListingRow]
+    help: str
+
+
+LISTINGS: Final[dict[TextCommand, Listing]] = {
+    TextCommand.SHOW_FUNCTIONS: Listing(FunctionRow, "jobs by function, now and since the start"),
+    TextCommand.SHOW_METRICS: Listing(MetricRow, "numbers of the whole server"),
+}

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Listings: what the server writes is what clients read."""
+
+import pytest
+
+from geartrain.admin import calls
+from geartrain.admin.session import Reply
+from geartrain.core.metrics import METRICS
+from geartrain.errors import RemoteProtocolError
+from geartrain.protocol import Command
+from geartrain.protocol.listings import LISTINGS, FunctionRow, MetricRow
+from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand
+from geartrain.testing.wire import Wire
+
+
+@pytest.mark.parametrize("command", LISTINGS, ids=lambda command: command.value)
+def test_a_client_reads_all_that_the_server_writes(wire: Wire, command: TextCommand) -> None:
+    client, worker = wire.connect(), wire.connect()
+    worker.send(Command.CAN_DO, b"f")
+    client.submit(b"f\tg")
+    client.submit(b"f")
+    worker.send(Command.GRAB_JOB)
+    call = calls.show(LISTINGS[command].row)
+
+    *lines, end = wire.connect().say(command.value).encode().splitlines()
+
+    assert COMMANDS[command].reply is ReplyKind.LISTING
+    assert end == b"."
+    rows = call.value_of(Reply(command, tuple(lines)))
+    assert rows
+    assert all(isinstance(row, LISTINGS[command].row) for row in rows)
+
+
+def test_a_line_with_other_columns_is_an_error() -> None:
+    call = calls.show(MetricRow)
+
+    for line in (b"name", b"name\tmany"):
+        with pytest.raises(RemoteProtocolError):
+            call.value_of(Reply(TextCommand.SHOW_METRICS, (line,)))
+
+
+def test_only_listings_have_rows() -> None:
+    class Other(FunctionRow):
+        pass
+
+    with pytest.raises(ValueError, match="Other is not the row of a listing; those are FunctionRow, "):
+        calls.show(Other)
+
+
+def test_metrics_have_names_of_the_field() -> None:
+    assert all(name.replace("_", "").isalpha() and name.islower() for name in METRICS)
