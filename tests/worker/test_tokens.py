@@ -64,7 +64,7 @@ def test_a_worker_that_knows_a_wrong_one_is_told_so(guarded: str, caplog: pytest
 
     worker.run(burst=True)
 
-    assert "ERROR WRONG_TOKEN: The token is none that the server knows" in caplog.text
+    assert "ERROR WRONG_TOKEN" in caplog.text
     assert "x" * 16 not in caplog.text + repr(worker)
 
 
