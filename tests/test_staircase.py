@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 STAIRCASE = [
     {"_version", "errors"},
     {"protocol"},
-    {"records", "jobrecord", "names", "cron"},
+    {"records", "jobrecord", "names", "cron", "wording"},
     {"transport", "codec", "storage"},
     {"typed"},
     {"core", "client", "admin"},

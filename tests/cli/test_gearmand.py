@@ -91,7 +91,7 @@ def test_a_newcomer_sees_where_it_listens_and_nothing_else() -> None:
     texts = [line.partition("] ")[2] for line in server.lines]
     assert texts[0] == f"Starting up with pid {server.process.pid}, verbose is set to ERROR, {HOW}"
     assert texts[1].startswith(f"Listening on 127.0.0.1:{server.port} (")
-    assert texts[2:] == ["1 background jobs are lost: no store has them", "Shutdown complete"]
+    assert texts[2:] == ["Lost 1 background job, which no store has", "Shutdown complete"]
 
 
 def test_with_v_every_submission_is_a_line() -> None:

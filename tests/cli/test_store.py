@@ -228,7 +228,7 @@ def test_a_bad_line_is_named_and_what_came_in_whole_batches_stays(store: Command
 
     assert said.status == 1
     assert f"line {CHUNK + 3}: no JSON" in said.error
-    assert f"{CHUNK} jobs are stored, and --resume goes on behind them" in said.error
+    assert f"{CHUNK} jobs are stored, and --resume continues from there" in said.error
     assert len(handles_of(store("export", url).out)) == CHUNK
     assert store("import", url, "-", stdin=lines(*good)).status == 1
     assert store("import", url, "-", "--resume", stdin=lines(*good)).out == (
@@ -242,7 +242,7 @@ def test_jobs_join_those_that_are_there(store: Command, url: str) -> None:
 
     said = store("import", url, "-", stdin=lines(*some(2, workload="another")))
 
-    assert said.out == "2 jobs stored; 2 of them have a new handle, as another job has theirs\n"
+    assert said.out == "2 jobs stored; 2 of them have a new handle, as another job has the old one\n"
     assert [(job["number"], job["handle"]) for job in jobs_of(store("export", url).out)] == [
         (1, "H:a:1"),
         (2, "H:a:2"),
@@ -290,7 +290,7 @@ def test_a_queue_is_not_emptied_when_its_jobs_could_not_be_stored(store: Command
     with run_server(store=url):
         assert store("import", url, "--from", queue, "--delete").status == 1
 
-    assert store("import", url, "--from", queue, "--delete").out == "1 jobs stored\n"
+    assert store("import", url, "--from", queue, "--delete").out == "1 job stored\n"
 
 
 @pytest.mark.parametrize(

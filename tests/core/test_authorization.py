@@ -282,7 +282,7 @@ class TestChanges:
         assert wire.connect().say("status") == "f\t2\t1\t0\ng\t0\t0\t1\n.\n"
         worker.send(Command.WORK_COMPLETE, handle, b"result")
         assert client.packets() == [(Command.WORK_COMPLETE, handle, b"result")]
-        assert "The rules take 1 functions from 1 workers" in caplog.text
+        assert "The rules take 1 function from 1 worker" in caplog.text
 
     def test_it_gets_them_back_when_the_rules_are_set_right(self) -> None:
         """It would never ask again: its queue would stand still beside an idle worker."""
@@ -354,7 +354,7 @@ class TestChanges:
         caplog.clear()
 
         change(wire, Rule(rights=WORK), max_functions=1)
-        assert "may not work on f: The server has its 1 functions" in caplog.text
+        assert "may not work on f: Too many functions (limit 1)" in caplog.text
         change(wire, Rule(rights=WORK))
 
         assert wire.connect().say("workers").splitlines()[0] == "0 127.0.0.1 - : f"

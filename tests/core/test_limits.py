@@ -118,7 +118,7 @@ class TestMemory:
 
 
 class TestFunctions:
-    FULL = "The server has its 2 functions, and takes no new one"
+    FULL = "Too many functions (limit 2)"
 
     @pytest.fixture
     def wire(self) -> Wire:

@@ -131,7 +131,7 @@ def test_an_episode_ends_when_a_job_is_taken(wire: Wire, caplog: pytest.LogCaptu
     assert stalls(wire) == []
     let_pass(wire, AFTER)
     assert [record.getMessage() for record in caplog.records if "accepted" not in record.getMessage()] == [
-        "f: 2 jobs wait for 10 seconds: idle workers do not grab them",
+        "f: 2 jobs have waited for 10 seconds: idle workers do not grab jobs",
         "f: jobs are taken again, or none is waiting",
     ]
 
@@ -151,8 +151,8 @@ def test_that_nobody_is_there_is_a_notice_and_that_somebody_does_not_come_an_err
 
     lines = [(record.levelname, record.getMessage()) for record in caplog.records if "wait" in record.getMessage()]
     assert lines == [
-        ("Level 25", "a\\x0ab: 1 jobs wait for 10 seconds: there is no worker for them"),
-        ("ERROR", "a\\x0ab: 1 jobs wait for 25 seconds: idle workers do not grab them"),
+        ("Level 25", "a\\x0ab: 1 job has waited for 10 seconds: it has no worker"),
+        ("ERROR", "a\\x0ab: 1 job has waited for 25 seconds: idle workers do not grab jobs"),
     ]
 
 

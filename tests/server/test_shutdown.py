@@ -21,7 +21,7 @@ from tests.client.peers import RawWorker
 
 PATIENCE = 20.0
 LONG = "--drain-timeout=1000"
-DRAINING = "Draining for up to 1000 seconds, waiting for 1 running jobs (hold 1)"
+DRAINING = "Draining for up to 1000 seconds, waiting for 1 running job (hold 1)"
 
 
 def test_term_waits_for_the_jobs_that_run_and_says_which() -> None:
@@ -49,8 +49,8 @@ def test_a_second_term_waits_for_nothing(tmp_path: Path) -> None:
         assert server.stop() == 0
         with pytest.raises(ConnectionLost):
             job.result(PATIENCE)
-        server.wait_for_line("Left behind: 1 running jobs (hold 1)")
-        server.wait_for_line("1 background jobs stay in the store")
+        server.wait_for_line("Left behind: 1 running job (hold 1)")
+        server.wait_for_line("1 background job stays in the store")
 
 
 def test_the_time_for_it_is_bounded() -> None:
@@ -60,8 +60,8 @@ def test_the_time_for_it_is_bounded() -> None:
         worker.held.get(timeout=PATIENCE)
 
         assert server.stop() == 0
-        server.wait_for_line("Left behind: 1 running jobs (hold 1)")
-        server.wait_for_line("1 background jobs are lost: no store has them")
+        server.wait_for_line("Left behind: 1 running job (hold 1)")
+        server.wait_for_line("Lost 1 background job, which no store has")
 
 
 def test_who_has_no_job_that_runs_can_go_elsewhere_meanwhile() -> None:
@@ -145,8 +145,8 @@ def test_a_store_that_does_not_answer_does_not_keep_it(
 
     assert told == b"", "nothing is promised that may not have been stored"
     assert server.is_stuck
-    assert "waiting for 1 changes that the store does not have" in caplog.text
-    assert "Left behind: 1 changes that the store does not have" in caplog.text
+    assert "waiting for 1 change that the store does not have" in caplog.text
+    assert "Left behind: 1 change that the store does not have" in caplog.text
 
 
 def test_what_is_on_its_way_to_a_peer_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
@@ -172,5 +172,5 @@ def test_what_is_on_its_way_to_a_peer_is_waited_for(caplog: pytest.LogCaptureFix
 
     assert head[:4] == b"\0RES"
     assert size == 12 << 20
-    assert "bytes unsent to 1 peers" in caplog.text
+    assert "bytes unsent to 1 peer" in caplog.text
     assert "Left behind" not in caplog.text

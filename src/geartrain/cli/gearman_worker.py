@@ -27,6 +27,7 @@ from geartrain.cli.gearman_options import GearmanOptions
 from geartrain.cli.output import complain, give_up_stdout
 from geartrain.errors import JobFail
 from geartrain.transport import ServerAddress
+from geartrain.wording import counted
 from geartrain.worker import AssignedJob, Reason, Worker
 
 __all__ = ["CommandWorker"]
@@ -54,7 +55,7 @@ class CommandWorker:
                 worker = self._worker(count - self._rounds if count else None)
                 if worker.run(burst=timeout == 0, idle_timeout=timeout or None) is not Reason.IDLE:
                     return self._status
-                complain(f"no job came within {timeout:g} seconds")
+                complain(f"no job came within {counted(timeout or 0.0, 'second')}")
                 self._rounds += 1  # the C tool counts a timeout as well as a job
                 if count and self._rounds >= count:
                     return 0

@@ -25,6 +25,7 @@ from geartrain.storage.gearmand import open_queue
 from geartrain.storage.intake import Intake, bring_in
 from geartrain.storage.jsonlines import encode, read_lines
 from geartrain.storage.tally import Tally
+from geartrain.wording import counted
 
 __all__ = ["main"]
 
@@ -150,7 +151,7 @@ async def _import(options: argparse.Namespace) -> None:
                 await _store_all(store, queue.jobs(), intake)
                 if options.delete:
                     queue.delete()
-    print(f"{intake.taken} jobs stored" + "".join(_remarks(intake)))
+    print(f"{counted(intake.taken, 'job')} stored" + "".join(_remarks(intake)))
 
 
 async def _store_all(store: Store, jobs: Iterator[JobRecord], intake: Intake) -> None:
@@ -159,15 +160,18 @@ async def _store_all(store: Store, jobs: Iterator[JobRecord], intake: Intake) ->
         async for count in bring_in(store, jobs, intake):
             stored += count
     except StoreError as error:
-        so_far = f"{stored} jobs are stored, and --resume goes on behind them" if stored else "nothing has been stored"
+        so_far = "nothing has been stored"
+        if stored:
+            so_far = f"{counted(stored, 'job is', 'jobs are')} stored, and --resume continues from there"
         raise StoreError(f"{error}\n{so_far}") from error
 
 
 def _remarks(intake: Intake) -> Iterator[str]:
     if intake.renamed:
-        yield f"; {intake.renamed} of them have a new handle, as another job has theirs"
+        has = counted(intake.renamed, "of them has", "of them have")
+        yield f"; {has} a new handle, as another job has the old one"
     if intake.known:
-        yield f"; {intake.known} were there already"
+        yield f"; {counted(intake.known, 'was', 'were')} there already"
 
 
 @contextlib.asynccontextmanager

@@ -17,6 +17,7 @@ from geartrain.core.state import Peer
 from geartrain.errors import GeartrainError
 from geartrain.protocol.limits import MAX_FUNCTION_NAME
 from geartrain.protocol.text import printable
+from geartrain.wording import counted
 
 __all__ = ["MAX_WRONG_TOKENS", "Authorizer", "NotAllowed", "for_display"]
 
@@ -70,7 +71,7 @@ class Authorizer:
         self.rules = options.access
         lost = [count for count in [self._apply(peer) for peer in self._peers] if count]
         if lost:
-            log.warning("The rules take %d functions from %d workers", sum(lost), len(lost))
+            log.warning("The rules take %s from %s", counted(sum(lost), "function"), counted(len(lost), "worker"))
 
     def authorize(self, peer: Peer) -> None:
         """Apply the rules to a new peer."""

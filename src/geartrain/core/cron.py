@@ -21,6 +21,7 @@ from geartrain.cron import FROM_MONDAY, FROM_SUNDAY, CronFields, expand_days
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.limits import INT64_MAX
 from geartrain.records import Priority
+from geartrain.wording import counted
 
 __all__ = ["Schedule", "Schedules", "cron_line"]
 
@@ -155,7 +156,7 @@ class Schedules:
     def take_due(self, now: float) -> Schedule | None:
         """Return a schedule that is due, or None; the schedule then waits for its next time."""
         if now < self._last_look - _SET_BACK:
-            log.warning("the clock was set back; computing the times of %d schedules again", len(self))
+            log.warning("the clock was set back; computing the times of %s again", counted(len(self), "schedule"))
             for each in self:
                 self._wait(each, min(each.due, self._next(each.cron, now)))
         self._last_look = now

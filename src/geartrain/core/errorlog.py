@@ -8,6 +8,7 @@ ends: at most two lines per host, kind and period, for any number of errors.
 import logging
 
 from geartrain.core.timers import NEVER, Timed, Timers
+from geartrain.wording import counted
 
 __all__ = ["RateLimitedErrorLog"]
 
@@ -51,8 +52,8 @@ class RateLimitedErrorLog(Timed):
         """Log the counts, and start a new period."""
         for (host, code), count in self._counts.items():
             if count:
-                log.error("GEARMAN_%s to %s, %d times more within %g seconds", code, host, count, _PERIOD)
+                log.error("GEARMAN_%s to %s, %s more within %g seconds", code, host, counted(count, "time"), _PERIOD)
         if self._others:
-            log.error("%d errors more, to many hosts, within %g seconds", self._others, _PERIOD)
+            log.error("%s more, to many hosts, within %g seconds", counted(self._others, "error"), _PERIOD)
         self._counts.clear()
         self._others = 0

@@ -60,7 +60,7 @@ class FunctionTable:
                 text = f"The name of a function may have {MAX_FUNCTION_NAME} bytes"
                 raise Refused(Limit.FUNCTIONS, text, "ARGUMENT_TOO_LARGE")
             if 0 < self._most <= len(self._by_name):
-                raise Refused(Limit.FUNCTIONS, f"The server has its {self._most} functions, and takes no new one")
+                raise Refused(Limit.FUNCTIONS, f"Too many functions (limit {self._most})")
             queue = self.restored(name)
         self._last = queue
         return queue

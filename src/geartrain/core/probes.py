@@ -17,6 +17,7 @@ from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import Peer
 from geartrain.core.timers import Timed, Timers
 from geartrain.core.wakeups import Wakeups
+from geartrain.wording import counted
 
 __all__ = ["Probes"]
 
@@ -55,7 +56,12 @@ class Probes(Timed):
         unresponsive = [repr(peer) for peer in self._probed if peer in self._wakeups.unresponsive]
         if unresponsive:
             named = ", ".join([*unresponsive[:_MOST_NAMED], *["..."][: len(unresponsive) - _MOST_NAMED]])
-            log.warning("%d workers do not answer and are not counted on: %s", len(unresponsive), named)
+            count = counted(
+                len(unresponsive),
+                "worker does not answer and is not counted on",
+                "workers do not answer and are not counted on",
+            )
+            log.warning("%s: %s", count, named)
         asleep = {peer for peer in self._peers if peer.sleep_state == _ASLEEP and peer.abilities}
         self._probed = [peer for peer in asleep if peer in self._asleep]
         self._asleep = asleep

@@ -15,6 +15,7 @@ from geartrain.core.state import FunctionQueue, Peer
 from geartrain.core.timers import Timed, Timers
 from geartrain.core.wakeups import Wakeups
 from geartrain.protocol.text import printable
+from geartrain.wording import counted
 
 __all__ = ["Stall", "StallReason", "Stalls"]
 
@@ -34,10 +35,10 @@ class StallReason(enum.Enum):
 
 # The level and the words for the log: a function without workers may be as it should be.
 _WORDS = {
-    StallReason.SILENT: (logging.ERROR, "idle workers do not grab them"),
-    StallReason.DECLINING: (logging.ERROR, "workers that are woken for them go back to sleep"),
+    StallReason.SILENT: (logging.ERROR, "idle workers do not grab jobs"),
+    StallReason.DECLINING: (logging.ERROR, "workers that are woken go back to sleep"),
     StallReason.BUSY: (logging.ERROR, "all workers are busy with other jobs"),
-    StallReason.NO_WORKERS: (NOTICE, "there is no worker for them"),
+    StallReason.NO_WORKERS: (NOTICE, "it has no worker"),
 }
 
 
@@ -69,7 +70,8 @@ class Stall:
         if level > self._logged:
             self._logged = level
             name = printable(self.queue.name).decode(errors="replace")
-            log.log(level, "%s: %d jobs wait for %.0f seconds: %s", name, self.queue.waiting, seconds, words)
+            waiting = counted(int(self.queue.waiting), "job has waited", "jobs have waited")
+            log.log(level, "%s: %s for %s: %s", name, waiting, counted(int(seconds), "second"), words)
 
     def log_end(self) -> None:
         """Log that it is over, if it was logged."""

@@ -29,6 +29,7 @@ from geartrain.core.takenaway import TakenAway
 from geartrain.protocol._binary import BytesWriter
 from geartrain.protocol.limits import INT64_MAX
 from geartrain.protocol.reader import Reader
+from geartrain.wording import counted
 
 __all__ = ["NO_PROGRESS", "PRIORITIES", "Ability", "FunctionQueue", "Job", "JobDetails", "Line", "Peer"]
 
@@ -441,7 +442,8 @@ class FunctionQueue:
 
     def __repr__(self) -> str:
         name = self.name.decode(errors="replace")
-        return f"<FunctionQueue {name}: {self.waiting} waiting, {self.running} running, {len(self.workers)} workers>"
+        workers = counted(len(self.workers), "worker")
+        return f"<FunctionQueue {name}: {self.waiting} waiting, {self.running} running, {workers}>"
 
 
 class Ability:

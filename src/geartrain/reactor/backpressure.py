@@ -81,7 +81,7 @@ class Backpressure:
                 if self._job_server.pause_dispatch(worker):
                     self._slept.add(worker)
         hold.timer = self._loop.call_later(self._hold_time, self._end, hold)
-        log.debug("%r reads slowly; %d workers are held back", client, len(workers))
+        log.debug("%r reads slowly; workers held back: %d", client, len(workers))
 
     def release(self, client: Peer) -> None:
         """Read from the workers again that were held back for a client: it has caught up, or is gone."""

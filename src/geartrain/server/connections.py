@@ -24,6 +24,7 @@ from geartrain.server.listen.endpoints import describe, host_of, is_local
 from geartrain.server.listen.socket_options import acknowledger
 from geartrain.server.listen.tls import certificate_names
 from geartrain.server.shutdown import ShutdownSequence, describe_remaining
+from geartrain.wording import counted
 
 __all__ = ["ConnectionOptions", "Connections"]
 
@@ -147,7 +148,7 @@ class Connections:
         )
         if remaining:
             timeout = self._shutdown.drain_timeout
-            log.log(Level.NOTICE, "Draining for up to %g seconds, waiting for %s", timeout, remaining)
+            log.log(Level.NOTICE, "Draining for up to %s, waiting for %s", counted(timeout, "second"), remaining)
 
     async def stop(self) -> None:
         """Close all connections; peers have some time to read the last replies."""
@@ -170,6 +171,7 @@ class Connections:
             log.warning("Left behind: %s", remaining)
         stored, lost = self._job_server.background_jobs()
         if stored:
-            log.log(Level.NOTICE, "%d background jobs stay in the store", stored)
+            stay = counted(stored, "background job stays", "background jobs stay")
+            log.log(Level.NOTICE, "%s in the store", stay)
         if lost:
-            log.warning("%d background jobs are lost: no store has them", lost)
+            log.warning("Lost %s, which no store has", counted(lost, "background job"))

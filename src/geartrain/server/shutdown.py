@@ -16,6 +16,7 @@ from geartrain.core import JobServer, Shutdown
 from geartrain.protocol.text import printable
 from geartrain.server.config.kinds import SECONDS
 from geartrain.server.config.option import Group, option
+from geartrain.wording import counted
 
 __all__ = ["ShutdownOptions", "ShutdownSequence", "describe_remaining"]
 
@@ -157,10 +158,10 @@ def describe_remaining(running: Mapping[bytes, int], unstored: int, unsent: int,
     if running:
         functions = sorted(running.items(), key=lambda item: -item[1])
         named = [f"{printable(name).decode(errors='replace')} {count}" for name, count in functions[:_MAX_NAMED]]
-        more = [f"{len(functions) - _MAX_NAMED} more functions"] if len(functions) > _MAX_NAMED else []
-        parts.append(f"{sum(running.values())} running jobs ({', '.join(named + more)})")
+        more = [counted(len(functions) - _MAX_NAMED, "more function")] if len(functions) > _MAX_NAMED else []
+        parts.append(f"{counted(sum(running.values()), 'running job')} ({', '.join(named + more)})")
     if unsent:
-        parts.append(f"{unsent} bytes unsent to {peers} peers")
+        parts.append(f"{counted(unsent, 'byte')} unsent to {counted(peers, 'peer')}")
     if unstored:
-        parts.append(f"{unstored} changes that the store does not have")
+        parts.append(f"{counted(unstored, 'change')} that the store does not have")
     return ", ".join(parts)

@@ -64,14 +64,24 @@ class Store(Protocol):
         """Let go of it; no call fails because this one did."""
 
 
+# The package to install for each extra of Geartrain, as pyproject.toml has it.
+PACKAGES = {
+    "memcached": "pymemcache",
+    "mysql": "PyMySQL",
+    "postgres": "psycopg[binary]",
+    "redis": "redis[hiredis]",
+}
+
+
 @contextmanager
 def needed(extra: str) -> Iterator[None]:
-    """Name the extra that brings what an import in the block did not find."""
+    """Translate an `ImportError` in the block into a `StoreError` that names the package to install."""
     try:
         yield
     except ImportError as error:
+        package = PACKAGES[extra]
         raise StoreError(
-            f"this store needs {error.name}, which the extra {extra!r} brings: pip install 'geartrain[{extra}]'"
+            f"this store needs a Python package ({error}); install it with: python -m pip install '{package}'"
         ) from error
 
 

@@ -17,6 +17,7 @@ from geartrain.jobrecord import JobRecord as OldRecord
 from geartrain.server.levels import Level
 from geartrain.storage import Store, StoreError
 from geartrain.transport import Backoff
+from geartrain.wording import counted
 
 __all__ = ["Committer"]
 
@@ -108,7 +109,7 @@ class Committer:
         else:
             queue.committed()
             if self._failures:
-                log.log(Level.NOTICE, "The store is back after %d attempts", self._failures)
+                log.log(Level.NOTICE, "The store is back after %s", counted(self._failures, "attempt"))
             self._failures = 0
         self._settled()
 

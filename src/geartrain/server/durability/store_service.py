@@ -14,6 +14,7 @@ from geartrain.server.durability.store import StoreOptions
 from geartrain.server.levels import Level
 from geartrain.server.shutdown import ShutdownSequence
 from geartrain.storage import Store, StoreError
+from geartrain.wording import counted
 
 __all__ = ["StoreService"]
 
@@ -120,5 +121,6 @@ class StoreService:
         self._flusher.schedule()
         self._job_server.end_restoring()
         if restored:
-            log.log(Level.NOTICE, "Restored %d jobs in %.1f seconds", restored, time.monotonic() - began)
+            jobs = counted(restored, "job")
+            log.log(Level.NOTICE, "Restored %s in %.1f seconds", jobs, time.monotonic() - began)
         committer.start()

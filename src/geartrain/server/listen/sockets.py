@@ -17,6 +17,7 @@ from geartrain.errors import GeartrainError
 from geartrain.server.config.kinds import SECONDS, Kind, number
 from geartrain.server.config.option import Group, option, several
 from geartrain.server.listen.endpoints import Endpoint
+from geartrain.wording import counted
 
 __all__ = ["BindError", "ListenOptions", "bind", "listen", "release"]
 
@@ -108,7 +109,7 @@ async def _listen_in_time(endpoint: Endpoint, port: int, options: ListenOptions)
             if error.errno != errno.EADDRINUSE or loop.time() >= deadline:
                 raise BindError(f"Could not listen on {name}: {reason}") from error
         if pause == _FIRST_PAUSE:
-            log.warning("%s is in use; trying again for %g seconds", name, options.bind_timeout)
+            log.warning("%s is in use; trying again for %s", name, counted(options.bind_timeout, "second"))
         await asyncio.sleep(min(pause, max(0.0, deadline - loop.time())))
         pause = min(pause * 2, _LONGEST_PAUSE)
 
