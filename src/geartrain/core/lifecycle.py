@@ -265,7 +265,7 @@ class Lifecycle:
         self._jobs.remove(job)
 
     def finish_late(self, handle: bytes, payload: bytes) -> None:
-        """End a job with the result of a worker that it was taken from, if it has not ended: the first result counts.
+        """End a job, if it has not ended, with the result of a worker from which it was taken.
 
         Without this, a worker that takes three seconds for jobs with a timeout of one would run each of them for ever.
         """

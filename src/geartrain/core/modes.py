@@ -29,7 +29,7 @@ class Mode:
 
     def submit(self, peer: Peer, reader: Reader) -> None:
         """Handle a packet that submits."""
-        raise AssertionError("each mode has its own")
+        raise AssertionError("subclasses override this")
 
 
 class Open(Mode):

@@ -44,39 +44,39 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
     def write_all(self, segments: list[bytes]) -> None:
         """Send bytes that are not joined."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
     def unsent(self) -> int:
         """Return the number of bytes that were written and not sent yet."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
     def pause_reading(self, reason: i64) -> None:
         """Pause reading until the reason is gone."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
     def resume_reading(self, reason: i64) -> None:
         """Resume reading, unless there is another reason to pause."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
     def close_gracefully(self) -> None:
         """Close when all data is sent, and give the peer time to read it."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
     def close(self) -> None:
         """Close when all data is sent."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
     def drop(self, reason: str) -> None:
         """Close at once, and log why."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
     def abort(self) -> None:
         """Close at once."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
 
 class _Segments:

@@ -417,7 +417,7 @@ class FunctionQueue:
         return self.limits is not None and 0 < self.limits[priority] <= self.total
 
     def first_job_for(self, peer: "Peer") -> Job | None:
-        """Return the job that a worker gets next: none that was taken from it and that it may still be running."""
+        """Return the next job for a worker, skipping those that it may still run after a timeout."""
         for line in self.lines:
             job = line.head
             while job is not None:

@@ -19,7 +19,7 @@ class TakenAway:
 
     @property
     def is_empty(self) -> bool:
-        """True if there is none."""
+        """True if no job is in here."""
         return self._handles is None
 
     def __contains__(self, handle: object) -> bool:

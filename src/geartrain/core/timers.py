@@ -26,7 +26,7 @@ class Timed:
 
     def run(self, now: float) -> None:
         """Handle the deadline, and arm the timer again."""
-        raise AssertionError("each part has its own")
+        raise AssertionError("subclasses override this")
 
 
 class Timers:
