@@ -86,7 +86,7 @@ class Dispatcher(Timed):
         ability = self._next_ability(peer)
         if ability is None:
             if woken_for is not None:
-                self.wake_enough(woken_for)  # it may not have the job that it was woken for, or another one was faster
+                self.wake_enough(woken_for)  # another worker must run that job, or was faster
             return None
         job = self._lifecycle.start(peer, ability)
         self._ready.serve(peer, ability)
@@ -177,7 +177,7 @@ class Dispatcher(Timed):
     def _push(self, peer: Peer, queue: FunctionQueue) -> None:
         """Push a job to a worker, as the answer to its held grab."""
         ability = self._next_ability(peer)
-        if ability is None:  # the jobs were taken from it, and it has not said its last word on them
+        if ability is None:  # the jobs were taken from it, and it has not sent their results
             self.wakeups.mark_awake(peer)
             peer.leave_lists()
             return

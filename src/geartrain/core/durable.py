@@ -31,11 +31,11 @@ class Durable:
     @property
     def has_ended(self) -> bool:
         """True if a store need not keep it any more."""
-        raise AssertionError("each kind has its own")
+        raise AssertionError("subclasses override this")
 
     def record(self) -> JobRecord:
         """Return its record for a store."""
-        raise AssertionError("each kind has its own")
+        raise AssertionError("subclasses override this")
 
     def pack_plain(self, buffer: BytesWriter) -> bool:
         """Write the record in its plain layout, or return False if it needs the whole one."""

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The life of a job: the only place where its state changes.
+"""The life cycle of a job: the only module that changes its state.
 
-Every job ends by `Lifecycle.finish`, whatever the reason. In there, in this order: the state, the statistics, the
-store, the clients that wait. Which worker gets a job is not decided here, and no worker is woken; see
-`geartrain.core.dispatch`.
+Every job ends by `Lifecycle.finish`, for any reason. It changes, in this order, the state, the statistics and the
+store, and then answers the waiting clients. Choosing and waking workers is the part of `geartrain.core.dispatch`.
 """
 
 import logging
@@ -50,21 +49,21 @@ _EMPTY: Final = b""
 
 
 class Lifecycle:
-    """Creates jobs, starts them, takes them back and ends them.
+    """Creates, starts, requeues and ends jobs.
 
     Args:
         clock: The time.
-        timers: Where timeouts and delays are due.
+        timers: Calls the handlers of timeouts and delays.
         jobs: All jobs.
         commit_queue: The way to the store.
-        ready: Told of jobs that wait.
-        long_runs: Told of jobs that run.
-        max_memory: The most bytes that jobs may take; 0 for any number.
+        ready: Gets the queues that have jobs again.
+        long_runs: Gets the stored jobs that run.
+        max_memory: The maximum memory of all jobs in bytes; 0 for no limit.
 
     Attributes:
-        timeouts: The jobs that run, by the time at which they have run for too long.
-        delays: The jobs that wait for their time.
-        other_memory: Bytes that count into the memory besides jobs: those of schedules.
+        timeouts: The running jobs, by the time at which they exceed their timeout.
+        delays: The delayed jobs, by the time at which they may run.
+        other_memory: Bytes of schedules, which count into the memory limit too.
     """
 
     __slots__ = (
@@ -100,7 +99,7 @@ class Lifecycle:
         self.delays = JobDeadlines(clock, timers, is_wall=True)
 
     def change_limit(self, max_memory: int) -> None:
-        """Let jobs take so many bytes from now on. Those beyond it stay."""
+        """Change the memory limit. Jobs beyond it stay."""
         self._max_memory = max_memory
 
     # Beginning.
@@ -113,10 +112,10 @@ class Lifecycle:
         return job
 
     def check_limits(self, queue: FunctionQueue, priority: i64, size: i64) -> None:
-        """Check whether there is room for a new job with a workload of so many bytes.
+        """Check the limits for a new job with a workload of ``size`` bytes.
 
         Raises:
-            Refused: Its function, or the server, has reached a limit.
+            Refused: The limit of the function, or of the server, is reached.
         """
         if queue.limits is not None and queue.is_full(priority):
             raise Refused(Limit.QUEUE, "Job queue is full")
@@ -124,10 +123,10 @@ class Lifecycle:
             self.check_memory(size)
 
     def check_memory(self, size: i64) -> None:
-        """Check whether there is room for a workload of so many bytes.
+        """Check the memory limit for a workload of ``size`` bytes.
 
         Raises:
-            Refused: There is not.
+            Refused: The limit is reached.
         """
         if self._max_memory:
             jobs: i64 = len(self._jobs) + 1
@@ -137,7 +136,7 @@ class Lifecycle:
     def create(
         self, queue: FunctionQueue, unique: bytes, workload: bytes, priority: i64, reducer: bytes, run_at: i64
     ) -> Job:
-        """Return a new job, which waits for a worker, or until ``run_at`` seconds since the epoch."""
+        """Return a new job, which waits for a worker, or first until ``run_at`` seconds since the epoch."""
         job = self._jobs.create(queue, unique, workload, priority, reducer)
         job.created_at = self._clock.wall_ms()
         queue.stats.submitted += 1
@@ -148,7 +147,7 @@ class Lifecycle:
         return job
 
     def restore(self, queue: FunctionQueue, record: JobRecord) -> Job:
-        """Return a job that an earlier run of the server had already."""
+        """Return a job that is restored from its record."""
         job = self._jobs.restore(queue, record)
         self._wait(job, record.run_at / 1000)
         return job
@@ -161,7 +160,7 @@ class Lifecycle:
             self._enqueue(job, _ENQUEUE, first=False)
 
     def end_delay(self, job: Job) -> None:
-        """Let a job whose time has come wait for a worker."""
+        """Enqueue a job whose delay has ended."""
         self._enqueue(job, _ENQUEUE, first=False)
 
     def _enqueue(self, job: Job, event: i64, *, first: bool) -> None:
@@ -196,10 +195,10 @@ class Lifecycle:
         return job
 
     def lose(self, job: Job, event: i64) -> bool:
-        """Take a job from a worker that went away, or was too slow; tell whether it waits again (protocol 1.12, 1.13).
+        """Requeue or end a job after a lost worker or a timeout; return True if it waits again (1.12, 1.13).
 
         Args:
-            job: A job that runs.
+            job: A running job.
             event: ``Event.WORKER_LOST`` or ``Event.TIMED_OUT``.
         """
         job.losses += 1
@@ -216,7 +215,7 @@ class Lifecycle:
         return self.requeue(job)
 
     def requeue(self, job: Job) -> bool:
-        """Take a job from its worker; tell whether it waits again: at the front, as it has waited once already."""
+        """Put a running job back at the front of its queue, or end it; return True if it waits again."""
         if not job.has_owner:
             self.finish(job, _ABANDONED, _EMPTY)
             return False
@@ -266,7 +265,7 @@ class Lifecycle:
         self._jobs.remove(job)
 
     def finish_late(self, handle: bytes, payload: bytes) -> None:
-        """End a job with the result of a worker that it was taken from, if it has not ended: the first result counts.
+        """End a job, if it has not ended, with the result of a worker from which it was taken.
 
         Without this, a worker that takes three seconds for jobs with a timeout of one would run each of them for ever.
         """
@@ -278,25 +277,25 @@ class Lifecycle:
         self.finish(job, _COMPLETED, payload)
 
     def cancel(self, job: Job) -> None:
-        """End a job on demand. A worker that runs it is not told; its results are ignored."""
+        """Cancel a job. The protocol cannot stop a worker that runs it; its results are ignored."""
         if job.worker is not None:
             job.worker.taken_away.add(job.handle)
         self.finish(job, _CANCELLED, _EMPTY)
 
     def revoke(self, job: Job) -> None:
-        """Let go of a background job that could not be stored; it stays if a client waits for it."""
+        """Drop a background job that could not be stored, unless a client waits for it."""
         job.background = False
         if not job.has_owner and job.state != _RUNNING:
             self.finish(job, _REVOKED, _EMPTY)
 
     def leave(self, job: Job, peer: Peer) -> None:
-        """Take a client that went away from a job; end the job if it was the last, and no worker has it yet."""
+        """Remove a waiting client from a job, which ends if it has no owner and does not run."""
         job.remove_waiter(peer)
         if not job.has_owner and job.state != _RUNNING:
             self.finish(job, _ABANDONED, _EMPTY)
 
     def forward(self, job: Job, command: i32, body: bytes) -> None:
-        """Send a packet to each client that waits, once for each of its submissions."""
+        """Send a packet to each waiting client, once for each of its submissions."""
         waiter = job.waiter
         if waiter is not None:
             waiter.send(command, body)
@@ -306,7 +305,7 @@ class Lifecycle:
                     peer.send(command, body)
 
     def _tell(self, job: Job, outcome: i64, payload: bytes) -> None:
-        """Tell the clients that wait how the job ended."""
+        """Send the outcome of a job to its waiting clients."""
         if outcome == _COMPLETED:
             self.forward(job, _WORK_COMPLETE, payload)
         elif outcome == _EXCEPTION:
@@ -321,5 +320,5 @@ class Lifecycle:
 
 
 def describe(job: Job) -> str:
-    """Return the handle and the unique of a job as they can stand in the log."""
+    """Return the handle and the unique of a job, printable, for the log."""
     return f"{job.handle.decode(errors='replace')} {printable(job.unique).decode(errors='replace')}"

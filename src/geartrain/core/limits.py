@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Limits of a server. Each rejects new work with an ERROR; accepted work is never dropped for a limit."""
+"""Limits of a server. A limit rejects new work with an ERROR; accepted work is never dropped."""
 
 import enum
 from typing import Final
@@ -8,16 +8,16 @@ from geartrain.errors import GeartrainError
 
 __all__ = ["JOB_WEIGHT", "MAX_WAITS", "Limit", "Refused"]
 
-# Bytes that a job takes besides its workload: 740 were measured with a unique and a waiting client, and there is more
-# when the tables grow. A million jobs without a workload are no small thing either.
+# Bytes that a job takes in addition to its workload: 740 were measured with a unique and a waiting client, and growing
+# tables take more. A million jobs without workloads need much memory too.
 JOB_WEIGHT: Final = 1000
 
-# How often one connection may wait for the same job, as it gets each packet of the worker as many times.
+# Submissions of one connection that may wait for the same job; it gets each packet of the worker as many times.
 MAX_WAITS: Final = 1024
 
 
 class Limit(enum.Enum):
-    """A limit that can be reached."""
+    """A limit that can reject new work."""
 
     QUEUE = "queue"
     MEMORY = "memory"

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""A budget of listings for each turn, so that a peer that asks for many long lists does not hold up all others.
+"""The budget of listings per turn, so that a peer that asks for long lists does not delay others.
 
-Lines that come together are answered together, which tools rely on (protocol 10), up to a size that no such tool reads
-at once. Further lines, and those of peers that ask when that much has been listed in a turn, wait for the next turn.
+Lines that arrive together are answered together, as tools rely on it (protocol 10), up to a size that no such tool
+reads at once. Further lines, and lines of other peers once the budget of the turn is spent, wait for the next turn.
 """
 
 from geartrain.core.state import Peer
 
 __all__ = ["MOST_LISTED", "ListingBudget"]
 
-MOST_LISTED = 64 * 1024  # bytes in a turn: what a `read` of those tools takes, and two milliseconds of our time
+MOST_LISTED = 64 * 1024  # bytes in a turn: one `read` of those tools, and two milliseconds of our time
 
 
 class ListingBudget:
@@ -28,13 +28,13 @@ class ListingBudget:
         self._asking = None
 
     def has_budget(self, peer: Peer) -> bool:
-        """Tell whether a peer is answered in this turn; one whose answers have begun has a budget of its own."""
+        """Tell whether a peer gets an answer now; after its first one it has its own budget."""
         if peer is not self._asking:
             self._asking = peer
             self._by_one = 0
         return (self._by_one or self._in_all) < MOST_LISTED
 
     def spend(self, size: int) -> None:
-        """Count the size of an answer to the peer that asked last."""
+        """Subtract the size of an answer to the peer that asked last."""
         self._by_one += size
         self._in_all += size

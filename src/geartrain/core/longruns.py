@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A mark, in the store, on jobs that run for more than a second.
+"""A mark in the store on jobs that have run for more than a second.
 
-A server that takes over the jobs of another one cannot know which of them had a worker. With the mark it counts a lost
-worker where there was one for more than a moment; shorter jobs cost nothing.
+A server that takes over the jobs of another one cannot know which of them were running. With the mark it counts a lost
+worker for those that had run for more than a second; shorter jobs cost nothing.
 """
 
 from typing import Final
@@ -17,12 +17,12 @@ LONG: Final = 1.0  # seconds
 
 
 class LongRuns(Timed):
-    """Looks at the jobs that run once a second, as long as one of them is in the store and has no mark.
+    """Checks the running jobs once a second, while a stored one has no mark.
 
     Args:
         peers: All peers.
         commit_queue: The way to the store.
-        timers: Where it is due.
+        timers: Calls this part once a second.
     """
 
     __slots__ = ("_commit_queue", "_peers", "_timers")
@@ -35,7 +35,7 @@ class LongRuns(Timed):
         timers.add(self)
 
     def watch(self, now: float) -> None:
-        """Look in a second: a job that is in the store has been started."""
+        """Schedule a check in a second, because a stored job was started."""
         if self.due == NEVER:
             self._timers.arm(self, now + LONG)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ways in which a server takes submissions: openly, by rules, not yet, or no longer."""
+"""Modes of accepting submissions: open, restricted by rules, restoring and draining."""
 
 from typing import Final
 
@@ -23,20 +23,20 @@ _REDUCE: Final = frozenset((int(Command.SUBMIT_REDUCE_JOB), int(Command.SUBMIT_R
 
 
 class Mode:
-    """A way to take submissions."""
+    """The base of all modes."""
 
     __slots__ = ()
 
     def submit(self, peer: Peer, reader: Reader) -> None:
         """Handle a packet that submits."""
-        raise AssertionError("each mode has its own")
+        raise AssertionError("subclasses override this")
 
 
 class Open(Mode):
-    """All submissions are taken.
+    """Accepts all submissions.
 
     Args:
-        commands: Handles them.
+        commands: Handles the submissions.
     """
 
     __slots__ = ("_commands", "_handlers")
@@ -57,12 +57,12 @@ class Open(Mode):
 
 
 class Restricted(Mode):
-    """Submissions are taken from peers with the right to the function.
+    """Accepts submissions of peers with the right to the function.
 
     Args:
-        following: Takes those that are allowed.
-        authorizer: Knows the rights.
-        replies: Answers the others.
+        following: Handles the allowed submissions.
+        authorizer: Checks the rights.
+        replies: Rejects the others.
     """
 
     __slots__ = ("_authorizer", "_following", "_replies")
@@ -79,7 +79,7 @@ class Restricted(Mode):
             self._replies.refuse_right(peer, "submit jobs of", function)
             return
         if reader.command in _REDUCE:
-            # The parts are submitted by the worker, which may have more rights than the client.
+            # The worker submits the parts, and may have more rights than the client.
             reducer = reader.argument(2)
             if not self._authorizer.may(peer, SUBMIT, reducer):
                 self._replies.refuse_right(peer, "submit jobs of", reducer)
@@ -88,10 +88,10 @@ class Restricted(Mode):
 
 
 class Restoring(Mode):
-    """Submissions wait: each may be of a job of an earlier run that is still to be restored.
+    """Delays all submissions, as each may coalesce with a job that is still to be restored.
 
     Args:
-        backlog: Where their peers wait.
+        backlog: The peers that wait.
     """
 
     __slots__ = ("_backlog",)
@@ -100,20 +100,20 @@ class Restoring(Mode):
         self._backlog = backlog
 
     def submit(self, peer: Peer, reader: Reader) -> None:
-        """Let a packet that submits wait."""
+        """Keep a packet that submits until all jobs are restored."""
         reader.keep()
         self._backlog.add(peer, Reason.RESTORING)
 
 
 class Draining(Mode):
-    """Submissions are taken only from peers that run a job, and may need them to end it.
+    """Accepts submissions only from peers that run a job, which may need them to finish it.
 
-    A client that submits now is not answered: the end of its connection tells it to use another server, and that
-    nothing was accepted.
+    Other clients get no answer: the end of the connection tells them that nothing was accepted and that they should use
+    another server.
 
     Args:
-        following: Takes those that are allowed.
-        backlog: Where peers wait that wait for a job.
+        following: Handles the allowed submissions.
+        backlog: The peers that wait for the end of a job, and whose submissions are not handled.
     """
 
     __slots__ = ("_backlog", "_following")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Numbers of jobs, which are reserved in blocks before they are used.
+"""Numbers of jobs, reserved in the store in blocks before they are used.
 
-A number is never used twice, not even by a server that was killed: numbers are used only up to a limit that the store
-has, and the limit is raised by some blocks when half of what was reserved is used up. While the store does not answer,
-numbers may run out. Foreground jobs then take theirs from a range that no store ever has and no earlier run has used,
-so that a store that stands still never stops them; background jobs are refused then in any case.
+A number is never used twice, not even after a server was killed: only numbers up to a limit in the store are used, and
+the limit is raised by some blocks when half of the reserved numbers are used up. While the store does not answer,
+numbers may run out. Foreground jobs then take numbers from a range that is never stored and that no earlier run has
+used, so that a hanging store never stops them; background jobs are refused at that time in any case.
 """
 
 from typing import Final
@@ -34,7 +34,7 @@ class Numbers:
     __slots__ = ("_transient", "last", "requested", "reserved")
 
     def __init__(self, started: float) -> None:
-        """Begin without a store, which needs no reservation.
+        """Begin without a store, so that no number has to be reserved.
 
         Args:
             started: Seconds since the epoch.
@@ -45,18 +45,18 @@ class Numbers:
         self._transient: i64 = TRANSIENT + i64(int(started * 1000)) * _PER_MILLISECOND
 
     def begin_after(self, reserved: int, *, reserves: bool) -> None:
-        """Go on behind the numbers that an earlier run had reserved.
+        """Go on after the numbers that an earlier run had reserved.
 
         Args:
             reserved: The highest of them.
-            reserves: Whether numbers have to be reserved before they are used; `request` the first ones then.
+            reserves: True if numbers must be reserved before they are used; `request` the first ones then.
         """
         self.last = reserved
         if reserves:
             self.reserved = self.requested = reserved
 
     def take(self) -> i64:
-        """Return the next number: a transient one if those that are reserved have run out."""
+        """Return the next number, or a transient one if the reserved numbers are used up."""
         if self.last < self.reserved:
             self.last += 1
             return self.last
@@ -65,11 +65,11 @@ class Numbers:
 
     @property
     def has_run_out(self) -> bool:
-        """Whether no number is left that a store may keep."""
+        """True if all reserved numbers are used up."""
         return self.last >= self.reserved
 
     def request(self) -> int:
-        """Return up to which number the store should reserve, or 0 if enough are left."""
+        """Return the number up to which the store should reserve, or 0 if enough are left."""
         if self.requested - self.last > BLOCK * _AHEAD // 2:
             return 0
         first_block = self.last // BLOCK

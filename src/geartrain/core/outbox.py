@@ -20,21 +20,21 @@ from geartrain.protocol.writer import Writer
 
 __all__ = ["BACKLOG", "HELD", "SHARED", "SLOW", "Outbox", "Outlet"]
 
-SHARED: Final = 16 * 1024  # bytes from which on data is passed on by reference
+SHARED: Final = 16 * 1024  # bytes; data of this size and more is passed on by reference
 _HEADER: Final = 12
 
 
-# Reasons not to read from a peer; it is read from when none is left.
-SLOW: Final = 1  # it does not read itself
-BACKLOG: Final = 2  # what it has sent has to wait
-HELD: Final = 4  # what it has caused waits for others
+# Reasons to pause reading from a peer; reading resumes when none is left.
+SLOW: Final = 1  # the peer does not read its own replies
+BACKLOG: Final = 2  # its input has to wait in the core
+HELD: Final = 4  # back-pressure: its results pile up for a slow client
 
 
 class Outlet:
     """The way to a peer, as the core and the flusher use it. Each kind of connection is a subclass.
 
     Attributes:
-        is_slow: Whether more waits to be sent than the connection likes.
+        is_slow: True while more data waits to be sent than the connection's high-water mark.
     """
 
     __slots__ = ("is_slow",)
@@ -44,48 +44,48 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
     def write_all(self, segments: list[bytes]) -> None:
         """Send bytes that are not joined."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
     def unsent(self) -> int:
-        """Return how many bytes were written and have not left yet."""
-        raise AssertionError("each kind of connection has its own")
+        """Return the number of bytes that were written and not sent yet."""
+        raise AssertionError("subclasses override this")
 
     def pause_reading(self, reason: i64) -> None:
-        """Take no more input until the reason is gone."""
-        raise AssertionError("each kind of connection has its own")
+        """Pause reading until the reason is gone."""
+        raise AssertionError("subclasses override this")
 
     def resume_reading(self, reason: i64) -> None:
-        """Take input again, unless there is another reason not to."""
-        raise AssertionError("each kind of connection has its own")
+        """Resume reading, unless there is another reason to pause."""
+        raise AssertionError("subclasses override this")
 
     def close_gracefully(self) -> None:
-        """Close when what was written has left, and give the peer the time to read it."""
-        raise AssertionError("each kind of connection has its own")
+        """Close when all data is sent, and give the peer time to read it."""
+        raise AssertionError("subclasses override this")
 
     def close(self) -> None:
-        """Close when what was written has left."""
-        raise AssertionError("each kind of connection has its own")
+        """Close when all data is sent."""
+        raise AssertionError("subclasses override this")
 
     def drop(self, reason: str) -> None:
         """Close at once, and log why."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
     def abort(self) -> None:
         """Close at once."""
-        raise AssertionError("each kind of connection has its own")
+        raise AssertionError("subclasses override this")
 
 
 class _Segments:
-    """Bytes in order: those that are finished, and a writer for those that come.
+    """Bytes in order: finished parts, and a writer for the next bytes.
 
     Attributes:
-        batch: The batch that they wait for; 0 for none.
-        writer: Where the next bytes go.
-        promises: Where, from the first byte on, the packets begin that are true only once the batch is stored.
+        batch: The batch for which they wait; 0 for none.
+        writer: Takes the next bytes.
+        promises: Offsets of the packets that are valid only once the batch is stored.
     """
 
     __slots__ = ("_finished", "_length", "batch", "promises", "writer")
@@ -102,7 +102,7 @@ class _Segments:
 
     @property
     def is_plain(self) -> bool:
-        """Whether all bytes are in the writer."""
+        """True if all bytes are in the writer."""
         return self._length == 0
 
     def share(self, data: bytes) -> None:
@@ -120,7 +120,7 @@ class _Segments:
         return finished
 
     def append(self, other: "_Segments") -> None:
-        """Take over the bytes of others."""
+        """Append and remove the bytes of other segments."""
         for data in other.take():
             if len(data) >= SHARED:
                 self.share(data)
@@ -128,7 +128,7 @@ class _Segments:
                 self.writer.write(data)
 
     def break_promises(self, error: bytes) -> None:
-        """Put an error in the place of each promise."""
+        """Replace each promise by an error."""
         data = b"".join(self.take())
         position: i64 = 0
         for promise in self.promises:
@@ -141,7 +141,7 @@ class _Segments:
 
 
 class Outbox:
-    """Everything that is to be sent to one peer."""
+    """The data that is to be sent to one peer, with replies held back until the store has their jobs."""
 
     __slots__ = ("_held", "_next", "_packets", "_tail", "_writer")
 
@@ -154,20 +154,20 @@ class Outbox:
 
     @property
     def is_held(self) -> bool:
-        """Whether replies wait for the store."""
+        """True while replies wait for the store."""
         return self._tail is not self._next
 
     def begin(self) -> Writer:
-        """Return the writer that takes the next packet; one packet is written to it, and it is not kept."""
+        """Return the writer for the next packet. Write one packet to it, and do not keep it."""
         self._packets += 1
         return self._writer
 
     def share(self, data: bytes) -> None:
-        """End the packet that has begun with a large argument, which is not copied."""
+        """Append a large last argument to the current packet without copying it."""
         self._tail.share(data)
 
     def promise(self, batch: i64, command: int, body: bytes) -> bool:
-        """Hold a packet, and all that follows, until a batch is stored; tell whether it is the first for that batch."""
+        """Hold a packet and all later ones until a batch is stored; return True for the first of the batch."""
         tail = self._tail
         is_first = tail.batch != batch
         if is_first:
@@ -183,7 +183,7 @@ class Outbox:
         return is_first
 
     def release(self, batch: i64) -> None:
-        """Let go of what waited for a batch, or for one before it."""
+        """Release the packets that waited for a batch, or for an earlier one."""
         held = self._held
         assert held is not None, "something was held"
         while held and held[0].batch <= batch:
@@ -193,7 +193,7 @@ class Outbox:
             self._writer = self._next.writer
 
     def refuse(self, batch: i64, error: bytes) -> None:
-        """Let go of what waited for a batch, with an error in place of each promise."""
+        """Release the packets that waited for a batch, with an error in place of each promise."""
         held = self._held
         assert held is not None, "something was held"
         for segments in held:
@@ -202,19 +202,19 @@ class Outbox:
         self.release(batch)
 
     def size(self) -> i64:
-        """Return how many bytes are to be sent now."""
+        """Return the number of bytes that are ready to be sent."""
         return self._next.size()
 
     def held_size(self) -> int:
-        """Return how many bytes wait for the store."""
+        """Return the number of bytes that wait for the store."""
         return sum([int(segments.size()) for segments in self._held]) if self._held is not None else 0
 
     def exceeds(self, most: i64) -> bool:
-        """Tell whether more than ``most`` bytes are to be sent; one packet alone is never too much."""
+        """Tell whether more than ``most`` bytes are ready to be sent; a single packet never exceeds it."""
         return self._packets > 1 and self._next.size() > most
 
     def flush(self, outlet: Outlet) -> None:
-        """Write what is to be sent now."""
+        """Write the bytes that are ready to be sent."""
         self._packets = 0
         segments = self._next
         if segments.is_plain:
@@ -224,6 +224,6 @@ class Outbox:
             outlet.write_all(segments.take())
 
     def take(self) -> list[bytes]:
-        """Return what is to be sent now, in order, and forget it."""
+        """Return and remove the bytes that are ready to be sent, in order."""
         self._packets = 0
         return self._next.take()

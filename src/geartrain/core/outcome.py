@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """States of a job, and the events that lead from one to the next.
 
-`TRANSITIONS` is the whole life of a job. The picture in the documentation is drawn from it, and the property test of
-the core holds every job to it. On the way of a job states and events are plain numbers, looked up in one string of
-bytes: looking up two members of an enumeration would cost a fifth of a job.
+`TRANSITIONS` is the whole life cycle of a job. The picture in the documentation is drawn from it, and the property test
+of the core checks every job against it. On the hot path states and events are plain numbers, looked up in one bytes
+object: looking up two members of an enumeration would cost a fifth of a job.
 """
 
 import enum
@@ -15,31 +15,31 @@ __all__ = ["OUTCOMES", "TRANSITIONS", "Event", "JobState", "Outcome", "next_stat
 
 
 class JobState(enum.IntEnum):
-    """Where a job is."""
+    """A state of a job."""
 
-    NEW = 0  # made, and not accepted yet
-    DELAYED = 1  # until its time comes
+    NEW = 0  # created, and not accepted yet
+    DELAYED = 1  # until the time at which it may run
     WAITING = 2  # in the queue of its function
     RUNNING = 3  # at a worker
     ENDED = 4
 
 
 class Event(enum.IntEnum):
-    """A reason for a job to change its state."""
+    """An event that changes the state of a job."""
 
-    DELAY = 0  # accepted, for later
-    ENQUEUE = 1  # accepted, or its time has come
+    DELAY = 0  # accepted, to run later
+    ENQUEUE = 1  # accepted, or its delay has ended
     START = 2  # assigned to a worker
     REQUEUE = 3  # taken from its worker, to run again
-    # What ends a job.
-    COMPLETED = 4  # its worker, or one that it was taken from, said WORK_COMPLETE
-    FAILED = 5  # its worker said WORK_FAIL
-    EXCEPTION = 6  # its worker said WORK_EXCEPTION
-    TIMED_OUT = 7  # it ran for too long, and has no attempt left
-    WORKER_LOST = 8  # its worker went away, and it has no attempt left
+    # The outcomes.
+    COMPLETED = 4  # its worker, or one from which it was taken, sent WORK_COMPLETE
+    FAILED = 5  # its worker sent WORK_FAIL
+    EXCEPTION = 6  # its worker sent WORK_EXCEPTION
+    TIMED_OUT = 7  # it exceeded its timeout, and has no attempt left
+    WORKER_LOST = 8  # its worker disconnected, and it has no attempt left
     CANCELLED = 9  # by an administrator
-    ABANDONED = 10  # no client waits for it any more, and it is no background job
-    REVOKED = 11  # the store did not take it
+    ABANDONED = 10  # its last client disconnected, and it is no background job
+    REVOKED = 11  # the store did not accept it
 
 
 Outcome = Event  # an event that ends a job; see `OUTCOMES`
@@ -77,7 +77,7 @@ def next_state(state: u8, event: i64) -> u8:
     """Return the state that an event leads to.
 
     Raises:
-        AssertionError: No job meets that event in that state.
+        AssertionError: The event cannot happen in that state.
     """
     following: i64 = _TABLE[i64(state) * _EVENTS + event]
     if following == _NONE:

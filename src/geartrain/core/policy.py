@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Rules of the operator for the jobs of a function.
+"""Policies: the operator's rules for the jobs of a function.
 
-A policy is a value that never changes. Each queue points to the one that is in force for its function; a reload puts
-others in their places. Functions with equal rules share one policy.
+A policy is immutable. Each queue refers to the policy in force for its function; a reload replaces it. Functions with
+equal rules share one policy.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ __all__ = ["FunctionPolicy", "PolicyTable"]
 
 @dataclass(frozen=True)
 class FunctionPolicy:
-    """What applies to each job of a function.
+    """The rules for each job of a function.
 
     Attributes:
-        timeout: Seconds that a job may run at a worker that named no time of its own; 0 for any time.
+        timeout: Seconds that a job may run at a worker that set no timeout of its own; 0 for no limit.
         lost_retries: Further attempts after a lost worker or a timeout; -1 for any number.
     """
 
@@ -29,7 +29,7 @@ class PolicyTable:
     """The policies in force.
 
     Args:
-        options: Where they come from.
+        options: The options that set the policies.
     """
 
     __slots__ = ("_default",)
@@ -39,7 +39,7 @@ class PolicyTable:
         self.replace(options)
 
     def replace(self, options: JobServerOptions) -> None:
-        """Take other rules; queues resolve theirs again."""
+        """Apply other options; each queue must resolve its policy again afterwards."""
         retries = options.job_retries
         # gearmand counts the first attempt, and ends a job at its first loss for both 0 and 1.
         self._default = FunctionPolicy(options.job_timeout, retries if retries < 0 else max(retries - 1, 0))

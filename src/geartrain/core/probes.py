@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Wake-ups of workers that have slept for long, to find those that are gone before a job depends on them.
+"""Probes of workers that have slept for long, to find dead ones before a job depends on them.
 
-TCP notices by keepalive that a machine or a path is gone. But a program that is stopped, or hangs, or is behind a relay
-that holds its connection, looks like one that sleeps. So a worker that has slept for long is woken though there is no
-job. One that is there grabs, gets NO_JOB, and goes back to sleep; one that does not is unresponsive
+TCP keepalive finds machines and network paths that are down. But a program that is stopped, or hangs, or is behind a
+relay that keeps its connection open, looks like one that sleeps. So a worker that has slept for long is woken although
+there is no job. A live one grabs, gets NO_JOB and goes back to sleep; any other is unresponsive
 (`geartrain.core.wakeups`).
 
-Only workers that sleep can be probed: NOOP is the only packet that a worker takes without having asked for something,
-and it takes it asleep (protocol 8). For a worker that runs a job there is the timeout of the job.
+Only sleeping workers can be probed: NOOP is the only packet that a worker accepts without a request, and only while it
+sleeps (protocol 8). For a worker that runs a job there is the timeout of the job.
 """
 
 import logging
@@ -28,13 +28,13 @@ _ASLEEP: Final = int(SleepState.ASLEEP)
 
 
 class Probes(Timed):
-    """Wakes the workers that have slept since the last time.
+    """Wakes the workers that have slept since the last check.
 
     Args:
         peers: All peers.
         wakeups: The workers that wait.
-        timers: Where it is due.
-        after: Seconds between two looks; 0 for none.
+        timers: Calls this part at each check.
+        after: Seconds between two checks; 0 for none.
     """
 
     __slots__ = ("_after", "_asleep", "_peers", "_probed", "_timers", "_wakeups")
@@ -52,7 +52,7 @@ class Probes(Timed):
             timers.arm(self, 0.0)
 
     def run(self, now: float) -> None:
-        """Log the workers that have not answered, and wake those that have slept since the last look."""
+        """Log the workers that have not answered, and wake those that have slept since the last check."""
         unresponsive = [repr(peer) for peer in self._probed if peer in self._wakeups.unresponsive]
         if unresponsive:
             named = ", ".join([*unresponsive[:_MOST_NAMED], *["..."][: len(unresponsive) - _MOST_NAMED]])

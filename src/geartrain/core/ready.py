@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The next function that a worker is to be served from (protocol 1.10).
+"""The choice of the function from which a worker gets its next job (protocol 1.10).
 
 Most workers can do a few functions, and looking at each of them is quickest. A worker that can do many has heaps: one
 for each priority, of the abilities whose functions may have such jobs, the lowest rank on top. Heaps are corrected when
-they are looked at. An ability whose function turns out to have no such job leaves the heap for the list ``unready`` of
-its function, and a job that comes brings all of that list back. So a grab costs the logarithm of the number of
-functions, each entry that is thrown out was paid for by the job that brought it in, and a job that comes to a function
-of ten thousand workers with one function each touches none of them.
+they are read. An ability whose function turns out to have no such job moves from the heap to the list ``unready`` of
+its function, and the next job moves all of that list back. So a grab costs the logarithm of the number of functions,
+each removal was paid for by the job that added the entry, and a job for a function of ten thousand workers with one
+function each touches none of them.
 
 With `PriorityScope.FUNCTION` priorities of different functions are not compared: there is one heap, for any job.
 """
@@ -24,11 +24,11 @@ MANY: Final = 16  # abilities from which on a worker has heaps
 
 
 class Ready:
-    """Finds the function from which a worker is served.
+    """Finds the function from which a worker gets its next job.
 
     Args:
-        is_global: Whether a job of a higher priority comes before those of all other functions of the worker.
-        rotates: Whether a function that was served goes to the end of the worker's list.
+        is_global: True if a job of a higher priority comes before the jobs of all other functions of the worker.
+        rotates: True if a function that was served goes to the end of the worker's list.
     """
 
     __slots__ = ("_is_global", "_levels", "_rotates")
@@ -39,7 +39,7 @@ class Ready:
         self._levels: i64 = PRIORITIES if is_global else 1
 
     def next_ability(self, peer: Peer) -> Ability | None:
-        """Return the ability whose function is next to be served, if any of them has a job."""
+        """Return the ability from which the next job is taken, or None if no function has a job."""
         sole = peer.sole
         if sole is not None:
             return sole if sole.queue.is_ready else None
@@ -60,12 +60,12 @@ class Ready:
         return best
 
     def serve(self, peer: Peer, ability: Ability) -> None:
-        """Let other functions of a worker come first, if it has others."""
+        """Move the served function to the end of the worker's list, if it has others."""
         if self._rotates and peer.sole is None:
             peer.move_last(ability)
 
     def add_jobs(self, queue: FunctionQueue, priority: i64) -> None:
-        """Let workers with many functions look for jobs of a priority, of which the function had none."""
+        """Put a function back into the heaps, after the first job of a priority has come."""
         if queue.unready is not None:
             level: i64 = priority if self._is_global else 0
             abilities = queue.unready[level]
@@ -76,7 +76,7 @@ class Ready:
             abilities.clear()
 
     def enable(self, ability: Ability) -> None:
-        """Find jobs of a function that a worker can do from now on."""
+        """Consider a function that a worker has registered."""
         peer = ability.peer
         if peer.heaps is not None:
             self._enter(peer.heaps, ability)
@@ -86,7 +86,7 @@ class Ready:
                 self._enter(peer.heaps, each)
 
     def disable(self, ability: Ability) -> None:
-        """Find no jobs of that function any more."""
+        """Consider a function of a worker no more."""
         peer = ability.peer
         if peer.heaps is not None:
             if ability.queue.unready is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A connection as far as bytes come from it and go to it."""
+"""The input and output buffers of a connection."""
 
 from typing import Final
 
@@ -17,14 +17,14 @@ _NO_JOB: Final = int(Command.NO_JOB)
 
 
 class Recipient:
-    """The base of `Peer`: its input, and what is to be sent to it.
+    """The base of `Peer`: its reader and its outbox.
 
     Attributes:
-        closing: It is to be closed once everything has been sent.
-        reader: What it has sent and the core has not looked at.
-        outbox: What is to be sent to it.
+        closing: Its connection is to be closed once everything has been sent.
+        reader: The data that it has sent and the core has not handled.
+        outbox: The data that is to be sent to it.
         outlet: The way to it, if there is one.
-        is_dirty: It is in the list of those that have something to send, or are to be closed.
+        is_dirty: It is in the list of peers that have data to send, or are to be closed.
     """
 
     __slots__ = ("_dirty", "closing", "is_dirty", "outbox", "outlet", "reader")
@@ -38,7 +38,7 @@ class Recipient:
         self._dirty = dirty
 
     def mark_dirty(self) -> None:
-        """Have it looked at when this turn ends."""
+        """Have the flusher handle this peer at the end of the turn."""
         if not self.is_dirty:
             self.is_dirty = True
             self._dirty.append(self)
@@ -60,7 +60,7 @@ class Recipient:
             self.outbox.share(body)
 
     def send_bytes(self, data: bytes) -> None:
-        """Send whole packets, or text."""
+        """Send encoded packets, or text."""
         writer = self.begin()
         if len(data) < SHARED:
             writer.write(data)

@@ -17,8 +17,8 @@ stand behind the workload::
     bytes    1        the value; numbers are an ``int64``
 
 All numbers are big-endian. A field is left out if it has its default. Tags are never given another meaning. A tag that
-this version does not know was written by a later one: its field is kept as it is and written back. What a reader must
-not ignore gets a layout of its own.
+this version does not know was written by a later one: its field is kept as it is and written back. A field that a
+reader must not ignore needs a new layout.
 
 Layouts 1 and 2 are those of Geartrain before there were tagged fields; they are only read.
 """
@@ -124,7 +124,7 @@ class JobRecord:
         failures: Number of attempts that the worker reported as failed.
         expires_at: Time at which waiting ends, or 0.
         depth: Number of jobs before this one in its chain.
-        started: Whether a worker has had the job for more than a second.
+        started: True if a worker has had the job for more than a second.
         reducer: The reducer of a reduce job, or empty.
         schedule: The five fields of a cron line if this is a schedule, or empty.
         timezone: The time zone of the schedule; empty for that of the server.
@@ -284,7 +284,7 @@ def pack(record: JobRecord) -> bytes:
 
 
 def _check(record: JobRecord) -> None:
-    """Refuse what would be cut off without a word where native integers are used."""
+    """Reject numbers that native integers would silently cut off."""
     for value in (record.handle, record.function, record.unique, record.workload):
         if len(value) > _LONGEST:
             raise OverflowError(f"a field of a job has at most {_LONGEST} bytes, not {len(value)}")
@@ -341,7 +341,7 @@ def _write_field(buffer: BytesWriter, tag: int, value: bytes) -> None:
 
 
 def unpack(data: bytes) -> JobRecord:
-    """Return the record that some bytes are.
+    """Return the record that ``data`` encodes.
 
     Raises:
         CorruptRecord: They are not exactly one record.
@@ -353,7 +353,7 @@ def unpack(data: bytes) -> JobRecord:
 
 
 def unpack_all(data: bytes) -> list[JobRecord]:
-    """Return all records of some bytes, which stand one behind the other.
+    """Return all records in ``data``, which follow each other without gaps.
 
     Raises:
         CorruptRecord: They are not whole records.
@@ -369,7 +369,7 @@ def unpack_all(data: bytes) -> list[JobRecord]:
 
 
 def split(data: bytes) -> list[bytes]:
-    """Cut records that stand one behind the other apart, without unpacking them.
+    """Split joined records without unpacking them.
 
     Raises:
         CorruptRecord: They are not whole records.
@@ -385,7 +385,7 @@ def split(data: bytes) -> list[bytes]:
 
 
 def _end(data: bytes, start: i64) -> i64:
-    """Return where a record ends that begins at ``start``; all of it is there."""
+    """Return the offset after the record at ``start``, and check that all of it is there."""
     size: i64 = len(data)
     layout: i64 = data[start] if start < size else 0
     end: i64
@@ -405,7 +405,7 @@ def _end(data: bytes, start: i64) -> i64:
 
 
 def _lengths(data: bytes, start: i64, count: i64) -> i64:
-    """Return the sum of some lengths."""
+    """Return the sum of ``count`` lengths."""
     total: i64 = 0
     while count > 0:
         length = read_i32_be(data, start)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Errors that peers are told, counted and logged."""
+"""ERROR replies to peers, counted and logged."""
 
 from typing import Final
 
@@ -18,14 +18,14 @@ _ERROR: Final = int(Command.ERROR)
 
 
 class Replies:
-    """Answers that say no.
+    """Sends, counts and logs error replies.
 
     Args:
         clock: The time.
-        error_log: Where errors are logged.
+        error_log: Logs the errors.
 
     Attributes:
-        refused: How often each limit has rejected something.
+        refused: Number of rejections by each limit.
     """
 
     __slots__ = ("_clock", "_error_log", "refused")
@@ -41,7 +41,7 @@ class Replies:
         peer.send(_ERROR, b"%b\0%b" % (code.encode(), text.encode()))
 
     def refuse(self, peer: Peer, refusal: Refused) -> None:
-        """Answer new work that a limit rejects."""
+        """Answer a submission or registration that a limit rejects."""
         self.refused[refusal.limit] += 1
         self.error(peer, refusal.code, str(refusal))
 
@@ -50,7 +50,7 @@ class Replies:
         self.error(peer, "NOT_ALLOWED", f"This connection may not {action} {for_display(function)}")
 
     def end(self, peer: Peer, error: ProtocolError) -> None:
-        """Tell a peer why it cannot go on; it is closed when that has been sent."""
+        """Send a peer an error, and close its connection when the error has been sent."""
         self.error(peer, error.code, error.text)
         peer.closing = True
         peer.mark_dirty()
@@ -60,7 +60,7 @@ class Replies:
         self._error_log.log(peer.host, code, text, repr(peer), self._clock.now)
 
     def reject(self, host: str, refusal: Refused) -> bytes:
-        """Count and log a connection that was not let in; return the packet that says why."""
+        """Count and log a rejected connection, and return the ERROR packet for it."""
         self.refused[refusal.limit] += 1
         self._error_log.log(host, refusal.code, str(refusal), host, self._clock.now)
         return response(_ERROR, refusal.code.encode(), str(refusal).encode())

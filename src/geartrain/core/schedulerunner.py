@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The jobs of schedules, submitted when they are due."""
+"""The runner of schedules, which submits their jobs when they are due."""
 
 import logging
 from typing import Final
@@ -31,10 +31,10 @@ class ScheduleRunner(Timed):
 
     Args:
         clock: The time.
-        timers: Where the next schedule is due.
-        numbers: Where the numbers of schedules come from.
+        timers: Calls this part when the next schedule is due.
+        numbers: The numbers for new schedules.
         functions: All functions.
-        jobs: Where handles come from.
+        jobs: Makes handles.
         schedules: All schedules.
         lifecycle: Creates their jobs.
         dispatcher: Wakes workers for them.
@@ -80,10 +80,10 @@ class ScheduleRunner(Timed):
         timers.add(self)
 
     def submit(self, function: bytes, unique: bytes, cron: str, workload: bytes) -> Schedule:
-        """Return the schedule that a submission makes, or the one that it changes: the same function and unique.
+        """Create a schedule, or change the one with the same function and unique, and return it.
 
         Raises:
-            Refused: The schedule would be new, and the server has reached a limit.
+            Refused: The schedule would be new, and a limit of the server is reached.
         """
         now = self._clock.wall()
         schedules = self.schedules
@@ -103,25 +103,25 @@ class ScheduleRunner(Timed):
         return schedule
 
     def restore(self, record: JobRecord) -> None:
-        """Take back a schedule of an earlier run of the server."""
+        """Restore a schedule from its record."""
         self._functions.restored(record.function)
         self.schedules.add(Schedule.restored(record), self._clock.wall(), due=record.run_at // 1000)
         self._changed()
 
     def cancel(self, schedule: Schedule) -> None:
-        """Forget a schedule. The jobs that it has submitted go on."""
+        """Remove a schedule. The jobs that it has submitted go on."""
         self.schedules.remove(schedule)
         if schedule.is_durable:
             self._commit_queue.forget(schedule)
         self._changed()
 
     def revoke(self, schedule: Schedule) -> None:
-        """Forget a schedule that could not be stored."""
+        """Remove a schedule that could not be stored."""
         self.schedules.remove(schedule)
         self._changed()
 
     def pause(self) -> None:
-        """Run no schedule: jobs of an earlier run may be among those that are still to be restored."""
+        """Run no schedules while jobs are restored, as jobs of their earlier runs may be among them."""
         self._is_paused = True
 
     def resume(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ways to stop a server."""
+"""Shutdown modes."""
 
 import enum
 
@@ -7,8 +7,8 @@ __all__ = ["Shutdown"]
 
 
 class Shutdown(enum.Enum):
-    """How the server was asked to stop."""
+    """A requested shutdown mode."""
 
     NOW = "now"
-    DRAIN = "drain"  # when the jobs that run have ended
+    DRAIN = "drain"  # when all running jobs have ended
     GRACEFUL = "graceful"  # when no job is left

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Listings of the server's state as plain values, each column declared once.
+"""Listings of the server's state as plain values.
 
 A listing is a method that yields tuples, in the order of the columns that `geartrain.protocol.text` declares for its
-command. Text replies are made from the tuples here; other formats and metrics take the same ones.
+command. This module makes text replies from the tuples; other formats and metrics use the same tuples.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,10 +35,10 @@ class Snapshot:
         functions: All functions.
         jobs: All jobs.
         schedules: All schedules.
-        stalls: The functions that stand still.
+        stalls: The stalled queues.
         peers: All peers.
         metrics: Numbers that describe the whole server.
-        refused: How often each limit has rejected something.
+        refused: Number of rejections by each limit.
     """
 
     __slots__ = (

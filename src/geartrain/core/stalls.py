@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Queues that stand still, and why.
+"""Detection of stalled queues, and the reason for each stall.
 
-A queue stands still while jobs wait in it and no worker takes one. It is looked at every so often, rather than at each
-job: a look compares how many jobs each queue has started with what it was at the last one, so that a job costs nothing
-more, and a stall is noticed at most half of its time late.
+A queue is stalled while jobs wait in it and no worker grabs one. Queues are checked periodically, rather than at each
+job: a check compares the number of started jobs of each queue with that at the last check. So a job costs nothing more,
+and a stall is noticed late by at most half of its time.
 """
 
 import enum
@@ -21,19 +21,19 @@ __all__ = ["Stall", "StallReason", "Stalls"]
 
 log = logging.getLogger("geartrain.jobs")
 
-_LOOKS = 2  # in the time that a queue may stand still
+_LOOKS = 2  # checks in the time after which a queue counts as stalled
 
 
 class StallReason(enum.Enum):
-    """The reason why no worker takes the jobs that wait."""
+    """The reason why no worker grabs the waiting jobs."""
 
-    SILENT = "silent"  # a worker that has nothing to do was woken and does not answer, or never asks
-    DECLINING = "declining"  # it answers, and goes back to sleep
-    BUSY = "busy"  # all of them run jobs, and have done so for long
-    NO_WORKERS = "no-workers"  # no worker can do the function; not a stall, but what people look for first
+    SILENT = "silent"  # an idle worker was woken and does not answer, or never grabs
+    DECLINING = "declining"  # idle workers answer wake-ups by going back to sleep
+    BUSY = "busy"  # all workers run jobs, and have done so for long
+    NO_WORKERS = "no-workers"  # no worker can do the function; not a stall, but the first thing that people check
 
 
-# The level and the words for the log: a function without workers may be as it should be.
+# The level and the text for the log: a function without workers may be intended.
 _WORDS = {
     StallReason.SILENT: (logging.ERROR, "idle workers do not grab jobs"),
     StallReason.DECLINING: (logging.ERROR, "workers that are woken go back to sleep"),
@@ -43,10 +43,10 @@ _WORDS = {
 
 
 class Stall:
-    """A queue in which jobs wait, and the time since when no worker has taken one.
+    """A queue in which jobs wait, and the time since when no worker has grabbed one.
 
     Attributes:
-        reason: Why it stands still, or None while it has not done so for long enough.
+        reason: The reason of the stall, or None before the queue counts as stalled.
     """
 
     __slots__ = ("_logged", "_started", "queue", "reason", "since")
@@ -60,11 +60,11 @@ class Stall:
 
     @property
     def is_over(self) -> bool:
-        """Whether a job was taken since, or none waits any more."""
+        """True if a job was grabbed since, or none waits any more."""
         return self.queue.stats.started != self._started or not self.queue.waiting
 
     def log(self, seconds: float) -> None:
-        """Log one line, and another one only if it has become worse."""
+        """Log one line, and another one only if the level has risen."""
         assert self.reason is not None, "there is something to log"
         level, words = _WORDS[self.reason]
         if level > self._logged:
@@ -74,21 +74,21 @@ class Stall:
             log.log(level, "%s: %s for %s: %s", name, waiting, counted(int(seconds), "second"), words)
 
     def log_end(self) -> None:
-        """Log that it is over, if it was logged."""
+        """Log the end of a stall that was logged."""
         if self._logged:
             name = printable(self.queue.name).decode(errors="replace")
             log.log(NOTICE, "%s: jobs are taken again, or none is waiting", name)
 
 
 class Stalls(Timed):
-    """The queues that stand still.
+    """Finds and logs stalled queues.
 
     Args:
         functions: All functions.
-        wakeups: Knows the workers that do not answer.
-        timers: Where it is due.
-        after: Seconds that jobs may wait while a worker is idle; 0 to look for nothing.
-        busy_after: Seconds that they may wait while all workers run jobs; 0 for any time.
+        wakeups: Knows the unresponsive workers.
+        timers: Calls this part at each check.
+        after: Seconds that jobs may wait while a worker is idle; 0 for no checks.
+        busy_after: Seconds that they may wait while all workers run jobs; 0 for no limit.
     """
 
     __slots__ = ("_after", "_busy_after", "_functions", "_period", "_stalls", "_timers", "_wakeups")
@@ -107,12 +107,12 @@ class Stalls(Timed):
         timers.add(self)
 
     def begin(self, now: float) -> None:
-        """Look from now on, as long as there are jobs."""
+        """Start the checks; they go on as long as there are jobs."""
         if self._after:
             self._timers.arm(self, now)
 
     def current(self, now: float) -> list[tuple[FunctionQueue, float, StallReason]]:
-        """Return the queues that stand still, for how many seconds, and why."""
+        """Return the stalled queues, each with the seconds since its last grab and the reason."""
         return [
             (each.queue, now - each.since, each.reason)
             for each in self._stalls.values()
@@ -120,7 +120,7 @@ class Stalls(Timed):
         ]
 
     def run(self, now: float) -> None:
-        """Find the queues that have moved, and log those that have not for too long."""
+        """Drop the queues that have moved again, and log those that are stalled."""
         stalls = self._stalls
         for over in [each for each in stalls.values() if each.is_over]:
             over.log_end()
@@ -149,7 +149,7 @@ class Stalls(Timed):
 
 
 def _reason(queue: FunctionQueue, unresponsive: set[Peer]) -> StallReason:
-    """Return why no worker takes the jobs of a queue."""
+    """Return the reason why no worker grabs the jobs of a queue."""
     if not queue.workers:
         return StallReason.NO_WORKERS
     idle = [worker for worker in queue.workers if not worker.is_busy or worker in unresponsive]

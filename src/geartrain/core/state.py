@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Jobs, the functions whose queues they wait in, and the peers that submit and run them.
+"""Jobs, the queues of the functions in which they wait, and the peers that submit and run them.
 
-The three refer to each other, so they stand in one module. They keep themselves consistent and decide nothing.
+The three refer to each other, so they are in one module. They keep themselves consistent and decide nothing.
 
-A peer is a connection; it can be client and worker at once. These hold between any two calls from outside:
+A peer is a connection; it can be client and worker at once. These invariants hold between any two calls from outside:
 
 - a job is in the queue of its function, or delayed, or runs at one peer, or has ended;
-- the waiters of a job and ``peer.awaited`` say the same thing from both ends;
-- a peer that is asleep is in ``sleepers`` of each function that it can do; one that has woken up leaves a list only
-  when it is met there. When it left and entered all, a worker of 100 functions cost a round trip 22 us instead of 6.
+- the waiters of a job and ``peer.awaited`` are the same relation, from both ends;
+- a peer that is asleep is in ``sleepers`` of each function that it can do; a peer that was woken is removed from a list
+  only when it is found there. When it left and entered all lists, a round trip of a worker with 100 functions took
+  22 us instead of 6.
 """
 
 from collections import OrderedDict
@@ -49,13 +50,13 @@ _POLLING: Final = int(SleepState.POLLING)
 
 @mypyc_attr(acyclic=True)
 class JobDetails:
-    """Facts about a job that hardly any job has while it waits.
+    """Rare attributes of a job, kept apart to make a waiting job smaller.
 
     Attributes:
-        reducer: The function that puts the results of its parts together; empty for none.
-        record: The record that the job came back from, whose further fields it keeps.
-        progress: Numerator and denominator: text, as the worker sent it, which is only passed on.
-        waiters: How many foreground submissions wait for it, by peer, unless it is a single one.
+        reducer: The function that combines the results of its parts; empty for none.
+        record: The record from which the job was restored, with the fields that a `Job` has no attributes for.
+        progress: Numerator and denominator as text: the server only forwards them.
+        waiters: Number of foreground submissions that wait for it, by peer; None for a single one or none.
     """
 
     __slots__ = ("progress", "record", "reducer", "waiters")
@@ -71,21 +72,21 @@ class JobDetails:
 class Job(Durable):
     """One piece of work, from its first submission to its end (protocol 1.6).
 
-    A million of them may wait, and each field is 8 MB then. So rare facts are in `JobDetails`, small numbers are small
-    fields side by side, and the garbage collector does not know jobs: it would stop the server for as long as it takes
-    to look at all of them. Nothing is lost by it, as a job that ends refers to nothing that refers to it.
+    A million jobs may wait, and each field takes 8 MB then. So rare attributes are in `JobDetails`, small numbers are
+    small fields side by side, and the garbage collector does not track jobs: a collection would stop the server while
+    it visits all of them. This leaks nothing, as a job that has ended is in no reference cycle.
 
     Attributes:
         handle: Its name on the wire.
         priority: As `geartrain.Priority` has it.
         state: A `JobState`.
-        background: It was submitted in the background, and has to run whoever leaves.
-        was_long: An attempt ran for more than a second, and the store knows.
+        background: It was submitted in the background, and has to run even if all clients disconnect.
+        was_long: An attempt ran for more than a second, which the store has recorded.
         created_at: Milliseconds since the epoch.
-        since: The monotonic time since which it is in its state.
-        losses: How many workers it has lost.
-        waiter: The client that waits for it, if there is only one that waits once; see also `JobDetails`.
-        deadline: The end of the delay, or of the running time.
+        since: The monotonic time of its last change of state.
+        losses: Number of attempts that ended with a lost worker or a timeout.
+        waiter: The waiting client, if exactly one submission waits; see also `JobDetails`.
+        deadline: The end of the delay, or of the time that it may run.
         next: The next job in its line; `previous` likewise.
     """
 
@@ -132,34 +133,34 @@ class Job(Durable):
 
     @property
     def reducer(self) -> bytes:
-        """The function that puts the results of its parts together; empty for none."""
+        """The function that combines the results of its parts; empty for none."""
         details = self.details
         return _EMPTY if details is None else details.reducer
 
     @property
     def progress(self) -> tuple[bytes, bytes]:
-        """Numerator and denominator, as its worker has reported them last."""
+        """Numerator and denominator of the last progress report."""
         details = self.details
         return NO_PROGRESS if details is None else details.progress
 
     @property
     def waiters(self) -> "dict[Peer, int] | None":
-        """How many foreground submissions wait, by peer, unless it is a single one."""
+        """Number of foreground submissions that wait, by peer; None for a single one or none."""
         details = self.details
         return None if details is None else details.waiters
 
     @property
     def is_awaited(self) -> bool:
-        """Whether a client waits for it."""
+        """True if a client waits for it."""
         return self.waiter is not None or (self.details is not None and self.details.waiters is not None)
 
     @property
     def has_owner(self) -> bool:
-        """Whether the job has to run: for its waiters, or in the background."""
+        """True if the job has to run: for its waiters, or in the background."""
         return self.background or self.is_awaited
 
     def add_details(self) -> JobDetails:
-        """Return its details, which it has from now on."""
+        """Return its details, created if it has none."""
         details = self.details
         if details is None:
             details = self.details = JobDetails()
@@ -167,11 +168,11 @@ class Job(Durable):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the job is over."""
+        """True if the job has ended."""
         return self.state == _ENDED
 
     def record(self) -> JobRecord:
-        """Return what a store keeps of the job."""
+        """Return its record for a store."""
         details = self.details
         known = details.record if details is not None else None
         if known is not None:  # it may have fields that this version does not use
@@ -191,7 +192,7 @@ class Job(Durable):
         )
 
     def pack_plain(self, buffer: BytesWriter) -> bool:
-        """Write the record in its plain layout, if that says everything."""
+        """Write the record in its plain layout, or return False if it has other fields."""
         details = self.details
         if details is not None and (len(details.reducer) or details.record is not None):
             return False
@@ -210,14 +211,14 @@ class Job(Durable):
         return True
 
     def _run_at(self) -> int:
-        """Return when a delayed job is due, in milliseconds since the epoch."""
+        """Return the milliseconds since the epoch at which a delayed job is due, or 0."""
         deadline = self.deadline
         if self.state != _DELAYED or deadline is None:
             return 0
         return min(int(deadline.when * 1000), INT64_MAX)
 
     def waits(self, peer: "Peer") -> int:
-        """Return how many foreground submissions of a peer wait for the job."""
+        """Return the number of foreground submissions of a peer that wait for the job."""
         if self.waiter is not None:
             return 1 if self.waiter is peer else 0
         return self.waiters.get(peer, 0) if self.waiters is not None else 0
@@ -227,13 +228,13 @@ class Job(Durable):
         return 1 if self.waiter is not None else sum(self.waiters.values()) if self.waiters is not None else 0
 
     def all_waiters(self) -> list[tuple["Peer", int]]:
-        """Return the peers that wait, each with how many of its submissions do."""
+        """Return the waiting peers, each with the number of its submissions that wait."""
         if self.waiter is not None:
             return [(self.waiter, 1)]
         return list(self.waiters.items()) if self.waiters is not None else []
 
     def add_waiter(self, peer: "Peer") -> None:
-        """Let a foreground submission of ``peer`` wait; two submissions wait twice."""
+        """Add a foreground submission of ``peer``; two submissions count twice."""
         peer.awaited.add(self)
         details = self.details
         if self.waiter is None and (details is None or details.waiters is None):
@@ -248,7 +249,7 @@ class Job(Durable):
         waiters[peer] = waiters.get(peer, 0) + 1
 
     def remove_waiter(self, peer: "Peer") -> None:
-        """Let no submission of ``peer`` wait any more."""
+        """Remove all submissions of ``peer``."""
         if self.waiter is peer:
             self.waiter = None
         else:
@@ -261,7 +262,7 @@ class Job(Durable):
         peer.awaited.discard(self)
 
     def clear_waiters(self) -> None:
-        """Let no client wait any more."""
+        """Remove all waiting clients."""
         waiter = self.waiter
         if waiter is not None:
             self.waiter = None
@@ -277,10 +278,10 @@ class Job(Durable):
 
 
 class Line:
-    """Jobs of one priority in the order in which they are handed out, linked through themselves.
+    """A linked list of the waiting jobs of one priority, in the order of assignment.
 
     Attributes:
-        size: How many there are.
+        size: Number of jobs.
     """
 
     __slots__ = ("head", "size", "tail")
@@ -313,7 +314,7 @@ class Line:
         self.size += 1
 
     def remove(self, job: Job) -> None:
-        """Take a job out, wherever it is."""
+        """Remove a job from any position."""
         before, behind = job.previous, job.next
         if before is None:
             self.head = behind
@@ -332,18 +333,18 @@ class FunctionQueue:
     """The jobs of one function, and the workers that can do them.
 
     Attributes:
-        lines: The jobs that wait, by priority.
-        waiting: How many jobs wait in all.
-        is_ready: Whether a job waits and nothing blocks the function, so that a grab may take one.
-        running: How many jobs run.
-        total: How many jobs there are: delayed, waiting and running.
+        lines: The waiting jobs, by priority.
+        waiting: Number of waiting jobs.
+        is_ready: True if a job waits and nothing blocks the function, so that a grab may take one.
+        running: Number of running jobs.
+        total: Number of jobs: delayed, waiting and running.
         limits: By priority, the total at which a new job of that priority is refused; 0 for none.
         policy: The operator's rules for its jobs.
-        stats: What has happened to its jobs.
+        stats: Counters and histograms of its jobs.
         workers: The peers that can do the function, each with its ability.
-        sleepers: Those of them that are asleep, and perhaps some that were; see `next_sleeper`.
-        unready: By priority, the abilities of workers with many functions that do not look for such jobs at present.
-        woken: How many peers were woken for a job of this function and have not answered yet.
+        sleepers: The workers that are asleep, and perhaps some that were; see `next_sleeper`.
+        unready: By priority, the abilities that are in no heap of their workers; see `geartrain.core.ready`.
+        woken: Number of peers that were woken for a job of this function and have not answered yet.
     """
 
     __slots__ = (
@@ -378,7 +379,7 @@ class FunctionQueue:
         self.woken: i64 = 0
 
     def enqueue(self, job: Job, *, first: bool) -> bool:
-        """Let a job wait, behind or before the others of its priority; tell whether none of these waited."""
+        """Add a job behind or before the others of its priority; return True if it is the only one."""
         line = self.lines[job.priority]
         if first:
             line.prepend(job)
@@ -389,14 +390,14 @@ class FunctionQueue:
         return line.size == 1
 
     def remove(self, job: Job) -> None:
-        """Take out a job that waits."""
+        """Remove a waiting job."""
         self.lines[job.priority].remove(job)
         self.waiting -= 1
         if not self.waiting:
             self.is_ready = False
 
     def first_job(self) -> Job:
-        """Return the job whose turn it is. There must be one."""
+        """Return the next job. There must be one."""
         job = self.lines[self.top].head
         assert job is not None, "the line has jobs"
         return job
@@ -409,7 +410,7 @@ class FunctionQueue:
 
     @property
     def is_used(self) -> bool:
-        """Whether something would be lost with the function: a worker, a job or a limit."""
+        """True if the function has a worker, a job or a limit."""
         return bool(self.workers or self.total or self.limits)
 
     def is_full(self, priority: i64) -> bool:
@@ -417,7 +418,7 @@ class FunctionQueue:
         return self.limits is not None and 0 < self.limits[priority] <= self.total
 
     def first_job_for(self, peer: "Peer") -> Job | None:
-        """Return the job that a worker gets next: none that was taken from it and that it may still be running."""
+        """Return the next job for a worker, skipping those that it may still run after a timeout."""
         for line in self.lines:
             job = line.head
             while job is not None:
@@ -427,7 +428,7 @@ class FunctionQueue:
         return None
 
     def next_sleeper(self) -> "Peer | None":
-        """Return the worker that is asleep and has waited longest for a job of this function to wake it."""
+        """Return the worker that has been asleep longest, or None."""
         while self.sleepers:
             peer = next(iter(self.sleepers))
             if peer.sleep_state == _ASLEEP or peer.sleep_state == _POLLING:
@@ -436,7 +437,7 @@ class FunctionQueue:
         return None
 
     def remove_sleeper(self, peer: "Peer") -> None:
-        """Take a peer from the list of sleepers until it falls asleep again."""
+        """Remove a peer from the list of sleepers until it falls asleep again."""
         del self.sleepers[peer]
         peer.unlisted[self] = None
 
@@ -450,8 +451,8 @@ class Ability:
     """A function that a peer can do.
 
     Attributes:
-        is_enabled: The peer has not taken it back.
-        timeout: Seconds that a job may run, or 0 for any time.
+        is_enabled: The peer is still registered for the function.
+        timeout: Seconds that a job may run; 0 for no limit.
         rank: The place in the peer's list of functions; the lowest is served first.
     """
 
@@ -466,27 +467,27 @@ class Ability:
 
 
 class Peer(Recipient):
-    """One connection: what it said it can do, what it runs, what it waits for, and what is to be sent to it.
+    """A connection as client and worker: its abilities, the jobs that it runs and those that it waits for.
 
     Attributes:
         host: Its address, as ``workers`` shows it.
         fd: The number of its connection, likewise.
-        is_local: Whether it connects from this machine.
-        identity: The peer as rules of access see it.
+        is_local: True if it connects from this machine.
+        identity: The facts about the peer that rules of access match.
         exceptions: It wants WORK_EXCEPTION, and not WORK_FAIL in its place.
-        long_polling: A GRAB_JOB_ALL of it that finds no job waits for one.
+        long_polling: Its GRAB_JOB_ALL is held while there is no job.
         abilities: The functions that it can do, by name.
         sole: Its ability if it has exactly one.
         heaps: For a peer with many abilities: those that may have jobs, by priority; see `geartrain.core.ready`.
         awaited: The jobs whose foreground results it waits for.
         current: The job that it runs, or the first of several.
         running: The others that it runs, by handle.
-        taken_away: The jobs that were taken from it before its last word on them.
+        taken_away: The jobs that were taken from it before it sent a result.
         sleep_state: A `SleepState`.
-        unlisted: Of the functions that it can do, those whose list of sleepers it is to enter when it falls asleep.
+        unlisted: The functions that it can do and in whose ``sleepers`` it is not; it enters them when it falls asleep.
         woken_for: The queue for whose job it was woken and has not answered yet.
-        declines: How often in a row it was woken and went back to sleep.
-        pushed_job: The job that it got in its sleep, until it is heard of.
+        declines: Number of times in a row that it was woken and went back to sleep.
+        pushed_job: The job that was pushed to it, until it sends something.
     """
 
     __slots__ = (
@@ -539,22 +540,22 @@ class Peer(Recipient):
         self.declines: i64 = 0
         self.pushed_job: Job | None = None
 
-    # What it runs.
+    # Running jobs.
 
     @property
     def is_busy(self) -> bool:
-        """Whether it runs a job."""
+        """True if it runs a job."""
         return self.current is not None
 
     def find_running(self, handle: bytes) -> "Job | None":
-        """Return the job with that handle that it runs."""
+        """Return the job with that handle if it runs it, or None."""
         job = self.current
         if job is not None and job.handle == handle:
             return job
         return self.running.get(handle) if self.running is not None else None
 
     def add_running(self, job: Job) -> None:
-        """Let it run a job."""
+        """Add a job that it runs."""
         if self.current is None:
             self.current = job
         else:
@@ -563,7 +564,7 @@ class Peer(Recipient):
             self.running[job.handle] = job
 
     def remove_running(self, job: Job) -> None:
-        """Let it run a job no longer."""
+        """Remove a job that it ran."""
         running = self.running
         if self.current is not job:
             assert running is not None, "it runs the job"
@@ -579,15 +580,15 @@ class Peer(Recipient):
             return []
         return [self.current, *self.running.values()] if self.running else [self.current]
 
-    # What it can do.
+    # Abilities and sleep.
 
     @property
     def is_asleep(self) -> bool:
-        """Whether it sleeps, with a grab that waits or without."""
+        """True if it sleeps, with or without a held grab."""
         return self.sleep_state == _ASLEEP or self.sleep_state == _POLLING
 
     def enable(self, queue: FunctionQueue, timeout: float) -> Ability:
-        """Add a function at the front of the list, or give the one that is there another timeout."""
+        """Add a function at the front of its list, or change the timeout of one that it has."""
         ability = self.abilities.get(queue.name)
         if ability is not None:
             ability.timeout = timeout
@@ -604,7 +605,7 @@ class Peer(Recipient):
         return ability
 
     def disable(self, ability: Ability) -> None:
-        """Take a function from the list."""
+        """Remove a function from its list."""
         queue = ability.queue
         abilities = self.abilities
         ability.is_enabled = False
@@ -615,7 +616,7 @@ class Peer(Recipient):
         self.unlisted.pop(queue, None)
 
     def fall_asleep(self, state: i64) -> None:
-        """Sleep, in the lists of all functions that it can do; one that polls is at the front of those it enters."""
+        """Enter the sleepers of all its functions: at the front if it polls, else at the end."""
         self.sleep_state = state
         for queue in self.unlisted:
             queue.sleepers[self] = None
@@ -624,12 +625,12 @@ class Peer(Recipient):
         self.unlisted.clear()
 
     def leave_lists(self) -> None:
-        """Leave the lists of sleepers, all of which it is in, to enter them at their ends."""
+        """Leave the sleepers of all its functions, to enter them again at the end."""
         for ability in self.abilities.values():
             ability.queue.remove_sleeper(self)
 
     def move_last(self, ability: Ability) -> None:
-        """Let a function that was served be the last in the list (round robin)."""
+        """Move a function that was served to the end of its list (round robin)."""
         self._last_rank += 1
         ability.rank = self._last_rank
 
@@ -638,7 +639,7 @@ class Peer(Recipient):
         return [ability.queue.name for ability in sorted(self.abilities.values(), key=_rank)]
 
     def helpers(self) -> "set[Peer]":
-        """Return the peers that run what it waits for."""
+        """Return the peers that run the jobs for which it waits."""
         return {job.worker for job in self.awaited if job.worker is not None}
 
     def __repr__(self) -> str:

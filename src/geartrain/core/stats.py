@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Counters and histograms of each function.
 
-Counters are machine numbers, so that counting costs an instruction or two on the way of a job. A histogram is made at a
-function's first start: a function that is only named costs no memory for it. All counts begin at zero with the server.
+Counters are machine integers, so that counting costs an instruction or two per job. A histogram is made when the first
+job of a function starts, so that a function without jobs costs no memory for it. All counts start at zero with the
+server.
 """
 
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ _REVOKED: Final = int(Outcome.REVOKED)
 
 
 class Histogram:
-    """How many durations were in each of twelve ranges."""
+    """A histogram of durations in twelve ranges."""
 
     __slots__ = ("_b0", "_b1", "_b2", "_b3", "_b4", "_b5", "_b6", "_b7", "_b8", "_b9", "_b10", "_b11", "total")
 
@@ -91,7 +92,7 @@ class Histogram:
             self._b11 += 1
 
     def counts(self) -> list[int]:
-        """Return how many durations each range has, the shortest first; one more than there are `BOUNDS`."""
+        """Return the number of durations in each range, the shortest first; one more than `BOUNDS`."""
         return [
             self._b0,
             self._b1,
@@ -108,7 +109,7 @@ class Histogram:
         ]
 
     def quantile(self, share: float) -> float:
-        """Return a duration that the given share of all durations does not exceed, as exactly as the ranges are."""
+        """Return the duration that the given share of all durations does not exceed, rounded to a range."""
         counts = self.counts()
         wanted = share * sum(counts)
         if not wanted:
@@ -121,22 +122,22 @@ class Histogram:
 
 
 class FunctionStats:
-    """What has happened to the jobs of one function since the server started.
+    """Counters and histograms of the jobs of one function since the server started.
 
     Attributes:
         submitted: Jobs that were accepted.
         coalesced: Submissions that joined a job with the same unique.
-        started: Assignments to workers, the further attempts of a job among them.
+        started: Assignments to workers, including further attempts of a job.
         completed: Jobs that ended with WORK_COMPLETE.
         failed: Jobs that ended with WORK_FAIL.
         exceptions: Jobs that ended with WORK_EXCEPTION.
-        timed_out: Attempts that took too long.
-        lost: Attempts whose worker went away.
+        timed_out: Attempts that exceeded their timeout.
+        lost: Attempts whose worker disconnected.
         cancelled: Jobs that an administrator cancelled.
-        abandoned: Foreground jobs whose clients all went away.
-        revoked: Background jobs that the store did not take.
-        waiting: How long jobs waited for a worker, each time that they were started.
-        running: How long attempts ran, each time that one ended by its worker's word.
+        abandoned: Foreground jobs whose clients all disconnected.
+        revoked: Background jobs that the store did not accept.
+        waiting: Seconds that jobs waited for a worker, once for each start.
+        running: Seconds that attempts ran, for those that ended with a result of their worker.
     """
 
     __slots__ = (
@@ -171,7 +172,7 @@ class FunctionStats:
         self.running: Histogram | None = None
 
     def start(self, waited: float) -> None:
-        """Count an assignment after so many seconds."""
+        """Count an assignment of a job that waited for so many seconds."""
         self.started += 1
         histogram = self.waiting
         if histogram is None:
@@ -195,7 +196,7 @@ class FunctionStats:
             self.revoked += 1
 
     def end_run(self, seconds: float) -> None:
-        """Count a run that ended by its worker's word after so many seconds."""
+        """Count an attempt that ended after so many seconds."""
         histogram = self.running
         if histogram is not None:
             histogram.observe(seconds)

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Jobs that were taken from a worker, so that late words on them are no errors (protocol 7.3)."""
+"""Jobs that were taken from a worker, so that late packets about them are no errors (protocol 7.3)."""
 
 from typing import Final
 
 __all__ = ["TakenAway"]
 
-# A worker that answers for such jobs has one forgotten with each last word; the limit is for workers that never do.
+# A result of a worker removes its job from here; the limit is for workers that never send one.
 _MOST: Final = 1024
 
 
 class TakenAway:
-    """The handles of jobs that left a worker before its last word on them."""
+    """The handles of jobs that were taken from a worker before it sent a result."""
 
     __slots__ = ("_handles",)
 
@@ -19,14 +19,14 @@ class TakenAway:
 
     @property
     def is_empty(self) -> bool:
-        """True if there is none."""
+        """True if no job is in here."""
         return self._handles is None
 
     def __contains__(self, handle: object) -> bool:
         return self._handles is not None and handle in self._handles
 
     def add(self, handle: bytes) -> None:
-        """Remember a job; the oldest is forgotten for it if there are too many."""
+        """Add a job; the oldest is dropped if there are too many."""
         handles = self._handles
         if handles is None:
             handles = self._handles = {}
@@ -35,7 +35,7 @@ class TakenAway:
             del handles[next(iter(handles))]
 
     def has(self, handle: bytes, *, is_last: bool) -> bool:
-        """Tell whether a word is about such a job; the last word on it ends the memory."""
+        """Tell whether a packet is about such a job; a result removes it."""
         handles = self._handles
         if handles is None or handle not in handles:
             return False

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""One registry of everything that is due at some time.
+"""The timers of all parts of the core.
 
-A part of the core that waits for a time is a `Timed`. It sets its own time by `Timers.arm`, which keeps the earliest of
-all, so that a turn in which nothing is due costs one comparison however many parts there are.
+A part of the core that waits for a time is a `Timed`. It sets its own time by `Timers.arm`, which keeps the earliest
+time of all, so that a turn in which nothing is due costs one comparison for any number of parts.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ NEVER: Final = float("inf")
 
 
 class Timed:
-    """A part that has something to do at a time.
+    """The base of a part of the core that is called at a time.
 
     Attributes:
         due: The monotonic time at which `run` is called; `NEVER` for none.
@@ -25,15 +25,15 @@ class Timed:
         self.due = NEVER
 
     def run(self, now: float) -> None:
-        """Do what is due, and arm again."""
-        raise AssertionError("each part has its own")
+        """Handle the deadline, and arm the timer again."""
+        raise AssertionError("subclasses override this")
 
 
 class Timers:
-    """All parts, and the earliest time of any of them.
+    """All timed parts, and the earliest time of any of them.
 
     Attributes:
-        earliest: No part is due before; `NEVER` if none is due at all.
+        earliest: The time before which no part is due; `NEVER` if none is due at all.
     """
 
     __slots__ = ("_parts", "earliest")
@@ -43,19 +43,19 @@ class Timers:
         self.earliest = NEVER
 
     def add(self, part: Timed) -> None:
-        """Call a part when it is due, after those that were added before it."""
+        """Add a part; it is called after those that were added before it."""
         self._parts.append(part)
         if part.due < self.earliest:
             self.earliest = part.due
 
     def arm(self, part: Timed, due: float) -> None:
-        """Set the time of a part; a later one than before takes effect, too."""
+        """Set the time of a part to an earlier or later one."""
         part.due = due
         if due < self.earliest:
             self.earliest = due
 
     def run(self, now: float) -> None:
-        """Call every part that is due, once; what becomes due meanwhile has its turn next."""
+        """Call every part that is due, once; parts that become due meanwhile are called in the next run."""
         if self.earliest > now:
             return
         for part in self._parts:

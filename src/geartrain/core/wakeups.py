@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Sleeping workers: which are woken, and what happens when they do not answer (protocol 1.11, 7.4).
+"""Wake-ups of sleeping workers, and their deadlines (protocol 1.11, 7.4).
 
-For each function there are jobs that wait, workers asleep, and workers that were *woken* for one of its jobs and have
-not been heard of since. Waking goes on until as many workers are woken as jobs wait, or none is left asleep; that is
-checked again whenever one of the three changes to the worse. Waking one worker for one job, rather than all of them,
-keeps 500 idle workers from costing each job 500 wake-ups.
+For each function there are waiting jobs, sleeping workers, and workers that were *woken* for one of its jobs and have
+sent nothing since. Workers are woken until there is one for each waiting job, or none is left asleep; this is checked
+again after any change that may call for another wake-up. Waking one worker for one job, rather than all of them, keeps
+500 idle workers from costing each job 500 wake-ups.
 
-A worker that was woken and stays silent for the re-arm time is *unresponsive*. From then on it is unknown how many of
-the others are, too (a machine may be gone with all its workers), so all of them are woken.
+A worker that was woken and sends nothing for the re-arm time is *unresponsive*. Others may be as well (a machine may be
+down with all its workers), so all of them are woken.
 
-A worker that answers a wake-up by going back to sleep, while there is work for it, is woken again at once, as the
+A worker that answers a wake-up by going back to sleep, while there is a job for it, is woken again at once, as the
 protocol demands, but only once: then it *rests* for the re-arm time, or the two would keep each other busy. Some client
-libraries do this while another server's job keeps them occupied.
+libraries do this while a job of another server occupies them.
 
-A worker may ask for *long polling*: one of its grabs that finds no job is answered when there is one. Meanwhile it
-sleeps in front of the others, and a job that comes is *pushed*: it leaves together with the NOOP, which saves a way
-there and back. But a worker that was woken and is not there costs nothing, while one that was pushed a job has it, even
-if it was stopped, hangs or is cut off. So it has the re-arm time to be heard of, by any packet; ours sends ALL_YOURS
-before it begins. If it is not, the job is taken back and all others are woken. A grab waits no longer than
-`LONG_POLL_TIME`, so that workers that were there a moment ago are first, and hardly ever a job is taken back from a
-worker that is only slow, and done twice. Another grab, PRE_SLEEP, or CANT_DO for the last function ends the waiting
-before its time; the waiting grab is then answered by NO_JOB, as it is at its end.
+A worker may ask for *long polling*: a grab that finds no job is held, and answered when there is one. Until then the
+worker sleeps in front of the others, and a new job is *pushed*: it is sent together with the NOOP, which saves a round
+trip. But a job that was pushed is lost time if the worker was stopped, hangs or is cut off, where a wake-up would cost
+nothing. So the worker has the re-arm time to send any packet; ours sends ALL_YOURS before it starts. If it does not,
+the job is requeued and all others are woken. A grab is held no longer than `LONG_POLL_TIME`, so that workers that
+responded a moment ago come first, and a job is hardly ever requeued, and run twice, because a worker is only slow.
+Another grab, PRE_SLEEP, or CANT_DO for the last function ends the hold early; the held grab is then answered by NO_JOB,
+as it is after `LONG_POLL_TIME`.
 """
 
 from collections import OrderedDict
@@ -33,8 +33,8 @@ from geartrain.core.timers import Timed, Timers
 
 __all__ = ["LONG_POLL_TIME", "Wakeups"]
 
-LONG_POLL_TIME: Final = 1.0  # seconds that a grab waits: workers wait longer for any answer
-MAX_DECLINES: Final = 1  # how often in a row a worker may decline before it has to rest
+LONG_POLL_TIME: Final = 1.0  # seconds that a grab is held: workers wait longer for any answer
+MAX_DECLINES: Final = 1  # declines in a row before a worker has to rest
 
 _AWAKE: Final = int(SleepState.AWAKE)
 _ASLEEP: Final = int(SleepState.ASLEEP)
@@ -46,19 +46,19 @@ _UNRESPONSIVE: Final = int(SleepState.UNRESPONSIVE)
 
 
 class Wakeups:
-    """The states of workers that wait, and until when an answer is expected of each.
+    """The sleep states of workers, and the deadlines of those that must answer.
 
     Args:
         clock: The time.
-        timers: Where its owner is due.
+        timers: Calls the owner when a deadline is over.
         owner: The timed part that calls `expire`.
-        per_job: How many workers are woken for each waiting job; 0 for all that sleep.
+        per_job: Number of workers that are woken for each waiting job; 0 for all that sleep.
         rearm_after: Seconds that a woken worker has to grab.
 
     Attributes:
-        unresponsive: The peers that did not answer, and have not been heard of since.
-        sent: How many wake-ups were sent.
-        unanswered: How many of them were not answered in time.
+        unresponsive: The peers that missed their deadline, and have sent nothing since.
+        sent: Number of wake-ups that were sent.
+        unanswered: Number of wake-ups that were not answered in time.
     """
 
     __slots__ = (
@@ -80,8 +80,8 @@ class Wakeups:
         self._owner = owner
         self.per_job = per_job
         self._rearm_after = rearm_after
-        # The peers that were woken, rest, or were pushed a job. All have equally long, so the order of entry is the
-        # order of time; so it is with grabs that wait.
+        # The peers that were woken, rest, or were pushed a job. All have the same time, so the order of insertion is
+        # the order of the deadlines; the same holds for held grabs.
         self._until: OrderedDict[Peer, float] = OrderedDict()
         self._polls: OrderedDict[Peer, float] = OrderedDict()
         self.unresponsive: set[Peer] = set()
@@ -89,7 +89,7 @@ class Wakeups:
         self.unanswered = 0
 
     def wake(self, peer: Peer, queue: FunctionQueue) -> None:
-        """Wake a peer, asleep or not but without a grab that waits, for a job of that function."""
+        """Wake a peer without a held grab, asleep or not, for a job of that function."""
         if peer.sleep_state == _ASLEEP:
             queue.remove_sleeper(peer)
         peer.sleep_state = _WOKEN
@@ -100,31 +100,31 @@ class Wakeups:
         peer.send_noop()
 
     def mark_asleep(self, peer: Peer) -> None:
-        """Let a peer for which there is no job sleep until there is one."""
+        """Put a peer to sleep until there is a job for it."""
         peer.declines = 0
         peer.fall_asleep(_ASLEEP)
 
     def hold_grab(self, peer: Peer) -> None:
-        """Let a peer for whose grab there is no job sleep, in front of the others, until its grab can be answered."""
+        """Hold a grab for which there is no job; the peer sleeps in front of the others."""
         peer.fall_asleep(_POLLING)
         until = self._clock.now + LONG_POLL_TIME
         self._polls[peer] = until
         self._arm(until)
 
     def drop_held_grab(self, peer: Peer) -> None:
-        """Forget the grab of a peer without an answer, if one waits."""
+        """Drop the held grab of a peer, if it has one, without an answer."""
         if peer.sleep_state == _POLLING:
             del self._polls[peer]
             peer.sleep_state = _ASLEEP
 
     def push(self, peer: Peer, job: Job) -> None:
-        """Record that a job was pushed to the peer; it must be heard of before the deadline."""
+        """Record that a job was pushed to the peer, which must send something before the deadline."""
         peer.sleep_state = _PUSHED
         peer.pushed_job = job
         self._expect(peer)
 
     def decline(self, peer: Peer, queue: FunctionQueue) -> None:
-        """Answer a peer that was woken and went back to sleep, though there is a job of that function for it."""
+        """Wake or rest a peer that went back to sleep although there is a job of that function."""
         peer.declines += 1
         if peer.declines > MAX_DECLINES:
             peer.sleep_state = _RESTING
@@ -133,7 +133,7 @@ class Wakeups:
             self.wake(peer, queue)
 
     def mark_awake(self, peer: Peer) -> FunctionQueue | None:
-        """Record that a peer was heard of, or has left; return the queue for whose job it was woken."""
+        """Record that a peer has sent something, or has left; return the queue for which it was woken."""
         state = peer.sleep_state
         if state == _AWAKE:
             return None
@@ -156,18 +156,18 @@ class Wakeups:
         return queue
 
     def expire(self, now: float) -> list[tuple[Peer, Job | None, FunctionQueue | None]]:
-        """Answer the grabs that have waited for their time, and give up on peers that were not heard of in time.
+        """Answer the grabs that were held for their time, and give up on peers that missed their deadline.
 
         Returns:
-            The peers whose deadline is over, each with the job that was pushed to it, or the queue for whose job it
-            was woken, or neither if it has rested.
+            The peers whose deadline is over, each with the job that was pushed to it, or the queue for which it was
+            woken, or neither if it has rested.
         """
         while self._polls:
             peer, until = next(iter(self._polls.items()))
             if until > now:
                 break
             self.mark_awake(peer)
-            peer.leave_lists()  # it is one of many that sleep now
+            peer.leave_lists()  # it sleeps behind the others now
         over: list[tuple[Peer, Job | None, FunctionQueue | None]] = []
         while self._until:
             peer, until = next(iter(self._until.items()))
@@ -183,7 +183,7 @@ class Wakeups:
         return over
 
     def arm_next(self) -> None:
-        """Have the owner called when the next deadline is over."""
+        """Set the owner's timer to the next deadline."""
         if self._until:
             self._arm(next(iter(self._until.values())))
         if self._polls:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Gearman on the wire, without I/O: the packet types, both directions of coding, and the text grammar."""
+"""The Gearman protocol without I/O: packet types, reader and writers, and text commands."""
 
 from geartrain.protocol.commands import ARGUMENTS, EXCEPTIONS, LONG_POLL, Command
 from geartrain.protocol.packets import REQUEST, RESPONSE, Packet, request, response

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The packet types and the facts about each, side by side (protocol 1.3)."""
+"""The packet types and their arguments (protocol 1.3)."""
 
 import enum
 
@@ -7,9 +7,9 @@ __all__ = ["ARGUMENTS", "EXCEPTIONS", "LONG_POLL", "Command"]
 
 
 class Command(enum.IntEnum):
-    """A packet type. The two below 1 never travel: the parser uses them for what is not a good packet."""
+    """A packet type. The two below 1 are never sent: the reader reports other input by them."""
 
-    WRONG_MAGIC = -1  # a packet that is well formed but for a magic that belongs to the other direction
+    WRONG_MAGIC = -1  # a packet that is valid except for the magic, which is that of the other direction
     TEXT = 0  # a line of the text protocol
     CAN_DO = 1
     CANT_DO = 2
@@ -93,7 +93,7 @@ ARGUMENTS: dict[Command, tuple[str, ...]] = {
     Command.SUBMIT_JOB_LOW_BG: ("function", "unique", "workload"),
     Command.SUBMIT_JOB_SCHED: ("function", "unique", "minute", "hour", "day", "month", "weekday", "workload"),
     Command.SUBMIT_JOB_EPOCH: ("function", "unique", "epoch", "workload"),
-    # The fourth field is an aggregator that nobody fills in; the published protocol text forgets it.
+    # The fourth field is an aggregator, which no known client sets; the published protocol text omits it.
     Command.SUBMIT_REDUCE_JOB: ("function", "unique", "reducer", "aggregator", "workload"),
     Command.SUBMIT_REDUCE_JOB_BACKGROUND: ("function", "unique", "reducer", "aggregator", "workload"),
     Command.GRAB_JOB_ALL: (),
@@ -104,4 +104,4 @@ ARGUMENTS: dict[Command, tuple[str, ...]] = {
 
 # Names of options for OPTION_REQ.
 EXCEPTIONS = b"exceptions"  # to get WORK_EXCEPTION, and not WORK_FAIL in its place
-LONG_POLL = b"long-poll"  # a GRAB_JOB_ALL that finds no job is answered when there is one; ours only
+LONG_POLL = b"long-poll"  # a GRAB_JOB_ALL that finds no job is held until there is one; an extension of Geartrain

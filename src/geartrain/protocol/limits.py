@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sizes that both sides of a connection know, each written down once (protocol 1.1, 1.2)."""
+"""Size limits of the protocol that both sides of a connection use (protocol 1.1, 1.2)."""
 
 from typing import Final
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From packets to bytes (protocol 1.1).
+"""The encoding of packets (protocol 1.1).
 
 ::
 
@@ -17,15 +17,15 @@ from geartrain.protocol.commands import ARGUMENTS, Command
 __all__ = ["HEADER", "REQUEST", "RESPONSE", "Packet", "request", "response", "response_with"]
 
 REQUEST: Final = int.from_bytes(b"\0REQ", "big")  # the magic of packets to the server
-RESPONSE: Final = int.from_bytes(b"\0RES", "big")  # and of those from it
+RESPONSE: Final = int.from_bytes(b"\0RES", "big")  # the magic of packets from the server
 HEADER: Final = struct.Struct(">III")  # the magic as a number: reading it as bytes costs 50 ns a packet
 
-# A packet type, as a number so that it can index a table, and its arguments as the table ARGUMENTS names them.
+# A packet type, as a number that can index a table, and its arguments in the order of ARGUMENTS.
 Packet: TypeAlias = tuple[int, list[bytes]]
 
 _pack_header: Final = HEADER.pack
 
-# By packet type. With the length behind it this is a header; compiled, it takes a third of the time of ``struct``.
+# By packet type: the header without the length. Compiled, this takes a third of the time of ``struct``.
 _HEADS: Final = [b"\0RES" + number.to_bytes(4, "big") for number in range(len(ARGUMENTS) + 1)]
 
 
@@ -33,13 +33,13 @@ def request(command: Command, *arguments: bytes) -> bytes:
     """Return a packet for a server.
 
     Raises:
-        LocalProtocolError: The number of arguments is wrong, or one but the last contains a NUL byte.
+        LocalProtocolError: The number of arguments is wrong, or one before the last contains a NUL byte.
     """
     names = ARGUMENTS[command]
     if len(arguments) != len(names):
         raise LocalProtocolError(f"{command.name} takes {len(names)} arguments {names}, not {len(arguments)}")
     body = b"\0".join(arguments)
-    # One count of the separators, as a look at each argument costs 2 us.
+    # The separators are counted once, as a check of each argument costs 2 us.
     if arguments and body.count(b"\0", 0, len(body) - len(arguments[-1])) != len(names) - 1:
         _refuse_nul(command, names, arguments)
     return _pack_header(REQUEST, command, len(body)) + body
@@ -51,10 +51,10 @@ def _refuse_nul(command: Command, names: Sequence[str], arguments: Sequence[byte
 
 
 def response(command: int, *arguments: bytes) -> bytes:
-    """Return a packet from a server. What a server sends it has received in a packet, so nothing is checked."""
+    """Return a packet from a server. Its arguments are not checked, as the server received them in packets."""
     return response_with(command, b"\0".join(arguments))
 
 
 def response_with(command: int, body: bytes) -> bytes:
-    """Return a packet from a server. The arguments are joined already, which on the way of a job saves a tuple."""
+    """Return a packet from a server whose arguments are joined already, which saves a tuple per job."""
     return _HEADS[command] + len(body).to_bytes(4, "big") + body

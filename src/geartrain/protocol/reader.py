@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""From bytes to packets, in whatever pieces they arrive.
+"""An incremental reader of packets and text lines.
 
-The reader does no I/O and knows no meaning. Bytes go in by `feed`; `advance` moves from one whole packet or text line
-to the next, and the reader then answers questions about the current one. Arguments are sliced out when they are asked
-for. A caller may stop at any packet: what is left stays here until it goes on.
+The reader does no I/O and does not interpret packets. Bytes go in by `feed`; `advance` moves from one complete packet
+or text line to the next, and the other methods are about the current one. Arguments are sliced out on request. A caller
+may stop at any packet: the rest stays here until it goes on.
 
-Memory grows only by bytes that did arrive: the length in a header reserves nothing. A packet that is not complete is a
-list of the pieces that have come, joined once when the last one is there.
+Memory grows only by bytes that have arrived: the length in a header reserves nothing. An incomplete packet is kept as a
+list of pieces, joined once when the last one is there.
 """
 
 from collections.abc import Sequence
@@ -25,15 +25,15 @@ __all__ = ["Reader"]
 _HEADER: Final = 12  # bytes: magic, type, length
 _UNSIGNED: Final = 2**32 - 1
 _TYPES: Final = len(ARGUMENTS)  # packet types go from 1 to this
-_OFFSETS: Final = 4  # separators whose places are kept; packets with more arguments are rare
+_OFFSETS: Final = 4  # separators whose offsets are kept; packets with more arguments are rare
 _TEXT: Final = 0
 _WRONG_MAGIC: Final = -1
 _RETURN: Final = 13
 # By packet type; a list is the quickest table there is.
 _COUNTS: Final = [-1] + [len(ARGUMENTS[Command(number)]) for number in range(1, _TYPES + 1)]
 
-# Perl's workers send a bare handle when the data is empty or "0". gearmand makes sense of the bytes behind it, and the
-# job is run again and again.
+# Perl's workers send a bare handle when the data is empty or "0". gearmand takes the bytes behind the packet for the
+# data, and the job is run again and again.
 _DATA_MAY_LACK: Final = frozenset(
     map(int, (Command.WORK_DATA, Command.WORK_WARNING, Command.WORK_COMPLETE, Command.WORK_EXCEPTION))
 )
@@ -77,13 +77,13 @@ class Reader:
         self._magic: i32 = i32(magic)
         self._max_packet: i64 = max_packet
         self._max_line: i64 = max_line
-        self._pieces: list[bytes] = []  # of a packet or line whose end has not come yet
-        self._partial: i64 = 0  # bytes in them
-        self._needed: i64 = 0  # nothing can be complete before there are that many
+        self._pieces: list[bytes] = []  # of a packet or line whose end has not arrived yet
+        self._partial: i64 = 0  # bytes in the pieces
+        self._needed: i64 = 0  # bytes needed before anything can be complete
         self._data = b""
         self._size: i64 = 0
-        self._next: i64 = 0  # where the next packet begins
-        # The current packet: where it begins, where its body does, where it ends, and the places of its separators.
+        self._next: i64 = 0  # the offset of the next packet
+        # The current packet: the offsets of its start, its body, its end and its separators.
         self.command: i32 = _TEXT
         self._begin: i64 = 0
         self._start: i64 = 0
@@ -101,11 +101,11 @@ class Reader:
 
     @property
     def has_more(self) -> bool:
-        """Whether bytes are left that `advance` has not looked at; a packet without its end is none of them."""
+        """True if bytes are left that `advance` has not checked, other than the start of a packet."""
         return self._next < self._size
 
     def feed(self, data: bytes) -> None:
-        """Take further bytes from the peer."""
+        """Add bytes from the peer."""
         if self._pieces:
             self._pieces.append(data)
             self._partial += len(data)
@@ -121,7 +121,7 @@ class Reader:
         self._next = 0
 
     def advance(self) -> bool:
-        """Move to the next packet or line, or return False: no further one is complete.
+        """Move to the next packet or line, or return False if no further one is complete.
 
         Raises:
             RemoteProtocolError: The bytes are not Gearman. The connection cannot be used any more.
@@ -159,11 +159,11 @@ class Reader:
         return True
 
     def keep(self) -> None:
-        """Let the current packet be the next one again."""
+        """Keep the current packet: `advance` returns to it."""
         self._next = self._begin
 
     def body(self) -> bytes:
-        """Return all arguments with the NUL bytes between them."""
+        """Return all arguments, joined by NUL bytes."""
         body = self._data[self._start : self._end]
         return body + b"\0" if self._is_short else body
 
@@ -203,7 +203,7 @@ class Reader:
         return self._data[start:end]
 
     def arguments(self) -> list[bytes]:
-        """Return all arguments of the current packet; bytes behind a type that takes none are ignored, as always."""
+        """Return all arguments of the current packet; extra bytes are ignored for types that take none."""
         command = self.command
         if command < 1:
             return [self.body()]
@@ -226,7 +226,7 @@ class Reader:
         return True
 
     def _wait(self, position: i64, needed: i64) -> bool:
-        """Keep the beginning of what is not complete."""
+        """Keep the start of an incomplete packet or line."""
         self._pieces = [self._data[position:] if position else self._data]
         self._partial = self._size - position
         self._needed = needed

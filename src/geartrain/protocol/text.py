@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The text protocol: its commands, how a line is read and how replies are written (protocol 2).
+"""The text protocol: its commands, the parsing of lines and the format of replies (protocol 2).
 
-Line ends are mixed, and tools rely on it: data and ``OK <value>`` end with LF, a plain ``OK`` and all ``ERR`` with
+Line ends are mixed, and tools rely on them: data and ``OK <value>`` end with LF, a plain ``OK`` and all ``ERR`` with
 CR LF.
 """
 
@@ -32,7 +32,7 @@ END = b".\n"
 
 
 class TextCommand(enum.Enum):
-    """A command of the text protocol; the value is how it is written."""
+    """A command of the text protocol; the value is its words."""
 
     STATUS = "status"
     PRIORITY_STATUS = "prioritystatus"
@@ -56,20 +56,20 @@ class TextCommand(enum.Enum):
 
 
 class ReplyKind(enum.Enum):
-    """How the end of a reply is known."""
+    """The form of a reply, which tells where it ends."""
 
     LINE = enum.auto()
-    LISTING = enum.auto()  # lines up to a single dot; an error is one line all the same
+    LISTING = enum.auto()  # lines up to a single dot; an error is one line
 
 
 @dataclass(frozen=True, slots=True)
 class TextShape:
-    """What follows the words of a command, and what answers it.
+    """The arguments of a command, and the form of its reply.
 
     Attributes:
-        most: The most arguments there can be, or None where further words have always been ignored.
+        most: The maximum number of arguments, or None where further words have always been ignored.
         surplus: The error for another number of arguments.
-        changes: Whether it changes something, rather than only tell.
+        changes: True if the command changes something, False if it only reads.
     """
 
     reply: ReplyKind
@@ -108,15 +108,15 @@ COMMANDS: dict[TextCommand, TextShape] = {
 
 _BY_WORDS = {tuple(command.value.encode().split()): command for command in TextCommand}
 _LONGEST = max(len(words) for words in _BY_WORDS)
-# A first word that only begins a command: what to say when none of its commands follows.
+# First words of commands with two words: the error if the second one is wrong.
 _UNFINISHED = {b"show": UNKNOWN_SHOW, b"cancel": UNKNOWN_ERROR}
 _UNFINISHED |= {word: INVALID_ARGUMENTS + word.decode() for word in (b"create", b"drop")}
-# These two have always been unknown commands, rather than incomplete ones, as long as words are missing.
+# With fewer words these two are unknown commands in the C server, rather than incomplete ones.
 _FEWEST_WORDS = {b"show": 2, b"cancel": 3}
 
 
 class TextError(GeartrainError):
-    """A line that is not a command; ``reply`` is what to answer."""
+    """A line that is not a valid command; ``reply`` is the answer to it."""
 
     def __init__(self, error: str, word: bytes = b"") -> None:
         super().__init__(error)
@@ -125,17 +125,17 @@ class TextError(GeartrainError):
 
 @dataclass(frozen=True, slots=True)
 class TextRequest:
-    """A line that was understood."""
+    """A parsed line."""
 
     command: TextCommand
     arguments: Sequence[bytes]
 
 
 def parse_line(line: bytes) -> TextRequest:
-    """Read a line without its line end.
+    """Parse a line without its line end.
 
     Raises:
-        TextError: The line is no command, or has the wrong number of words for one.
+        TextError: The line is not a command, or has a wrong number of words.
     """
     words = [word for word in line.split(b" ") if word]
     if not words or line.startswith(b" "):
@@ -161,12 +161,12 @@ def _with_arguments(command: TextCommand, arguments: list[bytes]) -> TextRequest
 
 
 def ok(value: bytes) -> bytes:
-    """Return the reply that carries one value."""
+    """Return a reply with one value."""
     return b"OK " + value + b"\n"
 
 
 def listing(rows: Iterable[bytes]) -> bytes:
-    """Return the reply that carries a row a line, with the closing dot; a row that is a dot must not close it."""
+    """Return a listing with one row per line and the closing dot; a row that is a dot is escaped."""
     return b"".join([row + b"\n" if row != b"." else b"\\x2e\n" for row in rows]) + END
 
 
@@ -175,7 +175,7 @@ _CONTROL_OR_SPACE = re.compile(rb"[\x00-\x20\x7f]")
 
 
 def printable(name: bytes, *, spaces: bool = True) -> bytes:
-    r"""Return a name with control characters (and, on demand, spaces) as ``\xNN``, so that it cannot break a listing.
+    r"""Return a name with control characters, and with ``spaces=False`` spaces, escaped as ``\xNN`` for listings.
 
     A backslash stays as it is: names such as ``App\Mail`` are common, and must be found as they are.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From packets to bytes that collect until they are sent (protocol 1.1).
+"""A writer of packets into a buffer that collects them until they are sent (protocol 1.1).
 
 ::
 
@@ -24,9 +24,9 @@ _UNSIGNED: Final = 2**32
 
 
 class Writer:
-    """Packets from a server, one behind the other.
+    """A buffer of packets from a server.
 
-    A packet is written whole with `packet`, or in pieces: its `header` and then exactly as many bytes as that says.
+    A packet is written whole with `packet`, or in pieces: its `header` and then exactly as many bytes as that declares.
     """
 
     __slots__ = ("_buffer",)
@@ -35,7 +35,7 @@ class Writer:
         self._buffer = BytesWriter()
 
     def size(self) -> i64:
-        """Return how many bytes there are."""
+        """Return the number of bytes in the buffer."""
         return len(self._buffer)
 
     def header(self, command: i32, length: i64) -> None:
@@ -55,7 +55,7 @@ class Writer:
         buffer.write(body)
 
     def argument(self, data: bytes) -> None:
-        """Write an argument and the NUL byte behind it."""
+        """Write an argument and the NUL byte after it."""
         buffer = self._buffer
         buffer.write(data)
         buffer.append(_NUL)
@@ -65,7 +65,7 @@ class Writer:
         self._buffer.write(data)
 
     def take(self) -> bytes:
-        """Return all bytes and begin again without any."""
+        """Return all bytes, and clear the buffer."""
         buffer = self._buffer
         data = buffer.getvalue()
         if len(data) > _KEPT:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Bytes between connections and the core, compiled with it: everything that happens for each packet."""
+"""Connections and the flusher, between the event loop and the core: the hot path, compiled with the core."""

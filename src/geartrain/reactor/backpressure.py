@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Back-pressure: workers whose results pile up before a client that reads slowly are slowed down.
+"""Back-pressure on workers whose results pile up for a client that reads slowly.
 
-Reading from a worker stops while much of what it caused waits to be sent, and TCP lets the worker know. But a worker
-serves others as well, and must not stand still for a client that never reads again: after a few seconds it is read on,
-until as much again has piled up. So a client can cost its workers a few seconds for each 16 MiB, up to ``max_unsent``,
-when it is dropped.
+The server pauses reading from a worker while many of its results wait to be sent, and TCP slows the worker down. But a
+worker serves other clients as well, and must not stop for a client that never reads again: after a few seconds reading
+resumes, until as much again has piled up. So a client can cost its workers a few seconds for each 16 MiB, up to
+``max_unsent``, at which it is dropped.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ __all__ = ["HOLD_TIME", "STEP", "Backpressure"]
 
 log = logging.getLogger("geartrain.server")
 
-# Seconds that a worker is not read from at a time. Half of the ten that our workers wait for an answer before they take
-# the server for dead.
+# Seconds for which reading from a worker is paused at a time: half of the ten that our workers wait for an answer
+# before they consider the server dead.
 HOLD_TIME: Final = 5.0
-# Bytes that pile up between two such times: as much as may wait before the client is slow.
+# Bytes that pile up between two pauses: as much as may wait before the client counts as slow.
 STEP: Final = 16 * 1024 * 1024
 
 
 class _Hold:
-    """The workers that are held back for one client."""
+    """The workers that are paused for one client."""
 
     __slots__ = ("timer", "unsent", "workers")
 
@@ -39,13 +39,13 @@ class _Hold:
 
 
 class Backpressure:
-    """The workers that are held back, and for which clients.
+    """Pauses and resumes reading from workers for the sake of slow clients.
 
     Args:
-        job_server: Told that a worker that is not read from need not be woken.
-        loop: Where the end of a hold is due.
+        job_server: Dispatches no jobs to workers that are paused.
+        loop: Ends each pause.
         schedule: Called to begin a turn before workers are woken.
-        hold_time: Seconds that a worker is not read from at a time.
+        hold_time: Seconds for which reading from a worker is paused at a time.
     """
 
     __slots__ = ("_counts", "_hold_time", "_holds", "_job_server", "_loop", "_schedule", "_slept")
@@ -62,11 +62,11 @@ class Backpressure:
         self._loop = loop
         self._hold_time = hold_time
         self._holds: dict[Peer, _Hold] = {}
-        self._counts: dict[Peer, int] = {}  # of the clients for which each worker is held back
-        self._slept: set[Peer] = set()  # the workers that slept when they were held back
+        self._counts: dict[Peer, int] = {}  # of the clients for which each worker is paused
+        self._slept: set[Peer] = set()  # the workers that slept when they were paused
 
     def apply(self, client: Peer, unsent: int) -> None:
-        """Slow down the workers of a client for which so many bytes wait, if that is more than before."""
+        """Pause the workers of a client if the bytes that wait for it have grown since the last pause."""
         hold = self._holds.get(client)
         if hold is not None and unsent < hold.unsent + STEP:
             return
@@ -84,7 +84,7 @@ class Backpressure:
         log.debug("%r reads slowly; workers held back: %d", client, len(workers))
 
     def release(self, client: Peer) -> None:
-        """Read from the workers again that were held back for a client: it has caught up, or is gone."""
+        """Resume reading from the workers of a client that has caught up or disconnected."""
         hold = self._holds.pop(client, None)
         if hold is not None:
             self._end(hold)

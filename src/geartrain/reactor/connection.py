@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""One connection: bytes to the core, and the end of the connection.
+"""A connection between the event loop and the core: its input, its flow control and its end.
 
-What the core has to send leaves through the `Flusher`, once per turn of the event loop for all connections. A
-connection is no `asyncio.Protocol` by name: it has the methods that event loops call, and is compiled.
+The `Flusher` sends the core's output, once per turn of the event loop for all connections. A connection does not
+inherit from `asyncio.Protocol`, as it is compiled: it has the methods that event loops call.
 """
 
 import asyncio
@@ -29,16 +29,16 @@ log = logging.getLogger("geartrain.server")
 
 @dataclass(frozen=True)
 class ConnectionSettings:
-    """Limits and times of connections.
+    """Limits and timeouts of connections.
 
     Attributes:
         max_packet: The largest packet accepted, in bytes.
         max_line: The longest text line, in bytes.
-        linger: Seconds that a peer has to read why it is closed. Closing at once, with bytes of its own still on the
-            way, would make the kernel throw away what we said.
-        max_unread: Bytes that may wait for a peer before it is not read from any more. There are clients that submit a
-            hundred thousand jobs before they read a reply; theirs must fit, or both sides would wait for each other.
-        bulk: Bytes at once that are a part of something large, whose sender may wait for their acknowledgement.
+        linger: Seconds that a peer has to read the error for which it is closed. With an immediate close, while bytes
+            from the peer are still on the way, the kernel would discard the error.
+        max_unread: Bytes that may wait for a peer before the server stops reading from it. Some clients submit a
+            hundred thousand jobs before they read a reply; the replies must fit, or both sides would wait forever.
+        bulk: Size of a read that is part of a large packet, whose sender may wait for the TCP acknowledgement.
         admin_linger: The same as ``linger`` for connections of administrators beyond the limit.
     """
 
@@ -55,10 +55,10 @@ class RemoteEnd:
     """The other end of a connection.
 
     Attributes:
-        name: Its address, as the log has it.
+        name: Its address, as the log shows it.
         host: Its host, as ``workers`` shows it.
-        fd: The number of the socket, likewise.
-        is_local: Whether it is on this machine.
+        fd: The number of the socket, as ``workers`` shows it.
+        is_local: True if it is on this machine.
     """
 
     name: str
@@ -73,9 +73,9 @@ class Connection(Outlet):
     Args:
         flusher: Sends the replies.
         remote: The other end.
-        settings: Limits and times.
+        settings: Limits and timeouts.
         certificate_names: Returns the names in the certificate of a transport's peer.
-        acknowledger: Returns a function that has the kernel acknowledge at once what has come, if it can.
+        acknowledger: Returns a function that makes the kernel send TCP acknowledgements at once, or None.
         leave: Called at the end of the connection.
     """
 
@@ -126,8 +126,8 @@ class Connection(Outlet):
     # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's have another ancestry
+        """Add the peer to the core and the flusher."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports do not inherit from asyncio's
         self._write = self._transport.write
         self._transport.set_write_buffer_limits(self._settings.max_unread)
         self._acknowledge = self._acknowledger(transport)
@@ -144,7 +144,7 @@ class Connection(Outlet):
         log.info("Accepted connection from %s", remote.name)
 
     def data_received(self, data: bytes) -> None:
-        """Hand what has come to the core. For every byte of every peer, so there is nothing else here."""
+        """Pass data to the core. This is the hot path, so it does nothing else."""
         peer = self.peer
         if peer.closing:
             return
@@ -154,31 +154,31 @@ class Connection(Outlet):
         self._reader.feed(data)
         self._job_server.receive(peer)
         if len(data) >= self._bulk and not peer.outbox.size() and self._acknowledge is not None:
-            self._acknowledge()  # a reply would have done it on its way
+            self._acknowledge()  # a reply would have carried the acknowledgement
 
     def eof_received(self) -> bool:
-        """Answer what has been asked; the transport then closes itself when everything is sent."""
+        """Send all replies; the transport then closes itself when everything is sent."""
         if self._is_known:
             self._flusher.flush()
             if self.peer.outbox.is_held and self._transport.can_write_eof():
-                self.peer.closing = True  # it is closed when the replies that wait for the store have left
+                self.peer.closing = True  # it is closed after the replies that wait for the store
                 return True
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End, whichever side wanted it."""
+        """Remove the peer, whichever side closed the connection."""
         self._forget()
         self._leave()
         self._flusher.discard(self.peer)
         log.info("Disconnected %s%s", self._remote.name, f": {error}" if error is not None else "")
 
     def pause_writing(self) -> None:
-        """Stop reading from a peer that does not read: what waits for it would grow as fast as it can ask."""
+        """Pause reading from a peer that does not read, so that its replies do not pile up."""
         self.is_slow = True
         self.pause_reading(SLOW)
 
     def resume_writing(self) -> None:
-        """Go on reading."""
+        """Resume reading."""
         self.is_slow = False
         self._flusher.backpressure.release(self.peer)
         self.resume_reading(SLOW)
@@ -194,30 +194,30 @@ class Connection(Outlet):
         self._transport.writelines(segments)
 
     def unsent(self) -> int:
-        """Return how many bytes were written and have not left yet."""
+        """Return the number of bytes that were written and not sent yet."""
         return self._transport.get_write_buffer_size()
 
     def pause_reading(self, reason: i64) -> None:
-        """Take no more input until the reason is gone."""
+        """Pause reading until the reason is gone."""
         if not self._pauses:
             self._transport.pause_reading()
         self._pauses |= reason
 
     def resume_reading(self, reason: i64) -> None:
-        """Take input again, unless there is another reason not to."""
+        """Resume reading, unless there is another reason to pause."""
         if self._pauses & reason:
             self._pauses &= ~reason
             if not self._pauses:
                 self._transport.resume_reading()
 
     def close_gracefully(self) -> None:
-        """Close when what was written has left, and give the peer the time to read it."""
+        """Close when all data is sent, and give the peer time to read it."""
         if self._is_known:
             self._forget()
             self._hang_up(self._settings.linger)
 
     def close(self) -> None:
-        """Close when what was written has left."""
+        """Close when all data is sent."""
         self._transport.close()
 
     def drop(self, reason: str) -> None:
@@ -239,7 +239,7 @@ class Connection(Outlet):
             transport.close()
 
     def _forget(self) -> None:
-        """Let the core forget the peer; what still comes from it is thrown away."""
+        """Remove the peer from the core; further input from it is discarded."""
         if self._is_known:
             self._is_known = False
             self.peer.closing = True
@@ -248,12 +248,12 @@ class Connection(Outlet):
 
 
 class AdminOnlyConnection(Connection):
-    """A connection beyond the limit, which may use text commands, for a while."""
+    """A connection beyond the limit, which may use text commands for a short time."""
 
     __slots__ = ()
 
     def data_received(self, data: bytes) -> None:
-        """Hand lines of text to the core; packets are not accepted."""
+        """Pass text lines to the core; packets are rejected."""
         if data.startswith(b"\0") and not self.peer.closing:
             text = "The server has no room for a connection; it takes text commands only"
             self._flusher.schedule()
@@ -262,7 +262,7 @@ class AdminOnlyConnection(Connection):
             super().data_received(data)
 
     def close_gracefully(self) -> None:
-        """Close, and be gone soon: others wait for the descriptor."""
+        """Close with a short linger time, as others wait for the descriptor."""
         if self._is_known:
             self._forget()
             self._hang_up(self._settings.admin_linger)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The end of a turn of the event loop, for all connections together.
 
-Packets are handed to the core as they come. When all that the loop had ready has been read, the flusher lets the core
-do what is due, and sends what it wants sent: everything for one peer leaves in one write, as tools that read once
-expect (protocol 10), and as it costs least.
+Packets are passed to the core as they arrive. When all that the loop had ready has been read, the flusher runs the
+core's deadlines and sends its output: everything for one peer leaves in one write, as tools that read once expect
+(protocol 10), and as it costs least.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ log = logging.getLogger("geartrain.server")
 
 
 class Flusher:
-    """Sends what the core wants sent.
+    """Sends the output of the core.
 
     Args:
         job_server: The core.
         loop: The event loop that runs it.
-        max_unsent: The most bytes that may wait for a peer that does not read.
+        max_unsent: The maximum number of bytes that may wait for a peer that does not read.
         after_turn: Called when everything has been sent.
-        hold_time: Seconds that back-pressure stops reading from a worker at a time.
+        hold_time: Seconds for which back-pressure pauses reading from a worker at a time.
 
     Attributes:
-        is_scheduled: Whether it will run at the end of this turn.
+        is_scheduled: True if it will run at the end of this turn.
         backpressure: Slows down workers whose results are not read.
         is_empty: Set while there are no connections.
     """
@@ -67,7 +67,7 @@ class Flusher:
         self.is_scheduled = False
         self._max_unsent = max_unsent
         self._after_turn = after_turn
-        self._peers: dict[Peer, Outlet] = {}  # also those that only wait for the end of their connection
+        self._peers: dict[Peer, Outlet] = {}  # also peers whose connections are being closed
         self.backpressure = Backpressure(job_server, loop, self.schedule, hold_time)
         self._call_soon: Callable[[Callable[[], None]], object] = loop.call_soon
         self._callback: Callable[[], None] = self.run
@@ -78,22 +78,22 @@ class Flusher:
         self.is_empty.set()
 
     def change_limit(self, max_unsent: int) -> None:
-        """Let so many bytes wait for a peer from now on."""
+        """Change the limit of bytes that may wait for a peer."""
         self._max_unsent = max_unsent
 
     @property
     def outlets(self) -> list[Outlet]:
-        """The ways to all peers, also to those that only wait for the end of their connection."""
+        """The outlets of all peers, including those whose connections are being closed."""
         return list(self._peers.values())
 
     def add(self, peer: Peer, outlet: Outlet) -> None:
-        """Send to a peer from now on."""
+        """Add a peer, to which data is sent through an outlet."""
         peer.outlet = outlet
         self._peers[peer] = outlet
         self.is_empty.clear()
 
     def discard(self, peer: Peer) -> None:
-        """Forget a peer whose connection has ended."""
+        """Remove a peer whose connection has ended."""
         del self._peers[peer]
         self.schedule()
         peer.outlet = None
@@ -102,14 +102,14 @@ class Flusher:
             self.is_empty.set()
 
     def schedule(self) -> None:
-        """Begin a turn, if none has begun; it ends when all that is ready has been read."""
+        """Begin a turn, if none has begun; it ends when all ready input has been read."""
         if not self.is_scheduled:
             self.is_scheduled = True
             self.job_server.begin_turn()
             self._call_soon(self._callback)
 
     def run(self) -> None:
-        """Let the core do what is due, and send what it has to say."""
+        """Run the core's deadlines, and send its output."""
         self.is_scheduled = False
         job_server = self.job_server
         wait = job_server.tick()
@@ -138,13 +138,13 @@ class Flusher:
                 self._drop(outlet)
             elif peer.closing and not outbox.is_held:
                 outlet.close_gracefully()
-                self.schedule()  # others may be affected by what it leaves behind
-        except Exception:  # whatever is wrong with one peer, the others are served
+                self.schedule()  # other peers may be affected by its end
+        except Exception:  # an error with one peer must not affect the others
             log.exception("cannot send to %r", peer)
             outlet.drop("what it was to be sent cannot be sent")
 
     def _is_too_slow(self, peer: Peer, outlet: Outlet) -> bool:
-        """Tell whether more waits for a peer than may; before that, slow down who causes it."""
+        """Tell whether too many bytes wait for a peer; below that limit, slow down their senders."""
         unsent = outlet.unsent()
         self.backpressure.apply(peer, unsent)
         return unsent > self._max_unsent
@@ -152,22 +152,22 @@ class Flusher:
     def _drop(self, outlet: Outlet) -> None:
         self.job_server.refused[Limit.UNSENT] += 1
         outlet.drop(f"more than {self._max_unsent} bytes wait for it")
-        self.schedule()  # others may be affected by what it leaves behind
+        self.schedule()  # other peers may be affected by its end
 
     def stop(self) -> None:
-        """Run no more."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
 
     def _run_within(self, wait: float) -> None:
-        """Have the timer go off soon enough. Too soon does no harm, and moving it back would cost each turn."""
+        """Set the timer to fire soon enough; firing early is harmless, and postponing it would cost each turn."""
         due = self.loop.time() + wait
         if self._timer is not None:
             if self._timer_due <= due:
                 return
             self._timer.cancel()
         self._timer = self.loop.call_at(due, self._timer_callback)
-        self._timer_due = due  # which the timers of uvloop for less than half a millisecond do not tell
+        self._timer_due = due  # kept here, as uvloop's timers below half a millisecond do not have it
 
     def _on_timer(self) -> None:
         self._timer = None

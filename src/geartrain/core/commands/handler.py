@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The type of everything that handles a packet."""
+"""The type of packet handlers, and the reading of numbers."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -17,7 +17,7 @@ _LONGEST = 64  # bytes of a number that are looked at
 
 
 def leading_number(text: bytes) -> int:
-    """Read a decimal number as the C server does: what follows it is ignored, and no number is 0."""
+    """Read a decimal number as the C server does: trailing bytes are ignored, and no number is 0."""
     text = text[:_LONGEST].lstrip()
     sign = -1 if text.startswith(b"-") else 1
     digits = text[1:] if text[:1] in (b"-", b"+") else text

@@ -12,7 +12,7 @@ from geartrain.protocol.reader import Reader
 
 __all__ = ["SessionCommands"]
 
-_TOKEN: Final = b"token="  # the option by which a peer shows that it knows one
+_TOKEN: Final = b"token="  # the option that carries a token
 _ECHO_RES: Final = int(Command.ECHO_RES)
 _OPTION_RES: Final = int(Command.OPTION_RES)
 
@@ -22,7 +22,7 @@ class SessionCommands:
 
     Args:
         authorizer: Checks tokens.
-        replies: Answers that say no.
+        replies: Sends errors.
     """
 
     __slots__ = ("_authorizer", "_replies")
@@ -32,7 +32,7 @@ class SessionCommands:
         self._replies = replies
 
     def handlers(self) -> Handlers:
-        """Return the packets and what handles each; those that no other class handles are not expected."""
+        """Return a handler for every packet type; those of the other classes replace the error for them."""
         unexpected: Handlers = dict.fromkeys(Command, self._unexpected)
         return unexpected | {
             Command.ECHO_REQ: self._echo,
@@ -59,7 +59,7 @@ class SessionCommands:
         peer.send(_OPTION_RES, option)
 
     def _take_token(self, peer: Peer, option: bytes) -> None:
-        """Answer with the name of the option alone: the token is a secret."""
+        """Apply a token. The answer has the name of the option alone, as the token is a secret."""
         try:
             self._authorizer.take_token(peer, option.removeprefix(_TOKEN).removesuffix(b"\0"))
         except NotAllowed as error:

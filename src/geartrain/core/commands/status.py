@@ -21,12 +21,12 @@ _STATUS_RES_UNIQUE: Final = int(Command.STATUS_RES_UNIQUE)
 
 
 class StatusCommands:
-    """Packets that ask about jobs.
+    """Handlers of packets that ask for the status of a job.
 
     Args:
         jobs: All jobs.
         schedules: All schedules.
-        authorizer: Knows whose jobs a peer may see.
+        authorizer: Checks the right to see a job.
     """
 
     __slots__ = ("_authorizer", "_jobs", "_schedules")
@@ -37,7 +37,7 @@ class StatusCommands:
         self._authorizer = authorizer
 
     def handlers(self) -> Handlers:
-        """Return the packets and what handles each."""
+        """Return the handler of each packet."""
         return {Command.GET_STATUS: self._get_status, Command.GET_STATUS_UNIQUE: self._get_status_unique}
 
     def _get_status(self, peer: Peer, reader: Reader) -> None:
@@ -54,7 +54,7 @@ class StatusCommands:
         peer.send(_STATUS_RES_UNIQUE, b"\0".join([unique, *_status(job), b"%d" % waiting]))
 
     def _visible(self, peer: Peer, job: Job | None) -> Job | None:
-        """Return a job if its peer may know of it: any right to its function is enough."""
+        """Return a job if the peer has any right to its function, or None."""
         return job if job is not None and self._authorizer.may(peer, _ANY_RIGHT, job.queue.name) else None
 
 

@@ -37,16 +37,16 @@ _EMPTY: Final = b""
 
 
 class SubmitCommands:
-    """Packets that submit.
+    """Handlers of packets that submit jobs and schedules.
 
     Args:
-        options: The limits, and whether there is a store.
+        options: The limits, and the durability.
         functions: All functions.
         lifecycle: Creates jobs.
         dispatcher: Wakes workers for them.
         schedules: Keeps schedules.
         commit_queue: The way to the store.
-        replies: Answers that say no.
+        replies: Sends errors.
     """
 
     __slots__ = (
@@ -85,10 +85,10 @@ class SubmitCommands:
     def change_options(self, options: JobServerOptions) -> None:
         """Apply other limits from now on."""
         self._max_awaited = options.max_jobs_per_connection
-        self._is_logging = log.isEnabledFor(NOTICE)  # asked once: on the way of a job there is no time for that
+        self._is_logging = log.isEnabledFor(NOTICE)  # asked once, as the question is too slow for the hot path
 
     def handlers(self) -> Handlers:
-        """Return the packets and what handles each."""
+        """Return the handler of each packet."""
         return {
             Command.SUBMIT_JOB: self._submit,
             Command.SUBMIT_JOB_BG: self._submit_background,
@@ -147,7 +147,7 @@ class SubmitCommands:
         reducer: bytes,
         run_at: i64,
     ) -> None:
-        """Answer a submission, and have workers woken if it has made a job.
+        """Create a job or join an equal one, answer the client, and wake workers for a new job.
 
         Args:
             peer: The client.
@@ -155,8 +155,8 @@ class SubmitCommands:
             unique: The unique, or empty.
             workload: The workload.
             priority: As `geartrain.Priority` has it.
-            background: Whether the client does not wait for the job.
-            reducer: The function that reduces its parts, or empty.
+            background: True if the client does not wait for the job.
+            reducer: The function that combines the results of its parts, or empty.
             run_at: Seconds since the epoch before which it is not started, or 0.
         """
         if len(unique) > MAX_UNIQUE or len(reducer) > MAX_UNIQUE:
@@ -193,7 +193,7 @@ class SubmitCommands:
             self._dispatcher.wake_enough(queue)
 
     def _store(self, peer: Peer, job: Job) -> bool:
-        """Have a background job stored and its submitter answered when it is; return False if that is refused."""
+        """Store a background job, and answer its submitter afterwards; return False if it is refused."""
         if not job.is_durable:
             if not self._commit_queue.is_accepting:
                 self._refuse_store(peer)
@@ -229,7 +229,7 @@ class SubmitCommands:
         self._commit_queue.promise(peer, schedule, _JOB_CREATED, schedule.handle)
 
     def _check_awaited(self, peer: Peer) -> None:
-        """Check whether a connection may wait for a further job; raises `Refused`."""
+        """Check the limit of jobs for which a connection waits; raise `Refused`."""
         if len(peer.awaited) >= self._max_awaited:
             raise Refused(Limit.JOBS, f"Too many jobs for this connection (limit {self._max_awaited})")
 
@@ -244,6 +244,6 @@ class SubmitCommands:
 
 
 def _check_waits(job: Job, peer: Peer) -> None:
-    """Check whether a connection may wait for a job once more; raises `Refused`."""
+    """Check the limit of submissions of a connection that wait for one job; raise `Refused`."""
     if job.waits(peer) >= MAX_WAITS:
         raise Refused(Limit.JOBS, f"The connection waits for this job {MAX_WAITS} times already")

@@ -25,27 +25,27 @@ from geartrain.protocol.text import COMMANDS, OK, UNKNOWN_COMMAND, TextCommand, 
 __all__ = ["TextCommands"]
 
 _MAX_LIMIT: Final = 2**31 - 1
-# As many digits as it takes to be more than that: Python reads no number of thousands of them.
+# As many digits as a number beyond that needs: Python refuses numbers with thousands of digits.
 _NUMBER: Final = re.compile(rb"0*(\d{0,11})")
 
 
 class TextCommands:
-    """Answers to text commands.
+    """Handlers of text commands.
 
     Args:
-        options: What some of them tell.
+        options: Options that some commands show.
         functions: All functions.
         jobs: All jobs.
         schedules: All schedules.
         lifecycle: Cancels jobs.
         snapshot: The listings.
-        authorizer: Knows the rights of a peer.
-        backlog: Where a peer waits that has asked for too much in one turn.
-        replies: Where errors are counted and logged.
+        authorizer: Checks the rights of a peer.
+        backlog: The peers that wait because they asked for too much in one turn.
+        replies: Counts and logs errors.
 
     Attributes:
-        budget: How much is listed in one turn.
-        shutdown_requested: How a ``shutdown`` asked the server to stop.
+        budget: The limit of listings in one turn.
+        shutdown_requested: The mode of the last ``shutdown``, or None.
     """
 
     __slots__ = (
@@ -98,11 +98,11 @@ class TextCommands:
         }
 
     def handlers(self) -> Handlers:
-        """Return what handles a text line."""
+        """Return the handler of text lines."""
         return {Command.TEXT: self._handle}
 
     def change_options(self, options: JobServerOptions) -> None:
-        """Answer from these options from now on."""
+        """Use other options from now on."""
         self._options = options
 
     def _handle(self, peer: Peer, reader: Reader) -> None:
@@ -123,7 +123,7 @@ class TextCommands:
         """Return the reply to a line.
 
         Raises:
-            NotAllowed: The peer has no right to that.
+            NotAllowed: The peer has no right to the command.
         """
         try:
             if line[:8].lower() == b"shutdown":
@@ -143,16 +143,16 @@ class TextCommands:
             return TextError(f"{refusal.code} {str(refusal).replace(' ', '+')}").reply
 
     def _check(self, peer: Peer, request: TextRequest) -> None:
-        """Check whether a peer may ask that."""
+        """Check the right of a peer to a command."""
         command = request.command
         if COMMANDS[command].changes:
             self._authorizer.check_change(peer, command.value)
             self._authorizer.check_function(peer, command.value, self._concerned(request))
-        elif command is not TextCommand.VERSION:  # a sign of life, which all may ask for
+        elif command is not TextCommand.VERSION:  # a health check, allowed to all peers
             self._authorizer.check_read(peer, command.value)
 
     def _concerned(self, request: TextRequest) -> bytes | None:
-        """Return the function that a command changes something of; None stands for the whole server."""
+        """Return the function that a command changes; None stands for the whole server."""
         if request.command is TextCommand.SHUTDOWN:
             return None
         if request.command is not TextCommand.CANCEL_JOB:
@@ -188,7 +188,7 @@ class TextCommands:
         queue = self._functions.get(name)
         if queue is None:
             raise TextError("function not found")
-        # Jobs that only wait count too: their clients have been promised that they run.
+        # Waiting jobs count too: the server has promised their clients to run them.
         if queue.workers or queue.total:
             raise TextError("there are still connected workers or executing clients")
         self._functions.remove(queue)
@@ -203,7 +203,7 @@ class TextCommands:
 
     @staticmethod
     def _limit(queue: FunctionQueue, limits: list[int]) -> None:
-        """Set the limits by priority; one number is meant for all of them, a missing one is none."""
+        """Set the limits by priority; one number is for all priorities, and a missing one means no limit."""
         limits = limits * 3 if len(limits) == 1 else [*limits, 0, 0, 0][:3]
         queue.limits = limits if any(limits) else None
 
@@ -233,6 +233,6 @@ class TextCommands:
 
 
 def _limit(number: bytes) -> int:
-    """Read a limit as it always was read: what does not begin with a digit is none."""
+    """Read a limit as the C server does: a word that does not begin with a digit is no limit."""
     found = _NUMBER.match(number)
     return min(int(found[1]), _MAX_LIMIT) if found and found[1] else 0

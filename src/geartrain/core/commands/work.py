@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Packets of workers: abilities, grabs, sleep, and what becomes of jobs (protocol 1.9 to 1.13)."""
+"""Packets of workers: registrations, grabs, sleep and results (protocol 1.9 to 1.13)."""
 
 import logging
 import re
@@ -24,7 +24,7 @@ __all__ = ["WorkCommands"]
 log = logging.getLogger("geartrain.jobs")
 
 _LEAST_TIMEOUT_MS: Final = 1000  # shorter times are raised to this (protocol 1.13)
-_POLICY: Final = -1.0  # the timeout that the policy of the function has
+_POLICY: Final = -1.0  # stands for the timeout in the function's policy
 
 _JOB_ASSIGN: Final = int(Command.JOB_ASSIGN)
 _JOB_ASSIGN_UNIQ: Final = int(Command.JOB_ASSIGN_UNIQ)
@@ -50,13 +50,13 @@ _LEADING_DIGITS: Final = re.compile(rb"\d{1,20}")
 
 
 class WorkCommands:
-    """Packets of workers.
+    """Handlers of packets of workers.
 
     Args:
-        lifecycle: Ends jobs, and forwards to their clients.
-        dispatcher: Hands out jobs.
-        authorizer: Knows the rights of a worker.
-        replies: Answers that say no.
+        lifecycle: Ends jobs, and forwards packets to their clients.
+        dispatcher: Assigns jobs.
+        authorizer: Checks the rights of a worker.
+        replies: Sends errors.
     """
 
     __slots__ = ("_authorizer", "_dispatcher", "_lifecycle", "_replies")
@@ -68,7 +68,7 @@ class WorkCommands:
         self._replies = replies
 
     def handlers(self) -> Handlers:
-        """Return the packets and what handles each."""
+        """Return the handler of each packet."""
         return {
             Command.CAN_DO: self.can_do,
             Command.CAN_DO_TIMEOUT: self.can_do_timeout,
@@ -88,7 +88,7 @@ class WorkCommands:
             Command.WORK_EXCEPTION: self._except,
         }
 
-    # What a worker can do.
+    # Registrations.
 
     def can_do(self, peer: Peer, reader: Reader) -> None:
         """Register a worker for a function."""
@@ -135,7 +135,7 @@ class WorkCommands:
             self._dispatcher.send_assignment(peer, job, _JOB_ASSIGN)
 
     def grab_unique(self, peer: Peer, reader: Reader) -> None:
-        """Assign a job by JOB_ASSIGN_UNIQ, or say that there is none."""
+        """Assign a job by JOB_ASSIGN_UNIQ, or answer NO_JOB."""
         job = self._dispatcher.grab(peer)
         if job is None:
             peer.send_no_job()
@@ -143,7 +143,7 @@ class WorkCommands:
             self._dispatcher.send_assignment(peer, job, _JOB_ASSIGN_UNIQ)
 
     def grab_all(self, peer: Peer, reader: Reader) -> None:
-        """Assign a job by JOB_ASSIGN_ALL if it has a reducer, or let a worker that wants that wait for one."""
+        """Assign a job by JOB_ASSIGN_ALL, or hold the grab of a worker that asked for long polling."""
         job = self._dispatcher.grab(peer)
         if job is not None:
             self._dispatcher.send_assignment(peer, job, _JOB_ASSIGN_ALL)
@@ -151,15 +151,15 @@ class WorkCommands:
             peer.send_no_job()
 
     def sleep(self, peer: Peer, reader: Reader) -> None:
-        """Let a worker sleep."""
+        """Put a worker to sleep."""
         self._dispatcher.sleep(peer)
 
     def _all_yours(self, peer: Peer, reader: Reader) -> None:
-        """Accept a sign of life: that a packet came was noticed already."""
+        """Accept a packet that only shows that the worker is alive, which the server has recorded already."""
         if not peer.long_polling:
             self._replies.error(peer, "INVALID_COMMAND", "Command not expected")
 
-    # What becomes of jobs.
+    # Results and progress.
 
     def complete(self, peer: Peer, reader: Reader) -> None:
         """End a job with its result."""
@@ -171,7 +171,7 @@ class WorkCommands:
             self._lifecycle.finish(job, _COMPLETED, reader.body() if job.is_awaited else _EMPTY)
 
     def _fail(self, peer: Peer, reader: Reader) -> None:
-        handle = reader.argument(0).removesuffix(b"\0")  # some workers end it so; clients must not see that (7.3)
+        handle = reader.argument(0).removesuffix(b"\0")  # some workers append a NUL; clients must not see it (7.3)
         job = peer.find_running(handle)
         if job is None:
             self._not_running(peer, reader, handle)
@@ -206,9 +206,9 @@ class WorkCommands:
             self._lifecycle.forward(job, reader.command, reader.body())
 
     def _not_running(self, peer: Peer, reader: Reader, handle: bytes) -> None:
-        """Answer a word on a job that its sender does not run.
+        """Answer a packet about a job that its sender does not run.
 
-        If the job was taken from it, a result still counts, and other words are ignored (7.3).
+        If the job was taken from the sender, its result still counts, and other packets are ignored (7.3).
         """
         command = int(reader.command)
         if peer.taken_away.has(handle, is_last=command in _LAST_WORDS):
@@ -221,7 +221,7 @@ class WorkCommands:
 
 
 def _digits(text: bytes) -> bytes:
-    """Return the number at the beginning of a progress report, for clients that ask for the status."""
+    """Return the number at the start of a part of a progress report, for clients that ask for the status."""
     if text.isdigit():
         return text
     found = _LEADING_DIGITS.match(text)
