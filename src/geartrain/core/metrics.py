@@ -51,6 +51,7 @@ METRICS: Final[dict[str, Metric]] = {
     "functions": lambda server: len(server.functions),
     "jobs": lambda server: len(server.jobs),
     "workload_bytes": lambda server: int(server.jobs.held + server.schedules.held),
+    "awaited_jobs": lambda server: sum([len(peer.awaited) for peer in server.peers]),
     "schedules": lambda server: len(server.schedules),
     "wakeups": lambda server: server.wakeups.sent,
     "wakeups_unanswered": lambda server: server.wakeups.unanswered,
