@@ -14,6 +14,7 @@ from geartrain.core.functions import FunctionTable
 from geartrain.core.jobtable import JobTable
 from geartrain.core.limits import Limit
 from geartrain.core.metrics import MetricSources
+from geartrain.core.sleepstate import SleepState
 from geartrain.core.stalls import Stalls
 from geartrain.core.state import Peer
 from geartrain.protocol.text import TextCommand, listing, printable
@@ -82,6 +83,7 @@ class Snapshot:
             TextCommand.SHOW_LIMITS: self._show_limits,
             TextCommand.SHOW_FUNCTIONS: self._show_functions,
             TextCommand.SHOW_METRICS: self._metrics.values,
+            TextCommand.SHOW_CONNECTIONS: self._show_connections,
         }
 
     def rows(self, command: TextCommand) -> Iterator[Row]:
@@ -122,6 +124,20 @@ class Snapshot:
     def _show_limits(self) -> Iterator[Row]:
         for limit, count in self._refused.items():
             yield limit.value, count
+
+    def _show_connections(self) -> Iterator[Row]:
+        for peer in self._peers:
+            yield (
+                peer.fd,
+                peer.host,
+                peer.client_id,
+                SleepState(peer.sleep_state).name.lower(),
+                len(peer.abilities),
+                len(peer.running_jobs()),
+                len(peer.awaited),
+                peer.reader.held,
+                int(peer.outbox.size()) + peer.outbox.held_size(),
+            )
 
     def _show_functions(self) -> Iterator[Row]:
         for queue in self._functions.queues():

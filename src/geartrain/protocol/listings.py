@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from geartrain.protocol.text import TextCommand
 
-__all__ = ["LISTINGS", "FunctionRow", "Listing", "ListingRow", "MetricRow"]
+__all__ = ["LISTINGS", "ConnectionRow", "FunctionRow", "Listing", "ListingRow", "MetricRow"]
 
 
 class FunctionRow(NamedTuple):
@@ -73,7 +73,34 @@ class MetricRow(NamedTuple):
     value: int
 
 
-ListingRow: TypeAlias = FunctionRow | MetricRow
+class ConnectionRow(NamedTuple):
+    """A connection.
+
+    Attributes:
+        descriptor: The server's number for it.
+        address: The address of the peer.
+        client_id: The id that the peer has set, or ``-``.
+        state: How it waits for jobs: ``awake``, ``asleep``, ``polling``, ``woken``, ``resting``, ``pushed`` or
+            ``unresponsive``.
+        functions: Functions that it can do.
+        running: Jobs that it runs.
+        awaited: Jobs that it waits for.
+        unread: Bytes that it has sent and the server has not handled.
+        unsent: Bytes for it that have not been written to the connection.
+    """
+
+    descriptor: int
+    address: str
+    client_id: str
+    state: str
+    functions: int
+    running: int
+    awaited: int
+    unread: int
+    unsent: int
+
+
+ListingRow: TypeAlias = FunctionRow | MetricRow | ConnectionRow
 
 
 class Listing(NamedTuple):
@@ -86,4 +113,5 @@ class Listing(NamedTuple):
 LISTINGS: Final[dict[TextCommand, Listing]] = {
     TextCommand.SHOW_FUNCTIONS: Listing(FunctionRow, "jobs by function, now and since the start"),
     TextCommand.SHOW_METRICS: Listing(MetricRow, "numbers of the whole server"),
+    TextCommand.SHOW_CONNECTIONS: Listing(ConnectionRow, "all connections"),
 }

@@ -44,6 +44,7 @@ class TextCommand(enum.Enum):
     SHOW_LIMITS = "show limits"
     SHOW_FUNCTIONS = "show functions"
     SHOW_METRICS = "show metrics"
+    SHOW_CONNECTIONS = "show connections"
     CANCEL_JOB = "cancel job"
     CREATE_FUNCTION = "create function"
     DROP_FUNCTION = "drop function"
@@ -95,6 +96,7 @@ COMMANDS: dict[TextCommand, TextShape] = {
     TextCommand.SHOW_LIMITS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.SHOW_FUNCTIONS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.SHOW_METRICS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
+    TextCommand.SHOW_CONNECTIONS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.CANCEL_JOB: TextShape(ReplyKind.LINE, 1, 1, UNKNOWN_ERROR, True),
     TextCommand.CREATE_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "create", True),
     TextCommand.DROP_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "drop", True),
