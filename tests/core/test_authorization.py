@@ -8,7 +8,6 @@ import pytest
 
 from geartrain.core import JobServerOptions, Who
 from geartrain.core.access import ADMIN, SUBMIT, WORK, AccessRules, Rule, digest_of
-from geartrain.core.authorization import MAX_WRONG_TOKENS
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
 
@@ -190,7 +189,7 @@ class TestTokens:
         wire = guarded(self.RULE)
         for _ in range(10):
             peer = wire.connect()
-            for attempt in range(MAX_WRONG_TOKENS):
+            for attempt in range(JobServerOptions().max_wrong_tokens):
                 assert not peer.is_closed
                 assert show(peer, b"guess %d" % attempt) == WRONG
             assert peer.is_closed
@@ -203,9 +202,11 @@ class TestTokens:
 
     def test_who_guesses_in_text_is_closed_too(self, caplog: pytest.LogCaptureFixture) -> None:
         peer = guarded(self.RULE).connect()
-        replies = [peer.say(f"token {number:032}") for number in range(MAX_WRONG_TOKENS)]
+        replies = [peer.say(f"token {number:032}") for number in range(JobServerOptions().max_wrong_tokens)]
 
-        assert replies == ["ERR WRONG_TOKEN The+server+does+not+know+this+token\r\n"] * MAX_WRONG_TOKENS
+        assert (
+            replies == ["ERR WRONG_TOKEN The+server+does+not+know+this+token\r\n"] * JobServerOptions().max_wrong_tokens
+        )
         assert peer.is_closed
         assert caplog.text.count("WRONG_TOKEN") == 1
 

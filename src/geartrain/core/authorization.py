@@ -19,11 +19,9 @@ from geartrain.protocol.limits import MAX_FUNCTION_NAME
 from geartrain.protocol.text import printable
 from geartrain.wording import counted
 
-__all__ = ["MAX_WRONG_TOKENS", "Authorizer", "NotAllowed", "for_display"]
+__all__ = ["Authorizer", "NotAllowed", "for_display"]
 
 log = logging.getLogger("geartrain.jobs")
-
-MAX_WRONG_TOKENS = 3  # on one connection, which then ends
 
 # Functions that are kept for a worker that has no right to them, to register it when it gets the right.
 _MAX_DENIED = 256
@@ -55,7 +53,7 @@ class Authorizer:
         rules: The rules in force; None allows everything.
     """
 
-    __slots__ = ("_changes", "_dispatcher", "_peers", "_reads", "rules")
+    __slots__ = ("_changes", "_dispatcher", "_max_wrong_tokens", "_peers", "_reads", "rules")
 
     def __init__(self, dispatcher: Dispatcher, peers: Iterable[Peer], options: JobServerOptions) -> None:
         self._dispatcher = dispatcher
@@ -63,11 +61,13 @@ class Authorizer:
         self.rules = options.access
         self._reads = options.text_reads
         self._changes = options.text_changes
+        self._max_wrong_tokens = options.max_wrong_tokens
 
     def change(self, options: JobServerOptions) -> None:
         """Apply the rules of these options to all peers from now on."""
         self._reads = options.text_reads
         self._changes = options.text_changes
+        self._max_wrong_tokens = options.max_wrong_tokens
         self.rules = options.access
         lost = [count for count in [self._apply(peer) for peer in self._peers] if count]
         if lost:
@@ -95,7 +95,7 @@ class Authorizer:
         digest = digest_of(token)
         if rules is not None and rules.tokens and not rules.knows(digest):
             identity.wrong_tokens += 1
-            peer.closing = identity.wrong_tokens >= MAX_WRONG_TOKENS
+            peer.closing = identity.wrong_tokens >= self._max_wrong_tokens
             raise NotAllowed("The server does not know this token", "WRONG_TOKEN")
         if digest != identity.token:
             identity.token = digest

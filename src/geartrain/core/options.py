@@ -64,6 +64,7 @@ class JobServerOptions:
         stall_after: Seconds that jobs may wait while a worker is idle before their queue is stalled; 0 for never.
         stall_busy_after: The same while all workers run jobs.
         access: The rules of access to functions; None gives every peer all rights.
+        max_wrong_tokens: The wrong tokens after which a connection is closed.
         text_reads: The peers that may use text commands that only read.
         text_changes: The peers that may use text commands that change something.
     """
@@ -91,5 +92,6 @@ class JobServerOptions:
     stall_after: float = 0.0
     stall_busy_after: float = 600.0
     access: AccessRules | None = None
+    max_wrong_tokens: int = 3
     text_reads: Who = Who.ALL
     text_changes: Who = Who.ADMIN

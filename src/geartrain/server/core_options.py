@@ -72,6 +72,9 @@ class JobOptions:
         0, number(0), Group.LIMITS, "most jobs that one connection may wait for", reloadable=True
     )
 
+    max_wrong_tokens: int = option(
+        3, number(1), Group.ACCESS, "wrong tokens after which a connection is closed", reloadable=True
+    )
     text_reads: Who = option(
         Who.ALL,
         _WHO,
