@@ -18,7 +18,7 @@ from geartrain.server.config.kinds import SECONDS, Kind, number
 from geartrain.server.config.option import Group, option, several
 from geartrain.server.listen.endpoints import Endpoint
 
-__all__ = ["BindError", "ListenOptions", "bind", "listen", "release"]
+__all__ = ["BindError", "ListenOptions", "bind", "close", "listen", "release"]
 
 log = logging.getLogger("geartrain.server")
 
@@ -201,6 +201,12 @@ def _is_abandoned(path: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)  # a listener whose backlog is full is alive, and would block the connect
         return probe.connect_ex(path) == errno.ECONNREFUSED
+
+
+def close(sockets: Iterable[socket.socket]) -> None:
+    """Close sockets, and leave those in the file system to the process that made them."""
+    for bound in sockets:
+        bound.close()
 
 
 def release(sockets: Iterable[socket.socket]) -> None:
