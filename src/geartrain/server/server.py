@@ -16,7 +16,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 
 from geartrain.core import IS_COMPILED, Clock, Durability, JobServer, JobServerOptions, Shutdown
@@ -30,7 +30,7 @@ from geartrain.server.durability.store_service import StoreService
 from geartrain.server.levels import Level
 from geartrain.server.listen.acceptor import Acceptor
 from geartrain.server.listen.endpoints import Endpoint
-from geartrain.server.listen.sockets import listen, release
+from geartrain.server.listen.sockets import close, listen, release
 from geartrain.server.listen.tls import tls_context
 from geartrain.server.local import LocalPeer
 from geartrain.server.options import ServerOptions
@@ -97,7 +97,7 @@ class Server:
         options = self._options
         tls = tls_context(options, options.access)
         sockets = self._given_sockets or await listen(options)
-        free = _close if self._given_sockets else release  # the one who made them also removes their files
+        free = close if self._given_sockets else release  # the one who made them also removes their files
         try:
             store = self._given_store or choose_store(options, [Endpoint.of(each) for each in sockets], options.port)
         except StoreError:
@@ -243,8 +243,3 @@ _CHECK = b"check"
 
 def _verbosity(options: ServerOptions) -> str:
     return (options.verbose or Level.ERROR).name
-
-
-def _close(sockets: Iterable[socket.socket]) -> None:
-    for listening in sockets:
-        listening.close()

@@ -19,7 +19,7 @@ from geartrain.server.config.option import Group, option, several
 from geartrain.server.listen.endpoints import Endpoint
 from geartrain.wording import counted
 
-__all__ = ["BindError", "ListenOptions", "bind", "listen", "release"]
+__all__ = ["BindError", "ListenOptions", "bind", "close", "listen", "release"]
 
 log = logging.getLogger("geartrain.server")
 
@@ -202,6 +202,12 @@ def _is_abandoned(path: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)  # a listener whose backlog is full is alive, and would block the connect
         return probe.connect_ex(path) == errno.ECONNREFUSED
+
+
+def close(sockets: Iterable[socket.socket]) -> None:
+    """Close sockets, and leave those in the file system to the process that made them."""
+    for bound in sockets:
+        bound.close()
 
 
 def release(sockets: Iterable[socket.socket]) -> None:
