@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Compiled or interpreted, core is the same; which of them runs is what was asked for."""
 
+import gc
 import os
+import re
+import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from geartrain.core import IS_COMPILED
+from geartrain.core.policy import FunctionPolicy
+from geartrain.core.state import FunctionQueue, Job, JobDetails
 
 
 def test_what_was_to_be_compiled_is() -> None:
@@ -15,10 +21,30 @@ def test_what_was_to_be_compiled_is() -> None:
         assert IS_COMPILED
 
 
-@pytest.mark.parametrize("module", ["geartrain.core.jobserver", "geartrain.core.state", "geartrain.protocol.parser"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "geartrain.core.jobserver",
+        "geartrain.core.state",
+        "geartrain.reactor.flusher",
+        "geartrain.core.commands.work",
+        "geartrain.protocol.reader",
+    ],
+)
 def test_core_and_protocol_are_compiled_together(module: str) -> None:
     spec = find_spec(module)
     assert spec is not None
     assert spec.origin is not None
 
     assert spec.origin.endswith(tuple(EXTENSION_SUFFIXES)) == IS_COMPILED
+
+
+@pytest.mark.skipif(not IS_COMPILED, reason="interpreted objects have other sizes")
+def test_the_page_on_memory_has_the_sizes_of_a_job() -> None:
+    page = (Path(__file__).parents[2] / "docs/contributing/memory.md").read_text()
+    sizes = dict(re.findall(r"^\| (.+?) \| (\d+) \|$", page, re.MULTILINE))
+
+    assert int(sizes["`Job` (`core/state.py`)"]) == Job.__basicsize__
+    assert int(sizes["its handle, `H:localhost:1000000`"]) == sys.getsizeof(b"H:localhost:1000000")
+    assert f"`JobDetails`, {JobDetails.__basicsize__} bytes" in page
+    assert not gc.is_tracked(Job(1, b"", FunctionQueue(b"f", FunctionPolicy()), b"", b"", 1))
