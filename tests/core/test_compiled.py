@@ -26,9 +26,9 @@ def test_what_was_to_be_compiled_is() -> None:
     [
         "geartrain.core.jobserver",
         "geartrain.core.state",
-        "geartrain.reactor.flusher",
         "geartrain.core.commands.work",
         "geartrain.protocol.reader",
+        "geartrain.reactor.flusher",
     ],
 )
 def test_core_and_protocol_are_compiled_together(module: str) -> None:

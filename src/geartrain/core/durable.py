@@ -25,8 +25,8 @@ class Durable:
     def __init__(self, number: i64, workload: bytes) -> None:
         self.number = number
         self.workload = workload
-        self.is_durable = False
         self.batch: i64 = 0
+        self.is_durable = False  # the last, so that the small fields of jobs are beside it
 
     @property
     def has_ended(self) -> bool:
