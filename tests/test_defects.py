@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The defects of the C server (protocol 7.1-7.4, 7.6), and the tests by which each is not ours."""
+"""The list of defects of the C server (protocol 7.1-7.4, 7.6), each with the tests that ours does not have it."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ TESTS = Path(__file__).parent
 CORE = "core/test_defects.py"
 TLS = "server/listen/test_tls.py"
 DRAINING = "core/test_draining.py"
-JOURNAL = "core/test_commit_queue.py"
+COMMITS = "core/test_commit_queue.py"
 LOGS = "server/process/test_logs.py"
 PROCESS = "cli/test_gearmand_process.py"
 TOOL = "cli/test_gearman.py"
@@ -26,7 +26,7 @@ DEFECTS: list[tuple[str, ...]] = [
     ("7.1", "a header reserves 4 GiB", CORE, "test_header_announcing_4_gib"),
     (
         "7.1",
-        "silent sockets on a TLS port hold up everybody",
+        "silent sockets on a TLS port block all other connections",
         TLS,
         "test_silent_sockets_disturb_nobody_and_are_closed_in_time",
     ),
@@ -54,7 +54,7 @@ DEFECTS: list[tuple[str, ...]] = [
     (
         "7.2",
         "a background submission that joins is not stored",
-        JOURNAL,
+        COMMITS,
         "test_a_foreground_job_becomes_durable_with_its_first_background_submission",
     ),
     ("7.2", "a job joins one that was cancelled", CORE, "test_same_unique_after_cancel_job"),
@@ -81,7 +81,7 @@ DEFECTS: list[tuple[str, ...]] = [
         "test_the_first_result_of_a_job_that_timed_out_counts",
         "test_results_of_a_cancelled_job_are_swallowed",
         "test_handles_that_were_never_assigned_are_an_error",
-        "test_what_is_remembered_for_late_results_is_bounded",
+        "test_the_handles_kept_for_late_results_are_limited",
     ),
     ("7.3", "an ERROR has no handle", CORE, "test_answers_stay_in_the_order_of_the_submissions"),
     ("7.3", "names break listings", CORE, "test_names_with_tabs_and_newlines_do_not_break_the_listing"),
@@ -112,13 +112,13 @@ DEFECTS: list[tuple[str, ...]] = [
         "7.4",
         "a stop waits for jobs that are stored",
         DRAINING,
-        "test_the_backlog_is_what_a_store_has_and_what_it_has_not",
-        "test_no_job_is_handed_out_any_more",
+        "test_background_jobs_are_counted_as_stored_or_not",
+        "test_no_further_job_is_assigned",
     ),
     ("7.6", "create function cuts a name", CORE, "test_create_function_with_a_bare_newline_keeps_the_whole_name"),
-    ("7.6", "drop function ignores case", CORE, "test_drop_function_minds_the_case"),
+    ("7.6", "drop function ignores case", CORE, "test_drop_function_is_case_sensitive"),
     ("7.6", "a sixth word ends the connection", CORE, "test_a_sixth_word_is_an_error_and_not_the_end"),
-    ("7.6", "no separator before an unknown word", CORE, "test_an_unknown_command_is_told_apart_from_the_message"),
+    ("7.6", "no separator before an unknown word", CORE, "test_an_unknown_command_is_separated_from_the_message"),
     ("7.6", "HUP makes a file called stderr", PROCESS, "test_hup_does_not_make_a_file_called_stderr"),
     ("7.6", "HUP makes a file called none", LOGS, "test_stderr_and_none_are_no_files"),
     ("7.6", "missing TLS files do not end the start", TLS, "test_nothing_starts_with_files_that_do_not_fit"),

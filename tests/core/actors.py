@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Peers of recorded conversations, and the packets, lines and fields of which they choose what to send."""
+"""Peers of recorded conversations, and the packets, lines and fields that they choose from."""
 
 from dataclasses import dataclass, field
 
@@ -61,14 +61,14 @@ ODD_BYTES = [b"\0RES\0\0\0\x0b\0\0\0\x01f", b"\0REQ\0\0\0\x06\0\0\0\0", b"\0REQ\
 
 @dataclass
 class Actor:
-    """A peer, as far as it has to know what it has said and heard.
+    """A peer, with the state that it must track to keep to the protocol.
 
     Attributes:
-        running: The handles of its jobs.
-        past: Handles of jobs that it had.
+        running: The handles of its running jobs.
+        past: The handles of jobs that it ran before.
         is_asleep: It waits for NOOP.
-        is_grabbing: A grab of its is not answered.
-        rest: The rest of a packet of which the first bytes were sent.
+        is_grabbing: It has a grab without an answer.
+        rest: The rest of a packet whose first bytes were sent.
     """
 
     number: int
@@ -83,10 +83,10 @@ class Actor:
 
     @property
     def can_submit(self) -> bool:
-        """Whether the order of what it gets is certain when it submits."""
+        """True if the order of the packets that it gets is certain when it submits."""
         return self.role == "both" or not self.is_waiting
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for the server to send it something."""
+        """True while it waits for the server to send it something."""
         return self.is_asleep or self.is_grabbing

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A store for tests of the core: batches of changes in a form that is easy to compare."""
+"""Batches of changes for tests of the core, in a form that is easy to compare."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ class Taken:
 
     Attributes:
         stored: The records of jobs that are stored, without the times of their submissions.
-        ended: The numbers of jobs that are forgotten.
+        ended: The numbers of jobs that are deleted.
         reserve: The highest number that is reserved, or 0.
     """
 
@@ -27,12 +27,12 @@ class Taken:
 
 
 def take(queue: CommitQueue) -> Taken:
-    """Take the next batch, and check the promises about every batch."""
+    """Take the next batch, and check the invariants of every batch."""
     changes = queue.take_batch()
     taken = Taken()
     for change in changes:
         if isinstance(change, Forget):
-            assert not taken.stored, "what ends goes before what is added"
+            assert not taken.stored, "ends come before new jobs"
             taken.ended = list(change.numbers)
         elif isinstance(change, PutNew):
             assert change.numbers == sorted(set(change.numbers))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The adapter between recorded transcripts and the core: the only module of theirs that calls the job server.
+"""The adapter between recorded transcripts and the core: only this module of theirs calls the job server.
 
-It does for a `JobServer` what the server around it does: it cuts bytes into packets, calls `JobServer.tick` at the end
-of each turn, collects replies of those peers only that the core names, and plays the store.
+It stands in for the shell around a `JobServer`: it feeds bytes to readers, calls `JobServer.tick` at the end of each
+turn, collects replies of only those peers that the core returns, and acts as the store.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -61,14 +61,14 @@ RECORD_FIELDS = (
 
 
 def read_options(words: Sequence[str]) -> JobServerOptions:
-    """Return the options that words such as ``job_retries=2`` name."""
+    """Return the options that words such as ``job_retries=2`` set."""
     pairs = [word.split("=") for word in words]
     named: dict[str, Any] = {name: _OPTIONS[name](value) for name, value in pairs}
     return JobServerOptions(version="1.0", pid=4711, **named)
 
 
 class Conversation:
-    """A job server with its peers, which are known by number, its clock and its store.
+    """A job server with its numbered peers, its clock and its store.
 
     Args:
         options: The words of a transcript's first line.
@@ -88,7 +88,7 @@ class Conversation:
         self._peers[number] = self._server.connect(host, number, local=local, reader=Reader(REQUEST))
 
     def send(self, number: int, data: bytes) -> None:
-        """Let bytes arrive from a peer; the server does not read from one that it is about to close."""
+        """Let bytes arrive from a peer, unless the server is about to close its connection."""
         peer = self._peers[number]
         if not peer.closing:
             self._server.begin_turn()
@@ -118,12 +118,12 @@ class Conversation:
     # The store.
 
     def take_batch(self) -> None:
-        """Begin to write what is to be stored, if there is anything and nothing else is being written."""
+        """Begin to write the next batch, if there is one and no other is being written."""
         if self._server.commit_queue.has_changes:
             self._batch = self._server.commit_queue.take_batch()
 
     def commit_batch(self) -> None:
-        """Let the write that was begun, if there was anything to write, succeed."""
+        """Let the write that was begun, if there was one, succeed."""
         if self._batch is None:
             return
         for change in self._batch:
@@ -137,17 +137,17 @@ class Conversation:
         self._server.commit_queue.committed()
 
     def fail_batch(self) -> None:
-        """Let the write that was begun, if there was anything to write, fail with nothing stored."""
+        """Let the write that was begun, if there was one, fail with nothing stored."""
         if self._batch is not None:
             self._batch = None
             self._server.store_failed(CommitOutcome.UNKNOWN)
 
     def begin_restoring(self, created: int) -> None:
-        """Expect jobs from the store; numbers up to ``created`` are used."""
+        """Begin to restore jobs from the store; numbers up to ``created`` are used."""
         self._server.begin_restoring(created)
 
     def restore(self, fields: Sequence[bytes]) -> None:
-        """Bring back a job from the store; the fields are those of `RECORD_FIELDS`."""
+        """Restore a job from the store; the fields are those of `RECORD_FIELDS`."""
         number, handle, function, unique, priority, workload, run_at, retries, reducer, cron = fields
         record = JobRecord(
             int(number),
@@ -174,7 +174,7 @@ class Conversation:
     # Output.
 
     def end_turn(self) -> Iterator[tuple[int, bytes, bool]]:
-        """Yield each peer with what it is sent in this turn, and whether the server closes its connection then."""
+        """Yield each peer with the bytes that it is sent in this turn, and True if it is closed afterwards."""
         self._server.begin_turn()
         self._server.tick()
         named = set(self._server.take_dirty())
@@ -183,7 +183,7 @@ class Conversation:
                 yield number, b"".join(peer.outbox.take()), peer.closing and not peer.outbox.is_held
 
     def stored(self) -> Iterator[list[bytes]]:
-        """Yield what the store has, each job as the fields of `RECORD_FIELDS`."""
+        """Yield the jobs in the store, each as the fields of `RECORD_FIELDS`."""
         for _, record in sorted(self._stored.items()):
             yield [
                 b"%d" % record.number,

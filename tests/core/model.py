@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A naive job server: lists, scans and no thought of speed. What it says is what ours has to do.
+"""A naive job server, made of lists and scans: the model that ours has to agree with.
 
-It knows nothing of wake-ups; those have invariants of their own.
+It does not model wake-ups; those have invariants of their own.
 """
 
 from collections import Counter, defaultdict
@@ -16,17 +16,17 @@ __all__ = ["ModelJob", "ModelPeer", "ModelServer"]
 
 @dataclass(eq=False)
 class ModelPeer:
-    """A connection: the functions it can do in the order of its list, with their timeouts."""
+    """A connection: the functions that it can do in the order of its list, with their timeouts."""
 
     abilities: dict[bytes, float] = field(default_factory=dict)
     order: list[bytes] = field(default_factory=list)
     released: set[bytes] = field(default_factory=set)
-    handed: "tuple[ModelJob, float] | None" = None  # what it got in its sleep, and when, until it says something
+    handed: "tuple[ModelJob, float] | None" = None  # the job pushed to it and the time, until it sends something
 
 
 @dataclass(eq=False)
 class ModelJob:
-    """A job; it waits if it is in no worker's hands and its time has come."""
+    """A job; it waits if no worker runs it and its delay has ended."""
 
     handle: bytes
     function: bytes
@@ -38,7 +38,7 @@ class ModelJob:
     waiters: Counter[ModelPeer] = field(default_factory=Counter)
     worker: ModelPeer | None = None
     timeout_at: float | None = None
-    grabbed: int = 0  # the number of the grab that handed it out last
+    grabbed: int = 0  # the number of the grab that assigned it last
     retries: int = 0
     waiting_since: float | None = None
 
@@ -48,18 +48,18 @@ class ModelJob:
 
     @property
     def key(self) -> bytes | None:
-        """What makes it the same as another of its function."""
+        """The key by which submissions to its function coalesce."""
         if self.unique == b"-":
             return b"-" + self.workload if self.workload else None
         return b"u" + self.unique if self.unique else None
 
 
 class ModelServer:
-    """The naive server. ``sent`` collects what each peer has to receive, wake-ups apart."""
+    """The naive server. ``sent`` collects the packets that each peer has to receive, except wake-ups."""
 
     def __init__(self, options: JobServerOptions) -> None:
         self.options = options
-        self.jobs: list[ModelJob] = []  # in queue order: what lost its worker stands in front
+        self.jobs: list[ModelJob] = []  # in queue order: jobs that lost their worker are in front
         self.created = 0
         self.grabs = 0
         self.now = 0.0
@@ -142,7 +142,7 @@ class ModelServer:
             self.jobs.remove(job)
 
     def complete_late(self, handle: bytes) -> None:
-        """Let the result of a worker that a job was taken from count, unless the job has ended."""
+        """Accept the result of a worker from which a job was taken, unless the job has ended."""
         job = next((job for job in self.jobs if job.handle == handle), None)
         if job is not None:
             if job.worker is not None:
@@ -165,7 +165,7 @@ class ModelServer:
             self.give_back(job)
 
     def advance(self, seconds: float, peers: "Iterable[ModelPeer]" = ()) -> None:
-        """Let time pass; ``peers`` are all there are, those first that got a job first."""
+        """Let time pass; ``peers`` are all peers, in the order in which they got jobs."""
         self.now += seconds
         late = [job for job in self.jobs if job.timeout_at is not None and job.timeout_at <= self.now]
         for job in sorted(late, key=lambda job: (job.timeout_at, job.grabbed)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The kinds of conversations that are recorded, and how often each thing happens in them."""
+"""The kinds of conversations that are recorded, and the frequency of each input in them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,22 +26,22 @@ class Plan:
 
     Attributes:
         name: The beginning of the names of its transcripts.
-        count: How many are recorded.
+        count: Number of recordings.
         options: The options of the server, of which each conversation takes one choice.
-        roles: How many peers there are of each kind.
-        weights: How often each kind of input occurs, in proportion to the others.
-        functions: How many functions there are.
-        submissions: Which kinds of plain submissions occur.
+        roles: Number of peers of each kind.
+        weights: The frequency of each kind of input, relative to the others.
+        functions: Number of functions.
+        submissions: The kinds of plain submissions that occur.
         times: The seconds that may pass at a time.
-        timeouts: The share of registrations that have a time-out.
-        long_polling: The share of workers whose grabs wait for a job.
-        silent: The share of jobs sent to such a worker that it does not acknowledge at once.
-        pipelines: Whether several packets may arrive at once from a peer.
-        together: How many inputs a turn may have.
-        stores: Whether there is a store.
-        restores: Whether the server begins with jobs from its store.
-        is_greedy: Whether workers grab further jobs while they have some.
-        drains: Whether the server is shut down at the end.
+        timeouts: The share of registrations with a timeout.
+        long_polling: The share of workers that use long polling.
+        silent: The share of jobs pushed to such a worker that it does not acknowledge at once.
+        pipelines: True if several packets may arrive at once from a peer.
+        together: The maximum number of inputs in a turn.
+        stores: True if there is a store.
+        restores: True if the server begins with jobs from its store.
+        is_greedy: True if workers grab further jobs while they run some.
+        drains: True if the server is shut down at the end.
     """
 
     name: str

@@ -3,10 +3,10 @@
 
 ::
 
-    python -m tests.core.record update [NAME...]   keep the input, and write the output of today's server behind it
-    python -m tests.core.record new [GROUP...]     make up the conversations of these groups, or all, from scratch
+    python -m tests.core.record update [NAME...]   keep the input, and replace the output by that of the current server
+    python -m tests.core.record new [GROUP...]     generate the conversations of these groups, or all, from scratch
 
-A change that is meant to alter what peers are sent calls for ``update``, and `git diff` then shows what it alters.
+After a change that is meant to alter the packets to peers, run ``update``; `git diff` then shows the differences.
 """
 
 import logging
@@ -19,7 +19,7 @@ from tests.core.transcript import FOLDER, load, perform, save
 
 
 def new(names: list[str]) -> None:
-    """Make up conversations and write them."""
+    """Generate conversations, and write them to files."""
     for plan in PLANS:
         if not names or plan.name in names:
             for number in range(1, plan.count + 1):
@@ -30,7 +30,7 @@ def new(names: list[str]) -> None:
 
 
 def update(names: list[str]) -> None:
-    """Write what the server says today behind what the peers said."""
+    """Replay the input of transcripts, and replace their output by that of the current server."""
     for path in sorted(FOLDER.glob("*.txt")):
         if not names or path.stem in names:
             options, turns = load(path)

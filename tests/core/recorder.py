@@ -29,11 +29,11 @@ __all__ = ["Recorder"]
 
 
 class Recorder:
-    """Makes up a conversation, one turn after another.
+    """Generates a conversation, one turn after another.
 
     Args:
-        plan: What kind of conversation it is to be.
-        seed: The same seed makes the same conversation, with the same server.
+        plan: The kind of conversation.
+        seed: The same seed makes the same conversation with the same server.
     """
 
     def __init__(self, plan: Plan, seed: str) -> None:
@@ -71,7 +71,7 @@ class Recorder:
         }
 
     def record(self) -> None:
-        """Make up the whole conversation."""
+        """Generate the whole conversation."""
         if self._plan.restores:
             self._restore()
         for _ in range(sum(self._plan.roles.values())):
@@ -89,7 +89,7 @@ class Recorder:
         self._finish()
 
     def _finish(self) -> None:
-        """Let the store catch up, and tell what it has."""
+        """Let the store catch up, and list its content."""
         if self._plan.stores:
             for _ in range(2):
                 self._input.append("take-batch" if not self._is_writing else "commit-batch")
@@ -229,7 +229,7 @@ class Recorder:
         return b"w" * 20_000 if self._random.random() < 0.05 else self._random.choice(WORKLOADS)
 
     def _handle(self) -> bytes:
-        """Return a handle that was given out lately, or one that never was."""
+        """Return the handle of a recent job, or one that no job has had."""
         return self._random.choice([*self._handles[-12:], b"H:localhost:9999"])
 
     def _ask_status(self) -> None:
@@ -335,14 +335,14 @@ class Recorder:
             self._say(actor, text_line(self._random.choice([*COMMANDS, *[cancel] * 4])))
 
     def _send_bad(self) -> None:
-        """Send what ends a conversation."""
+        """Send input that ends a conversation."""
         actor = self._pick(*self._plan.roles)
         if actor is not None:
             self._say(actor, f"bytes {quote(self._random.choice(BAD_BYTES))}")
             self._end_turn()
 
     def _send_odd(self) -> None:
-        """Send what is answered with an error, or ignored, and changes nothing."""
+        """Send input that is answered with an error, or ignored, and changes nothing."""
         actor = self._pick("client", "admin")
         if actor is None:
             return

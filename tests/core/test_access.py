@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules: to whom one applies, what it is about, and what takes no longer for whoever comes close to a token."""
+"""Rules of access: their conditions, their rights, and the comparison of tokens in constant time."""
 
 import hmac
 import ipaddress
@@ -46,13 +46,13 @@ def test_a_star_stands_for_any_letters_and_nothing_else_is_special(pattern: byte
     assert matches(pattern, name) is expected
 
 
-def test_a_long_name_does_not_take_long() -> None:
-    """Trying all places for all parts would take longer than anybody lives."""
+def test_a_long_name_is_matched_without_backtracking() -> None:
+    """With backtracking this test would never end."""
     assert not matches(b"*a" * 50 + b"*b", b"a" * 8000)
 
 
-class TestWhom:
-    def test_a_rule_without_conditions_is_for_everybody(self) -> None:
+class TestConditions:
+    def test_a_rule_without_conditions_applies_to_all_peers(self) -> None:
         assert Rule(rights=SUBMIT).applies_to(identity())
 
     @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ class TestWhom:
 
         assert Rule(rights=SUBMIT, networks=networks).applies_to(identity(host)) is expected
 
-    def test_by_being_on_this_machine(self) -> None:
+    def test_by_a_local_connection(self) -> None:
         rule = Rule(rights=SUBMIT, local=True)
 
         assert rule.applies_to(identity("unix", local=True))
@@ -104,7 +104,7 @@ class TestWhom:
 
 
 class TestRights:
-    def test_those_of_all_rules_add_up(self) -> None:
+    def test_rights_of_all_rules_add_up(self) -> None:
         peer = identity()
         peer.apply_rules(
             AccessRules(
@@ -124,7 +124,7 @@ class TestRights:
         assert peer.may_somewhere(ADMIN)
         assert not peer.may_everywhere(ADMIN)
 
-    def test_other_rules_change_what_has_been_looked_up(self) -> None:
+    def test_other_rules_replace_cached_rights(self) -> None:
         peer = identity()
         peer.apply_rules(AccessRules((Rule(rights=SUBMIT),)))
         assert peer.rights(b"f") == SUBMIT
@@ -133,7 +133,7 @@ class TestRights:
 
         assert peer.rights(b"f") == WORK
 
-    def test_what_is_remembered_has_a_bound_and_no_room_for_strangers(self) -> None:
+    def test_the_cache_is_limited_and_skips_functions_without_rights(self) -> None:
         peer = identity()
         peer.apply_rules(AccessRules((Rule(rights=SUBMIT, functions=(b"f*",)),)))
 
@@ -146,7 +146,7 @@ class TestRights:
         assert all(name.startswith(b"f") and len(name) <= 8000 for name in peer._rights)
 
 
-def test_all_rules_together_tell_what_they_ask_for() -> None:
+def test_access_rules_list_their_tokens_and_certificates() -> None:
     rules = AccessRules(
         (Rule(rights=SUBMIT, certificates=(b"a", b"b*")), Rule(rights=WORK, tokens=(digest_of(TOKEN),)))
     )
@@ -156,7 +156,7 @@ def test_all_rules_together_tell_what_they_ask_for() -> None:
 
 
 class TestTokens:
-    def test_all_are_compared_however_early_one_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_all_digests_are_compared_even_after_a_match(self, monkeypatch: pytest.MonkeyPatch) -> None:
         compared: list[bytes] = []
         compare = hmac.compare_digest
 
@@ -172,10 +172,10 @@ class TestTokens:
         assert not rules.knows(digest_of(b"x"))
         assert compared == list(digests) * 2
 
-    def test_all_that_is_compared_is_of_one_length(self) -> None:
+    def test_all_digests_have_one_length(self) -> None:
         assert {len(digest_of(token)) for token in (b"", b"x", TOKEN, TOKEN * 100)} == {32}
 
-    def test_nothing_shows_them(self) -> None:
+    def test_no_repr_shows_tokens(self) -> None:
         rules = AccessRules((Rule(rights=SUBMIT, tokens=(digest_of(TOKEN),)),))
 
         shown = repr(rules) + str(rules)

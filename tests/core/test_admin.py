@@ -86,7 +86,7 @@ def test_drop_function(wire: Wire) -> None:
     assert peer.say("status") == ".\n"
 
 
-def test_limits_vanish_with_their_function(wire: Wire) -> None:
+def test_limits_are_lost_with_their_function(wire: Wire) -> None:
     peer = wire.connect()
     for line in ("create function f", "maxqueue f 1", "drop function f"):
         assert peer.say(line) == "OK\r\n"
@@ -95,7 +95,7 @@ def test_limits_vanish_with_their_function(wire: Wire) -> None:
     assert peer.submit(b"f")
 
 
-def test_replies_to_pipelined_commands_stand_behind_each_other(wire: Wire) -> None:
+def test_replies_to_pipelined_commands_are_joined(wire: Wire) -> None:
     """Monitors send both lines at once and read once (protocol 10.1)."""
     peer = wire.connect()
     peer.submit(b"f")
@@ -127,7 +127,7 @@ class TestShutdown:
             assert wire.connect().say(line) == "ERR UNKNOWN_COMMAND Unknown+server+command+shutdown\r\n"
         assert wire.server.shutdown_requested is None
 
-    def test_it_is_for_local_connections(self) -> None:
+    def test_it_is_only_for_local_connections(self) -> None:
         wire = Wire(self.ALLOWED)
 
         reply = wire.connect("10.0.0.7", local=False).say("shutdown")
@@ -135,7 +135,7 @@ class TestShutdown:
         assert reply == "ERR NOT_ALLOWED shutdown+is+for+local+connections\r\n"
         assert wire.server.shutdown_requested is None
 
-    def test_who_asked_to_stop_at_once_is_not_made_to_wait(self) -> None:
+    def test_a_graceful_shutdown_does_not_replace_an_immediate_one(self) -> None:
         wire = Wire(self.ALLOWED)
 
         wire.connect().say("shutdown\nshutdown graceful")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What peers may do where there are rules, how they are told, and what becomes of them when the rules change."""
+"""Authorization: the effect of rules on packets and text commands, tokens, and changes of rules."""
 
 import dataclasses
 import logging
@@ -22,7 +22,7 @@ def guarded(*rules: Rule, **options: object) -> Wire:
 
 
 def change(wire: Wire, *rules: Rule, **options: object) -> None:
-    """Put other rules into force; none at all lift the restrictions."""
+    """Replace the rules; without any, there are no restrictions."""
     access = AccessRules(rules) if rules else None
     wire.server.change_options(JobServerOptions(access=access, **options))  # type: ignore[arg-type]
 
@@ -47,26 +47,26 @@ SUBMISSIONS = [
 
 class TestSubmitting:
     @pytest.mark.parametrize(("command", "arguments"), SUBMISSIONS)
-    def test_takes_the_right_to_submit(self, command: Command, arguments: tuple[bytes, ...]) -> None:
+    def test_needs_the_right_to_submit(self, command: Command, arguments: tuple[bytes, ...]) -> None:
         wire = guarded(Rule(rights=WORK | ADMIN), Rule(rights=SUBMIT, functions=(b"g", b"r")))
 
         assert wire.connect().ask(command, *arguments) == may_not("submit jobs of f")
-        assert wire.connect().say("status") == ".\n", "nothing was made of it"
+        assert wire.connect().say("status") == ".\n", "no job was created"
 
     @pytest.mark.parametrize(("command", "arguments"), SUBMISSIONS)
-    def test_goes_on_where_it_is_allowed(self, command: Command, arguments: tuple[bytes, ...]) -> None:
+    def test_is_accepted_with_the_right(self, command: Command, arguments: tuple[bytes, ...]) -> None:
         wire = guarded(Rule(rights=SUBMIT, functions=(b"f", b"r")))
 
         assert wire.connect().ask(command, *arguments)[0] is Command.JOB_CREATED
 
     @pytest.mark.parametrize("command", [Command.SUBMIT_REDUCE_JOB, Command.SUBMIT_REDUCE_JOB_BACKGROUND])
-    def test_takes_it_for_the_reducer_too(self, command: Command) -> None:
-        """A worker submits the parts, and may submit them to whom its client may not."""
+    def test_needs_the_right_for_the_reducer_too(self, command: Command) -> None:
+        """A worker submits the parts, and may have a right that its client does not have."""
         wire = guarded(Rule(rights=SUBMIT, functions=(b"f",)))
 
         assert wire.connect().ask(command, b"f", b"", b"r", b"", b"") == may_not("submit jobs of r")
 
-    def test_waits_for_restored_jobs_as_ever(self) -> None:
+    def test_waits_for_restored_jobs_too(self) -> None:
         wire = guarded(Rule(rights=SUBMIT, functions=(b"f",)))
         wire.server.begin_restoring(0)
         client, stranger = wire.connect(), wire.connect()
@@ -90,7 +90,7 @@ class TestWorking:
     @pytest.mark.parametrize(
         ("command", "arguments"), [(Command.CAN_DO, (b"f",)), (Command.CAN_DO_TIMEOUT, (b"f", b"1000"))]
     )
-    def test_takes_the_right_to_work(self, command: Command, arguments: tuple[bytes, ...]) -> None:
+    def test_needs_the_right_to_work(self, command: Command, arguments: tuple[bytes, ...]) -> None:
         wire = guarded(Rule(rights=SUBMIT), Rule(rights=WORK, functions=(b"g",)))
         worker = wire.connect()
         wire.connect().submit(b"f")
@@ -107,13 +107,13 @@ class TestWorking:
             wire.connect().submit(name)
         worker.packets()
 
-        # Those that submitted wait, so both jobs are there.
+        # The clients wait, so both jobs are there.
         assert worker.ask(Command.GRAB_JOB)[2] == b"g"
         assert worker.ask(Command.GRAB_JOB) == (Command.NO_JOB,)
 
 
 class TestQuestions:
-    def test_a_job_is_only_known_to_those_who_have_to_do_with_its_function(self) -> None:
+    def test_a_status_is_only_shown_to_peers_with_a_right_to_the_function(self) -> None:
         wire = guarded(
             Rule(rights=SUBMIT, local=True),
             Rule(rights=WORK, functions=(b"f",), certificates=(b"worker",)),
@@ -132,7 +132,7 @@ class TestQuestions:
         answer = (Command.STATUS_RES_UNIQUE, b"u", b"0", b"0", b"0", b"0", b"0")
         assert stranger.ask(Command.GET_STATUS_UNIQUE, b"u") == answer
 
-    def test_an_echo_is_for_everybody(self) -> None:
+    def test_an_echo_needs_no_right(self) -> None:
         wire = guarded(Rule(rights=SUBMIT, local=True))
 
         assert wire.connect(FAR, local=False).ask(Command.ECHO_REQ, b"x") == (Command.ECHO_RES, b"x")
@@ -149,7 +149,7 @@ TAKEN = (Command.OPTION_RES, b"token")
 class TestTokens:
     RULE = Rule(rights=SUBMIT | WORK | ADMIN, tokens=(digest_of(TOKEN),))
 
-    def test_one_opens_the_door(self) -> None:
+    def test_a_token_gives_rights(self) -> None:
         peer = guarded(self.RULE).connect()
         assert peer.ask(Command.SUBMIT_JOB, b"f", b"", b"") == may_not("submit jobs of f")
 
@@ -157,10 +157,10 @@ class TestTokens:
 
         assert peer.submit(b"f")
 
-    def test_one_may_end_with_a_nul_as_options_of_some_clients_do(self) -> None:
+    def test_a_token_may_end_with_a_nul_as_options_of_some_clients_do(self) -> None:
         assert show(guarded(self.RULE).connect(), TOKEN + b"\0") == TAKEN
 
-    def test_one_opens_the_door_in_text_as_well(self) -> None:
+    def test_a_token_in_a_text_command_gives_rights(self) -> None:
         peer = guarded(self.RULE).connect()
         assert peer.say("create function f").startswith("ERR NOT_ALLOWED ")
 
@@ -169,7 +169,7 @@ class TestTokens:
         assert peer.say("create function f") == "OK\r\n"
 
     @pytest.mark.parametrize("wrong", [b"", TOKEN[:-1], TOKEN + b"x", TOKEN.upper(), OTHER])
-    def test_a_wrong_one_changes_nothing(self, wrong: bytes) -> None:
+    def test_a_wrong_token_changes_nothing(self, wrong: bytes) -> None:
         peer = guarded(self.RULE).connect()
         show(peer, TOKEN)
 
@@ -177,7 +177,7 @@ class TestTokens:
 
         assert peer.submit(b"f")
 
-    def test_another_one_takes_its_place(self) -> None:
+    def test_another_token_replaces_it(self) -> None:
         peer = guarded(self.RULE, Rule(rights=WORK, tokens=(digest_of(OTHER),))).connect()
         show(peer, TOKEN)
 
@@ -185,7 +185,7 @@ class TestTokens:
 
         assert peer.ask(Command.SUBMIT_JOB, b"f", b"", b"") == may_not("submit jobs of f")
 
-    def test_who_guesses_is_closed_and_is_one_line_in_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_peer_that_guesses_is_closed_and_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
         wire = guarded(self.RULE)
         for _ in range(10):
             peer = wire.connect()
@@ -200,7 +200,7 @@ class TestTokens:
             "GEARMAN_WRONG_TOKEN to 127.0.0.1, 29 times more within 10 seconds",
         ]
 
-    def test_who_guesses_in_text_is_closed_too(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_peer_that_guesses_in_text_is_closed_too(self, caplog: pytest.LogCaptureFixture) -> None:
         peer = guarded(self.RULE).connect()
         replies = [peer.say(f"token {number:032}") for number in range(JobServerOptions().max_wrong_tokens)]
 
@@ -208,7 +208,7 @@ class TestTokens:
         assert peer.is_closed
         assert caplog.text.count("WRONG_TOKEN") == 1
 
-    def test_none_is_ever_shown(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_no_token_is_ever_shown(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         wire = guarded(self.RULE)
         peer = wire.connect()
@@ -220,11 +220,11 @@ class TestTokens:
 
         for token in (TOKEN, OTHER):
             everything = f"{said} {listings} {caplog.text} {peer.peer!r} {wire.server!r} {wire.server._options!r}"
-            # What is no command is told of by its first word, and one that is glued to its name is such a word.
+            # The error for an unknown command has its first word, which here is the command with the token.
             assert token.decode() not in everything.replace(f"token={TOKEN.decode()}", "")
 
-    def test_rules_without_tokens_take_any_as_later_ones_may_know_it(self) -> None:
-        """So programs may be given theirs before the server asks for them."""
+    def test_rules_without_tokens_accept_any_as_later_ones_may_know_it(self) -> None:
+        """So programs can be given tokens before the server needs them."""
         for wire in (Wire(), guarded(Rule(rights=SUBMIT))):
             peer = wire.connect()
             assert show(peer, TOKEN) == TAKEN
@@ -234,7 +234,7 @@ class TestTokens:
             assert peer.submit(b"f")
             assert wire.connect().ask(Command.SUBMIT_JOB, b"f", b"", b"") == may_not("submit jobs of f")
 
-    def test_a_worker_may_show_it_late(self) -> None:
+    def test_a_worker_may_show_its_token_after_it_registered(self) -> None:
         wire = guarded(self.RULE)
         worker, client = wire.connect(), wire.connect()
         assert worker.ask(Command.CAN_DO, b"f") == may_not("work on f")
@@ -248,9 +248,9 @@ class TestTokens:
 
 
 class TestChanges:
-    """Nobody is dropped, and everybody is judged anew."""
+    """New rules apply to all connections, and none is dropped."""
 
-    def test_clients_are(self) -> None:
+    def test_new_rules_apply_to_connected_clients(self) -> None:
         wire = Wire()
         client = wire.connect()
         client.submit(b"f")
@@ -265,7 +265,7 @@ class TestChanges:
         change(wire)
         assert client.submit(b"g")
 
-    def test_a_worker_loses_what_it_may_not_do_but_for_the_job_in_hand(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_worker_loses_its_function_but_not_its_running_job(self, caplog: pytest.LogCaptureFixture) -> None:
         wire = Wire()
         client, worker = wire.connect(), wire.connect()
         for name in (b"f", b"g"):
@@ -283,8 +283,8 @@ class TestChanges:
         assert client.packets() == [(Command.WORK_COMPLETE, handle, b"result")]
         assert "The rules take 1 function from 1 worker" in caplog.text
 
-    def test_it_gets_them_back_when_the_rules_are_set_right(self) -> None:
-        """It would never ask again: its queue would stand still beside an idle worker."""
+    def test_a_worker_gets_its_functions_back_when_the_rules_allow_them(self) -> None:
+        """It would never register again, and its queue would stall beside an idle worker."""
         wire = Wire(JobServerOptions(rearm_after=1000.0))
         client, worker, refused = wire.connect(), wire.connect(), wire.connect()
         for name in (b"f", b"g", b"h"):
@@ -305,9 +305,9 @@ class TestChanges:
         handle = refused.ask(Command.GRAB_JOB)[1]
         wire.advance(2)
         assert isinstance(handle, bytes)
-        assert client.ask(Command.GET_STATUS, handle)[3] == b"0", "its own time for the job was kept"
+        assert client.ask(Command.GET_STATUS, handle)[3] == b"0", "its own timeout for the job was kept"
 
-    def test_it_does_not_get_back_what_it_has_taken_back(self) -> None:
+    def test_a_worker_does_not_get_back_a_function_that_it_unregistered(self) -> None:
         wire = guarded(Rule(rights=SUBMIT))
         worker = wire.connect()
         for name in (b"f", b"g", b"h"):
@@ -321,7 +321,7 @@ class TestChanges:
 
         assert wire.connect().say("workers").splitlines()[0] == "0 127.0.0.1 - :"
 
-    def test_what_is_remembered_of_a_stranger_has_a_bound(self) -> None:
+    def test_the_functions_kept_for_a_peer_without_rights_are_limited(self) -> None:
         wire = guarded(Rule(rights=SUBMIT))
         worker = wire.connect()
         for number in range(1000):
@@ -333,7 +333,7 @@ class TestChanges:
         assert not stranger.peer.identity.denied
         assert len(worker.peer.identity.denied) == 256
 
-    def test_it_gets_nothing_back_from_a_server_that_is_about_to_end(self) -> None:
+    def test_a_worker_gets_nothing_back_from_a_draining_server(self) -> None:
         wire = guarded(Rule(rights=SUBMIT))
         client, worker = wire.connect(), wire.connect()
         worker.send(Command.CAN_DO, b"f")
@@ -358,7 +358,7 @@ class TestChanges:
 
         assert wire.connect().say("workers").splitlines()[0] == "0 127.0.0.1 - : f"
 
-    def test_limits_change_with_them(self) -> None:
+    def test_limits_change_with_the_rules(self) -> None:
         wire = Wire()
         client = wire.connect()
         client.submit(b"f")
@@ -375,8 +375,8 @@ class TestChanges:
         change(wire)
         assert client.submit(b"g")
 
-    def test_a_function_that_is_idle_stays_so_when_its_time_does_not_change(self) -> None:
-        """Logs are rotated each day, and two days would never be over."""
+    def test_an_idle_function_stays_idle_when_the_options_change(self) -> None:
+        """Options are read again when logs are rotated each day, and two days would never be over."""
         options = JobServerOptions(function_expiry=1000.0)
         wire = Wire(options)
         wire.connect().say("create function f")
@@ -387,7 +387,7 @@ class TestChanges:
 
         assert wire.connect().say("status") == ".\n"
 
-    def test_what_the_server_says_of_itself_changes_too(self) -> None:
+    def test_answers_about_the_server_change_too(self) -> None:
         wire = Wire()
 
         change(wire, verbosity="INFO")
@@ -401,7 +401,7 @@ READS = ["status", "workers", "prioritystatus", "show jobs", "show unique jobs",
 
 class TestTextCommands:
     @pytest.mark.parametrize("line", CHANGES)
-    def test_those_that_change_something_take_the_right_to_administer(self, line: str) -> None:
+    def test_commands_that_change_something_need_the_right_to_administer(self, line: str) -> None:
         wire = guarded(Rule(rights=SUBMIT), Rule(rights=ADMIN, certificates=(b"boss",)), allow_shutdown=True)
         wire.connect().submit(b"f")
         command = "+".join(line.split()[:2]) if " " in line and not line.startswith("maxqueue") else line.split()[0]
@@ -409,7 +409,7 @@ class TestTextCommands:
         assert wire.connect().say(line) == f"ERR NOT_ALLOWED {command}+is+for+administrators\r\n"
         assert not wire.connect(certificate=[b"boss"]).say(line).startswith("ERR NOT_ALLOWED")
 
-    def test_they_take_it_for_the_function_that_they_are_about(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_they_need_it_for_their_function(self, caplog: pytest.LogCaptureFixture) -> None:
         wire = guarded(Rule(rights=SUBMIT), Rule(rights=ADMIN, functions=(b"f*",)), allow_shutdown=True)
         peer = wire.connect()
         handles = [peer.submit(name).decode() for name in (b"f", b"g")]
@@ -429,7 +429,7 @@ class TestTextCommands:
         assert caplog.text.count("GEARMAN_NOT_ALLOWED:create function of g is for its administrators to <Peer") == 1
 
     @pytest.mark.parametrize("line", CHANGES)
-    def test_they_can_be_for_this_machine_alone_with_or_without_rules(self, line: str) -> None:
+    def test_they_can_be_limited_to_local_peers_with_or_without_rules(self, line: str) -> None:
         for rules in (None, AccessRules((Rule(rights=SUBMIT),))):
             wire = Wire(JobServerOptions(access=rules, text_changes=Who.LOCAL, allow_shutdown=True))
             reply = wire.connect(FAR, local=False).say(line)
@@ -438,13 +438,13 @@ class TestTextCommands:
             assert reply.endswith("+is+for+local+connections\r\n")
             assert not wire.connect().say(line).startswith("ERR NOT_ALLOWED")
 
-    def test_they_can_be_for_all_in_spite_of_rules(self) -> None:
+    def test_they_can_be_allowed_to_all_peers_in_spite_of_rules(self) -> None:
         wire = guarded(Rule(rights=SUBMIT), text_changes=Who.ALL)
 
         assert wire.connect(FAR, local=False).say("create function f") == "OK\r\n"
 
     @pytest.mark.parametrize("line", READS)
-    def test_those_that_tell_something_are_for_everybody_unless_told_otherwise(self, line: str) -> None:
+    def test_commands_that_read_are_for_all_peers_by_default(self, line: str) -> None:
         refused = f"ERR NOT_ALLOWED {line.replace(' ', '+')}+is+for+"
         admin = Rule(rights=ADMIN, functions=(b"f",), certificates=(b"boss",))
 
@@ -458,7 +458,7 @@ class TestTextCommands:
         assert not ruled.connect(FAR, local=False, certificate=[b"boss"]).say(line).startswith("ERR")
         assert not Wire(JobServerOptions(text_reads=Who.ADMIN)).connect().say(line).startswith("ERR")
 
-    def test_the_version_is_a_sign_of_life_for_everybody(self) -> None:
+    def test_the_version_is_a_health_check_for_all_peers(self) -> None:
         wire = guarded(Rule(rights=ADMIN, local=True), text_reads=Who.ADMIN)
 
         assert wire.connect(FAR, local=False).say("version") == "OK 0\n"

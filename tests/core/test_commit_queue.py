@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Background jobs are promised when they are stored, and not before."""
+"""Group commit: background jobs are promised once they are stored, and not before."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def worker(wire: Wire) -> WirePeer:
 
 
 def grab(worker: WirePeer) -> bytes:
-    """Have a worker take a job, and return its handle."""
+    """Let a worker grab a job, and return its handle."""
     worker.send(Command.GRAB_JOB)
     assigned = worker.packets()[-1]
     assert assigned[0] is Command.JOB_ASSIGN
@@ -70,7 +70,7 @@ class TestPromises:
         assert client.packets() == [created(1)]
         assert not queue.has_changes
 
-    def test_what_comes_behind_a_promise_stays_behind_it(self, client: WirePeer, queue: CommitQueue) -> None:
+    def test_replies_after_a_promise_stay_behind_it(self, client: WirePeer, queue: CommitQueue) -> None:
         client.send(Command.ECHO_REQ, b"before")
         client.send(SUBMIT_BG, b"f", b"", b"w")
         client.send(Command.ECHO_REQ, b"behind")
@@ -81,7 +81,7 @@ class TestPromises:
 
         assert client.packets() == [created(1), (Command.ECHO_RES, b"behind")]
 
-    def test_each_batch_releases_what_waited_for_it_and_no_more(self, client: WirePeer, queue: CommitQueue) -> None:
+    def test_each_batch_releases_only_its_own_replies(self, client: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"1")
         take(queue)
         client.send(SUBMIT_BG, b"f", b"", b"2")
@@ -94,7 +94,7 @@ class TestPromises:
 
         assert client.packets() == [created(2), (Command.ECHO_RES, b"last")]
 
-    def test_a_peer_that_keeps_submitting_is_answered_all_the_same(self, client: WirePeer, queue: CommitQueue) -> None:
+    def test_a_peer_that_keeps_submitting_is_still_answered(self, client: WirePeer, queue: CommitQueue) -> None:
         answered = []
         client.send(SUBMIT_BG, b"f", b"", b"")
         for _ in range(10):
@@ -138,13 +138,13 @@ class TestPromises:
 
         assert grab(worker) == b"H:localhost:1"
 
-    def test_show_jobs_tells_what_is_stored(self, wire: Wire, client: WirePeer) -> None:
+    def test_show_jobs_shows_stored_jobs(self, wire: Wire, client: WirePeer) -> None:
         client.submit(b"f")
         client.send(SUBMIT_BG, b"f", b"", b"")
 
         assert wire.connect().say("show jobs") == "H:localhost:1\t0\t0\t0\nH:localhost:2\t0\t0\t1\n.\n"
 
-    def test_a_connection_with_promises_is_closed_behind_them(self, client: WirePeer, queue: CommitQueue) -> None:
+    def test_a_connection_is_closed_after_its_held_replies(self, client: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"")
         client.send_bytes(b"\0BAD" + bytes(8))
         assert (client.is_closed, client.peer.outbox.is_held) == (True, True)
@@ -157,7 +157,9 @@ class TestPromises:
 
 
 class TestBatches:
-    def test_add_and_finish_that_meet_are_dropped(self, client: WirePeer, worker: WirePeer, queue: CommitQueue) -> None:
+    def test_a_job_that_ends_before_its_batch_is_not_stored(
+        self, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
         worker.send(Command.WORK_COMPLETE, grab(worker), b"")
 
@@ -165,9 +167,7 @@ class TestBatches:
         queue.committed()
         assert client.packets() == [created(1)]
 
-    def test_a_finish_follows_the_batch_of_its_add(
-        self, client: WirePeer, worker: WirePeer, queue: CommitQueue
-    ) -> None:
+    def test_an_end_follows_the_batch_of_its_job(self, client: WirePeer, worker: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
         take(queue)
         worker.send(Command.WORK_COMPLETE, grab(worker), b"")
@@ -177,7 +177,7 @@ class TestBatches:
         assert take(queue) == Taken(ended=[1])
 
     @pytest.mark.parametrize("last_word", [Command.WORK_FAIL, Command.WORK_EXCEPTION])
-    def test_every_end_is_a_finish(
+    def test_every_end_of_a_job_is_stored(
         self, client: WirePeer, worker: WirePeer, queue: CommitQueue, last_word: Command
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
@@ -187,7 +187,7 @@ class TestBatches:
 
         assert take(queue).ended == [1]
 
-    def test_a_job_that_is_cancelled_is_forgotten(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
+    def test_a_cancelled_job_is_deleted(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
         take(queue)
         queue.committed()
@@ -195,7 +195,7 @@ class TestBatches:
 
         assert take(queue).ended == [1]
 
-    def test_a_lost_worker_is_remembered(self, client: WirePeer, worker: WirePeer, queue: CommitQueue) -> None:
+    def test_a_lost_worker_is_stored(self, client: WirePeer, worker: WirePeer, queue: CommitQueue) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
         take(queue)
         queue.committed()
@@ -204,7 +204,7 @@ class TestBatches:
 
         assert [(record.number, record.losses) for record in take(queue).stored] == [(1, 1)]
 
-    def test_a_change_and_a_finish_that_meet_leave_the_finish(
+    def test_a_change_of_a_job_that_ended_is_dropped_before_the_batch(
         self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
@@ -216,7 +216,7 @@ class TestBatches:
 
         assert take(queue) == Taken(ended=[1])
 
-    def test_a_lost_worker_before_the_batch_leaves_is_part_of_it(
+    def test_a_lost_worker_before_the_batch_is_taken_is_part_of_it(
         self, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"w")
@@ -225,7 +225,7 @@ class TestBatches:
 
         assert [(record.number, record.losses) for record in take(queue).stored] == [(1, 1)]
 
-    def test_a_record_has_all_that_was_said_of_a_job(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
+    def test_a_record_has_all_fields_of_a_job(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
         wire.clock.advance(0)
         later = int(wire.clock.time()) + 1000
         client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"e", b"%d" % later, b"w")
@@ -254,7 +254,7 @@ class TestBatches:
 
         assert take(queue).reserve > first
 
-    def test_a_clean_stop_gives_back_what_was_reserved(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
+    def test_a_regular_stop_returns_unused_numbers(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
         begin_restoring(wire, 0)
         wire.server.end_restoring()
         client.send(SUBMIT_BG, b"f", b"", b"")
@@ -264,7 +264,7 @@ class TestBatches:
 
 
 class TestFailure:
-    def test_a_job_that_is_not_stored_is_refused_and_gone(
+    def test_a_job_that_is_not_stored_is_refused_and_removed(
         self, wire: Wire, client: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"1")
@@ -282,7 +282,7 @@ class TestFailure:
 
         assert take(queue) == Taken(ended=[1])
 
-    def test_one_that_runs_is_left_to_its_worker(
+    def test_a_running_job_is_left_to_its_worker(
         self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"1")
@@ -295,7 +295,7 @@ class TestFailure:
         assert worker.packets() == []
         assert take(queue).ended == [1]
 
-    def test_one_that_ended_meanwhile_is_forgotten(
+    def test_a_job_that_ended_in_the_meantime_is_deleted(
         self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"1")
@@ -315,7 +315,7 @@ class TestFailure:
         assert other.packets() == [REFUSED]
         assert client.ask(Command.GET_STATUS, b"H:localhost:1")[2] == b"1"
 
-    def test_while_the_store_is_away_new_background_jobs_are_refused(
+    def test_while_the_store_is_unavailable_new_background_jobs_are_refused(
         self, wire: Wire, client: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"stored", b"")
@@ -333,7 +333,9 @@ class TestFailure:
         assert client.ask(SUBMIT_BG, b"f", b"new", b"") == AWAY, "and its foreground job goes on"
         assert wire.connect().say("status").startswith("f\t2\t")
 
-    def test_it_takes_them_again_when_the_store_is_back(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
+    def test_background_jobs_are_accepted_again_when_the_store_is_back(
+        self, wire: Wire, client: WirePeer, queue: CommitQueue
+    ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"")
         take(queue)
         wire.server.store_failed(CommitOutcome.UNKNOWN)
@@ -347,7 +349,7 @@ class TestFailure:
 
         assert client.packets() == [created(2)]
 
-    def test_what_ended_is_told_again(self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue) -> None:
+    def test_ends_are_written_again(self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue) -> None:
         for _ in range(3):
             client.send(SUBMIT_BG, b"f", b"", b"")
         take(queue)
@@ -363,7 +365,7 @@ class TestFailure:
         assert batch.ended == [1, 3]
         assert [(record.number, record.losses) for record in batch.stored] == [(2, 1)]
 
-    def test_a_change_of_a_job_that_ended_meanwhile_is_dropped(
+    def test_a_change_of_a_job_that_ended_in_the_meantime_is_dropped(
         self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"")
@@ -377,7 +379,7 @@ class TestFailure:
 
         assert take(queue) == Taken(ended=[1])
 
-    def test_a_store_that_falls_too_far_behind_refuses_as_well(
+    def test_jobs_are_refused_when_the_store_falls_too_far_behind(
         self,
     ) -> None:
         wire = Wire(JobServerOptions(durability=Durability.COMMIT, max_pending=1000))
@@ -395,7 +397,7 @@ class TestFailure:
 
 
 class TestOtherDurability:
-    def test_relaxed_answers_at_once_and_stores_all_the_same(self) -> None:
+    def test_relaxed_answers_at_once_and_stores_later(self) -> None:
         wire = Wire(JobServerOptions(durability=Durability.RELAXED))
         client = wire.connect()
 
@@ -404,7 +406,7 @@ class TestOtherDurability:
         assert [record.number for record in take(wire.server.commit_queue).stored] == [1]
 
     def test_relaxed_has_each_job_once_in_a_batch(self) -> None:
-        """A job that lost its worker while the batch that it was added with failed is added anew, and not changed."""
+        """A new job that lost its worker while its batch failed is added again, and not changed."""
         wire = Wire(JobServerOptions(durability=Durability.RELAXED))
         client, worker = wire.connect(), wire.connect()
         client.send(SUBMIT_BG, b"f", b"", b"w")
@@ -416,7 +418,7 @@ class TestOtherDurability:
 
         assert [(record.number, record.losses) for record in take(wire.server.commit_queue).stored] == [(1, 1)]
 
-    def test_relaxed_keeps_what_could_not_be_stored(self) -> None:
+    def test_relaxed_keeps_jobs_that_could_not_be_stored(self) -> None:
         wire = Wire(JobServerOptions(durability=Durability.RELAXED))
         client, queue = wire.connect(), wire.server.commit_queue
         client.submit(b"f", how=SUBMIT_BG)
@@ -493,13 +495,13 @@ class TestRestoring:
 
         assert take(queue).ended == [8]
 
-    def test_handles_go_on_behind_all_that_were_ever_used(self, wire: Wire, client: WirePeer) -> None:
+    def test_new_handles_follow_all_that_were_ever_used(self, wire: Wire, client: WirePeer) -> None:
         begin_restoring(wire, 9)
         wire.server.end_restoring()
 
         assert client.submit(b"f") == b"H:localhost:10"
 
-    def test_submissions_wait_and_all_else_goes_on(self, wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+    def test_submissions_wait_and_everything_else_goes_on(self, wire: Wire, client: WirePeer, worker: WirePeer) -> None:
         begin_restoring(wire, 9)
         client.send(Command.SUBMIT_JOB, b"f", b"u", b"normal")
         client.send(Command.ECHO_REQ, b"behind")
@@ -514,7 +516,7 @@ class TestRestoring:
 
         assert client.packets() == [(Command.JOB_CREATED, b"H:other:5"), (Command.ECHO_RES, b"behind")]
 
-    def test_who_waits_may_leave(self, wire: Wire, client: WirePeer) -> None:
+    def test_a_waiting_peer_may_disconnect(self, wire: Wire, client: WirePeer) -> None:
         begin_restoring(wire, 9)
         client.send(Command.SUBMIT_JOB, b"f", b"", b"")
         client.close()
@@ -523,7 +525,7 @@ class TestRestoring:
         assert wire.connect().say("status") == ".\n"
 
     @pytest.mark.parametrize("separately", [True, False])
-    def test_who_waits_and_does_not_speak_gearman_is_closed(
+    def test_a_waiting_peer_that_does_not_speak_gearman_is_closed(
         self, wire: Wire, client: WirePeer, separately: bool
     ) -> None:
         begin_restoring(wire, 9)
@@ -544,7 +546,7 @@ class TestRestoring:
 
         assert worker.packets() == [(Command.NOOP,)]
 
-    def test_a_time_to_come_is_kept_and_one_that_has_passed_is_now(self, wire: Wire, worker: WirePeer) -> None:
+    def test_a_future_start_is_kept_and_a_past_one_is_now(self, wire: Wire, worker: WirePeer) -> None:
         now = int(wire.clock.time())
         past = JobRecord(1, b"H:o:1", b"f", b"", 1, b"", run_at=(now - 5) * 1000)
         future = JobRecord(2, b"H:o:2", b"f", b"", 1, b"", run_at=(now + 50) * 1000)
@@ -557,7 +559,7 @@ class TestRestoring:
         wire.advance(60)
         assert grab(worker) == b"H:o:2"
 
-    def test_two_jobs_that_a_store_holds_with_one_unique_are_both_done(
+    def test_two_stored_jobs_with_one_unique_are_both_run(
         self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         begin_restoring(wire, 9)
@@ -577,7 +579,7 @@ class TestRestoring:
 
 
 class TestFencing:
-    def test_nothing_that_was_decided_before_is_ever_written(
+    def test_earlier_changes_are_never_written(
         self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         begin_restoring(wire, 0)
@@ -698,7 +700,7 @@ class TestNumbers:
 
         assert take(queue).reserve == first > 7
 
-    def test_without_a_store_none_is_reserved(self) -> None:
+    def test_without_a_store_no_number_is_reserved(self) -> None:
         wire = Wire()
         wire.tick()
 
@@ -732,7 +734,7 @@ class TestLongRuns:
         wire.advance(5)
         assert not queue.has_changes
 
-    def test_shorter_jobs_and_foreground_jobs_are_not(
+    def test_shorter_jobs_and_foreground_jobs_are_not_marked(
         self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         client.send(SUBMIT_BG, b"f", b"", b"")

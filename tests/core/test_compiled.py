@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compiled or interpreted, core is the same; which of them runs is what was asked for."""
+"""The compiled core: it runs if and only if it was requested, and with the protocol."""
 
 import gc
 import os
@@ -16,7 +16,7 @@ from geartrain.core.policy import FunctionPolicy
 from geartrain.core.state import FunctionQueue, Job, JobDetails
 
 
-def test_what_was_to_be_compiled_is() -> None:
+def test_the_core_is_compiled_if_requested() -> None:
     if os.environ.get("GEARTRAIN_COMPILE") == "1":
         assert IS_COMPILED
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Jobs that repeat themselves, by cron lines."""
+"""Schedules: jobs that are submitted by cron lines."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -20,7 +20,7 @@ HANDLE = b"H:localhost:1"
 
 
 def set_wall(wire: Wire, seconds: float) -> None:
-    """Set the wall clock, as somebody might by hand."""
+    """Set the wall clock, as an administrator would."""
     wire.clock.offset = seconds - wire.clock.monotonic()
 
 
@@ -54,7 +54,7 @@ def schedule(client: WirePeer, fields: CronFields = EVERY_FIVE, unique: bytes = 
 
 
 def waiting(wire: Wire) -> int:
-    """Return how many jobs of the function wait."""
+    """Return the number of waiting jobs of the function."""
     rows = dict(line.split("\t", 1) for line in wire.connect().say("status").splitlines()[:-1])
     return int(rows["f"].split("\t")[0])
 
@@ -66,7 +66,7 @@ def worker(wire: Wire) -> WirePeer:
 
 
 def finish(peer: WirePeer) -> bytes:
-    """Do the next job, and return its handle."""
+    """Run the next job, and return its handle."""
     assigned = peer.ask(Command.GRAB_JOB)
     assert assigned[0] is Command.JOB_ASSIGN
     handle = assigned[1]
@@ -102,14 +102,14 @@ def test_it_wakes_a_worker(wire: Wire, client: WirePeer) -> None:
     assert peer.packets() == [(Command.NOOP,)]
 
 
-def test_the_server_says_when_it_wants_to_be_called_again(wire: Wire, client: WirePeer) -> None:
+def test_tick_returns_the_time_until_the_next_run(wire: Wire, client: WirePeer) -> None:
     assert wire.advance(0) is None
     schedule(client)
 
     assert wire.advance(239.5) == 0.5
 
 
-def test_a_run_that_still_waits_is_not_doubled(wire: Wire, client: WirePeer) -> None:
+def test_no_second_job_is_made_while_the_last_one_waits(wire: Wire, client: WirePeer) -> None:
     schedule(client)
     wire.advance(300)
     wire.advance(300)
@@ -117,7 +117,7 @@ def test_a_run_that_still_waits_is_not_doubled(wire: Wire, client: WirePeer) -> 
     assert waiting(wire) == 1
 
 
-def test_runs_that_were_missed_collapse_into_one(wire: Wire, client: WirePeer) -> None:
+def test_missed_runs_become_one(wire: Wire, client: WirePeer) -> None:
     schedule(client)
     peer = worker(wire)
     wire.advance(24 * 3600)
@@ -127,7 +127,7 @@ def test_runs_that_were_missed_collapse_into_one(wire: Wire, client: WirePeer) -
     assert waiting(wire) == 0
 
 
-def test_a_full_queue_leaves_out_a_run(wire: Wire, client: WirePeer) -> None:
+def test_a_run_is_skipped_if_the_queue_is_full(wire: Wire, client: WirePeer) -> None:
     schedule(client)
     wire.connect().say("maxqueue f 1")
     client.submit(b"f")
@@ -150,7 +150,7 @@ def at(hour: int, day: int = 2) -> int:
     return int(datetime(2026, 3, day, hour, tzinfo=UTC).timestamp())
 
 
-def test_two_that_a_store_holds_with_one_unique_are_both_kept(wire: Wire) -> None:
+def test_two_stored_schedules_with_one_unique_are_both_kept(wire: Wire) -> None:
     wire.server.restore(
         JobRecord(number, b"H:o:%d" % number, b"f", b"u", 1, b"w", run_at=at(13) * 1000, schedule=b"0 13 * * *")
         for number in (1, 2)
@@ -160,7 +160,7 @@ def test_two_that_a_store_holds_with_one_unique_are_both_kept(wire: Wire) -> Non
     assert wire.connect().say("show schedules").startswith("H:o:1\t")
 
 
-def test_without_a_unique_each_is_its_own(client: WirePeer) -> None:
+def test_without_a_unique_each_submission_is_a_schedule(client: WirePeer) -> None:
     assert schedule(client) != schedule(client)
 
 
@@ -210,7 +210,7 @@ def test_a_time_zone_counts() -> None:
     assert f"\t{int(datetime(2026, 3, 2, 12, 30, tzinfo=UTC).timestamp())}\t" in wire.connect().say("show schedules")
 
 
-def test_a_clock_that_is_set_back_leaves_no_gap(wire: Wire, client: WirePeer) -> None:
+def test_runs_go_on_after_the_clock_was_set_back(wire: Wire, client: WirePeer) -> None:
     schedule(client)
     wire.advance(1)
     set_wall(wire, NOON.timestamp() - 7 * 24 * 3600)
@@ -249,7 +249,7 @@ def test_a_clock_that_is_set_forward_runs_it_once(wire: Wire, client: WirePeer) 
         (b"@daily", b"*", b"*", b"*", b"*"),
     ],
 )
-def test_what_is_no_cron_line_is_refused_and_named(client: WirePeer, fields: CronFields) -> None:
+def test_an_invalid_cron_line_is_refused_and_named(client: WirePeer, fields: CronFields) -> None:
     with pytest.raises(RemoteProtocolError, match=r"cron|minute"):
         cron_line(fields)
 
@@ -306,7 +306,7 @@ class TestStored:
 
         assert take(wire.server.commit_queue).ended == [1]
 
-    def test_one_that_is_not_stored_is_refused_and_gone(self, wire: Wire, client: WirePeer) -> None:
+    def test_a_schedule_that_is_not_stored_is_refused_and_removed(self, wire: Wire, client: WirePeer) -> None:
         self.submit(client)
         take(wire.server.commit_queue)
         wire.server.store_failed(CommitOutcome.UNKNOWN)
@@ -316,7 +316,7 @@ class TestStored:
         self.submit(client)
         assert [packet[:2] for packet in client.packets()] == [(Command.ERROR, b"QUEUE_ERROR")]
 
-    def test_while_the_store_is_away_runs_wait(self, wire: Wire, client: WirePeer) -> None:
+    def test_runs_wait_while_the_store_is_unavailable(self, wire: Wire, client: WirePeer) -> None:
         self.submit(client)
         self.store(wire)
         client.send(Command.SUBMIT_JOB_BG, b"g", b"", b"")
@@ -330,7 +330,7 @@ class TestStored:
 
         assert waiting(wire) == 1
 
-    def test_it_comes_back_and_runs_once_for_all_that_was_missed(self, wire: Wire) -> None:
+    def test_it_is_restored_and_runs_once_for_all_missed_times(self, wire: Wire) -> None:
         record = JobRecord(7, b"H:o:7", b"f", b"u", 1, b"w", run_at=at(3) * 1000, schedule=b"*/5 * * * *")
         begin_restoring(wire, 9)
         wire.server.restore([record])
@@ -342,7 +342,7 @@ class TestStored:
         assert waiting(wire) == 1
         assert wire.connect().say("show schedules").startswith("H:o:7\tf\t*/5 * * * *\t")
 
-    def test_it_is_stored_at_the_stop_where_that_is_wanted(self) -> None:
+    def test_it_is_stored_at_shutdown_with_that_durability(self) -> None:
         wire = wire_at(NOON, JobServerOptions(durability=Durability.SHUTDOWN))
         wire.server.restore([JobRecord(9, b"H:o:9", b"f", b"", 1, b"w", run_at=at(3) * 1000, schedule=b"* * * * *")])
         schedule(wire.connect())
@@ -351,5 +351,5 @@ class TestStored:
         assert [record.schedule for record in take(wire.server.commit_queue).stored] == [b"*/5 * * * *"]
 
 
-def test_a_schedule_says_what_it_is() -> None:
+def test_a_schedule_prints_its_state() -> None:
     assert repr(Schedule(1, HANDLE, b"f", b"", "*/5 * * * *", b"")) == "<Schedule H:localhost:1 */5 * * * *>"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The heap of what waits for a time."""
+"""The heap of deadlines."""
 
 import pytest
 from hypothesis import given
@@ -52,7 +52,7 @@ def test_a_million_that_never_fire_leave_nothing_behind() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=300))
 def test_it_agrees_with_a_sorted_list(entries: list[tuple[int, bool]]) -> None:
-    """Invariant: what is not cancelled comes out in the order of time, whatever was cancelled in between."""
+    """Invariant: entries that are not cancelled come out in the order of time."""
     deadlines: Deadlines[str] = Deadlines()
     expected = []
     for number, (when, is_cancelled) in enumerate(entries):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The defects of the C server, each by name, with the sane behaviour in its place (protocol 7.1-7.4, 7.6)."""
+"""The defects of the C server by name, each with the behaviour of ours (protocol 7.1-7.4, 7.6)."""
 
 import struct
 
@@ -21,7 +21,7 @@ def worker_for(wire: Wire, *functions: bytes) -> WirePeer:
 
 
 def assert_alive(wire: Wire) -> None:
-    """Check that the server still serves: a whole job, and the books balance."""
+    """Check that the server still runs a job, and that its counts are right."""
     client, worker = wire.connect(), worker_for(wire, b"alive")
     handle = client.submit(b"alive")
     assert worker.ask(Command.GRAB_JOB)[1] == handle
@@ -30,7 +30,7 @@ def assert_alive(wire: Wire) -> None:
 
 
 class TestCrashes:
-    """7.1: what ends the C server, or lets a stranger knock it over."""
+    """7.1: input that crashes the C server."""
 
     @pytest.mark.parametrize("number", [2**31, 2**32 - 1])
     def test_packet_type_of_2_31_or_more(self, wire: Wire, number: int) -> None:
@@ -76,7 +76,7 @@ class TestCrashes:
         assert worker.ask(Command.GRAB_JOB_ALL) == NO_JOB
 
     def test_an_http_request_is_some_unknown_commands(self, wire: Wire) -> None:
-        """There is no HTTP, and so nothing in it that a worker could bring down."""
+        """There is no HTTP interface, so a worker cannot crash it."""
         peer = wire.connect()
 
         peer.send_bytes(b"POST /reverse HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc\n")
@@ -177,7 +177,7 @@ class TestLostJobs:
 
 
 class TestWireOddities:
-    """7.3: what clients and workers stumble over."""
+    """7.3: oddities that clients and workers depend on or suffer from."""
 
     def test_work_fail_is_exactly_the_handle(self, wire: Wire) -> None:
         client, worker = wire.connect(), worker_for(wire)
@@ -283,7 +283,7 @@ class TestWireOddities:
 
         assert worker.ask(Command.WORK_COMPLETE, handle, b"")[:2] == (Command.ERROR, b"JOB_NOT_FOUND")
 
-    def test_what_is_remembered_for_late_results_is_bounded(self, wire: Wire) -> None:
+    def test_the_handles_kept_for_late_results_are_limited(self, wire: Wire) -> None:
         client, worker = wire.connect(), worker_for(wire)
         handles = [client.submit(b"f") for _ in range(1025)]
         for handle in handles:
@@ -463,7 +463,7 @@ class TestTextCommands:
         assert peer.take_bytes() == b"OK\r\n"
         assert peer.say("status") == "reverse\t0\t0\t0\n.\n"
 
-    def test_drop_function_minds_the_case(self, wire: Wire) -> None:
+    def test_drop_function_is_case_sensitive(self, wire: Wire) -> None:
         peer = wire.connect()
         peer.say("create function F")
 
@@ -476,12 +476,12 @@ class TestTextCommands:
         assert not peer.is_closed
         assert peer.say("status and many more words here") == ".\n"
 
-    def test_an_unknown_command_is_told_apart_from_the_message(self, wire: Wire) -> None:
+    def test_an_unknown_command_is_separated_from_the_message(self, wire: Wire) -> None:
         assert wire.connect().say("foo") == "ERR UNKNOWN_COMMAND Unknown+server+command+foo\r\n"
 
 
-def test_a_suspect_does_not_cost_a_job_its_place() -> None:
-    """With wake-ups that are never answered, jobs still go to whoever asks."""
+def test_an_unresponsive_worker_does_not_delay_jobs() -> None:
+    """With wake-ups that are never answered, jobs still go to the workers that grab."""
     wire = Wire(JobServerOptions(rearm_after=0.5))
     client = wire.connect()
     dead = [worker_for(wire) for _ in range(3)]
@@ -496,8 +496,8 @@ def test_a_suspect_does_not_cost_a_job_its_place() -> None:
     assert [alive.ask(Command.GRAB_JOB)[1] for _ in range(3)] == handles
 
 
-def test_nothing_that_was_sent_in_one_piece_is_lost_in_parts(wire: Wire) -> None:
-    """A connection fed byte by byte behaves as one fed at once."""
+def test_input_in_pieces_is_handled_like_input_at_once(wire: Wire) -> None:
+    """A connection that is fed byte by byte behaves like one that is fed at once."""
     whole, pieces = wire.connect(), wire.connect()
     conversation = request(Command.ECHO_REQ, b"a") + b"status\r\n" + request(Command.OPTION_REQ, b"exceptions")
 

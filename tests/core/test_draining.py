@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A server that is to stop lets jobs end that run, and sends everybody else away."""
+"""Draining: running jobs end, and all other peers are disconnected."""
 
 import pytest
 
@@ -29,20 +29,20 @@ def worker_of(wire: Wire) -> WirePeer:
 
 
 def drain(wire: Wire) -> None:
-    """Have the server drain, and do what it does at the end of a turn."""
+    """Drain the server, and end a turn."""
     wire.server.drain()
     wire.server.take_dirty()
 
 
 def run_one(client: WirePeer, worker: WirePeer) -> bytes:
-    """Have a worker run a job of a client, and return its handle."""
+    """Let a worker run a job of a client, and return its handle."""
     handle = client.submit(b"f")
     worker.send(Command.GRAB_JOB)
     assert (Command.JOB_ASSIGN, handle, b"f", b"") in worker.packets()
     return handle
 
 
-def test_a_job_that_runs_ends_as_ever_and_then_its_peers_leave(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+def test_a_running_job_ends_and_then_its_peers_are_disconnected(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
     handle = run_one(client, worker)
     drain(wire)
     assert wire.server.running() == {b"f": 1}
@@ -60,19 +60,19 @@ def test_a_job_that_runs_ends_as_ever_and_then_its_peers_leave(wire: Wire, clien
     assert wire.server.running() == {}
 
 
-def test_who_has_nothing_to_do_with_it_is_sent_away_at_once(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+def test_other_peers_are_disconnected_at_once(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
     waiting = wire.connect()
-    waiting.submit(b"nobody")
+    waiting.submit(b"unserved")
     worker.send(Command.PRE_SLEEP)
 
     drain(wire)
 
     assert all(peer.is_closed for peer in (client, worker, waiting))
-    assert not wire.server.has_work, "the job had nobody but a client who can take it elsewhere"
+    assert not wire.server.has_work, "only its client waited for the job, which can submit it elsewhere"
 
 
-def test_no_job_is_handed_out_any_more(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
-    """Not to a worker that goes on to ask, nor to one that registers anew, and nobody is woken in vain."""
+def test_no_further_job_is_assigned(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+    """Neither a worker that grabs nor one that registers again gets a job, and no worker is woken."""
     run_one(client, worker)
     client.submit(b"f", how=Command.SUBMIT_JOB_BG)
     drain(wire)
@@ -83,8 +83,8 @@ def test_no_job_is_handed_out_any_more(wire: Wire, client: WirePeer, worker: Wir
     assert worker.packets() == [(Command.NO_JOB,)]
 
 
-def test_grabs_that_last_are_answered(wire: Wire) -> None:
-    """Each worker whose jobs nobody may have any more wakes the next, as long as there is one."""
+def test_held_grabs_are_answered(wire: Wire) -> None:
+    """Each worker that is retired wakes the next one for the jobs, as long as there is one."""
     wire.connect().submit(b"g", how=Command.SUBMIT_JOB_BG)
     asking = [worker_of(wire) for _ in range(2)]
     for worker in asking:
@@ -98,7 +98,7 @@ def test_grabs_that_last_are_answered(wire: Wire) -> None:
     assert all(worker.is_closed for worker in asking)
 
 
-def test_a_submission_is_not_answered_so_that_it_can_go_elsewhere(
+def test_a_submission_is_not_answered_so_that_the_client_can_use_another_server(
     wire: Wire, client: WirePeer, worker: WirePeer
 ) -> None:
     handle = run_one(client, worker)
@@ -121,9 +121,7 @@ def test_a_submission_is_not_answered_so_that_it_can_go_elsewhere(
     assert also_late.packets() == []
 
 
-def test_a_peer_that_runs_a_job_may_submit_or_it_could_never_end_it(
-    wire: Wire, client: WirePeer, worker: WirePeer
-) -> None:
+def test_a_peer_that_runs_a_job_may_submit_others_to_finish_it(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
     handle = run_one(client, worker)
     drain(wire)
 
@@ -133,7 +131,7 @@ def test_a_peer_that_runs_a_job_may_submit_or_it_could_never_end_it(
     assert client.packets() == [(Command.WORK_COMPLETE, handle, b"")]
 
 
-def test_the_job_of_a_worker_that_is_lost_is_not_waited_for(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+def test_the_server_does_not_wait_for_the_job_of_a_lost_worker(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
     run_one(client, worker)
     other = worker_of(wire)
     other.send(Command.PRE_SLEEP)
@@ -145,7 +143,7 @@ def test_the_job_of_a_worker_that_is_lost_is_not_waited_for(wire: Wire, client: 
     assert other.packets() == []
 
 
-def test_the_backlog_is_what_a_store_has_and_what_it_has_not() -> None:
+def test_background_jobs_are_counted_as_stored_or_not() -> None:
     wire = Wire(DURABLE)
     client = wire.connect()
     for _ in range(3):
@@ -165,7 +163,7 @@ def test_the_backlog_is_what_a_store_has_and_what_it_has_not() -> None:
     assert in_memory.server.background_jobs() == (0, 1)
 
 
-def test_jobs_that_come_back_meanwhile_are_not_handed_out_either() -> None:
+def test_restored_jobs_are_not_assigned_either() -> None:
     wire = Wire(DURABLE)
     wire.server.begin_restoring(10)
     client, worker = wire.connect(), worker_of(wire)

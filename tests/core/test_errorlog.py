@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A peer that does wrong a million times does not fill the log."""
+"""The rate-limited log of errors that peers cause."""
 
 import logging
 
@@ -15,7 +15,7 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
     return lines
 
 
-def test_the_first_error_is_a_line_and_the_others_a_count(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_error_is_logged_and_the_others_are_counted(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     peer = wire.connect("10.0.0.7")
 
     for _ in range(1000):
@@ -29,14 +29,14 @@ def test_the_first_error_is_a_line_and_the_others_a_count(wire: Wire, caplog: py
     assert len(peer.packets()) == 1000
 
 
-def test_another_connection_of_the_same_host_does_not_begin_anew(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+def test_connections_of_one_host_share_a_count(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(3):
         wire.connect().send_bytes(b"\0REQ\0\0\0" + bytes([200 + number]) + bytes(4))
 
     assert len(errors(caplog)) == 1
 
 
-def test_other_hosts_and_other_errors_are_heard(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_hosts_and_other_errors_are_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     for host in ("10.0.0.7", "10.0.0.8"):
         peer = wire.connect(host)
         peer.send(Command.WORK_FAIL, b"H:1")
@@ -45,7 +45,7 @@ def test_other_hosts_and_other_errors_are_heard(wire: Wire, caplog: pytest.LogCa
     assert len(errors(caplog)) == 4
 
 
-def test_after_a_while_it_begins_anew(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_new_period_begins_with_a_line_again(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     peer = wire.connect()
     for _ in range(3):
         peer.send(Command.WORK_FAIL, b"H:1")
@@ -55,7 +55,7 @@ def test_after_a_while_it_begins_anew(wire: Wire, caplog: pytest.LogCaptureFixtu
     assert wire.advance(0) is None
 
 
-def test_a_thousand_hosts_are_a_number(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_thousand_hosts_share_a_count(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(1000):
         wire.connect(f"fd00::{number:x}").send(Command.WORK_FAIL, b"H:1")
 
@@ -66,7 +66,7 @@ def test_a_thousand_hosts_are_a_number(wire: Wire, caplog: pytest.LogCaptureFixt
     assert lines[-1] == "900 errors more, to many hosts, within 10 seconds"
 
 
-def test_the_shell_is_told_when_there_is_something_to_tell(wire: Wire) -> None:
+def test_tick_returns_the_time_until_the_next_count(wire: Wire) -> None:
     peer = wire.connect()
     assert wire.advance(0) is None
     peer.send(Command.WORK_FAIL, b"H:1")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Functions that nobody uses are forgotten, and those that somebody counts on are not."""
+"""The expiry of unused functions; used ones are kept."""
 
 import logging
 
@@ -26,7 +26,7 @@ def functions(wire: Wire) -> list[str]:
     return [line.split("\t")[0] for line in wire.connect().say("status").splitlines()[:-1]]
 
 
-def test_an_unused_function_is_forgotten(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unused_function_is_removed(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "geartrain.jobs")
     client = wire.connect()
     client.submit(b"f\n")
@@ -40,7 +40,7 @@ def test_an_unused_function_is_forgotten(wire: Wire, caplog: pytest.LogCaptureFi
     assert "forgot the unused function f\\x0a" in caplog.text
 
 
-def test_workers_jobs_limits_and_schedules_keep_one(wire: Wire) -> None:
+def test_a_function_with_workers_jobs_limits_or_schedules_is_kept(wire: Wire) -> None:
     client, worker = wire.connect(), wire.connect()
     worker.send(Command.CAN_DO, b"worker")
     client.submit(b"job")
@@ -53,7 +53,7 @@ def test_workers_jobs_limits_and_schedules_keep_one(wire: Wire) -> None:
     assert functions(wire) == ["worker", "job", "limit", "schedule"]
 
 
-def test_one_that_is_used_now_and_then_stays(wire: Wire) -> None:
+def test_a_function_that_is_used_now_and_then_is_kept(wire: Wire) -> None:
     for _ in range(10):
         client, worker = wire.connect(), wire.connect()
         client.submit(b"f")
@@ -66,14 +66,14 @@ def test_one_that_is_used_now_and_then_stays(wire: Wire) -> None:
     assert functions(wire) == ["f"]
 
 
-def test_the_shell_is_asked_for_a_look_while_there_are_functions(wire: Wire) -> None:
+def test_tick_returns_the_time_until_the_next_check_while_there_are_functions(wire: Wire) -> None:
     assert wire.advance(0) is None
     wire.connect().say("create function f")
 
     assert wire.advance(0) == AFTER / 4
 
 
-def test_it_is_off_unless_asked_for() -> None:
+def test_it_is_off_by_default() -> None:
     wire = Wire()
     wire.connect().say("create function f")
 

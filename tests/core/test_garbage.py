@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Core makes no reference cycles: the server all but switches the collector off, and what it would find would stay."""
+"""Absence of reference cycles in core, as the server hardly ever runs the garbage collector."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ TIMES = 20
 
 @pytest.fixture
 def found() -> Iterator[Callable[[], list[str]]]:
-    """Return a function that tells what a collection finds, of what was made since the test began."""
+    """Return a function that lists the garbage that was made since the test began."""
 
     def collect() -> list[str]:
         gc.set_debug(gc.DEBUG_SAVEALL)
@@ -63,7 +63,7 @@ def lost_workers_and_clients(wire: Wire) -> None:
     client.submit(b"g", b"-", b"w")
     handle_at(worker)
     worker.close()
-    client.close()  # and with it the job
+    client.close()  # the job ends with its client
 
 
 def time_outs(wire: Wire) -> None:
@@ -135,7 +135,7 @@ def rules(wire: Wire) -> None:
 @pytest.mark.parametrize(
     "conversation", [foreground, lost_workers_and_clients, time_outs, later, administration, mistakes, rules]
 )
-def test_there_is_nothing_to_collect(
+def test_conversations_leave_no_garbage(
     wire: Wire, conversation: Callable[[Wire], None], found: Callable[[], list[str]]
 ) -> None:
     for _ in range(TIMES):
@@ -144,7 +144,7 @@ def test_there_is_nothing_to_collect(
     assert found() == []
 
 
-def test_there_is_nothing_to_collect_of_what_is_stored_or_refused(found: Callable[[], list[str]]) -> None:
+def test_stored_and_refused_jobs_leave_no_garbage(found: Callable[[], list[str]]) -> None:
     wire = Wire(JobServerOptions(durability=Durability.COMMIT))
     client, commit_queue = wire.connect(), wire.server.commit_queue
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which job a worker gets, and in which packet (protocol 1.9, 1.10)."""
+"""Grabs: the job that a worker gets, and the packet (protocol 1.9, 1.10)."""
 
 import pytest
 
@@ -12,7 +12,7 @@ JOBS["L"] = Command.SUBMIT_JOB_LOW
 
 
 def drained(wire: Wire) -> str:
-    """Let a worker of a, b and c empty queues that hold a high, three normal and a low job each."""
+    """Let a worker empty queues a, b and c with one high, three normal and one low job each."""
     client, worker = wire.connect(), wire.connect()
     for function in (b"a", b"b", b"c"):
         for name, how in reversed(JOBS.items()) if function == b"b" else JOBS.items():
@@ -66,7 +66,7 @@ class TestPackets:
             assert worker.ask(Command.GRAB_JOB_ALL) == (Command.JOB_ASSIGN_UNIQ, h[3], b"f", b"", b"w")
 
     @pytest.mark.parametrize("grab", [Command.GRAB_JOB, Command.GRAB_JOB_UNIQ, Command.GRAB_JOB_ALL])
-    def test_nothing_to_do_is_no_job(self, wire: Wire, grab: Command) -> None:
+    def test_a_grab_without_jobs_is_answered_by_no_job(self, wire: Wire, grab: Command) -> None:
         worker = wire.connect()
         assert worker.ask(grab) == (Command.NO_JOB,)
         worker.send(Command.CAN_DO, b"f")
@@ -90,7 +90,7 @@ class TestReduceJobs:
         assigned = worker.ask(Command.GRAB_JOB_ALL)
         assert assigned == (Command.JOB_ASSIGN_ALL, b"H:localhost:1", b"f", b"u", b"r", b"w\0w")
 
-    def test_a_background_reduce_job_answers_nobody(self, wire: Wire) -> None:
+    def test_a_background_reduce_job_sends_no_result(self, wire: Wire) -> None:
         client, worker = wire.connect(), wire.connect()
         worker.send(Command.CAN_DO, b"f")
         client.send(Command.SUBMIT_REDUCE_JOB_BACKGROUND, b"f", b"u", b"r", b"", b"w")
@@ -110,7 +110,7 @@ class TestReduceJobs:
 
 
 class TestRegistration:
-    def test_cant_do_takes_a_function_back(self, wire: Wire) -> None:
+    def test_cant_do_unregisters_a_function(self, wire: Wire) -> None:
         client, worker = wire.connect(), wire.connect()
         client.submit(b"f")
         worker.send(Command.CAN_DO, b"f")
@@ -119,7 +119,7 @@ class TestRegistration:
 
         assert worker.ask(Command.GRAB_JOB) == (Command.NO_JOB,)
 
-    def test_reset_abilities_takes_all_back(self, wire: Wire) -> None:
+    def test_reset_abilities_unregisters_all_functions(self, wire: Wire) -> None:
         client, worker = wire.connect(), wire.connect()
         for function in (b"f", b"g"):
             client.submit(function)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Replies that wait for a store: whatever happens, every peer hears all of its answers, in order, and none too early.
+"""Replies that wait for a store: every peer gets all of its answers, in order, and none too early.
 
-The state machine is a store that commits and fails when Hypothesis says so, between peers that do as they like. These
-hold after each step:
+The state machine is a store that commits and fails as Hypothesis chooses, with peers that act at random. These
+invariants hold after each step:
 
-- a peer has one answer for each question, in the order of the questions;
-- no JOB_CREATED of a background job leaves before the batch that the job is in has been committed;
-- when a batch has been committed, or has failed, all that was asked before it was taken is answered: nobody starves;
-- a peer that waits for nothing is answered at once.
+- a peer gets one answer for each question, in the order of the questions;
+- no JOB_CREATED of a background job is sent before the batch of that job is committed;
+- when a batch has been committed or has failed, all questions from before it was taken are answered;
+- a peer without held replies is answered at once.
 
-And at the end the store has the jobs that were promised and have not ended, and no others.
+At the end the store has the jobs that were promised and have not ended, and no others.
 """
 
 from collections import deque
@@ -27,12 +27,12 @@ from tests.core.batches import Taken, take
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something that a peer has asked.
+    """A packet that a peer has sent and that needs an answer.
 
     Attributes:
-        command: What it was.
-        echo: What has to come back, of an echo.
-        taken: How many batches had been taken before.
+        command: Its type.
+        echo: The expected data, for an echo.
+        taken: Number of batches that had been taken before.
     """
 
     command: Command
@@ -42,7 +42,7 @@ class Question:
 
 @dataclass(slots=True, eq=False)
 class Asker:
-    """A peer, and what it has not been answered yet."""
+    """A peer, and its questions without an answer."""
 
     wire: WirePeer
     waiting: deque[Question] = field(default_factory=deque)
@@ -61,7 +61,7 @@ class HeldReplies(RuleBasedStateMachine):
         self.settled = 0  # batches that were committed or have failed
         self.batch: Taken | None = None
         self.stored: set[bytes] = set()  # handles
-        self.handles: dict[int, bytes] = {}  # of the numbers that the store has heard of
+        self.handles: dict[int, bytes] = {}  # by the numbers that the store has got
         self.were_stored: set[bytes] = set()
         self.ended: set[bytes] = set()
         self.promised: set[bytes] = set()
@@ -78,7 +78,7 @@ class HeldReplies(RuleBasedStateMachine):
         self.all.append(asker)
         return asker
 
-    # What peers do.
+    # Actions of peers.
 
     @rule(asker=askers, unique=st.sampled_from([b"", b"", b"a", b"b"]), background=st.booleans())
     def submit(self, asker: Asker, unique: bytes, background: bool) -> None:
@@ -89,7 +89,7 @@ class HeldReplies(RuleBasedStateMachine):
         self.echoes += 1
         had_to_wait = bool(asker.waiting)
         self.ask(asker, Command.ECHO_REQ, b"%d" % self.echoes)
-        assert bool(asker.waiting) == had_to_wait, "who waits for nothing is answered at once"
+        assert bool(asker.waiting) == had_to_wait, "a peer without held replies is answered at once"
 
     def ask(self, asker: Asker, command: Command, *arguments: bytes) -> None:
         asker.waiting.append(Question(command, arguments[0], self.taken))
@@ -98,7 +98,7 @@ class HeldReplies(RuleBasedStateMachine):
 
     @rule(ends=st.booleans())
     def work(self, ends: bool) -> None:
-        """Take a job, and end it or lose it."""
+        """Grab a job, and end it or lose it."""
         self.worker.send(Command.GRAB_JOB)
         reply = self.worker.packets()[-1]
         if reply[0] is Command.JOB_ASSIGN:
@@ -112,7 +112,7 @@ class HeldReplies(RuleBasedStateMachine):
                 self.begin()
         self.hear_all()
 
-    # What the store does.
+    # Actions of the store.
 
     @precondition(lambda self: self.batch is None and self.wire.server.commit_queue.has_changes)
     @rule()
@@ -140,7 +140,7 @@ class HeldReplies(RuleBasedStateMachine):
         self.settled += 1
         self.wire.server.store_failed(CommitOutcome.UNKNOWN)
         self.after_a_batch()
-        assert not any(asker.waiting for asker in self.all), "while the store is away nobody waits for it"
+        assert not any(asker.waiting for asker in self.all), "no reply waits while the store is unavailable"
         assert self.promised - before <= self.ended | self.were_stored
 
     def store(self) -> None:
@@ -154,9 +154,9 @@ class HeldReplies(RuleBasedStateMachine):
     def after_a_batch(self) -> None:
         self.hear_all()
         late = [asker for asker in self.all if asker.waiting and asker.waiting[0].taken < self.taken]
-        assert not late, "who asked before the batch was taken is answered"
+        assert not late, "questions from before the batch was taken are answered"
 
-    # What peers hear.
+    # Answers to peers.
 
     def hear_all(self) -> None:
         for asker in self.all:
@@ -182,7 +182,7 @@ class HeldReplies(RuleBasedStateMachine):
             self.promised.add(handle)
 
     def teardown(self) -> None:
-        """Let the store take all that is left."""
+        """Commit everything that is left."""
         if self.batch is not None:
             self.commit()
         while self.wire.server.commit_queue.has_changes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a server takes at most: each limit has a clear error, is counted, and loses nothing that was accepted."""
+"""Limits: each has a clear error, is counted, and drops no accepted job."""
 
 import pytest
 
@@ -31,7 +31,7 @@ class TestMemory:
         return Wire(JobServerOptions(max_memory=self.MOST))
 
     @pytest.mark.parametrize("how", [Command.SUBMIT_JOB, Command.SUBMIT_JOB_BG])
-    def test_what_is_too_much_is_refused_and_what_was_accepted_stays(self, wire: Wire, how: Command) -> None:
+    def test_a_job_beyond_the_limit_is_refused_and_accepted_ones_stay(self, wire: Wire, how: Command) -> None:
         client, worker = wire.connect(), wire.connect()
         large = b"x" * (self.MOST // 2)
         handle = client.submit(b"f", b"", large, how=how)
@@ -58,21 +58,21 @@ class TestMemory:
 
         assert client.submit(b"f", b"", b"x" * (self.MOST - JOB_WEIGHT))
 
-    def test_empty_jobs_take_room_too(self, wire: Wire) -> None:
+    def test_jobs_without_workloads_count_too(self, wire: Wire) -> None:
         client = wire.connect()
         for _ in range(10):
             client.submit(b"f")
 
         assert refusal(client, Command.SUBMIT_JOB, b"f", b"", b"") == self.FULL
 
-    def test_a_job_that_is_there_already_takes_none(self, wire: Wire) -> None:
+    def test_a_coalesced_submission_does_not_count(self, wire: Wire) -> None:
         client, other = wire.connect(), wire.connect()
         large = b"x" * (self.MOST - JOB_WEIGHT)
         handle = client.submit(b"f", b"u", large)
 
         assert other.submit(b"f", b"u", large) == handle
 
-    def test_a_job_that_lost_its_worker_is_taken_back(self, wire: Wire) -> None:
+    def test_a_job_that_lost_its_worker_is_requeued(self, wire: Wire) -> None:
         client, worker = wire.connect(), wire.connect()
         worker.send(Command.CAN_DO, b"f")
         handle = client.submit(b"f")
@@ -86,7 +86,7 @@ class TestMemory:
 
         assert other.ask(Command.GRAB_JOB)[1] == handle
 
-    def test_jobs_of_an_earlier_run_are_taken_all_the_same(self, wire: Wire) -> None:
+    def test_restored_jobs_are_accepted_beyond_the_limit(self, wire: Wire) -> None:
         wire.server.begin_restoring(100)
         wire.server.restore(
             [JobRecord(number, b"H:a:%d" % number, b"f", b"", 1, b"x" * 1000) for number in range(1, 101)]
@@ -96,7 +96,7 @@ class TestMemory:
         assert wire.connect().say("status") == "f\t100\t0\t0\n.\n"
         assert refusal(wire.connect(), Command.SUBMIT_JOB, b"f", b"", b"") == self.FULL
 
-    def test_jobs_that_repeat_themselves_count(self, wire: Wire) -> None:
+    def test_schedules_count(self, wire: Wire) -> None:
         client = wire.connect()
         half = b"x" * (self.MOST // 2)
         handle = client.ask(Command.SUBMIT_JOB_SCHED, b"f", b"u", *CRON, half)[1]
@@ -107,7 +107,9 @@ class TestMemory:
         assert client.say(f"cancel job {handle.decode()}") == "OK\r\n"
         assert client.submit(b"f", b"", b"x" * (self.MOST - JOB_WEIGHT))
 
-    def test_a_run_for_which_there_is_no_room_is_left_out(self, wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_run_of_a_schedule_beyond_the_limit_is_skipped(
+        self, wire: Wire, caplog: pytest.LogCaptureFixture
+    ) -> None:
         client = wire.connect()
         client.send(Command.SUBMIT_JOB_SCHED, b"f", b"u", *CRON, b"x" * (self.MOST - JOB_WEIGHT))
 
@@ -136,21 +138,21 @@ class TestFunctions:
             (Command.CAN_DO_TIMEOUT, (b"h", b"1000")),
         ],
     )
-    def test_a_new_one_is_refused(self, wire: Wire, command: Command, arguments: tuple[bytes, ...]) -> None:
+    def test_a_new_function_is_refused(self, wire: Wire, command: Command, arguments: tuple[bytes, ...]) -> None:
         assert refusal(wire.connect(), command, *arguments) == self.FULL
         assert wire.server.refused[Limit.FUNCTIONS] == 1
 
-    def test_a_new_one_cannot_be_created(self, wire: Wire) -> None:
+    def test_a_new_function_cannot_be_created(self, wire: Wire) -> None:
         assert wire.connect().say("create function h") == f"ERR QUEUE_ERROR {self.FULL.replace(' ', '+')}\r\n"
 
-    def test_those_that_are_there_go_on(self, wire: Wire) -> None:
+    def test_existing_functions_still_work(self, wire: Wire) -> None:
         peer = wire.connect()
         assert peer.submit(b"f")
         peer.send(Command.CAN_DO, b"g")
 
         assert peer.ask(Command.GRAB_JOB)[2] == b"g"
 
-    def test_a_name_may_not_be_endless(self) -> None:
+    def test_a_function_name_has_a_maximum_length(self) -> None:
         peer = Wire().connect()
         assert peer.submit(b"x" * 8000)
 
@@ -159,7 +161,7 @@ class TestFunctions:
         assert reply == (Command.ERROR, b"ARGUMENT_TOO_LARGE", b"The name of a function may have 8000 bytes")
 
 
-def test_who_finds_no_room_is_told_and_counted(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rejected_connection_gets_an_error_and_is_counted(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     message = wire.server.reject("10.0.0.7", Refused(Limit.CONNECTIONS, "No room", "TOO_MANY_CONNECTIONS"))
 
     assert message == response(Command.ERROR, b"TOO_MANY_CONNECTIONS", b"No room")
@@ -189,7 +191,7 @@ def test_refusals_are_counted() -> None:
 
 
 class TestJobsOfAConnection:
-    def test_a_connection_may_wait_for_so_many_jobs(self) -> None:
+    def test_a_connection_may_wait_for_a_limited_number_of_jobs(self) -> None:
         wire = Wire(JobServerOptions(max_jobs_per_connection=2))
         client, other = wire.connect(), wire.connect()
         handles = [client.submit(b"f") for _ in range(2)]
@@ -203,8 +205,8 @@ class TestJobsOfAConnection:
         client.say(f"cancel job {handles[0].decode()}")
         assert client.submit(b"f")
 
-    def test_a_connection_may_wait_for_a_job_so_many_times(self, wire: Wire) -> None:
-        """Each packet of the worker is sent that many times."""
+    def test_submissions_of_a_connection_that_wait_for_one_job_are_limited(self, wire: Wire) -> None:
+        """Each packet of the worker is sent once for each of them."""
         client = wire.connect()
         for _ in range(MAX_WAITS):
             client.submit(b"f", b"u")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whoever asks for many long lists in one breath is answered in parts, and holds up nobody."""
+"""The budget of listings per turn: a peer that asks for many long lists does not delay others."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def admin(wire: Wire) -> WirePeer:
 
 
 def listings(peer: WirePeer) -> int:
-    """Return how many lists a peer was sent since the last time."""
+    """Return the number of lists that a peer was sent since the last call."""
     return peer.take_bytes().count(b".\n")
 
 
@@ -38,7 +38,7 @@ def test_lists_beyond_a_size_wait_for_the_next_turn(wire: Wire, admin: WirePeer)
     assert [*turns, listings(admin)] == [4, 4, 4]
 
 
-def test_what_comes_behind_them_stays_behind_them(wire: Wire, admin: WirePeer) -> None:
+def test_replies_after_lists_stay_behind_them(wire: Wire, admin: WirePeer) -> None:
     admin.send_bytes(b"status\n" * 6 + b"version\n")
     admin.send_bytes(b"getpid\n")
     listings(admin)
@@ -48,15 +48,15 @@ def test_what_comes_behind_them_stays_behind_them(wire: Wire, admin: WirePeer) -
     assert admin.take_bytes().endswith(b".\nOK 0\nOK 0\n")
 
 
-def test_others_are_served_meanwhile(wire: Wire, admin: WirePeer) -> None:
+def test_other_peers_are_served_in_the_meantime(wire: Wire, admin: WirePeer) -> None:
     client = wire.connect()
     admin.send_bytes(b"status\n" * 100)
 
     assert client.ask(Command.ECHO_REQ, b"x") == (Command.ECHO_RES, b"x")
 
 
-def test_who_asks_when_another_one_has_had_the_turn_is_answered_in_one_breath(wire: Wire, admin: WirePeer) -> None:
-    """As tools expect that read once (protocol 10)."""
+def test_a_peer_that_has_to_wait_for_a_turn_gets_all_its_lists_in_one_turn(wire: Wire, admin: WirePeer) -> None:
+    """Tools that read once expect that (protocol 10)."""
     tool = wire.connect()
     admin.send_bytes(b"status\n" * 5)
     tool.send_bytes(b"status\nversion\n")
@@ -67,7 +67,7 @@ def test_who_asks_when_another_one_has_had_the_turn_is_answered_in_one_breath(wi
     assert tool.take_bytes().endswith(b".\nOK 0\n")
 
 
-def test_who_has_begun_may_finish_whatever_others_took(wire: Wire, admin: WirePeer) -> None:
+def test_a_peer_has_its_own_budget_once_it_was_answered(wire: Wire, admin: WirePeer) -> None:
     tool = wire.connect()
     admin.send_bytes(b"status\n" * 3)
     tool.send_bytes(b"status\nstatus\nversion\n")
@@ -75,7 +75,7 @@ def test_who_has_begun_may_finish_whatever_others_took(wire: Wire, admin: WirePe
     assert tool.take_bytes().endswith(b".\nOK 0\n")
 
 
-def test_who_leaves_is_forgotten(wire: Wire, admin: WirePeer) -> None:
+def test_a_peer_that_disconnects_is_removed(wire: Wire, admin: WirePeer) -> None:
     admin.send_bytes(b"status\n" * 100)
     admin.close()
 
@@ -83,7 +83,7 @@ def test_who_leaves_is_forgotten(wire: Wire, admin: WirePeer) -> None:
     assert not wire.server.is_waiting(admin.peer)
 
 
-def test_who_is_to_leave_is_told_nothing_more(wire: Wire, admin: WirePeer) -> None:
+def test_a_peer_that_is_being_closed_gets_no_more_lists(wire: Wire, admin: WirePeer) -> None:
     admin.send_bytes(b"status\n" * 100)
     listings(admin)
     wire.server.drain()
@@ -95,7 +95,7 @@ def test_who_is_to_leave_is_told_nothing_more(wire: Wire, admin: WirePeer) -> No
     assert admin.take_bytes() == b""
 
 
-def test_a_fault_behind_them_is_found_when_its_turn_comes(wire: Wire, admin: WirePeer) -> None:
+def test_an_error_after_lists_is_handled_in_its_turn(wire: Wire, admin: WirePeer) -> None:
     admin.send_bytes(b"status\n" * 12)
 
     admin.send_bytes(b"\0not Gearman")
@@ -106,7 +106,7 @@ def test_a_fault_behind_them_is_found_when_its_turn_comes(wire: Wire, admin: Wir
     assert admin.is_closed
 
 
-def test_peers_that_wait_have_turns(wire: Wire, admin: WirePeer) -> None:
+def test_waiting_peers_take_turns(wire: Wire, admin: WirePeer) -> None:
     others = [wire.connect(), wire.connect()]
     admin.send_bytes(b"status\n" * 100)
     for other in others:

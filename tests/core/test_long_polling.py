@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Grabs that last until there is a job, and jobs that are handed to workers that may not be there."""
+"""Long polling: grabs that are held until there is a job, and jobs pushed to workers that may be unresponsive."""
 
 import logging
 
@@ -37,7 +37,7 @@ def handed(handle: bytes, function: bytes = b"f") -> list[tuple[object, ...]]:
     return [NOOP, (Command.JOB_ASSIGN_UNIQ, handle, function, b"", b"")]
 
 
-class TestAGrabThatLasts:
+class TestAHeldGrab:
     def test_is_answered_by_the_job_that_comes(self, wire: Wire) -> None:
         worker, client = asking(wire), wire.connect()
 
@@ -61,7 +61,7 @@ class TestAGrabThatLasts:
 
         assert worker.packets() == [NO_JOB]
 
-    def test_is_for_those_who_asked_for_it_and_can_do_something(self, wire: Wire) -> None:
+    def test_needs_the_option_and_a_function(self, wire: Wire) -> None:
         plain, useless = wire.connect(), wire.connect()
         plain.send(Command.CAN_DO, b"f")
         useless.ask(Command.OPTION_REQ, b"long-poll")
@@ -70,14 +70,14 @@ class TestAGrabThatLasts:
         assert useless.ask(Command.GRAB_JOB_ALL) == NO_JOB
 
     @pytest.mark.parametrize("grab", [Command.GRAB_JOB, Command.GRAB_JOB_UNIQ])
-    def test_is_none_of_the_older_ones(self, wire: Wire, grab: Command) -> None:
+    def test_is_no_grab_of_the_older_types(self, wire: Wire, grab: Command) -> None:
         worker = asking(wire)
 
         worker.send(grab)
 
         assert worker.packets() == [NO_JOB, NO_JOB]
 
-    def test_goes_before_those_that_sleep(self, wire: Wire) -> None:
+    def test_comes_before_sleeping_workers(self, wire: Wire) -> None:
         sleeper, first, second, client = asleep(wire), asking(wire), asking(wire), wire.connect()
 
         handles = [client.submit(b"f"), client.submit(b"f"), client.submit(b"f")]
@@ -97,7 +97,7 @@ class TestAGrabThatLasts:
 
         assert worker.packets() == handed(handle)
 
-    def test_is_answered_when_the_time_of_a_job_has_come(self, wire: Wire) -> None:
+    def test_is_answered_when_the_delay_of_a_job_ends(self, wire: Wire) -> None:
         client = wire.connect()
         when = int(wire.clock.time()) + 1
         client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"%d" % when, b"")
@@ -110,7 +110,7 @@ class TestAGrabThatLasts:
         assert due is not None
         assert due <= REARM
 
-    def test_brings_the_job_of_a_function_that_it_can_do_later(self, wire: Wire) -> None:
+    def test_brings_the_job_of_a_function_that_is_registered_later(self, wire: Wire) -> None:
         worker, client = asking(wire), wire.connect()
         handle = client.submit(b"g")
 
@@ -138,7 +138,7 @@ class TestAGrabThatLasts:
         assert [len(worker.packets()) for worker in workers] == [2, 0]
 
 
-class TestAskingEnds:
+class TestAHoldEnds:
     @pytest.mark.parametrize(
         ("command", "arguments"),
         [(Command.PRE_SLEEP, ()), (Command.CANT_DO, (b"f",)), (Command.RESET_ABILITIES, ())],
@@ -152,7 +152,7 @@ class TestAskingEnds:
         wire.advance(LONG_POLL_TIME)
         assert worker.packets() == []
 
-    def test_with_the_next_grab_which_lasts_in_its_place(self, wire: Wire) -> None:
+    def test_with_the_next_grab_which_is_held_instead(self, wire: Wire) -> None:
         worker = asking(wire)
         wire.advance(LONG_POLL_TIME / 2)
 
@@ -164,7 +164,7 @@ class TestAskingEnds:
         wire.advance(LONG_POLL_TIME / 2)
         assert worker.packets() == [NO_JOB]
 
-    def test_not_as_long_as_it_can_do_anything(self, wire: Wire) -> None:
+    def test_not_while_a_function_is_left(self, wire: Wire) -> None:
         worker, client = asking(wire, b"f", b"g"), wire.connect()
 
         worker.send(Command.CANT_DO, b"f")
@@ -173,7 +173,7 @@ class TestAskingEnds:
         handle = client.submit(b"g")
         assert worker.packets() == handed(handle, b"g")
 
-    def test_when_it_leaves(self, wire: Wire) -> None:
+    def test_when_the_worker_disconnects(self, wire: Wire) -> None:
         worker, client = asking(wire), wire.connect()
 
         worker.close()
@@ -196,8 +196,8 @@ class TestAskingEnds:
         ]
 
 
-class TestAJobThatWasHandedOver:
-    def test_is_taken_back_from_whoever_is_not_heard_of(self, wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+class TestAPushedJob:
+    def test_is_taken_back_from_a_worker_that_sends_nothing(self, wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
         deaf, sleepers, client = asking(wire), [asleep(wire), asleep(wire)], wire.connect()
         handle = client.submit(b"f")
 
@@ -216,7 +216,7 @@ class TestAJobThatWasHandedOver:
         assert deaf.packets() == []
         assert client.packets() == [(Command.WORK_COMPLETE, handle, b"late")]
 
-    def test_goes_on_to_another_one_that_is_asking(self, wire: Wire) -> None:
+    def test_is_pushed_to_another_worker_with_a_held_grab(self, wire: Wire) -> None:
         other, _, client = asking(wire), asking(wire), wire.connect()
         handle = client.submit(b"f")
         wire.advance(LONG_POLL_TIME / 2)
@@ -230,7 +230,9 @@ class TestAJobThatWasHandedOver:
     @pytest.mark.parametrize(
         ("command", "arguments"), [(Command.ALL_YOURS, ()), (Command.WORK_STATUS, (b"H:localhost:1", b"1", b"2"))]
     )
-    def test_stays_with_whoever_is_there(self, wire: Wire, command: Command, arguments: tuple[bytes, ...]) -> None:
+    def test_stays_with_a_worker_that_sends_anything(
+        self, wire: Wire, command: Command, arguments: tuple[bytes, ...]
+    ) -> None:
         worker, sleeper, client = asking(wire), asleep(wire), wire.connect()
         handle = client.submit(b"f")
         worker.packets()
@@ -262,7 +264,7 @@ class TestAJobThatWasHandedOver:
         assert sleeper.packets() == []
         assert not wire.server.has_work
 
-    def test_is_dropped_when_nobody_wants_it_any_more(self, wire: Wire) -> None:
+    def test_is_dropped_when_its_client_disconnects(self, wire: Wire) -> None:
         _, client = asking(wire), wire.connect()
         client.submit(b"f")
         client.close()
@@ -271,7 +273,7 @@ class TestAJobThatWasHandedOver:
 
         assert not wire.server.has_work
 
-    def test_has_its_own_time_limit(self, wire: Wire) -> None:
+    def test_has_its_own_timeout(self, wire: Wire) -> None:
         worker, client = asking(wire, timeout=5), wire.connect()
         handle = client.submit(b"f")
         worker.packets()
@@ -284,7 +286,7 @@ class TestAJobThatWasHandedOver:
         assert wire.connect().say("show jobs").startswith(f"{handle.decode()}\t1\t")
 
 
-def test_all_yours_is_not_for_others(wire: Wire) -> None:
+def test_all_yours_is_an_error_without_long_polling(wire: Wire) -> None:
     worker = wire.connect()
 
     assert worker.ask(Command.ALL_YOURS)[:2] == (Command.ERROR, b"INVALID_COMMAND")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Workers that sleep for long are woken to see whether they are there."""
+"""Probes of workers that sleep for long."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def sleeper(wire: Wire) -> WirePeer:
 
 
 def look(wire: Wire) -> None:
-    """Let the server look twice: who was asleep the first time is woken the second."""
+    """Let two checks pass: workers that were asleep at the first are woken at the second."""
     for _ in range(2):
         wire.advance(AFTER)
 
@@ -48,7 +48,7 @@ def test_a_sleeper_is_woken_answers_and_goes_back_to_sleep(wire: Wire, worker: W
     assert worker.packets() == NOOP
 
 
-def test_one_that_answers_by_going_back_to_sleep_is_there_too(wire: Wire, worker: WirePeer) -> None:
+def test_a_worker_that_goes_back_to_sleep_is_alive_too(wire: Wire, worker: WirePeer) -> None:
     look(wire)
     worker.send(Command.PRE_SLEEP)
     wire.advance(AFTER)
@@ -56,7 +56,7 @@ def test_one_that_answers_by_going_back_to_sleep_is_there_too(wire: Wire, worker
     assert worker.packets() == NOOP * 2
 
 
-def test_one_that_does_not_answer_is_told_of_once_and_not_counted_on(
+def test_a_worker_that_does_not_answer_is_logged_once_and_unresponsive(
     wire: Wire, worker: WirePeer, caplog: pytest.LogCaptureFixture
 ) -> None:
     others = [sleeper(wire) for _ in range(6)]
@@ -72,10 +72,10 @@ def test_one_that_does_not_answer_is_told_of_once_and_not_counted_on(
     new = sleeper(wire)
     wire.connect().submit(b"f")
 
-    assert new.packets() == NOOP, "it is woken at once: nobody waits for the others"
+    assert new.packets() == NOOP, "it is woken at once, without waiting for the others"
 
 
-def test_a_job_that_comes_while_it_is_asked_is_its(wire: Wire, worker: WirePeer) -> None:
+def test_a_job_that_comes_during_a_probe_goes_to_the_probed_worker(wire: Wire, worker: WirePeer) -> None:
     look(wire)
     handle = wire.connect().submit(b"f")
 
@@ -83,7 +83,7 @@ def test_a_job_that_comes_while_it_is_asked_is_its(wire: Wire, worker: WirePeer)
     assert worker.ask(Command.GRAB_JOB) == (Command.JOB_ASSIGN, handle, b"f", b"")
 
 
-def test_one_that_works_is_left_alone(wire: Wire, worker: WirePeer) -> None:
+def test_a_worker_that_runs_a_job_is_not_probed(wire: Wire, worker: WirePeer) -> None:
     worker.packets()
     wire.connect().submit(b"f")
     worker.send(Command.GRAB_JOB)
@@ -94,7 +94,7 @@ def test_one_that_works_is_left_alone(wire: Wire, worker: WirePeer) -> None:
     assert worker.packets() == []
 
 
-def test_one_whose_grab_lasts_was_there_a_moment_ago() -> None:
+def test_a_worker_with_a_held_grab_is_not_probed() -> None:
     wire = Wire(JobServerOptions(probe_after=0.4))
     worker = wire.connect()
     worker.send(Command.CAN_DO, b"f")
@@ -108,7 +108,7 @@ def test_one_whose_grab_lasts_was_there_a_moment_ago() -> None:
     assert worker.packets() == []
 
 
-def test_one_that_can_do_nothing_is_left_alone(wire: Wire) -> None:
+def test_a_worker_without_functions_is_not_probed(wire: Wire) -> None:
     idle = wire.connect()
     idle.send(Command.PRE_SLEEP)
 
@@ -117,13 +117,13 @@ def test_one_that_can_do_nothing_is_left_alone(wire: Wire) -> None:
     assert idle.packets() == []
 
 
-def test_the_server_says_when_it_wants_to_look_again(wire: Wire, worker: WirePeer) -> None:
+def test_tick_returns_the_time_until_the_next_check(wire: Wire, worker: WirePeer) -> None:
     assert wire.advance(AFTER) == AFTER
     assert wire.advance(AFTER - 1) == 1.0
     assert wire.advance(1) == 1.0, "until then it has to answer"
 
 
-def test_nobody_is_asked_unless_that_is_wanted() -> None:
+def test_probes_are_off_by_default() -> None:
     wire = Wire()
     worker = sleeper(wire)
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The job server against a naive model, under any order of events.
 
-Invariants: no job is lost, duplicated or delivered to the wrong peer; every peer receives exactly what the model says,
-in that order; no sleeper is left asleep while a job that it can do waits longer than the re-arm time; nobody who is
-awake is woken; a grab that lasts is answered in time, and a job handed to somebody who says nothing comes back.
+Invariants: no job is lost, duplicated or delivered to the wrong peer; every peer receives exactly the packets of the
+model, in that order; no worker is left asleep while a job that it can do waits longer than the re-arm time; no worker
+that is awake is woken; a held grab is answered in time, and a job pushed to a silent worker is requeued.
 """
 
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ ENDINGS = [Command.WORK_COMPLETE, Command.WORK_FAIL, Command.WORK_EXCEPTION]
 
 @dataclass(eq=False)
 class Connection:
-    """One connection, seen from both sides, with what a worker's own bookkeeping says of its sleep."""
+    """One connection, seen from both sides, with the sleep state that its worker would track."""
 
     wire: WirePeer
     model: ModelPeer = field(default_factory=ModelPeer)
@@ -60,7 +60,7 @@ class Connection:
         self.wire.send(command, *arguments)
 
     def stops_asking(self, model: ModelServer) -> None:
-        """Expect the answer to a grab, which whatever the connection says next brings about."""
+        """Expect the answer to a held grab, which any packet of the connection causes."""
         if self.asking_since is not None:
             self.asking_since = self.asleep_since = None
             model.sent[self.model].append((Command.NO_JOB,))
@@ -192,7 +192,7 @@ class Conversations(RuleBasedStateMachine):
 
     @rule(connection=connections)
     def keep_asking(self, connection: Connection) -> None:
-        """Grab, and wait for a job if there is none."""
+        """Grab with long polling."""
         connection.send(Command.OPTION_REQ, b"long-poll")
         self.model.sent[connection.model].append((Command.OPTION_RES, b"long-poll"))
         connection.send(Command.GRAB_JOB_ALL)
@@ -211,7 +211,7 @@ class Conversations(RuleBasedStateMachine):
 
     @rule(connection=connections)
     def come_and_go(self, connection: Connection) -> None:
-        """Work as a well-behaved worker does: ask, and sleep when there is nothing."""
+        """Act as a well-behaved worker: grab, and sleep when there is no job."""
         self.grab(connection)
         if self.model.sent[connection.model][-1] == (Command.NO_JOB,):
             self.pre_sleep(connection)
@@ -224,7 +224,7 @@ class Conversations(RuleBasedStateMachine):
         self.check_received()
         connection.stops_asking(self.model)
         if self.model.next_job(connection.model) is not None:
-            self.last_declined = self.model.now  # whoever was woken and goes back to sleep is waited for once more
+            self.last_declined = self.model.now  # a worker that was woken and sleeps again gets one more wake-up
         connection.asleep_since = self.model.now
         connection.may_be_woken = True
         connection.send(Command.PRE_SLEEP)
@@ -257,7 +257,7 @@ class Conversations(RuleBasedStateMachine):
         self.model.advance(seconds, sorted(handed, key=lambda peer: peer.handed[0].grabbed if peer.handed else 0))
 
     def check_received(self) -> None:
-        """Every peer has received what the model says, and a NOOP only while it slept."""
+        """Every peer has received the packets of the model, and a NOOP only while it slept."""
         received = {connection: self.received(connection) for connection in self.open}
         self.hand_over({connection: packets for connection, packets in received.items() if connection.may_be_handed})
         for connection, packets in received.items():
@@ -269,19 +269,19 @@ class Conversations(RuleBasedStateMachine):
         received: list[tuple[object, ...]] = []
         for packet in connection.wire.packets():
             if packet[0] is Command.NOOP:
-                assert connection.may_be_woken, "nobody who is awake is woken"
+                assert connection.may_be_woken, "no worker that is awake is woken"
                 connection.may_be_woken = False
                 connection.may_be_handed = connection.asking_since is not None
                 connection.asleep_since = connection.asking_since = None
             else:
                 received.append(packet[:2] if packet[0] is Command.ERROR else packet)
         if connection.asking_since is not None and self.model.now - connection.asking_since >= LONG_POLL_TIME:
-            received.remove((Command.NO_JOB,))  # a grab has lasted long enough
+            received.remove((Command.NO_JOB,))  # a grab was held long enough
             connection.asking_since = connection.asleep_since = None
         return received
 
     def hand_over(self, received: dict[Connection, list[tuple[object, ...]]]) -> None:
-        """Let those that were woken while they asked grab, in an order in which each gets what it has received."""
+        """Let workers with held grabs take the jobs in the model that they were pushed, in a possible order."""
         for connection in received:
             connection.may_be_handed = False
         while received:
@@ -310,7 +310,7 @@ class Conversations(RuleBasedStateMachine):
 
     @invariant()
     def check_books(self) -> None:
-        """The server's own lists say the same as the model's."""
+        """The server's listings agree with the model."""
         self.check_received()
         watcher = self.wire.connect()
         shown = {tuple(line.split("\t")) for line in watcher.say("show jobs").splitlines()[:-1]}
@@ -326,7 +326,7 @@ class Conversations(RuleBasedStateMachine):
         watcher.close()
 
     def teardown(self) -> None:
-        """Whatever happened, a worker that can do everything gets all that is left, once."""
+        """A worker that can do every function gets all remaining jobs, once."""
         if not hasattr(self, "open"):
             return
         self.check_received()

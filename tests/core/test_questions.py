@@ -12,9 +12,9 @@ FULL = (Command.ERROR, b"QUEUE_ERROR", b"Job queue is full")
 
 class TestStatusByHandle:
     def test_unknown(self, wire: Wire) -> None:
-        reply = wire.connect().ask(Command.GET_STATUS, b"H:nobody:1")
+        reply = wire.connect().ask(Command.GET_STATUS, b"H:unknown:1")
 
-        assert reply == (Command.STATUS_RES, b"H:nobody:1", b"0", b"0", b"0", b"0")
+        assert reply == (Command.STATUS_RES, b"H:unknown:1", b"0", b"0", b"0", b"0")
 
     def test_waiting_then_running_then_forgotten(self, wire: Wire) -> None:
         client, worker = wire.connect(), wire.connect()
@@ -62,7 +62,7 @@ class TestStatusByUnique:
 
         assert reply == (Command.STATUS_RES_UNIQUE, unique, b"0", b"0", b"0", b"0", b"0")
 
-    def test_any_function_will_do(self, wire: Wire) -> None:
+    def test_the_unique_may_be_of_any_function(self, wire: Wire) -> None:
         client = wire.connect()
         for function in (b"f", b"g"):
             client.submit(function, b"u")
@@ -110,7 +110,7 @@ class TestQueueLimits:
 
     @pytest.mark.parametrize("number", ["9" * 5000, "0" * 5000 + "2147483648"])
     def test_a_limit_of_thousands_of_digits_is_a_high_one(self, wire: Wire, number: str) -> None:
-        """Python reads no number of that many."""
+        """Python refuses to read such a number."""
         client = wire.connect()
         client.say("create function f")
 
@@ -119,7 +119,7 @@ class TestQueueLimits:
         assert client.submit(b"f")
 
     @pytest.mark.parametrize("number", ["1", "0001", "0" * 5000 + "1", "1.5", "1x"])
-    def test_what_follows_the_digits_of_a_limit_is_ignored(self, wire: Wire, number: str) -> None:
+    def test_characters_after_the_digits_of_a_limit_are_ignored(self, wire: Wire, number: str) -> None:
         client = wire.connect()
         client.say("create function f")
         client.say(f"maxqueue f {number}")
@@ -243,7 +243,7 @@ class TestEpochJobs:
         assert client.is_closed
 
 
-class TestAnybody:
+class TestAnyPeer:
     @pytest.mark.parametrize("data", [b"", b"x", b"\0\n\0", b"x" * 100_000])
     def test_echo(self, wire: Wire, data: bytes) -> None:
         assert wire.connect().ask(Command.ECHO_REQ, data) == (Command.ECHO_RES, data)
@@ -272,7 +272,7 @@ class TestAnybody:
         ],
         ids=lambda command: command.name,
     )
-    def test_what_is_not_for_a_server_is_refused_and_survived(self, wire: Wire, command: Command) -> None:
+    def test_a_packet_that_is_not_for_a_server_is_an_error(self, wire: Wire, command: Command) -> None:
         peer = wire.connect()
 
         reply = peer.ask(command, *[b"1"] * len(ARGUMENTS[command]))
@@ -280,7 +280,7 @@ class TestAnybody:
         assert reply == (Command.ERROR, b"INVALID_COMMAND", b"Command not expected")
         assert peer.ask(Command.ECHO_REQ, b"still there") == (Command.ECHO_RES, b"still there")
 
-    def test_the_magic_of_a_response_is_refused_and_survived(self, wire: Wire) -> None:
+    def test_the_magic_of_a_response_is_an_error(self, wire: Wire) -> None:
         peer = wire.connect()
         data = request(Command.GRAB_JOB).replace(b"REQ", b"RES")
 
@@ -289,7 +289,7 @@ class TestAnybody:
         assert peer.packets() == [(Command.ERROR, b"INVALID_MAGIC", b"Request magic expected")]
         assert not peer.is_closed
 
-    def test_what_cannot_be_parsed_is_answered_and_the_connection_closed(self, wire: Wire) -> None:
+    def test_an_invalid_packet_is_answered_and_the_connection_closed(self, wire: Wire) -> None:
         peer = wire.connect()
 
         peer.send_bytes(request(Command.ECHO_REQ, b"x") + b"\0BAD" + bytes(8) + request(Command.ECHO_REQ, b"y"))
@@ -299,7 +299,7 @@ class TestAnybody:
         assert second[:2] == (Command.ERROR, b"INVALID_MAGIC")
         assert peer.is_closed
 
-    def test_nothing_behind_a_refused_packet_is_obeyed(self, wire: Wire) -> None:
+    def test_packets_after_an_invalid_one_are_ignored(self, wire: Wire) -> None:
         peer = wire.connect()
         refused = request(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"9" * 30, b"")
 
@@ -308,7 +308,7 @@ class TestAnybody:
         assert [packet[0] for packet in peer.packets()] == [Command.ERROR]
 
 
-def test_the_shell_is_told_of_peers_with_something_to_send(wire: Wire) -> None:
+def test_take_dirty_returns_the_peers_with_data_to_send(wire: Wire) -> None:
     client, worker = wire.connect(), wire.connect()
     worker.send(Command.CAN_DO, b"f")
     worker.send(Command.PRE_SLEEP)
@@ -321,7 +321,7 @@ def test_the_shell_is_told_of_peers_with_something_to_send(wire: Wire) -> None:
     assert wire.server.has_work
 
 
-def test_submissions_are_logged_if_somebody_wants_that(caplog: pytest.LogCaptureFixture) -> None:
+def test_submissions_are_logged_at_level_notice(caplog: pytest.LogCaptureFixture) -> None:
     Wire(JobServerOptions()).connect().submit(b"f", b"early")
     with caplog.at_level(25, "geartrain.jobs"):
         client = Wire(JobServerOptions()).connect()

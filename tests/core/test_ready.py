@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Workers of many functions: which function is served next, and what it costs to find it."""
+"""Workers with many functions: the next function to serve, and the cost of finding it."""
 
 import sys
 

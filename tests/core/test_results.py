@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Results on their way to clients, and what happens when either side leaves (protocol 1.12, 1.13, 8)."""
+"""Results forwarded to clients, and disconnections of either side (protocol 1.12, 1.13, 8)."""
 
 import pytest
 
@@ -65,7 +65,7 @@ class TestForwarding:
         assert client.take_bytes() == b"\0RES\0\0\0\x0e\0\0\0\x0d" + handle
         assert client.ask(Command.GET_STATUS, handle)[2] == b"0"
 
-    def test_an_exception_goes_to_those_who_asked_and_a_failure_to_the_others(self, wire: Wire) -> None:
+    def test_an_exception_goes_to_clients_that_asked_for_it_and_a_failure_to_others(self, wire: Wire) -> None:
         asked, other = wire.connect(), wire.connect()
         worker, handle = running(wire, asked)
         other.submit(b"f", b"u")
@@ -77,7 +77,7 @@ class TestForwarding:
         assert other.packets() == [(Command.WORK_FAIL, handle)]
         assert asked.ask(Command.GET_STATUS, handle)[2] == b"0"
 
-    def test_exceptions_can_be_switched_on_for_everybody(self) -> None:
+    def test_exceptions_can_be_switched_on_for_all_clients(self) -> None:
         wire = Wire(JobServerOptions(exceptions=True))
         client = wire.connect()
         worker, handle = running(wire, client)
@@ -110,7 +110,7 @@ class TestForwarding:
             (Command.WORK_EXCEPTION, (b"",), b"An exception was received for a job that does not exist"),
         ],
     )
-    def test_only_the_worker_that_runs_a_job_speaks_for_it(
+    def test_only_the_worker_that_runs_a_job_may_report_on_it(
         self, wire: Wire, command: Command, rest: tuple[bytes, ...], text: bytes
     ) -> None:
         client, stranger = wire.connect(), wire.connect()
@@ -154,7 +154,7 @@ class TestClientsThatLeave:
         assert worker.ask(Command.GRAB_JOB)[1] == handle
 
     def test_a_connection_that_is_both_can_leave(self, wire: Wire) -> None:
-        """Its job has lost client and worker at once: nobody would miss it."""
+        """Its job has lost client and worker at once, and is dropped."""
         both, watcher = wire.connect(), wire.connect()
         both.send(Command.CAN_DO, b"f")
         both.submit(b"f")
@@ -249,7 +249,7 @@ class TestTimeouts:
 
         assert client.ask(Command.GET_STATUS, handle)[3] == b"0"
 
-    def test_at_the_retry_limit_the_client_hears_of_it(self) -> None:
+    def test_at_the_retry_limit_the_client_gets_a_failure(self) -> None:
         wire = Wire(JobServerOptions(job_retries=0))
         client, worker, handle = self.slow(wire)
 
@@ -271,7 +271,7 @@ class TestTimeouts:
             (b"soon", None),
         ],
     )
-    def test_how_the_number_is_read(self, wire: Wire, text: bytes, seconds: float | None) -> None:
+    def test_the_number_is_parsed(self, wire: Wire, text: bytes, seconds: float | None) -> None:
         self.slow(wire, text)
 
         assert wire.advance(0) == (seconds if seconds is None else pytest.approx(seconds))
@@ -285,10 +285,10 @@ class TestTimeouts:
 
         assert wire.advance(0) == pytest.approx(2.0)
 
-    def test_a_lost_worker_takes_its_deadline_along(self, wire: Wire) -> None:
+    def test_the_deadline_is_cancelled_with_a_lost_worker(self, wire: Wire) -> None:
         _, worker, _ = self.slow(wire)
 
         worker.close()
         wire.advance(3600)
 
-        assert wire.connect().say("show jobs").split("\t")[1] == "1", "it was lost once, and is late no more"
+        assert wire.connect().say("show jobs").split("\t")[1] == "1", "it was lost once, and has not timed out"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whatever is said and however the rules change, nobody is given what he may not do, or kept from what he may."""
+"""Authorization under random packets and changes of rules: peers get exactly the jobs that they may run."""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -28,7 +28,7 @@ rules = st.lists(
 
 
 class Rights(RuleBasedStateMachine):
-    """Peers that say at random what they can do, and rules that are replaced at random."""
+    """Peers that register at random, and rules that are replaced at random."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Rights(RuleBasedStateMachine):
         self.in_force: list[Rule] | None = None
 
     def may(self, number: int, right: int, function: bytes) -> bool:
-        """Tell what the rules say, in the plainest way."""
+        """Evaluate the rules in the simplest way."""
         if self.in_force is None:
             return True
         return any(
@@ -62,7 +62,7 @@ class Rights(RuleBasedStateMachine):
         known = {digest for each in self.in_force or [] for digest in each.tokens}
         peer = self.peers[number]
         if known and digest_of(token) not in known:
-            return  # it would be closed after a few
+            return  # the connection would be closed after a few
         peer.send(Command.OPTION_REQ, b"token=" + token)
         self.tokens[number] = token
 
@@ -101,7 +101,7 @@ class Rights(RuleBasedStateMachine):
         self.peers[number].send(how)
 
     def hear(self, number: int) -> list[tuple[Command | bytes, ...]]:
-        """Return what a peer is told. Whatever job is among it is one that it may do, and is done."""
+        """Return the packets to a peer; each job among them is checked against the rules, and completed."""
         peer = self.peers[number]
         packets = peer.packets()
         for packet in packets:

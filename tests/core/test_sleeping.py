@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sleeping workers, who is woken for what, and what happens when they do not come (protocol 1.11)."""
+"""Wake-ups of sleeping workers, and workers that do not answer them (protocol 1.11)."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def sleepers(wire: Wire, count: int, *functions: bytes) -> list[WirePeer]:
 
 
 def woken(workers: list[WirePeer]) -> list[int]:
-    """Return which workers have just been sent one NOOP, and check that nobody was sent anything else."""
+    """Return the indexes of workers that were sent one NOOP, and check that the others were sent nothing."""
     received = [worker.packets() for worker in workers]
     assert all(packets in ([], [NOOP]) for packets in received)
     return [number for number, packets in enumerate(received) if packets]
@@ -78,7 +78,7 @@ class TestNoop:
 
         assert [packet[0] for packet in both.packets()] == [Command.JOB_CREATED, Command.NOOP]
 
-    def test_a_coalesced_submission_wakes_nobody(self, wire: Wire) -> None:
+    def test_a_coalesced_submission_wakes_no_worker(self, wire: Wire) -> None:
         client, workers = wire.connect(), sleepers(wire, 2)
         client.submit(b"f", b"u")
         assert woken(workers) == [0]
@@ -127,8 +127,8 @@ class TestHowMany:
 
 
 class TestAWakeUpThatIsNotAnswered:
-    def test_everybody_else_is_woken_after_the_rearm_time(self, wire: Wire) -> None:
-        """A silent death of a worker after a NOOP stalls the C server's queue for ever (protocol 10)."""
+    def test_all_others_are_woken_after_the_rearm_time(self, wire: Wire) -> None:
+        """A worker that dies silently after a NOOP stalls the C server's queue for ever (protocol 10)."""
         client, workers = wire.connect(), sleepers(wire, 3)
         client.submit(b"f")
         assert woken(workers) == [0]
@@ -140,7 +140,7 @@ class TestAWakeUpThatIsNotAnswered:
         assert woken(workers) == [1, 2]
         assert wire.server.unanswered_wakeups == 1
 
-    def test_tick_says_when_it_wants_to_be_called(self, wire: Wire) -> None:
+    def test_tick_returns_the_time_until_the_deadline(self, wire: Wire) -> None:
         client, _ = wire.connect(), sleepers(wire, 1)
         assert wire.advance(0) is None
 
@@ -150,7 +150,7 @@ class TestAWakeUpThatIsNotAnswered:
         assert wire.advance(REARM / 4) == pytest.approx(REARM * 3 / 4)
         assert wire.advance(REARM) is None
 
-    def test_nothing_happens_when_somebody_else_has_taken_the_job(self, wire: Wire) -> None:
+    def test_nothing_happens_when_another_worker_has_grabbed_the_job(self, wire: Wire) -> None:
         client, workers, awake = wire.connect(), sleepers(wire, 3), wire.connect()
         awake.send(Command.CAN_DO, b"f")
         client.submit(b"f")
@@ -161,7 +161,7 @@ class TestAWakeUpThatIsNotAnswered:
 
         assert woken(workers) == []
 
-    def test_the_silent_one_is_welcome_when_it_speaks(self, wire: Wire) -> None:
+    def test_an_unresponsive_worker_may_grab_again(self, wire: Wire) -> None:
         client, workers = wire.connect(), sleepers(wire, 1)
         client.submit(b"f")
         wire.advance(REARM)
@@ -170,12 +170,12 @@ class TestAWakeUpThatIsNotAnswered:
         assert workers[0].ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
 
 
-class TestAWorkerThatComesForNothing:
+class TestAWorkerThatDoesNotGrabItsJob:
     def test_when_it_takes_another_functions_job_the_next_sleeper_is_woken(self, wire: Wire) -> None:
         (both,) = sleepers(wire, 1, b"f", b"g")
         (spare,) = sleepers(wire, 1, b"f")
         client = wire.connect()
-        client.submit(b"f")  # wakes the first sleeper, which can do both
+        client.submit(b"f")  # wakes the first worker, which can do both
         client.submit(b"g", how=Command.SUBMIT_JOB_HIGH)
         assert woken([both, spare]) == [0]
 
@@ -183,7 +183,7 @@ class TestAWorkerThatComesForNothing:
 
         assert woken([spare]) == [0]
 
-    def test_when_it_leaves_the_next_sleeper_is_woken(self, wire: Wire) -> None:
+    def test_when_it_disconnects_the_next_sleeper_is_woken(self, wire: Wire) -> None:
         client, workers = wire.connect(), sleepers(wire, 2)
         client.submit(b"f")
         assert woken(workers) == [0]
@@ -261,8 +261,8 @@ class TestAWorkerThatComesForNothing:
         assert worker.packets() == [NOOP]
 
 
-class TestBed:
-    def test_a_sleeper_that_leaves_is_forgotten(self, wire: Wire) -> None:
+class TestSleepers:
+    def test_a_sleeper_that_disconnects_is_removed(self, wire: Wire) -> None:
         client, workers = wire.connect(), sleepers(wire, 2)
         workers[0].close()
 
@@ -270,7 +270,7 @@ class TestBed:
 
         assert woken(workers) == [1]
 
-    def test_a_sleeper_that_cannot_do_the_function_any_more_is_left_alone(self, wire: Wire) -> None:
+    def test_a_sleeper_that_cannot_do_the_function_any_more_is_not_woken(self, wire: Wire) -> None:
         client, workers = wire.connect(), sleepers(wire, 2)
         workers[0].send(Command.CANT_DO, b"f")
 
@@ -301,7 +301,7 @@ class TestBed:
             worker.send(Command.WORK_COMPLETE, handle, b"")
             worker.send(Command.PRE_SLEEP)
 
-    def test_who_has_woken_up_is_passed_over_for_another_function(self, wire: Wire) -> None:
+    def test_a_worker_that_was_woken_is_skipped_for_another_function(self, wire: Wire) -> None:
         client, (busy, spare) = wire.connect(), sleepers(wire, 2, b"f", b"g")
         first = client.submit(b"f")
         assert busy.packets() == [NOOP]
@@ -313,8 +313,8 @@ class TestBed:
         assert spare.packets() == [NOOP]
 
 
-class TestAWorkerThatIsNotListenedTo:
-    """What it causes waits for others, so that it is not read from for a while."""
+class TestAWorkerThatIsNotReadFrom:
+    """Its results pile up for a slow client, so that the server pauses reading from it."""
 
     def worker(self, wire: Wire, *, sleeps: bool = True) -> WirePeer:
         worker = wire.connect()
@@ -323,44 +323,44 @@ class TestAWorkerThatIsNotListenedTo:
             worker.send(Command.PRE_SLEEP)
         return worker
 
-    def test_is_not_woken_before_it_is_again(self, wire: Wire) -> None:
-        deaf, other = self.worker(wire), self.worker(wire)
-        assert wire.server.pause_dispatch(deaf.peer)
+    def test_is_not_woken_before_reading_resumes(self, wire: Wire) -> None:
+        paused, other = self.worker(wire), self.worker(wire)
+        assert wire.server.pause_dispatch(paused.peer)
         wire.connect().submit(b"f")
-        assert (deaf.packets(), other.packets()) == ([], [(Command.NOOP,)])
+        assert (paused.packets(), other.packets()) == ([], [(Command.NOOP,)])
 
-        wire.server.resume_dispatch(deaf.peer)
-        assert deaf.packets() == [(Command.NOOP,)]
-        assert deaf.ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
+        wire.server.resume_dispatch(paused.peer)
+        assert paused.packets() == [(Command.NOOP,)]
+        assert paused.ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
 
-    def test_is_not_waited_for_if_it_was_coming(self, wire: Wire) -> None:
-        deaf, other = self.worker(wire), self.worker(wire)
+    def test_is_replaced_by_another_if_it_was_woken(self, wire: Wire) -> None:
+        paused, other = self.worker(wire), self.worker(wire)
         wire.connect().submit(b"f")
-        assert deaf.packets() == [(Command.NOOP,)]
+        assert paused.packets() == [(Command.NOOP,)]
 
-        assert not wire.server.pause_dispatch(deaf.peer)
+        assert not wire.server.pause_dispatch(paused.peer)
         assert other.packets() == [(Command.NOOP,)]
 
-    def test_keeps_the_job_that_it_was_handed(self, wire: Wire) -> None:
-        deaf = self.worker(wire, sleeps=False)
-        deaf.send(Command.OPTION_REQ, b"long-poll")
-        deaf.send(Command.GRAB_JOB_ALL)
+    def test_keeps_the_job_that_it_was_pushed(self, wire: Wire) -> None:
+        paused = self.worker(wire, sleeps=False)
+        paused.send(Command.OPTION_REQ, b"long-poll")
+        paused.send(Command.GRAB_JOB_ALL)
         wire.connect().submit(b"f")
-        assert deaf.packets()[-1][0] is Command.JOB_ASSIGN_UNIQ
+        assert paused.packets()[-1][0] is Command.JOB_ASSIGN_UNIQ
 
-        assert not wire.server.pause_dispatch(deaf.peer)
+        assert not wire.server.pause_dispatch(paused.peer)
         wire.advance(100.0)
         assert wire.server.running() == {b"f": 1}
 
-    def test_is_handed_none(self, wire: Wire) -> None:
-        deaf = self.worker(wire, sleeps=False)
-        deaf.send(Command.OPTION_REQ, b"long-poll")
-        deaf.send(Command.GRAB_JOB_ALL)
-        deaf.packets()
+    def test_is_pushed_no_job(self, wire: Wire) -> None:
+        paused = self.worker(wire, sleeps=False)
+        paused.send(Command.OPTION_REQ, b"long-poll")
+        paused.send(Command.GRAB_JOB_ALL)
+        paused.packets()
 
-        assert not wire.server.pause_dispatch(deaf.peer)
+        assert not wire.server.pause_dispatch(paused.peer)
         wire.connect().submit(b"f")
-        assert deaf.packets() == [(Command.NO_JOB,)]
+        assert paused.packets() == [(Command.NO_JOB,)]
 
     def test_is_not_woken_if_it_can_do_nothing_or_is_woken_already(self, wire: Wire) -> None:
         idle = wire.connect()

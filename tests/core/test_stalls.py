@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Queues that stand still: when one does, why, and what is said of it."""
+"""Stalled queues: detection, reasons and log lines."""
 
 import logging
 
@@ -28,7 +28,7 @@ def worker_of(wire: Wire, *, asleep: bool = True) -> WirePeer:
 
 
 def let_pass(wire: Wire, seconds: float) -> None:
-    """Let time pass as the shell does: the server is called whenever it wants to be."""
+    """Let time pass as the shell does: call the server each time that something is due."""
     left = seconds
     while left > 0:
         wait = wire.advance(0)
@@ -52,7 +52,7 @@ def test_a_worker_that_does_not_answer(wire: Wire) -> None:
     assert stalls(wire) == ["f\t1\t1\t15\tsilent"]
 
 
-def test_a_worker_that_never_asks(wire: Wire) -> None:
+def test_a_worker_that_never_grabs(wire: Wire) -> None:
     worker_of(wire, asleep=False)
     wire.connect().submit(b"f")
 
@@ -107,7 +107,7 @@ def test_workers_that_are_busy_are_given_more_time(wire: Wire) -> None:
     assert stalls(wire) == ["f\t1\t1\t660\tbusy"]
 
 
-def test_a_queue_that_moves_does_not_stand_still_however_long_it_is(wire: Wire) -> None:
+def test_a_queue_that_moves_is_not_stalled_at_any_length(wire: Wire) -> None:
     client, worker = wire.connect(), worker_of(wire, asleep=False)
     for _ in range(100):
         client.submit(b"f")
@@ -119,7 +119,7 @@ def test_a_queue_that_moves_does_not_stand_still_however_long_it_is(wire: Wire) 
     assert stalls(wire) == []
 
 
-def test_an_episode_ends_when_a_job_is_taken(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stall_ends_when_a_job_is_grabbed(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "geartrain.jobs")
     client, worker = wire.connect(), worker_of(wire)
     client.submit(b"f")
@@ -136,7 +136,7 @@ def test_an_episode_ends_when_a_job_is_taken(wire: Wire, caplog: pytest.LogCaptu
     ]
 
 
-def test_that_nobody_is_there_is_a_notice_and_that_somebody_does_not_come_an_error(
+def test_a_function_without_workers_is_a_notice_and_a_silent_worker_an_error(
     wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "geartrain.jobs")
@@ -156,7 +156,7 @@ def test_that_nobody_is_there_is_a_notice_and_that_somebody_does_not_come_an_err
     ]
 
 
-def test_a_short_wait_is_not_told(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_short_wait_is_not_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "geartrain.jobs")
     client = wire.connect()
     client.submit(b"f")
@@ -181,7 +181,7 @@ def test_a_function_that_is_dropped_leaves_nothing_behind(wire: Wire) -> None:
     assert wire.connect().say("status") == ".\n"
 
 
-def test_without_jobs_the_server_does_not_look(wire: Wire) -> None:
+def test_without_jobs_the_server_does_not_check(wire: Wire) -> None:
     worker = worker_of(wire, asleep=False)
     assert wire.advance(AFTER) is None
     handle = wire.connect().submit(b"f")
@@ -202,7 +202,7 @@ def test_it_can_be_turned_off() -> None:
     assert stalls(wire) == []
 
 
-def test_busy_workers_can_be_left_alone() -> None:
+def test_the_check_for_busy_workers_can_be_turned_off() -> None:
     wire = Wire(JobServerOptions(stall_after=AFTER, stall_busy_after=0))
     client, worker = wire.connect(), worker_of(wire, asleep=False)
     client.submit(b"f")
@@ -215,7 +215,7 @@ def test_busy_workers_can_be_left_alone() -> None:
 
 
 class TestJobTimeout:
-    def test_it_is_for_workers_without_a_time_of_their_own(self) -> None:
+    def test_it_is_for_workers_without_a_timeout_of_their_own(self) -> None:
         wire = Wire(JobServerOptions(job_timeout=5.0))
         client, plain, own, none = (wire.connect() for _ in range(4))
         plain.send(Command.CAN_DO, b"f")
@@ -237,7 +237,7 @@ class TestJobTimeout:
             [b"0", b"0", b"1"],
         ]
 
-    def test_there_is_none_unless_asked_for(self, wire: Wire) -> None:
+    def test_there_is_none_by_default(self, wire: Wire) -> None:
         client, worker = wire.connect(), worker_of(wire, asleep=False)
         handle = client.submit(b"f")
         worker.ask(Command.GRAB_JOB)
@@ -247,7 +247,7 @@ class TestJobTimeout:
         assert client.ask(Command.GET_STATUS, handle)[3] == b"1"
 
 
-def test_a_silent_worker_that_leaves_is_forgotten(wire: Wire) -> None:
+def test_an_unresponsive_worker_that_disconnects_is_removed(wire: Wire) -> None:
     worker = worker_of(wire)
     wire.connect().submit(b"f")
     let_pass(wire, AFTER)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Objects of the core by themselves: lines, transitions, outboxes."""
+"""Objects of the core on their own: lines, transitions, outboxes."""
 
 import gc
 
@@ -64,7 +64,7 @@ def test_objects_print_their_state(wire: Wire) -> None:
 
 class TestLine:
     @given(st.lists(st.sampled_from(["append", "prepend", "first", "middle", "last"])))
-    def test_keeps_its_order_whatever_leaves(self, steps: list[str]) -> None:
+    def test_keeps_its_order_after_any_removals(self, steps: list[str]) -> None:
         queue = FunctionQueue(b"f", FunctionPolicy())
         line, expected = Line(), list[Job]()
         for number, step in enumerate(steps):
@@ -110,13 +110,13 @@ class TestTransitions:
             with pytest.raises(AssertionError, match=f"a job that is {state.name} does not meet {event.name}"):
                 next_state(state, event)
 
-    def test_nothing_follows_the_end(self) -> None:
+    def test_an_ended_job_has_no_events(self) -> None:
         assert not [event for state, event in TRANSITIONS if state is JobState.ENDED]
         assert {event for (_, event), state in TRANSITIONS.items() if state is JobState.ENDED} == set(OUTCOMES)
 
 
 class TestOutbox:
-    def test_more_than_one_packet_may_be_too_much(self, wire: Wire) -> None:
+    def test_several_packets_may_exceed_the_limit(self, wire: Wire) -> None:
         peer = wire.connect().peer
         for _ in range(2):
             peer.send_bytes(bytes(100))
@@ -126,7 +126,7 @@ class TestOutbox:
         assert peer.outbox.take() == [bytes(200)]
         assert not peer.outbox.exceeds(0)
 
-    def test_one_packet_is_never_too_much(self, wire: Wire) -> None:
+    def test_one_packet_never_exceeds_the_limit(self, wire: Wire) -> None:
         peer = wire.connect().peer
 
         peer.send_bytes(bytes(100))
@@ -148,7 +148,7 @@ class TestOutbox:
 
     @pytest.mark.parametrize("size", [1, SHARED])
     @pytest.mark.parametrize("is_stored", [True, False])
-    def test_replies_behind_a_promise_wait_and_keep_their_order(self, wire: Wire, size: int, is_stored: bool) -> None:
+    def test_replies_after_a_promise_wait_and_keep_their_order(self, wire: Wire, size: int, is_stored: bool) -> None:
         peer = wire.connect().peer
         outbox, error, data = peer.outbox, response(Command.ERROR, b"QUEUE_ERROR", b"no"), bytes(size)
         peer.send(Command.ECHO_RES, b"before")

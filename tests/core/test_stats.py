@@ -44,7 +44,7 @@ def test_histograms_are_made_at_the_first_start() -> None:
     assert (stats.waiting.total, stats.running.total) == (0.5, 2.0)
 
 
-def test_every_fate_of_a_job_is_counted_once(wire: Wire) -> None:
+def test_every_outcome_of_a_job_is_counted_once(wire: Wire) -> None:
     client, worker, admin = wire.connect(), wire.connect(), wire.connect()
     worker.send(Command.CAN_DO_TIMEOUT, b"f", b"2000")
 

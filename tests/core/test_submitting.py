@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Submissions: handles, priorities, and what coalesces with what (protocol 1.6-1.8)."""
+"""Submissions: handles, priorities and coalescing (protocol 1.6-1.8)."""
 
 import itertools
 
@@ -85,7 +85,7 @@ def test_every_mix_coalesces_and_the_first_decides(wire: Wire, first: Command, s
         (b"#", (b"v", b"w"), True),
     ],
 )
-def test_what_makes_two_submissions_one_job(
+def test_equal_submissions_are_one_job(
     wire: Wire, unique: bytes, workloads: tuple[bytes, bytes], coalesce: bool
 ) -> None:
     handles = [wire.connect().submit(b"f", unique, workload) for workload in workloads]
@@ -101,7 +101,7 @@ def test_uniques_belong_to_their_function(wire: Wire, unique: bytes) -> None:
     assert len(set(handles)) == 3
     assert [client.submit(function, unique, b"w") for function in (b"f", b"g", b"h")] == handles
 
-    # Each function forgets its own job only.
+    # Each function removes its own job only.
     worker.send(Command.CAN_DO, b"g")
     worker.ask(Command.GRAB_JOB)
     worker.send(Command.WORK_COMPLETE, handles[1], b"")
@@ -139,7 +139,7 @@ def test_joining_a_running_job_brings_everything_from_then_on(wire: Wire) -> Non
 
 
 def test_each_submission_counts(wire: Wire) -> None:
-    """Who submits a unique twice on one connection receives everything twice."""
+    """A client that submits a unique twice on one connection receives everything twice."""
     client, worker = wire.connect(), wire.connect()
     handle = client.submit(b"f", b"u")
     client.submit(b"f", b"u")

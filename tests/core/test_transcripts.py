@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Replay of recorded conversations: the job server must still send each peer the same bytes in the same turn.
 
-Where a change is meant to alter what peers are sent, ``python -m tests.core.record update`` writes the new output
-behind the old input, and ``git diff`` shows what has changed. In transcripts that begin with ``reorderable`` the order
-of packets to one peer within a turn is no promise: there a peer sleeps while it submits or waits for jobs, or several
-packets arrive at once that make jobs available to workers whose grabs wait for one.
+After a change that is meant to alter the packets to peers, ``python -m tests.core.record update`` writes the new output
+to the old input, and ``git diff`` shows the differences. In transcripts that begin with ``reorderable`` the order of
+packets to one peer within a turn is not guaranteed: a peer sleeps while it submits or waits for jobs, or several
+packets arrive at once that make jobs available to workers with held grabs.
 """
 
 import functools
@@ -21,7 +21,7 @@ TRANSCRIPTS = sorted(FOLDER.glob("*.txt"))
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
-def test_a_recorded_conversation_goes_as_it_went(path: Path) -> None:
+def test_the_output_of_a_recorded_conversation_is_unchanged(path: Path) -> None:
     options, turns = load(path)
     conversation = Conversation(options)
     for turn in turns:
@@ -35,7 +35,7 @@ def recorded_lines() -> list[str]:
 
 
 class TestCoverageOfTheProtocol:
-    """The transcripts as a whole: a kind of packet that none of them has would not be guarded."""
+    """The transcripts as a whole: together they cover every packet and text command."""
 
     def test_there_are_enough_conversations(self) -> None:
         assert len(TRANSCRIPTS) >= 60

@@ -23,9 +23,9 @@ event loop: the input first, then all output of this turn, by peer::
     0 closes                          the server closes the connection
     stored 3 H:localhost:3 resize - 1 photo 0 0 - -
 
-Fields are written as they are, but for an empty one, which is ``-``, a byte repeated often, as ``~20000~x``, and bytes
-that do not print, as ``%00``. Nothing is left out, so that equal lines are equal bytes. This module codes packets by
-itself: a defect in `geartrain.protocol` cannot hide here.
+Fields are written as they are, except that an empty one is ``-``, a byte repeated often is ``~20000~x``, and bytes that
+do not print are ``%00``. Nothing is left out, so that equal lines are equal bytes. This module encodes and decodes
+packets itself, so that a defect in `geartrain.protocol` cannot hide.
 """
 
 import re
@@ -43,7 +43,7 @@ FOLDER = Path(__file__).parent / "transcripts"
 
 _LICENSE = "# SPDX-License-Identifier: MIT"
 _HEADER = struct.Struct(">4sII")
-_REPEATED = 100  # bytes; what is longer and all the same is written as a number
+_REPEATED = 100  # bytes; a longer run of one byte is written with its length
 _UNPRINTED = re.compile(rb"[^!-$&-}]")
 _UNPRINTED_IN_LINE = re.compile(rb"[^ -$&-}]")
 _QUOTED = re.compile(rb"%([0-9A-F]{2})")
@@ -145,18 +145,18 @@ def _perform_server(conversation: Conversation, word: str, words: Sequence[str])
 
 
 def packet_line(command: Command, *fields: bytes) -> str:
-    """Return a packet as it stands in a transcript, behind the peer and the direction."""
+    """Return the line of a packet in a transcript, without the peer and the direction."""
     return " ".join([command.name, *map(quote, fields)])
 
 
 def text_line(line: bytes) -> str:
-    """Return a line of the text protocol, given without its end, as it stands in a transcript."""
+    """Return the line of a transcript for a line of the text protocol, given without its end."""
     words = _quoted(_UNPRINTED_IN_LINE, line)
     return f"text {words[:-1]}%20" if words.endswith(" ") else f"text {words}".rstrip()
 
 
 def quote(data: bytes) -> str:
-    """Return a field as it stands in a transcript."""
+    """Return the word that stands for a field in a transcript."""
     if not data:
         return "-"
     if len(data) > _REPEATED and data.count(data[:1]) == len(data):
@@ -194,7 +194,7 @@ def _encode(described: str) -> bytes:
 
 
 def _describe(data: bytes) -> Iterator[str]:
-    """Yield what a peer is sent, packet by packet and line by line."""
+    """Yield the output to a peer, packet by packet and line by line."""
     position = 0
     while position < len(data):
         if data[position]:
