@@ -8,7 +8,7 @@ from mypy_extensions import i64
 
 from geartrain.core.numbers import Numbers
 from geartrain.core.record import JobRecord
-from geartrain.core.state import FunctionQueue, Job, JobDetails
+from geartrain.core.state import MAX_LOSSES, FunctionQueue, Job, JobDetails
 
 __all__ = ["BY_WORKLOAD", "JobTable"]
 
@@ -90,7 +90,7 @@ class JobTable:
             job.details = JobDetails(record.reducer, record)
         job.is_durable = True
         job.background = True
-        job.losses = record.losses
+        job.losses = min(record.losses, MAX_LOSSES)
         job.was_long = record.started
         job.created_at = record.created_at
         self._enter(job)

@@ -20,7 +20,7 @@ from geartrain.core.longruns import LongRuns
 from geartrain.core.outcome import Event, JobState, next_state
 from geartrain.core.ready import Ready
 from geartrain.core.record import JobRecord
-from geartrain.core.state import NO_PROGRESS, Ability, FunctionQueue, Job, Peer
+from geartrain.core.state import MAX_LOSSES, NO_PROGRESS, Ability, FunctionQueue, Job, Peer
 from geartrain.core.timers import Timers
 from geartrain.protocol.commands import Command
 from geartrain.protocol.text import printable
@@ -201,7 +201,8 @@ class Lifecycle:
             job: A running job.
             event: ``Event.WORKER_LOST`` or ``Event.TIMED_OUT``.
         """
-        job.losses += 1
+        if job.losses < MAX_LOSSES:
+            job.losses += 1
         stats = job.queue.stats
         if event == _TIMED_OUT:
             stats.timed_out += 1

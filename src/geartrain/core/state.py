@@ -15,7 +15,7 @@ A peer is a connection; it can be client and worker at once. These invariants ho
 from collections import OrderedDict
 from typing import Final
 
-from mypy_extensions import i32, i64, mypyc_attr, u8
+from mypy_extensions import i16, i64, mypyc_attr, u8
 
 from geartrain.core.access import Identity
 from geartrain.core.deadlines import Deadline
@@ -32,10 +32,11 @@ from geartrain.protocol.limits import INT64_MAX
 from geartrain.protocol.reader import Reader
 from geartrain.wording import counted
 
-__all__ = ["NO_PROGRESS", "PRIORITIES", "Ability", "FunctionQueue", "Job", "JobDetails", "Line", "Peer"]
+__all__ = ["MAX_LOSSES", "NO_PROGRESS", "PRIORITIES", "Ability", "FunctionQueue", "Job", "JobDetails", "Line", "Peer"]
 
 NO_PROGRESS: Final = (b"0", b"0")
 PRIORITIES: Final = 3
+MAX_LOSSES: Final = 2**15 - 1  # that are counted; a job may lose more workers where that has no limit
 
 _NEW: Final = int(JobState.NEW)
 _DELAYED: Final = int(JobState.DELAYED)
@@ -118,7 +119,7 @@ class Job(Durable):
         self.state: u8 = u8(_NEW)
         self.background = False
         self.was_long = False
-        self.losses: i32 = 0
+        self.losses: i16 = 0
         self.handle = handle
         self.queue = queue
         self.unique = unique
