@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The list of defects of the C server (protocol 7.1-7.4, 7.6), each with the tests that ours does not have it."""
+"""Defects of the C server (protocol 7.1-7.4, 7.6), each with the tests that show ours without it."""
 
 import ast
 import re
