@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The list of defects of the C server (protocol 7.1-7.4, 7.6), each with the tests that ours does not have it."""
+"""The defects of the C server (protocol 7.1-7.4, 7.6), each with tests that ours does not have it."""
 
 import ast
 import re
@@ -28,7 +28,7 @@ DEFECTS: list[tuple[str, ...]] = [
         "7.1",
         "silent sockets on a TLS port block all other connections",
         TLS,
-        "test_silent_sockets_disturb_nobody_and_are_closed_in_time",
+        "test_silent_sockets_do_not_block_others_and_are_closed_in_time",
     ),
     ("7.1", "a worker's warning ends an HTTP server", CORE, "test_an_http_request_is_some_unknown_commands"),
     ("7.1", "a reduce job's long unique brings foreign memory", CORE, "test_reduce_job_with_a_long_unique"),
@@ -121,24 +121,24 @@ DEFECTS: list[tuple[str, ...]] = [
     ("7.6", "no separator before an unknown word", CORE, "test_an_unknown_command_is_separated_from_the_message"),
     ("7.6", "HUP makes a file called stderr", PROCESS, "test_hup_does_not_make_a_file_called_stderr"),
     ("7.6", "HUP makes a file called none", LOGS, "test_stderr_and_none_are_no_files"),
-    ("7.6", "missing TLS files do not end the start", TLS, "test_nothing_starts_with_files_that_do_not_fit"),
+    ("7.6", "missing TLS files do not end the start", TLS, "test_the_server_does_not_start_with_mismatching_files"),
     (
         "7.6",
         "gearman exits with 0 without a server, and when time is over",
         TOOL,
-        "test_no_server_is_a_failure_with_a_reason_and_a_hint",
+        "test_without_a_server_it_fails_with_a_reason_and_a_hint",
         "test_a_timeout_has_a_status_of_its_own",
     ),
     (
         "7.6",
         "gearman gives no reason for what it cannot do",
         TOOL,
-        "test_a_command_that_is_not_there_has_failed",
+        "test_a_missing_command_fails_its_job",
         "test_a_pid_file_that_cannot_be_written_is_fatal",
     ),
-    ("7.6", "a worker floods stderr without a server", TOOL, "test_a_missing_server_is_a_line_and_no_flood"),
-    ("7.6", "a command that was killed is a success", TOOL, "test_a_command_that_is_killed_has_failed"),
-    ("7.6", "gearadmin exits with 0 when refused", ADMIN, "test_a_refusal_is_seen_in_the_exit_status"),
+    ("7.6", "a worker floods stderr without a server", TOOL, "test_a_missing_server_is_reported_once"),
+    ("7.6", "a command that was killed is a success", TOOL, "test_a_killed_command_fails_its_job"),
+    ("7.6", "gearadmin exits with 0 when refused", ADMIN, "test_a_refusal_sets_the_exit_status"),
 ]
 
 
