@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Both servers."""
+"""Fixtures of the commands' tests: both servers."""
 
 from tests.job_servers import server
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""gearadmin beside its namesake, and where they part."""
+"""gearadmin compared with the C tool: equal output, and intended differences."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from tests.commands import GEARADMIN, GEARMAN, run_command
 from tests.job_servers import free_port, needs
 
 THEIRS = "/usr/bin/gearadmin"
-PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
+TIMEOUT = 30.0  # seconds; only a failure takes as long
 
 
 def run(command: list[str], server: str, *words: str) -> "subprocess.CompletedProcess[bytes]":
     _, _, port = server.rpartition(":")
-    return run_command([*command, "-h", "127.0.0.1", "-p", port, *words], timeout=PATIENCE)
+    return run_command([*command, "-h", "127.0.0.1", "-p", port, *words], timeout=TIMEOUT)
 
 
 def ours(server: str, *words: str) -> "subprocess.CompletedProcess[bytes]":
@@ -40,7 +40,7 @@ def filled(server: str) -> str:
     return server
 
 
-class TestBeside:
+class TestEqual:
     @pytest.mark.parametrize(
         "words",
         [
@@ -65,13 +65,13 @@ class TestBeside:
         assert result.stdout == expected.stdout
         assert (result.returncode, result.stderr) == (expected.returncode, expected.stderr) == (0, b"")
 
-    def test_workers_are_the_same_but_for_the_number_of_the_connection(self, server: str) -> None:
+    def test_workers_are_the_same_except_the_number_of_the_connection(self, server: str) -> None:
         expected = theirs(server, "--workers").stdout.partition(b" ")[2]
 
         assert ours(server, "--workers").stdout.partition(b" ")[2] == expected
 
     @pytest.mark.parametrize("words", ["", "--nonsense", "--create-function", "--show", "--status=x", "-z"])
-    def test_wrong_usage_is_told_on_stdout_with_the_help(self, server: str, words: str) -> None:
+    def test_wrong_usage_is_reported_on_stdout_with_the_help(self, server: str, words: str) -> None:
         expected = theirs(server, *words.split())
         result = ours(server, *words.split())
 
@@ -80,15 +80,15 @@ class TestBeside:
         assert b"--priority-status" in expected.stdout
 
 
-class TestApart:
-    def test_a_refusal_is_seen_in_the_exit_status(self, server: str) -> None:
+class TestDifferent:
+    def test_a_refusal_sets_the_exit_status(self, server: str) -> None:
         words = ["--drop-function", "nowhere"]
 
         assert (theirs(server, *words).returncode, theirs(server, *words).stdout) == (0, b"")
         result = ours(server, *words)
         assert (result.returncode, result.stdout, result.stderr) == (2, b"", b"Error: function not found\n")
 
-    def test_no_server_is_a_reason_and_a_hint(self) -> None:
+    def test_without_a_server_there_is_a_reason_and_a_hint(self) -> None:
         server = f"127.0.0.1:{free_port()}"
 
         assert theirs(server, "--status").returncode == 1
@@ -97,7 +97,7 @@ class TestApart:
         assert f"cannot reach {server}: Connection refused".encode() in result.stderr
         assert b"gearmand" in result.stderr
 
-    def test_names_may_be_many(self, server: str) -> None:
+    def test_options_may_be_repeated(self, server: str) -> None:
         ours(server, "--create-function", "a", "--create-function", "b")
 
         listed = ours(server, "--status").stdout
@@ -106,11 +106,11 @@ class TestApart:
     def test_a_limit_is_set(self, filled: str) -> None:
         assert ours(filled, "--maxqueue", "f", "1").stdout == b"OK\n"
 
-        refused = run_command([*GEARMAN, "--server", filled, "-f", "f", "-b", "x"], timeout=PATIENCE)
+        refused = run_command([*GEARMAN, "--server", filled, "-f", "f", "-b", "x"], timeout=TIMEOUT)
         assert refused.returncode == 2
         assert b"Job queue is full" in refused.stderr
 
-    def test_what_only_our_server_tells(self) -> None:
+    def test_listings_of_our_server_only(self) -> None:
         with run_server() as running:
             result = ours(f"127.0.0.1:{running.port}", "--stalls", "--limits", "--show-schedules", "--json")
 
@@ -125,14 +125,14 @@ class TestApart:
         assert result.returncode == 0
         assert 0 < json.loads(ours(server, "--ping", "--json").stdout)["ping"] < 20
 
-    def test_a_ping_finds_room_in_a_full_server(self) -> None:
+    def test_a_ping_of_a_full_server_succeeds(self) -> None:
         with run_server(max_connections=1) as running, Client(running.address) as client:
             client.ping()
 
             assert ours(running.address, "--ping").returncode == 0
 
-    def test_a_ping_of_a_server_that_is_wedged_fails_in_time(self) -> None:
-        """Its system accepts connections for it."""
+    def test_a_ping_of_a_stopped_server_fails_in_time(self) -> None:
+        """Its operating system still accepts connections for it."""
         with ServerProcess() as wedged:
             wedged.process.send_signal(signal.SIGSTOP)
             os.waitid(os.P_PID, wedged.process.pid, os.WSTOPPED)
@@ -156,18 +156,18 @@ class TestApart:
         assert answers["maxqueue"] == {"f": "OK"}
 
     def test_a_server_may_be_an_address(self, server: str) -> None:
-        result = run_command([*GEARADMIN, "--server", server, "--status"], timeout=PATIENCE)
+        result = run_command([*GEARADMIN, "--server", server, "--status"], timeout=TIMEOUT)
         assert (result.returncode, result.stdout) == (0, b".\n")
 
-    def test_help_names_all_and_gives_examples(self, server: str) -> None:
+    def test_help_has_all_options_and_examples(self, server: str) -> None:
         result = ours(server, "--help")
 
         assert result.returncode == 0
         for part in (b"--shutdown", b"--maxqueue", b"Examples:", b"Exit status:"):
             assert part in result.stdout
 
-    def test_a_shutdown_is_asked_for(self, server: str) -> None:
-        """gearmand has forgotten the command, ours needs leave: both say so."""
+    def test_a_refused_shutdown_is_an_error(self, server: str) -> None:
+        """gearmand does not have the command any more, and ours does not allow it by default."""
         result = ours(server, "--shutdown=graceful")
 
         assert result.returncode == 2
@@ -175,7 +175,7 @@ class TestApart:
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "1e30", "nan", "soon"])
-def test_patience_is_a_time_that_passes(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_timeout_is_a_positive_number(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="1"):
         main([f"--timeout={seconds}", "--status"])
 

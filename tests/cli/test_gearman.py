@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""gearman beside its namesake, and where they part."""
+"""gearman compared with the C tool: equal behaviour, and intended differences."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ from tests.commands import GEARMAN, run_command
 from tests.job_servers import free_port, needs
 
 THEIRS = "/usr/bin/gearman"
-PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
+TIMEOUT = 30.0  # seconds; only a failure takes as long
 
 Result = subprocess.CompletedProcess[bytes]
 
@@ -34,7 +34,7 @@ def run(whose: str, server: str, *words: str, stdin: bytes = b"") -> Result:
     host, _, port = server.rpartition(":")
     line = [*command(whose), "-h", host, "-p", port, *words]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GEARMAN_")}
-    return run_command(line, stdin=stdin, environment=environment, timeout=PATIENCE)
+    return run_command(line, stdin=stdin, environment=environment, timeout=TIMEOUT)
 
 
 def talk(job: AssignedJob) -> Iterator[bytes]:
@@ -67,10 +67,10 @@ def working(server: str) -> Iterator[str]:
     thread.start()
     yield server
     worker.stop()
-    thread.join(PATIENCE)
+    thread.join(TIMEOUT)
 
 
-class TestAClientBeside:
+class TestAnEqualClient:
     @pytest.mark.parametrize(
         ("words", "stdin"),
         [
@@ -102,8 +102,8 @@ class TestAClientBeside:
         assert result.stdout == expected.stdout
         assert (result.returncode, result.stderr) == (expected.returncode, expected.stderr)
 
-    def test_what_comes_on_the_way_is_the_same_but_for_its_order(self, working: str) -> None:
-        """The C tool's lines of text wait in a buffer of their own."""
+    def test_partial_results_are_the_same_except_for_their_order(self, working: str) -> None:
+        """The C tool writes its lines of text through a separate buffer."""
         expected = run("theirs", working, "-f", "talk", "-P", "x")
         result = run("ours", working, "-f", "talk", "-P", "x")
 
@@ -112,7 +112,7 @@ class TestAClientBeside:
         assert (result.returncode, result.stderr) == (expected.returncode, expected.stderr) == (0, b"talk: hm\n")
 
     @pytest.mark.parametrize("words", [[], ["-f"], ["-f", "x", "-Q"], ["-w"]])
-    def test_wrong_usage_is_told_on_stderr(self, working: str, words: list[str]) -> None:
+    def test_wrong_usage_is_reported_on_stderr(self, working: str, words: list[str]) -> None:
         expected = run("theirs", working, *words)
         result = run("ours", working, *words)
 
@@ -132,24 +132,24 @@ class TestAClientBeside:
     @pytest.mark.parametrize("variable", ["GEARMAN_SERVER", "GEARMAN_SERVERS"])
     def test_servers_come_from_the_environment(self, working: str, variable: str, whose: str) -> None:
         line = [*command(whose), "-p", str(free_port()), "-f", "cat", "x"]
-        result = run_command(line, environment={**os.environ, variable: working}, timeout=PATIENCE)
+        result = run_command(line, environment={**os.environ, variable: working}, timeout=TIMEOUT)
 
         assert (result.returncode, result.stdout) == (0, b"x")
 
 
-class TestAClientApart:
-    def test_a_handle_is_named_when_it_is_known(self, working: str) -> None:
+class TestADifferentClient:
+    def test_a_handle_is_printed_as_soon_as_it_is_known(self, working: str) -> None:
         created, _, rest = run("ours", working, "-f", "cat", "-v", "x").stdout.partition(b"\n")
 
         assert created.startswith(b"Task created: H:")
         assert rest == b"x"
 
-    def test_an_exception_is_shown_and_a_failure(self, working: str) -> None:
+    def test_an_exception_is_printed_and_sets_the_exit_status(self, working: str) -> None:
         result = run("ours", working, "-f", "boom", "x")
 
         assert (result.returncode, result.stderr) == (1, b"ValueError: no\n")
 
-    def test_no_denominator_is_no_reason_to_die(self, working: str) -> None:
+    def test_a_denominator_of_zero_does_not_crash_it(self, working: str) -> None:
         result = run("ours", working, "-f", "nought", "x")
 
         assert (result.returncode, result.stdout) == (0, b"0% Complete\n")
@@ -170,7 +170,7 @@ class TestAClientApart:
 
         assert (result.returncode, result.stdout.count(b"Task created")) == (0, 1)
 
-    def test_json_tells_all(self, working: str) -> None:
+    def test_json_has_all_events(self, working: str) -> None:
         result = run("ours", working, "-f", "talk", "-f", "boom", "-f", "fail", "--json", "x")
 
         events = [json.loads(line) for line in result.stdout.splitlines()]
@@ -190,13 +190,13 @@ class TestAClientApart:
 
     @pytest.mark.parametrize("words", [["-t", "20"], ["-t", "0"], ["--timeout", "0.02"]])
     def test_a_timeout_has_a_status_of_its_own(self, server: str, words: list[str]) -> None:
-        assert run("theirs", server, "-f", "nobody", "-t", "20", "x").returncode == 0
+        assert run("theirs", server, "-f", "unserved", "-t", "20", "x").returncode == 0
 
-        result = run("ours", server, "-f", "nobody", *words, "x")
+        result = run("ours", server, "-f", "unserved", *words, "x")
         assert (result.returncode, result.stdout) == (3, b"")
         assert b"in time" in result.stderr
 
-    def test_no_server_is_a_failure_with_a_reason_and_a_hint(self) -> None:
+    def test_without_a_server_it_fails_with_a_reason_and_a_hint(self) -> None:
         server = f"127.0.0.1:{free_port()}"
 
         assert run("theirs", server, "-f", "f", "x").returncode == 0
@@ -205,8 +205,8 @@ class TestAClientApart:
         assert f"{server}: Connection refused".encode() in result.stderr
         assert b"gearmand" in result.stderr
 
-    def test_results_are_taken_while_jobs_are_still_sent(self, working: str) -> None:
-        """A server that cannot get rid of the first result takes no more jobs."""
+    def test_results_are_read_while_jobs_are_still_sent(self, working: str) -> None:
+        """A server that cannot send the first result accepts no more jobs."""
         worker = Worker(working)
         worker.add_function("more", lambda job: bytes(64 << 20))
         thread = threading.Thread(target=worker.run)
@@ -214,15 +214,15 @@ class TestAClientApart:
 
         result = run("ours", working, "-f", "more", *["-f", "nothing"] * 30, stdin=bytes(8 << 20))
         worker.stop()
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
 
         assert (result.returncode, len(result.stdout)) == (0, 64 << 20)
 
-    def test_time_runs_out_while_connecting_too(self) -> None:
+    def test_the_timeout_includes_connecting(self) -> None:
         with socket.socket() as listener, contextlib.ExitStack() as waiting:
             listener.bind(("127.0.0.1", 0))
             listener.listen(0)
-            for _ in range(4):  # there is no room for another one
+            for _ in range(4):  # fills the backlog
                 other = waiting.enter_context(socket.socket())
                 other.setblocking(False)
                 other.connect_ex(listener.getsockname())
@@ -235,32 +235,32 @@ class TestAClientApart:
         assert time.monotonic() - began < CONNECT_TIMEOUT
 
     @pytest.mark.parametrize("words", [["-f", ""], ["-f", "f", "-u", "u" * 65]])
-    def test_what_cannot_be_sent_is_wrong_usage(self, working: str, words: list[str]) -> None:
+    def test_an_invalid_function_or_unique_is_wrong_usage(self, working: str, words: list[str]) -> None:
         assert run("ours", working, *words, "x").returncode == 1
 
-    def test_a_server_that_goes_away_with_the_job_is_a_failure(self) -> None:
+    def test_a_server_that_disconnects_after_the_job_is_a_failure(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             host, port = listener.getsockname()
             line = [*command("ours"), "-h", host, "-p", str(port), "-f", "f", "x"]
             with subprocess.Popen(line, stderr=subprocess.PIPE) as process:
-                for _ in range(2):  # the first time it may have been the last job's connection
+                for _ in range(2):  # at the first time it may be a stale connection, so the client tries again
                     connection, _ = listener.accept()
                     connection.recv(65536)
                     connection.close()
-                _, error = process.communicate(timeout=PATIENCE)
+                _, error = process.communicate(timeout=TIMEOUT)
 
         assert process.returncode == 2
         assert b"closes the connection when it is given a job" in error
 
-    def test_a_server_that_only_accepts_connections_is_passed_over(self, working: str) -> None:
-        """The server named last is tried first; this one takes connections and closes them."""
+    def test_a_server_that_closes_connections_is_skipped(self, working: str) -> None:
+        """The last server in the list is tried first; this one accepts connections and closes them."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             closes = f"127.0.0.1:{listener.getsockname()[1]}"
             line = [*command("ours"), "-f", "cat", "x"]
             environment = os.environ | {"GEARMAN_SERVER": f"{working},{closes}"}
             with subprocess.Popen(line, stdout=subprocess.PIPE, env=environment) as process:
                 listener.accept()[0].close()
-                output, _ = process.communicate(timeout=PATIENCE)
+                output, _ = process.communicate(timeout=TIMEOUT)
 
         assert (process.returncode, output) == (0, b"x")
 
@@ -273,25 +273,25 @@ class TestAClientApart:
                 with connection:
                     connection.recv(65536)
                     process.send_signal(signal.SIGINT)
-                    _, error = process.communicate(timeout=PATIENCE)
+                    _, error = process.communicate(timeout=TIMEOUT)
 
         assert (process.returncode, error) == (130, b"")
 
-    def test_help_is_for_newcomers(self) -> None:
-        result = run_command([*command("ours"), "--help"], timeout=PATIENCE)
+    def test_help_has_examples(self) -> None:
+        result = run_command([*command("ours"), "--help"], timeout=TIMEOUT)
 
         assert result.returncode == 0
         assert b"gearman -w -f count -- wc -w" in result.stdout
         assert b"Exit status" in result.stdout
 
-    def test_a_reader_that_has_enough_ends_it_quietly(self, working: str) -> None:
+    def test_a_closed_pipe_ends_it_without_a_traceback(self, working: str) -> None:
         host, _, port = working.rpartition(":")
         line = [*command("ours"), "-h", host, "-p", port, "-f", "cat", "x"]
         reading, writing = os.pipe()
         os.close(reading)
         with subprocess.Popen(line, stdout=writing, stderr=subprocess.PIPE) as process:
             os.close(writing)
-            _, error = process.communicate(timeout=PATIENCE)
+            _, error = process.communicate(timeout=TIMEOUT)
 
         assert (process.returncode, error) == (1, b"")
 
@@ -303,7 +303,7 @@ def workers(server: str) -> Iterator["Workers"]:
 
 
 class Workers:
-    """Starts `gearman -w` of either kind, and ends what it started."""
+    """Starts `gearman -w` of either kind, and stops it in the end."""
 
     def __init__(self, server: str) -> None:
         self.server = server
@@ -325,18 +325,18 @@ class Workers:
         return process
 
     def do(self, function: str, workload: bytes = b"") -> tuple[list[JobEvent], bytes | None]:
-        """Return what came on the way, and the result or None for a failure."""
+        """Return the events of a job, and its result or None for a failure."""
         events: list[JobEvent] = []
         with Client(self.server) as client:
             job = client.submit(function, workload)
             try:
-                events += job.events(PATIENCE)
-                return events, job.result(PATIENCE)
+                events += job.events(TIMEOUT)
+                return events, job.result(TIMEOUT)
             except JobFailed:
                 return events, None
 
 
-class TestAWorkerBeside:
+class TestAnEqualWorker:
     @pytest.mark.parametrize("whose", ["theirs", "ours"])
     @pytest.mark.parametrize(
         ("words", "workload", "events", "result"),
@@ -364,25 +364,25 @@ class TestAWorkerBeside:
         assert workers.do("f", b"a\0b\n") == ([], b"")
         assert workers.do("g", b"end") == ([], b"")
 
-        out, error = worker.communicate(timeout=PATIENCE)
+        out, error = worker.communicate(timeout=TIMEOUT)
         assert (worker.returncode, out, error) == (0, b"a\0b\nend", b"")
 
     @pytest.mark.parametrize("whose", ["theirs", "ours"])
     def test_timeouts_are_rounds(self, workers: Workers, whose: str) -> None:
         worker = workers.start(whose, "-f", "f", "-t", "20", "-c", "2")
 
-        out, error = worker.communicate(timeout=PATIENCE)
+        out, error = worker.communicate(timeout=TIMEOUT)
         assert (worker.returncode, out, error.count(b"\n")) == (0, b"", 2)
 
     @pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 64])
     @pytest.mark.parametrize("whose", ["theirs", "ours"])
-    def test_a_host_that_nobody_knows_is_fatal(self, whose: str, host: str) -> None:
+    def test_an_unknown_host_is_fatal(self, whose: str, host: str) -> None:
         line = [*command(whose), "-w", "-h", host, "-f", "f"]
 
-        assert run_command(line, timeout=PATIENCE).returncode == 1
+        assert run_command(line, timeout=TIMEOUT).returncode == 1
 
 
-class TestAWorkerApart:
+class TestADifferentWorker:
     def test_each_line_is_sent_once(self, workers: Workers) -> None:
         workers.start("ours", "-f", "f", "-n", "--", "cat")
 
@@ -394,40 +394,40 @@ class TestAWorkerApart:
         workers.start("ours", "-f", "f", "-N", "--", "sh", "-c", f"echo first; cat {pipe}")
 
         with Client(workers.server) as client:
-            events = client.submit("f").events(PATIENCE)
+            events = client.submit("f").events(TIMEOUT)
             assert next(events) == Data(b"first")
             pipe.write_text("second\n")
             assert list(events) == [Data(b"second")]
 
-    def test_a_command_that_writes_before_it_reads_gets_on(self, workers: Workers) -> None:
+    def test_a_command_may_write_before_it_reads(self, workers: Workers) -> None:
         workers.start("ours", "-f", "f", "--", "sh", "-c", "head -c 1000000 /dev/zero; cat")
         workload = b"x" * 1_000_000
 
         assert workers.do("f", workload) == ([], bytes(1_000_000) + workload)
 
-    def test_a_command_that_is_killed_has_failed(self, workers: Workers) -> None:
+    def test_a_killed_command_fails_its_job(self, workers: Workers) -> None:
         worker = workers.start("ours", "-f", "f", "-c", "1", "--", "sh", "-c", "kill -9 $$")
 
         assert workers.do("f") == ([Warn(b"sh was killed by SIGKILL\n")], None)
-        assert b"sh was killed by SIGKILL (H:" in worker.communicate(timeout=PATIENCE)[1]
+        assert b"sh was killed by SIGKILL (H:" in worker.communicate(timeout=TIMEOUT)[1]
 
-    def test_a_signal_without_a_name_kills_as_well(self, workers: Workers) -> None:
+    def test_a_signal_without_a_name_is_reported_by_number(self, workers: Workers) -> None:
         workers.start("ours", "-f", "f", "--", "sh", "-c", "kill -40 $$")
 
         assert workers.do("f") == ([Warn(b"sh was killed by signal 40\n")], None)
 
-    def test_who_prints_for_nobody_leaves_the_jobs_to_others(self, workers: Workers) -> None:
+    def test_a_worker_with_closed_output_leaves_its_jobs_to_others(self, workers: Workers) -> None:
         worker = workers.start("ours", "-f", "f")
         assert worker.stdout is not None
         worker.stdout.close()
         with Client(workers.server) as client:
             job = client.submit("f", b"x")
-            assert worker.wait(PATIENCE) == 1
+            assert worker.wait(TIMEOUT) == 1
             workers.start("ours", "-f", "f")
 
-            assert job.result(PATIENCE) == b""
+            assert job.result(TIMEOUT) == b""
 
-    def test_a_command_that_is_not_there_has_failed(self, workers: Workers) -> None:
+    def test_a_missing_command_fails_its_job(self, workers: Workers) -> None:
         workers.start("ours", "-f", "f", "--", "/nonexistent")
 
         assert workers.do("f") == ([Warn(b"/nonexistent: No such file or directory\n")], None)
@@ -438,7 +438,7 @@ class TestAWorkerApart:
         worker = workers.start("ours", "-f", "f", "-i", str(pids), "-n", "--", "sh", "-c", f"echo started; cat {pipe}")
 
         with Client(workers.server) as client:
-            events = client.submit("f").events(PATIENCE)
+            events = client.submit("f").events(TIMEOUT)
             assert next(events) == Data(b"started\n")
             assert pids.read_text() == f"{worker.pid}\n"
             assert pids.stat().st_mode & 0o777 == 0o744
@@ -447,10 +447,10 @@ class TestAWorkerApart:
             pipe.write_text("finished\n")
             assert list(events) == [Data(b"finished\n")]
 
-        assert worker.wait(PATIENCE) == 0
+        assert worker.wait(TIMEOUT) == 0
         assert not pids.exists()
 
-    def test_a_missing_server_is_a_line_and_no_flood(self) -> None:
+    def test_a_missing_server_is_reported_once(self) -> None:
         server = f"127.0.0.1:{free_port()}"
 
         result = run("ours", server, "-w", "-f", "f", "-t", "1500", "-c", "1")
@@ -460,20 +460,20 @@ class TestAWorkerApart:
             f"gearman.py: {server}: Connection refused; trying again until it is back"
         ]
 
-    def test_with_no_time_it_does_what_waits_and_leaves(self, workers: Workers) -> None:
+    def test_with_a_timeout_of_zero_it_runs_the_waiting_jobs_and_exits(self, workers: Workers) -> None:
         with Client(workers.server) as client:
             client.submit_background("f", "a")
             client.submit_background("f", "b")
 
         worker = workers.start("ours", "-f", "f", "-t", "0")
 
-        assert worker.communicate(timeout=PATIENCE)[0] == b"ab"
+        assert worker.communicate(timeout=TIMEOUT)[0] == b"ab"
 
     def test_it_goes_into_the_background(self, workers: Workers, tmp_path: Path) -> None:
         parent = workers.start(
             "ours", "-f", "f", "-d", "-c", "1", "-i", str(tmp_path / "pid"), "--", "tr", "abc", "cba"
         )
-        assert parent.communicate(timeout=PATIENCE) == (b"", b"")
+        assert parent.communicate(timeout=TIMEOUT) == (b"", b"")
         assert parent.returncode == 0
 
         assert workers.do("f", b"abc\n") == ([], b"cba\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line of gearman, and which servers it means."""
+"""The command line of gearman, and its servers."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from geartrain.cli.servers import UnknownServer, client_tls
 from geartrain.records import Priority
 
 
-def test_options_may_stand_behind_words() -> None:
+def test_options_may_follow_words() -> None:
     options = read_options(["-f", "a", "word", "-P", "-fb", "-n", "--", "-v", "x"])
 
     assert options.functions == ["a", "b"]
@@ -17,7 +17,7 @@ def test_options_may_stand_behind_words() -> None:
     assert (options.prefix, options.lines, options.strip, options.verbose) == (True, True, False, False)
 
 
-def test_every_option_is_taken() -> None:
+def test_every_option_is_parsed() -> None:
     line = "-f f -h H -p 1 -t 250 -i pid -d -S -v -b -I -N -s -u k -w -c 3 --server a --json"
 
     options = read_options(line.split())
@@ -43,7 +43,7 @@ def test_the_last_priority_wins(words: str, priority: Priority) -> None:
 
 
 @pytest.mark.parametrize(("words", "timeout"), [("", None), ("-t -1", None), ("-t 0", 0.0), ("-w --timeout 2.5", 2.5)])
-def test_no_timeout_and_none_at_all_are_different(words: str, timeout: float | None) -> None:
+def test_a_timeout_of_zero_differs_from_none(words: str, timeout: float | None) -> None:
     assert read_options(["-f", "f", *words.split()]).timeout == timeout
 
 
@@ -60,7 +60,7 @@ def test_no_timeout_and_none_at_all_are_different(words: str, timeout: float | N
         ("-f f --timeout -1", "--timeout takes a number of seconds, not -1"),
     ],
 )
-def test_what_is_not_understood_is_named(words: str, reason: str) -> None:
+def test_wrong_usage_is_explained(words: str, reason: str) -> None:
     with pytest.raises(UsageError, match=f"^{reason}$"):
         read_options(words.split())
 
@@ -93,7 +93,7 @@ def test_servers_are_tried_in_the_order_of_libgearman(words: str, environment: d
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "nonsense", "-1"])
-def test_a_port_that_is_none_is_refused(port: str) -> None:
+def test_an_invalid_port_is_an_error(port: str) -> None:
     with pytest.raises(UnknownServer, match="port"):
         servers_of(read_options(["-f", "f", "-p", port]), {})
 

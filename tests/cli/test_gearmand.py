@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command gearmand: what it takes, what it says and what it logs."""
+"""The command gearmand: options, messages and the log."""
 
 import json
 import os
@@ -21,7 +21,7 @@ GEARMAND = (sys.executable, "-m", "geartrain.cli.gearmand")
 
 
 def gearmand(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end."""
+    """Run the command to its end."""
     command = [*GEARMAND, f"--config-file={os.devnull}", *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
@@ -78,7 +78,7 @@ def test_arguments_can_be_checked_without_a_start(words: str, code: int) -> None
     assert bool(done.stderr) == bool(code)
 
 
-def test_a_newcomer_sees_where_it_listens_and_nothing_else() -> None:
+def test_by_default_the_start_and_the_addresses_are_logged() -> None:
     with ServerProcess() as server:
         assert ask(server, b"version") == f"OK {__version__}\n".encode()
         assert ask(server, b"getpid") == b"OK %d\n" % server.process.pid
@@ -132,7 +132,7 @@ def test_a_log_that_cannot_be_opened_is_replaced_by_stderr() -> None:
         assert "Could not open the log file /missing/log: No such file or directory" in server.lines[0]
 
 
-def test_words_that_a_file_has_in_vain_are_warned_of(tmp_path: Path) -> None:
+def test_ignored_words_of_a_file_are_a_warning(tmp_path: Path) -> None:
     file = tmp_path / "gearmand.conf"
     file.write_text("port=1")
     with ServerProcess(f"--config-file={file}") as server:

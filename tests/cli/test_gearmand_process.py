@@ -22,7 +22,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch t
 
 
 def gearmand(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end, or until it is in the background."""
+    """Run the command to its end, or until it is in the background."""
     return subprocess.run([*GEARMAND, *words], capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -31,7 +31,7 @@ def daemon_words(folder: Path) -> list[str]:
 
 
 def end_daemon(folder: Path) -> None:
-    """Stop a process that is not our child. Its lock on the pid file ends with it."""
+    """Stop a process that is not our child, and wait until its lock on the pid file is gone."""
     with contextlib.suppress(FileNotFoundError), (folder / "pid").open() as file:
         os.kill(int(file.read()), signal.SIGTERM)
         fcntl.flock(file, fcntl.LOCK_SH)
@@ -109,7 +109,7 @@ def test_hup_does_not_make_a_file_called_stderr(tmp_path: Path, monkeypatch: pyt
         assert list(tmp_path.iterdir()) == []
 
 
-def test_descriptors_can_be_limited_and_running_out_of_them_harms_nobody() -> None:
+def test_descriptors_can_be_limited_and_connections_survive_their_exhaustion() -> None:
     with ServerProcess("--file-descriptors=30") as server:
         wires = [socket.create_connection(("127.0.0.1", server.port), 20) for _ in range(40)]
         server.wait_for_line("Could not accept connections on")
@@ -159,7 +159,7 @@ def test_a_daemon_serves_when_its_parent_exits(tmp_path: Path) -> None:
     assert not (tmp_path / "s").exists()
 
 
-def test_the_parent_reports_what_kept_the_daemon_from_serving(tmp_path: Path) -> None:
+def test_the_parent_reports_the_error_that_stopped_the_daemon(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as holder:
         holder.bind(str(tmp_path / "s"))
         holder.listen()
@@ -197,7 +197,7 @@ def test_a_daemon_without_a_log_does_not_start(tmp_path: Path) -> None:
 
 
 @only_root
-def test_the_user_is_changed_after_what_needs_root(tmp_path: Path) -> None:
+def test_the_user_is_changed_after_the_steps_that_need_root(tmp_path: Path) -> None:
     authority = trustme.CA()
     certificate = tmp_path / "certificate"
     authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(certificate))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""SIGHUP in a real process: the options that change and those that stay, and secrets that are never written."""
+"""SIGHUP in a real process: options that change, options that stay, and secrets that are never written."""
 
 import os
 import signal
@@ -76,7 +76,7 @@ def hup(server: ServerProcess, line: str) -> str:
     return server.wait_for_line(line)
 
 
-def test_rules_come_into_force_for_those_who_are_connected(config: Config) -> None:
+def test_new_rules_apply_to_existing_connections(config: Config) -> None:
     with start(config) as server, connected(server) as known, connected(server) as unknown:
         assert known.say(f"token {KNOWN}") == "OK"
         assert unknown.say("create function f") == "OK"
@@ -104,7 +104,7 @@ WRONG = {
 }
 
 
-def test_what_is_wrong_keeps_the_old_in_force(config: Config) -> None:
+def test_after_an_error_the_old_options_stay(config: Config) -> None:
     config.write(RULES)
     with start(config) as server, connected(server) as line:
         for text, reason in WRONG.items():
@@ -119,7 +119,7 @@ def test_what_is_wrong_keeps_the_old_in_force(config: Config) -> None:
         assert not any("INFO" in line or "DEBUG" in line for line in server.lines)
 
 
-def test_what_only_a_restart_changes_is_named(config: Config) -> None:
+def test_options_that_need_a_restart_are_named(config: Config) -> None:
     with start(config) as server, connected(server) as line:
         config.write("job-retries = 3\nallow-shutdown = true\nverbose = 'INFO'")
 
@@ -134,7 +134,7 @@ def test_what_only_a_restart_changes_is_named(config: Config) -> None:
             server.wait_for_line("Accepted connection from")
 
 
-def test_certificates_are_read_anew(config: Config, tmp_path: Path) -> None:
+def test_certificates_are_reloaded(config: Config, tmp_path: Path) -> None:
     authority = trustme.CA()
     context = ssl.create_default_context()
     authority.configure_trust(context)
@@ -162,7 +162,7 @@ def test_certificates_are_read_anew(config: Config, tmp_path: Path) -> None:
         assert shown() != old
 
 
-def test_nothing_secret_is_written(config: Config, tmp_path: Path) -> None:
+def test_no_secret_is_written(config: Config, tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text(OTHER)
     config.write(RULES + f'[[access]]\ntoken-file = "{file}"\nmay = "work"\n')
@@ -184,7 +184,7 @@ def test_nothing_secret_is_written(config: Config, tmp_path: Path) -> None:
 
 
 def check_args(config: Config) -> subprocess.CompletedProcess[str]:
-    """Have the file looked at by a command that does nothing else."""
+    """Check the file with ``--check-args``."""
     return subprocess.run(
         [sys.executable, "-m", "geartrain.cli.gearmand", f"--config-file={config.path}", "--check-args"],
         capture_output=True,
@@ -195,7 +195,7 @@ def check_args(config: Config) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_warnings_are_told_by_check_args_too(config: Config) -> None:
+def test_check_args_prints_warnings_too(config: Config) -> None:
     config.write(RULES)
     config.path.chmod(0o644)
 

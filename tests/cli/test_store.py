@@ -65,7 +65,7 @@ def lines(*jobs: dict[str, object]) -> bytes:
 
 
 def some(count: int, **fields: object) -> list[dict[str, object]]:
-    """Return jobs as `export` writes them."""
+    """Return jobs in the format of ``export``."""
     plain = {"priority": "normal", "workload": "w"} | fields
     return [{"number": number, "handle": f"H:a:{number}", "function": "f", **plain} for number in range(1, count + 1)]
 
@@ -78,7 +78,7 @@ def handles_of(exported: str) -> Sequence[object]:
     return [job["handle"] for job in jobs_of(exported)]
 
 
-def test_jobs_of_a_server_go_out_and_come_into_another_store(store: Command, url: str, other: str) -> None:
+def test_jobs_of_a_server_are_exported_and_imported_into_another_store(store: Command, url: str, other: str) -> None:
     with run_server(store=url) as server, Client(server.address) as client:
         client.submit_background("resize", b"\xff\0", unique="u", priority=Priority.LOW)
         client.submit_background("mail", "hello", at=2**33)
@@ -94,7 +94,7 @@ def test_jobs_of_a_server_go_out_and_come_into_another_store(store: Command, url
     ]
     assert store("export", other) == exported
     with run_server(store=other) as server, Client(server.address) as client:
-        client.submit_background("f", "new")  # which waits until the others are back
+        client.submit_background("f", "new")  # waits until the others are restored
         found = _handles(server.address)
     assert (len(found), set(handles) < set(found)) == (3, True)
 
@@ -104,7 +104,7 @@ def _handles(address: str) -> Sequence[str]:
         return sorted(job.handle for job in admin.jobs())
 
 
-def test_a_store_can_be_looked_at_while_a_server_uses_it(store: Command, url: str) -> None:
+def test_a_store_can_be_read_while_a_server_uses_it(store: Command, url: str) -> None:
     with run_server(store=url) as server, Client(server.address) as client:
         client.submit_background("f", "w")
 
@@ -115,7 +115,7 @@ def test_a_store_can_be_looked_at_while_a_server_uses_it(store: Command, url: st
         assert len(jobs_of(store("export", url).out)) == 2
 
 
-def test_jobs_do_not_come_into_a_store_that_a_server_uses(store: Command, url: str) -> None:
+def test_import_into_a_store_that_a_server_uses_is_refused(store: Command, url: str) -> None:
     with run_server(store=url):
         said = store("import", url, "-", stdin=lines(*some(1)))
 
@@ -124,7 +124,7 @@ def test_jobs_do_not_come_into_a_store_that_a_server_uses(store: Command, url: s
     assert store("export", url).out == ""
 
 
-def test_what_a_store_has_in_numbers(store: Command, url: str) -> None:
+def test_inspect_shows_numbers(store: Command, url: str) -> None:
     store(
         "import",
         url,
@@ -175,7 +175,7 @@ def test_what_a_store_has_in_numbers(store: Command, url: str) -> None:
     assert functions[2]["function"] == {"base64": "/w=="}
 
 
-def test_an_empty_store_has_nothing(store: Command, url: str) -> None:
+def test_inspect_of_an_empty_store(store: Command, url: str) -> None:
     assert store("import", url, "-") == Said(0, "0 jobs stored\n", "")
 
     assert store("inspect", url).out.startswith("jobs       0\nbytes      0\ndelayed    0\n")
@@ -183,21 +183,21 @@ def test_an_empty_store_has_nothing(store: Command, url: str) -> None:
 
 
 @pytest.mark.parametrize("action", ["inspect", "export"])
-def test_to_look_creates_nothing(store: Command, url: str, tmp_path: Path, action: str) -> None:
+def test_reading_creates_no_store(store: Command, url: str, tmp_path: Path, action: str) -> None:
     said = store(action, url)
 
     assert (said.status, said.error) == (1, f"gearmand store {action}: {tmp_path}/jobs.db: there is no such file\n")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_no_store_is_left_as_it_is(store: Command, url: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_store_is_an_error(store: Command, url: str, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "jobs.db")) as connection:
         connection.execute("CREATE TABLE gearman_queue (x)")
 
     assert "no server of ours has kept jobs there" in store("inspect", url).error
 
 
-def test_a_file_that_is_exported_is_there_when_it_is_complete(store: Command, url: str, tmp_path: Path) -> None:
+def test_an_exported_file_is_replaced_when_it_is_complete(store: Command, url: str, tmp_path: Path) -> None:
     file = tmp_path / "jobs.json"
     store("import", url, "-", stdin=lines(*some(3)))
     file.write_text("old")
@@ -220,7 +220,7 @@ def test_order_is_kept_over_many_batches(store: Command, url: str) -> None:
     assert handles_of(store("export", url).out) == [job["handle"] for job in reversed(jobs)]
 
 
-def test_a_bad_line_is_named_and_what_came_in_whole_batches_stays(store: Command, url: str) -> None:
+def test_an_invalid_line_is_named_and_complete_batches_stay(store: Command, url: str) -> None:
     good = some(CHUNK + 5)
     text = lines(*good[: CHUNK + 2]) + b"{nonsense\n" + lines(*good[CHUNK + 2 :])
 
@@ -237,7 +237,7 @@ def test_a_bad_line_is_named_and_what_came_in_whole_batches_stays(store: Command
     assert jobs_of(store("export", url).out) == good
 
 
-def test_jobs_join_those_that_are_there(store: Command, url: str) -> None:
+def test_imported_jobs_are_added_to_existing_ones(store: Command, url: str) -> None:
     store("import", url, "-", stdin=lines(*some(3)))
 
     said = store("import", url, "-", stdin=lines(*some(2, workload="another")))
@@ -252,7 +252,7 @@ def test_jobs_join_those_that_are_there(store: Command, url: str) -> None:
     ]
 
 
-def test_the_same_jobs_again_need_a_word(store: Command, url: str) -> None:
+def test_importing_the_same_jobs_again_needs_an_option(store: Command, url: str) -> None:
     store("import", url, "-", stdin=lines(*some(2)))
 
     said = store("import", url, "-", stdin=lines(*some(2)))
@@ -263,7 +263,7 @@ def test_the_same_jobs_again_need_a_word(store: Command, url: str) -> None:
     assert handles_of(store("export", url).out) == ["H:a:1", "H:a:2", "H:here:3", "H:here:4"]
 
 
-def test_a_gearmands_queue_is_taken_over_and_left_alone(store: Command, url: str, tmp_path: Path) -> None:
+def test_a_queue_of_gearmand_is_imported_and_deleted_only_on_request(store: Command, url: str, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "queue.db")) as connection, connection:
         connection.execute("CREATE TABLE old (unique_key TEXT, function_name TEXT, priority INTEGER, data BLOB)")
         connection.execute("INSERT INTO old VALUES ('u', 'f', 0, NULL), ('v', 'a-b', 2, 'w')")
@@ -330,7 +330,7 @@ def test_each_has_help_on_lines_of_a_terminal(store: Command, words: list[str]) 
     assert max(map(len, said.out.splitlines())) <= 120
 
 
-def test_a_reader_that_leaves_is_no_error_worth_a_traceback(url: str, store: Command) -> None:
+def test_a_closed_pipe_ends_it_without_a_traceback(url: str, store: Command) -> None:
     store("import", url, "-", stdin=lines(*some(3000, workload="w" * 100)))
 
     with subprocess.Popen([*COMMAND, "export", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -343,7 +343,7 @@ def test_a_reader_that_leaves_is_no_error_worth_a_traceback(url: str, store: Com
     assert process.returncode == 1
 
 
-def test_two_commands_make_a_pipe(url: str, other: str, store: Command) -> None:
+def test_export_and_import_work_in_a_pipe(url: str, other: str, store: Command) -> None:
     store("import", url, "-", stdin=lines(*some(3000)))
     command = " ".join(COMMAND)
 

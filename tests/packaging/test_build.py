@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The build, as ``pip install`` runs it."""
+"""The build backend, run as by ``pip install``."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "geartrain"
 BUILD = "import geartrain_build; print(geartrain_build.build_wheel('.'))"
-# A package with the two folders that are compiled, so small that this takes seconds.
+# A package with the two folders that are compiled, small enough to build in seconds.
 PROJECT = """
 [build-system]
 requires = ["setuptools>=77"]
@@ -32,7 +32,7 @@ MODULE = "def double(number: int) -> int:\n    return 2 * number\n"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The folder of such a package, with our build."""
+    """The folder of such a package, with our build backend."""
     shutil.copytree(ROOT / "packaging" / "backend", tmp_path / "packaging" / "backend")
     shutil.copy(ROOT / "setup.py", tmp_path)
     (tmp_path / "pyproject.toml").write_text(PROJECT)
@@ -46,7 +46,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def build(folder: Path, compiles: str) -> tuple[subprocess.CompletedProcess[str], str, set[str]]:
-    """Build a wheel in a folder; return how that went, the wheel's name, and what is in it."""
+    """Build a wheel in a folder; return the process, the wheel's name, and its files."""
     environment = os.environ | {"GEARTRAIN_COMPILE": compiles, "PYTHONPATH": str(folder / "packaging" / "backend")}
     done = subprocess.run(
         [sys.executable, "-c", BUILD], cwd=folder, env=environment, capture_output=True, text=True, check=False
@@ -58,7 +58,7 @@ def build(folder: Path, compiles: str) -> tuple[subprocess.CompletedProcess[str]
         return done, wheel.name, set(archive.namelist())
 
 
-def test_an_interpreted_wheel_is_for_everybody_and_has_it_all(tmp_path: Path) -> None:
+def test_an_interpreted_wheel_is_for_any_platform_and_complete(tmp_path: Path) -> None:
     for name in ("src", "packaging/backend"):
         shutil.copytree(
             ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so")
@@ -89,7 +89,7 @@ def test_a_compiled_wheel_is_for_one_interpreter_and_has_both(project: Path) -> 
         assert [name for name in files if name.startswith(f"geartrain/{module}.") and name.endswith(".so")]
 
 
-def test_what_cannot_be_compiled_is_interpreted_unless_compiling_was_asked_for(project: Path) -> None:
+def test_a_package_that_cannot_be_compiled_is_interpreted_unless_compiling_was_requested(project: Path) -> None:
     (project / "src" / "geartrain" / "core" / "core_part.py").write_text("double: int = 'a string'\n")
 
     asked, _, _ = build(project, "1")
@@ -101,7 +101,7 @@ def test_what_cannot_be_compiled_is_interpreted_unless_compiling_was_asked_for(p
     assert "geartrain/core/core_part.py" in files
 
 
-def test_a_word_that_is_none_of_its_own_is_refused(project: Path) -> None:
+def test_an_invalid_value_of_the_variable_is_refused(project: Path) -> None:
     done, _, _ = build(project, "yes")
 
     assert done.returncode != 0

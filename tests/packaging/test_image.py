@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The image and the units: their options, folders and commands are those of gearmand and gearadmin."""
+"""The container image and the systemd units: options, folders and commands."""
 
 import json
 import re
@@ -19,11 +19,11 @@ VARIABLES = re.compile(r"\b(GEARMAND_\w+)=(\S+)")
 
 
 @pytest.mark.parametrize("file", ["Containerfile", "systemd/geartrain.service"])
-def test_no_variable_is_set_that_would_win_over_a_file_of_options(file: str) -> None:
+def test_no_variable_overrides_the_file_of_options(file: str) -> None:
     assert VARIABLES.findall((PACKAGING / file).read_text()) == []
 
 
-def test_jobs_are_kept_in_the_folder_that_the_packaging_makes() -> None:
+def test_jobs_are_stored_in_the_folder_that_the_packaging_creates() -> None:
     found = re.search(r"\bSTATE_DIRECTORY=(\S+)", CONTAINERFILE)
     assert found is not None
     assert f"VOLUME {found[1]}\n" in CONTAINERFILE
@@ -34,11 +34,11 @@ def test_jobs_are_kept_in_the_folder_that_the_packaging_makes() -> None:
     assert paths.store_file(4730) == Path("/var/lib/geartrain/gearmand-4730.db")
 
 
-def test_draining_fits_into_the_time_before_an_engine_kills() -> None:
+def test_draining_is_shorter_than_the_stop_timeout_of_container_engines() -> None:
     assert read([f"--config-file={OPTIONS_FILE}"], {}).options.drain_timeout < 10, "seconds of Docker and Podman"
 
 
-def test_the_options_of_the_image_are_where_the_command_looks_for_them() -> None:
+def test_the_options_of_the_image_are_in_the_default_file() -> None:
     copied = re.search(rf"^COPY packaging/{OPTIONS_FILE.name} (\S+)$", CONTAINERFILE, re.MULTILINE)
 
     assert copied is not None
@@ -47,7 +47,7 @@ def test_the_options_of_the_image_are_where_the_command_looks_for_them() -> None
 
 
 def test_the_health_check_asks_a_server(capsys: pytest.CaptureFixture[str]) -> None:
-    """As it is written, but for the port."""
+    """The command of the file, with another port."""
     found = re.search(r"^HEALTHCHECK .*--timeout=(\d+)s .*CMD (\[.*\])$", CONTAINERFILE, re.MULTILINE)
     assert found is not None
     program, *words = json.loads(found[2])
@@ -68,7 +68,7 @@ def test_it_does_not_run_as_root() -> None:
     assert f"--uid {user[0][0]} --gid {user[0][1]}" in CONTAINERFILE
 
 
-def test_what_is_copied_is_there() -> None:
+def test_copied_files_exist() -> None:
     copied = re.findall(r"^COPY (?!--from)(.*) \S+$", CONTAINERFILE, re.MULTILINE)
     assert copied
 

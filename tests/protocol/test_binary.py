@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Numbers, buffers and searches in plain Python do what the compiled server's do."""
+"""Numbers, buffers and searches in plain Python, compared with those of the compiled server."""
 
 from collections.abc import Callable
 
@@ -46,9 +46,7 @@ class TestASearch:
 
         assert find_nul(data, 5, len(data)) == 5 + position
 
-    def test_does_not_look_at_its_end_or_beyond(
-        self, find_nul: Callable[[bytes, int, int], int], position: int
-    ) -> None:
+    def test_stops_before_its_end(self, find_nul: Callable[[bytes, int, int], int], position: int) -> None:
         data = b"x" * position + b"\0"
 
         assert find_nul(data, 0, position) == -1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The reader: every packet whole, byte by byte and with a tail; strict inside a packet; frugal outside."""
+"""The reader: every packet at once, byte by byte and with a tail; strict checks; bounded memory."""
 
 import gc
 import itertools
@@ -25,7 +25,7 @@ def header(magic: bytes, command: int, length: int) -> bytes:
 
 
 def arguments_for(command: Command) -> list[bytes]:
-    """Return one argument for each field; the last one contains what only a last one may."""
+    """Return one argument for each field; the last one contains a NUL byte, as only the last one may."""
     names = [name.encode() for name in ARGUMENTS[command]]
     return [*names[:-1], names[-1] + b"\0 with NUL\n"] if names else []
 
@@ -70,7 +70,7 @@ class TestEachPacket:
         assert reader.held == 0
 
 
-# What Perl's workers send without a separator when there is no data.
+# Results that Perl's workers send without a separator when there is no data.
 RESULTS = [Command.WORK_DATA, Command.WORK_WARNING, Command.WORK_COMPLETE, Command.WORK_EXCEPTION]
 
 
@@ -142,8 +142,8 @@ class TestText:
 
 
 class TestStrictness:
-    def test_arguments_are_judged_inside_the_declared_length(self) -> None:
-        """Too few separators take nothing from the packet behind (protocol 1.5)."""
+    def test_arguments_are_checked_inside_the_declared_length(self) -> None:
+        """A packet with too few separators takes nothing from the next one (protocol 1.5)."""
         short = header(b"\0REQ", Command.SUBMIT_JOB, 3) + b"f\0u"
         parsed: list[Packet] = []
 
@@ -152,14 +152,14 @@ class TestStrictness:
 
         assert parsed == []
 
-    def test_packets_before_the_fault_are_delivered(self) -> None:
+    def test_packets_before_the_error_are_delivered(self) -> None:
         packets = fed(Reader(REQUEST), request(Command.GRAB_JOB) + header(b"\0REQ", 99, 0))
 
         assert next(packets) == (Command.GRAB_JOB, [])
         with pytest.raises(RemoteProtocolError):
             next(packets)
 
-    def test_data_behind_a_type_that_takes_none_is_ignored(self) -> None:
+    def test_data_of_a_type_that_takes_none_is_ignored(self) -> None:
         data = header(b"\0REQ", Command.GRAB_JOB, 5) + b"extra" + request(Command.PRE_SLEEP)
 
         assert packets_of(Reader(REQUEST), [data]) == [(Command.GRAB_JOB, []), (Command.PRE_SLEEP, [])]
@@ -167,7 +167,7 @@ class TestStrictness:
     @pytest.mark.parametrize("number", [0, 43, 2**31 - 1, 2**31, 2**32 - 1])
     @pytest.mark.parametrize("magic", [b"\0REQ", b"\0RES"])
     def test_unknown_types_are_refused(self, number: int, magic: bytes) -> None:
-        """A type of 2^31 or more ends the C server (protocol 7.1)."""
+        """A type of 2^31 or more crashes the C server (protocol 7.1)."""
         with pytest.raises(RemoteProtocolError, match=f"from 1 to 42, not {number}") as caught:
             packets_of(Reader(REQUEST), [header(magic, number, 0)])
 
@@ -179,7 +179,7 @@ class TestStrictness:
 
         assert caught.value.code == "INVALID_MAGIC"
 
-    def test_the_other_directions_magic_is_reported_and_survived(self) -> None:
+    def test_the_magic_of_the_other_direction_is_reported(self) -> None:
         data = response(Command.ECHO_RES, b"x") + request(Command.GRAB_JOB)
 
         for chunks in ([data], bytewise(data)):
@@ -196,14 +196,14 @@ class TestSizes:
         assert caught.value.code == "ARGUMENT_TOO_LARGE"
 
     def test_a_header_reserves_no_memory(self) -> None:
-        """The C server reserves up to 4 GiB on a header's word (protocol 7.1)."""
+        """The C server reserves up to 4 GiB for the length in a header (protocol 7.1)."""
         reader = Reader(REQUEST, max_packet=2**32 - 1)
 
         assert packets_of(reader, [header(b"\0REQ", Command.ECHO_REQ, 2**32 - 1), b"x" * 100]) == []
         assert reader.held == 112
         assert sum(sys.getsizeof(piece) for piece in gc.get_referents(reader) if isinstance(piece, bytes)) < 1000
 
-    def test_a_large_packet_in_pieces_is_looked_at_once(self) -> None:
+    def test_a_large_packet_in_pieces_is_parsed_once(self) -> None:
         workload = bytes(range(256)) * 4096
         data = request(Command.SUBMIT_JOB, b"f", b"", workload)
         chunks = [data[i : i + 65536] for i in range(0, len(data), 65536)]
@@ -212,7 +212,7 @@ class TestSizes:
 
 
 def streams() -> st.SearchStrategy[bytes]:
-    """Conversations, damaged ones among them."""
+    """Conversations, some of them damaged."""
     names = st.binary(max_size=8).map(lambda name: name.replace(b"\0", b""))
     good = st.sampled_from(ON_THE_WIRE).flatmap(
         lambda command: st.tuples(*([names] * len(ARGUMENTS[command]))).map(lambda given: request(command, *given))
@@ -225,7 +225,7 @@ def streams() -> st.SearchStrategy[bytes]:
 
 
 def outcome(chunks: Iterator[bytes]) -> tuple[list[Packet], str]:
-    """Feed chunks to a reader; return what came out, and how it ended."""
+    """Feed chunks to a reader; return the packets, and the error if there was one."""
     reader = Reader(REQUEST, max_packet=64, max_line=32)
     packets: list[Packet] = []
     try:
@@ -238,8 +238,8 @@ def outcome(chunks: Iterator[bytes]) -> tuple[list[Packet], str]:
 
 
 @given(streams(), st.lists(st.integers(1, 40), min_size=1, max_size=20))
-def test_pieces_do_not_matter_and_only_protocol_errors_leave(data: bytes, sizes: list[int]) -> None:
-    """Invariant: whole, bytewise and any other feeding agree; nothing but a ProtocolError ever leaves the reader."""
+def test_pieces_do_not_matter_and_only_protocol_errors_are_raised(data: bytes, sizes: list[int]) -> None:
+    """Invariant: the result is the same for any pieces, and only a ProtocolError is ever raised."""
     cuts = [0]
     while cuts[-1] < len(data):
         cuts.append(cuts[-1] + sizes[len(cuts) % len(sizes)])
@@ -256,7 +256,7 @@ def test_random_bytes_agree_too(data: bytes) -> None:
 
 
 class TestWriter:
-    def test_packets_stand_one_behind_the_other(self) -> None:
+    def test_packets_are_appended(self) -> None:
         writer = Writer()
 
         writer.packet(Command.JOB_CREATED, b"H:a:1")
@@ -286,7 +286,7 @@ class TestWriter:
 
 
 class TestReading:
-    def test_a_packet_that_is_kept_comes_again(self) -> None:
+    def test_a_packet_that_is_kept_is_read_again(self) -> None:
         reader = Reader(REQUEST)
         reader.feed(request(Command.CAN_DO, b"f") + request(Command.CAN_DO, b"g"))
 
@@ -297,7 +297,7 @@ class TestReading:
         assert list(fed(reader, b"")) == [(Command.CAN_DO, [b"f"]), (Command.CAN_DO, [b"g"])]
         assert reader.held == 0
 
-    def test_what_is_left_joins_what_comes(self) -> None:
+    def test_unread_bytes_are_joined_with_new_ones(self) -> None:
         reader = Reader(REQUEST)
         data = request(Command.CAN_DO, b"f") + request(Command.SUBMIT_JOB, b"f", b"", b"w")
         reader.feed(data[:20])
@@ -322,7 +322,7 @@ class TestReading:
         assert reader.arguments() == arguments
 
     @given(st.lists(st.binary(max_size=300).filter(lambda name: b"\0" not in name), min_size=2, max_size=2))
-    def test_separators_are_found_near_and_far(self, names: list[bytes]) -> None:
+    def test_separators_are_found_at_any_distance(self, names: list[bytes]) -> None:
         reader = Reader(REQUEST)
         reader.feed(request(Command.SUBMIT_JOB, *names, b"\0w"))
 
@@ -332,7 +332,7 @@ class TestReading:
 
 
 @given(st.binary(max_size=300).map(lambda data: data.replace(b"\0", b"x")), st.integers(0, 300), st.integers(0, 300))
-def test_the_search_for_nul_does_what_find_does(data: bytes, place: int, end: int) -> None:
+def test_the_search_for_nul_agrees_with_find(data: bytes, place: int, end: int) -> None:
     data = data[:place] + b"\0" + data[place:]
 
     assert find_nul(data, 0, min(end, len(data))) == data.find(b"\0", 0, end)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The text grammar, as a table of lines and what they are read as."""
+"""The text grammar, as a table of lines and parsed commands."""
 
 import pytest
 

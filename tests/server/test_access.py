@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Access on real sockets: certificates that clients show, sockets in the file system, and rules that are replaced."""
+"""Access on real sockets: certificates of clients, Unix sockets, and rules that are replaced."""
 
 import contextlib
 import dataclasses
@@ -25,7 +25,7 @@ REFUSED = (Command.ERROR, b"NOT_ALLOWED")
 
 
 def ask(wire: socket.socket, *packets: bytes) -> list[tuple[Command | bytes, ...]]:
-    """Send packets, and return the answers, one for each."""
+    """Send packets, and return the answer to each."""
     wire.settimeout(20)
     wire.sendall(b"".join(packets))
     parser, answers = Packets(RESPONSE), list[tuple[Command | bytes, ...]]()
@@ -37,7 +37,7 @@ def ask(wire: socket.socket, *packets: bytes) -> list[tuple[Command | bytes, ...
 
 
 def submit(wire: socket.socket, function: bytes) -> tuple[Command | bytes, ...]:
-    """Submit a job, and return what it is answered, without the handle or text."""
+    """Submit a job, and return the answer without the handle or text."""
     (answer,) = ask(wire, request(Command.SUBMIT_JOB_BG, function, b"", b""))
     return answer[:-1]
 
@@ -88,7 +88,7 @@ RULES = [
 ]
 
 
-def test_a_certificate_says_who_a_client_is(files: Files, run_server: RunServer) -> None:
+def test_a_certificate_identifies_a_client(files: Files, run_server: RunServer) -> None:
     with run_server(
         ssl=True,
         ssl_certificate=files.server,
@@ -112,7 +112,7 @@ def test_a_certificate_says_who_a_client_is(files: Files, run_server: RunServer)
                 ]
 
 
-def test_the_same_name_of_another_authority_is_nobody(files: Files, run_server: RunServer) -> None:
+def test_the_same_name_of_another_authority_has_no_rights(files: Files, run_server: RunServer) -> None:
     with (
         run_server(
             ssl=True,
@@ -121,7 +121,7 @@ def test_the_same_name_of_another_authority_is_nobody(files: Files, run_server: 
             ssl_verify=Verify.OPTIONAL,
             access=access_rules(RULES),
         ) as server,
-        pytest.raises((ssl.SSLError, ConnectionError, AssertionError)),  # TLS 1.3 tells it late
+        pytest.raises((ssl.SSLError, ConnectionError, AssertionError)),  # TLS 1.3 refuses it after the handshake
         files.connect(server.port, files.foreign) as wire,
     ):
         submit(wire, b"mail")
@@ -135,7 +135,7 @@ def test_rules_by_certificate_need_certificates(files: Files, options: dict[str,
         tls_context(chosen, chosen.access)
 
 
-def test_a_socket_in_the_file_system_is_local_and_a_token_is_asked_for_where_it_is_needed(
+def test_a_unix_socket_is_local_and_a_token_is_needed_where_rules_ask_for_it(
     tmp_path: Path, run_server: RunServer
 ) -> None:
     path = str(tmp_path / "s")
@@ -148,7 +148,7 @@ def test_a_socket_in_the_file_system_is_local_and_a_token_is_asked_for_where_it_
         assert submit(wire, b"b") == CREATED
 
 
-def test_who_guesses_tokens_is_disconnected(run_server: RunServer) -> None:
+def test_a_peer_that_guesses_tokens_is_disconnected(run_server: RunServer) -> None:
     rules = access_rules([{"token": KNOWN, "may": "submit"}])
     with run_server(access=rules) as server, socket.create_connection((server.host, server.port), 20) as wire:
         guesses = [request(Command.OPTION_REQ, b"token=%032d" % number) for number in range(3)]
@@ -175,7 +175,7 @@ class TestReload:
             access=access_rules(RULES),
         )
 
-    def test_rules_are_for_those_who_are_here_and_certificates_for_those_who_come(
+    def test_rules_apply_to_all_connections_and_certificates_to_new_ones(
         self, files: Files, options: ServerOptions, serve: Serve
     ) -> None:
         with serve(lambda: Server(options)) as server, files.connect(server.port, files.by_dns) as wire:
@@ -191,7 +191,7 @@ class TestReload:
                 assert submit(newcomer, b"shop") == CREATED
                 assert newcomer.getpeercert(binary_form=True) != wire.getpeercert(binary_form=True)
 
-    def test_what_cannot_be_read_changes_nothing(self, files: Files, options: ServerOptions, serve: Serve) -> None:
+    def test_files_that_cannot_be_read_change_nothing(self, files: Files, options: ServerOptions, serve: Serve) -> None:
         with serve(lambda: Server(options)) as server, files.connect(server.port, files.by_dns) as wire:
             with pytest.raises(TLSError, match="/missing: No such file"):
                 reload(server, dataclasses.replace(options, ssl_certificate="/missing", access=None, max_connections=1))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Back-pressure: a client that reads slowly slows down its workers, for a while, and no others."""
+"""Back-pressure: a client that reads slowly slows down its own workers for a while."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from geartrain.testing import RunningServer, local_options
 from tests.packets import Packets
 from tests.server.servers import RunServer
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 PIECE = 1 << 20
 MUCH = 96  # pieces
 FOR_EVER = 3600.0
@@ -24,16 +24,16 @@ ECHO = request(Command.ECHO_REQ, b"x")
 
 
 def run(scenario: Coroutine[None, None, None]) -> None:
-    asyncio.run(asyncio.wait_for(scenario, PATIENCE))
+    asyncio.run(asyncio.wait_for(scenario, TIMEOUT))
 
 
 async def turn_until(happened: Callable[[], bool]) -> None:
-    while not happened():  # noqa: ASYNC110  # turns of the event loop lead there, and nothing else
+    while not happened():  # noqa: ASYNC110  # it only takes turns of the event loop
         await asyncio.sleep(0)
 
 
 async def answer(peer: LocalPeer, *packets: bytes) -> list[bytes]:
-    """Return the arguments of the only packet that answers."""
+    """Return the arguments of the answer to a packet."""
     await peer.send(b"".join(packets))
     (packet,) = Packets(RESPONSE).receive(await peer.receive())
     return packet[1]
@@ -57,12 +57,12 @@ async def fill(worker: LocalPeer, handle: bytes) -> int:
 
 
 async def turn_until_flushed() -> None:
-    for _ in range(3):  # what was sent now leaves at the end of this turn, or of the next one
+    for _ in range(3):  # data is sent at the end of this turn, or of the next one
         await asyncio.sleep(0)
 
 
 class TestWorkers:
-    """Of a client that reads nothing for now, with connections inside the process."""
+    """Workers of a client that reads nothing, with connections inside the process."""
 
     def test_wait_until_the_client_has_caught_up(self) -> None:
         async def scenario() -> None:
@@ -101,7 +101,7 @@ class TestWorkers:
 
         run(scenario())
 
-    def test_of_two_clients_wait_for_both(self) -> None:
+    def test_with_jobs_of_two_clients_wait_for_both(self) -> None:
         async def scenario() -> None:
             async with (
                 Server(local_options(backpressure_time=FOR_EVER)) as server,
@@ -128,7 +128,7 @@ class TestWorkers:
 
         run(scenario())
 
-    def test_may_leave_while_they_wait(self) -> None:
+    def test_may_disconnect_while_they_wait(self) -> None:
         async def scenario() -> None:
             async with Server(local_options(backpressure_time=FOR_EVER)) as server, server.connect() as client:
                 async with server.connect() as worker:
@@ -161,7 +161,7 @@ class TestOnRealSockets:
             received = 0
             while received < len(data) * MUCH:
                 received += len(client.recv(PIECE))
-            sending.join(PATIENCE)
+            sending.join(TIMEOUT)
             assert not sending.is_alive()
 
     def test_a_worker_does_not_wait_for_ever(self, run_server: RunServer) -> None:
@@ -191,17 +191,17 @@ def connected(server: RunningServer) -> socket.socket:
 
 
 def ask(peer: socket.socket, *packets: bytes) -> Packet:
-    """Return the packet that answers."""
+    """Return the answer to packets."""
     peer.sendall(b"".join(packets))
     parser = Packets(RESPONSE)
     while data := peer.recv(1 << 16):
         for packet in parser.receive(data):
             return packet
-    raise AssertionError("the server said nothing")
+    raise AssertionError("the server did not answer")
 
 
 def run_one(client: socket.socket, worker: socket.socket) -> bytes:
-    """Have a worker run a job of a client, and return its handle."""
+    """Let a worker run a job of a client, and return its handle."""
     _, (handle,) = ask(client, request(Command.SUBMIT_JOB, b"f", b"", b""))
     assert ask(worker, request(Command.CAN_DO, b"f"), request(Command.GRAB_JOB))[0] == Command.JOB_ASSIGN
     return handle

@@ -8,7 +8,7 @@ from geartrain.core import Durability, JobServerOptions, Who
 from geartrain.server import ServerOptions
 from geartrain.server.core_options import JobOptions, core_options
 
-# The core cannot find these out itself, or has them in another form.
+# The shell finds these out for the core, or converts them.
 MADE = {"handle_prefix", "version", "pid", "verbosity", "timezone", "durability"}
 
 

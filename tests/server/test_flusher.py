@@ -18,7 +18,7 @@ LOOPS = pytest.mark.parametrize("new_event_loop", [asyncio.new_event_loop, uvloo
 
 
 class BrokenTransport(LocalTransport):
-    """Breaks when it is written to."""
+    """A transport that raises an error when it is written to."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         raise RuntimeError("this transport is broken")
@@ -36,7 +36,7 @@ def connect(flusher: Flusher, kind: type[LocalTransport] = LocalTransport) -> tu
     return connection, transport
 
 
-def test_a_peer_that_cannot_be_sent_to_does_not_harm_others(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_in_a_transport_does_not_affect_other_peers(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> tuple[LocalTransport, LocalTransport]:
         flusher = make(JobServerOptions())
         broken, to_broken = connect(flusher, BrokenTransport)
@@ -54,7 +54,7 @@ def test_a_peer_that_cannot_be_sent_to_does_not_harm_others(caplog: pytest.LogCa
 
 
 @LOOPS
-def test_something_that_is_due_at_once_may_be_waited_for_again(
+def test_a_timer_that_is_due_at_once_can_be_set_again(
     new_event_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
     async def scenario() -> int:

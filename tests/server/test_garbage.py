@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A server on real sockets leaves nothing to collect either, with the loop that the command uses."""
+"""Absence of reference cycles in a server on real sockets, with the event loop of the command."""
 
 import gc
 import socket
@@ -17,18 +17,18 @@ ROUNDS = 50
 
 
 def read(wire: socket.socket, parser: Packets, *expected: Command) -> list[Packet]:
-    """Return packets up to the last of those that have to come, in that order."""
+    """Return packets up to the last of the expected ones, in that order."""
     packets: list[Packet] = []
     while len(packets) < len(expected):
         data = wire.recv(65535)
-        assert data, "the server went on talking"
+        assert data, "the server closed the connection early"
         packets += parser.receive(data)
     assert [command for command, _ in packets] == list(expected)
     return packets
 
 
 def work(address: tuple[str, int]) -> None:
-    """Have jobs done over connections that end."""
+    """Run jobs over connections that end."""
     with socket.create_connection(address, 20) as client, socket.create_connection(address, 20) as worker:
         to_client, to_worker = Packets(RESPONSE), Packets(RESPONSE)
         worker.sendall(request(Command.CAN_DO, b"f") + request(Command.PRE_SLEEP) + request(Command.ECHO_REQ, b""))
@@ -45,16 +45,16 @@ def work(address: tuple[str, int]) -> None:
         assert client.recv(65535).startswith(b"f\t")
 
 
-def test_there_is_nothing_of_ours_to_collect() -> None:
+def test_a_server_makes_no_reference_cycles() -> None:
     pytest.importorskip("uvloop")  # the transports of the standard loop are cycles
-    # In a process of its own: what tests before this one left to collect would be found here.
+    # In a process of its own: garbage of earlier tests would be found here.
     process = subprocess.run([sys.executable, "-m", __name__], capture_output=True, text=True, timeout=60, check=False)
 
     assert (process.stderr, process.stdout) == ("", "[]\n")
 
 
 def main() -> None:
-    """Print what a server leaves to collect that has worked."""
+    """Print the garbage of a server that has run jobs."""
     with run_server() as server:
         address = (server.host, server.port)
         work(address)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A peer inside the process: as good as one on a socket, and no better."""
+"""Connections inside the process, which behave like those on sockets."""
 
 import asyncio
 import gc
@@ -16,7 +16,7 @@ from geartrain.server.loop import new_event_loop
 from geartrain.testing import local_options
 from tests.packets import Packets
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 MEGABYTE = 1 << 20
 
 
@@ -26,7 +26,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[None, None, None]
 
     def run(scenario: Coroutine[None, None, None]) -> None:
         with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(asyncio.wait_for(scenario, PATIENCE))
+            runner.run(asyncio.wait_for(scenario, TIMEOUT))
 
     return run
 
@@ -38,7 +38,7 @@ async def serving(**options: object) -> AsyncIterator[Server]:
 
 
 async def ask(peer: LocalPeer, *packets: bytes) -> Packet:
-    """Return the only packet that answers."""
+    """Return the answer to packets."""
     await peer.send(b"".join(packets))
     (packet,) = await packets_of(peer, 1)
     return packet
@@ -54,11 +54,11 @@ async def packets_of(peer: LocalPeer, count: int) -> list[Packet]:
 
 
 async def turn_until(happened: Callable[[], bool]) -> None:
-    while not happened():  # noqa: ASYNC110  # turns of the event loop lead there, and nothing else
+    while not happened():  # noqa: ASYNC110  # it only takes turns of the event loop
         await asyncio.sleep(0)
 
 
-def test_a_job_goes_from_one_to_another_and_back(run: Callable[[Coroutine[None, None, None]], None]) -> None:
+def test_a_job_goes_from_a_client_to_a_worker_and_back(run: Callable[[Coroutine[None, None, None]], None]) -> None:
     async def scenario() -> None:
         async with serving() as server, server.connect() as client, server.connect() as worker:
             _, (handle,) = await ask(client, request(Command.SUBMIT_JOB, b"reverse", b"", b"abc"))
@@ -71,7 +71,7 @@ def test_a_job_goes_from_one_to_another_and_back(run: Callable[[Coroutine[None, 
     run(scenario())
 
 
-def test_listings_show_its_address_and_rules_see_it(run: Callable[[Coroutine[None, None, None]], None]) -> None:
+def test_listings_show_its_address_and_rules_match_it(run: Callable[[Coroutine[None, None, None]], None]) -> None:
     rules = access_rules([{"address": "local", "may": "submit"}])
 
     async def scenario() -> None:
@@ -86,7 +86,7 @@ def test_listings_show_its_address_and_rules_see_it(run: Callable[[Coroutine[Non
     run(scenario())
 
 
-def test_at_its_end_the_server_forgets_it(run: Callable[[Coroutine[None, None, None]], None]) -> None:
+def test_the_server_removes_it_when_it_is_closed(run: Callable[[Coroutine[None, None, None]], None]) -> None:
     async def scenario() -> None:
         async with serving() as server, server.connect() as stays:
             async with server.connect() as worker:
@@ -101,7 +101,7 @@ def test_at_its_end_the_server_forgets_it(run: Callable[[Coroutine[None, None, N
     run(scenario())
 
 
-def test_none_is_left_for_the_collector_of_garbage(run: Callable[[Coroutine[None, None, None]], None]) -> None:
+def test_it_leaves_no_garbage(run: Callable[[Coroutine[None, None, None]], None]) -> None:
     def connections() -> int:
         return sum(type(found) is Connection for found in gc.get_objects())
 
@@ -122,11 +122,11 @@ def test_none_is_left_for_the_collector_of_garbage(run: Callable[[Coroutine[None
         gc.enable()
 
 
-def test_the_end_of_the_server_is_its_end_once_it_has_read(
+def test_it_ends_with_the_server_after_it_has_read_everything(
     run: Callable[[Coroutine[None, None, None]], None],
 ) -> None:
     async def scenario() -> None:
-        async with serving(flush_timeout=PATIENCE) as server:
+        async with serving(flush_timeout=TIMEOUT) as server:
             peer = server.connect()
             await peer.send(request(Command.ECHO_REQ, b"x"))
             closing = asyncio.create_task(server.close())
@@ -140,11 +140,11 @@ def test_the_end_of_the_server_is_its_end_once_it_has_read(
     run(scenario())
 
 
-def test_one_that_does_not_read_has_to_wait_and_loses_nothing(
+def test_a_peer_that_does_not_read_has_to_wait_and_loses_nothing(
     run: Callable[[Coroutine[None, None, None]], None],
 ) -> None:
     async def scenario() -> None:
-        count = 40  # more than may wait for a peer before it is not read from
+        count = 40  # more than may wait for a peer before the server stops reading from it
         async with serving() as server, server.connect() as peer:
             sending = asyncio.create_task(send(peer, count))
             await turn_until(lambda: not peer.is_reading)
@@ -162,7 +162,7 @@ def test_one_that_does_not_read_has_to_wait_and_loses_nothing(
     run(scenario())
 
 
-def test_one_for_which_too_much_waits_is_dropped(
+def test_a_peer_for_which_too_much_waits_is_dropped(
     run: Callable[[Coroutine[None, None, None]], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
@@ -192,7 +192,7 @@ class TestTheTransport:
         def connection_lost(self, error: Exception | None) -> None:
             self.events.append("lost")
 
-    def test_tells_the_connection_when_to_pause_and_that_it_has_ended(self) -> None:
+    def test_tells_the_connection_to_pause_and_that_it_has_ended(self) -> None:
         async def scenario() -> list[str]:
             connection = self.Connection()
             transport = LocalTransport(connection, "")
@@ -214,7 +214,7 @@ class TestTheTransport:
 
         assert asyncio.run(scenario()) == ["pause", "resume", "lost"]
 
-    def test_ends_for_the_peer_behind_the_last_data(self) -> None:
+    def test_ends_for_the_peer_after_the_last_data(self) -> None:
         async def scenario() -> list[bytes]:
             transport = LocalTransport(self.Connection(), "")
             transport.write(b"abc")
@@ -226,15 +226,15 @@ class TestTheTransport:
 
 
 class TestCheck:
-    def test_is_passed_by_a_server_that_serves(self) -> None:
+    def test_passes_for_a_running_server(self) -> None:
         async def scenario() -> None:
             async with serving() as server:
                 await server.check()
 
-        asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+        asyncio.run(asyncio.wait_for(scenario(), TIMEOUT))
 
-    def test_is_passed_by_one_that_drains(self) -> None:
-        """It closes connections that have no running job, and has a time limit of its own."""
+    def test_passes_for_a_draining_server(self) -> None:
+        """It closes connections without a running job, and has a timeout of its own."""
 
         async def scenario() -> None:
             async with serving() as server, server.connect() as client, server.connect() as worker:
@@ -246,4 +246,4 @@ class TestCheck:
                 await checking
                 await server.check()
 
-        asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+        asyncio.run(asyncio.wait_for(scenario(), TIMEOUT))

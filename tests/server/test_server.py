@@ -43,7 +43,7 @@ class Wire:
         self.socket.sendall(b"".join(packets))
 
     def receive(self) -> Packet | None:
-        """Return the next packet, or None at the end of the conversation."""
+        """Return the next packet, or None at the end of the connection."""
         while not self._packets:
             data = self.socket.recv(1 << 20)
             if not data:
@@ -91,8 +91,8 @@ def test_pipelined_lines_are_answered_in_one_write(server: RunningServer) -> Non
         assert wire.socket.recv(65535) == b"OK\r\nf\t0\t0\t0\n.\nOK 0.1.0\nf\t0\t0\t0\n.\n"
 
 
-def test_many_long_lists_in_one_breath_hold_up_nobody(server: RunningServer) -> None:
-    """A thousand lists of a thousand functions took a second and more, in which no other peer was answered."""
+def test_many_long_lists_at_once_do_not_delay_other_peers(server: RunningServer) -> None:
+    """A thousand lists of a thousand functions once took over a second, in which no other peer was answered."""
     with Wire(server) as wire, Wire(server) as other:
         wire.send(b"".join(b"create function %d\n" % number for number in range(1000)))
         wire.send(b"status\n" * 1000)
@@ -105,7 +105,7 @@ def test_many_long_lists_in_one_breath_hold_up_nobody(server: RunningServer) -> 
     assert listed.count(b"\n.\n") == 1000
 
 
-def test_a_peer_that_says_no_more_is_answered_first(server: RunningServer) -> None:
+def test_a_peer_that_shuts_down_its_side_is_answered_first(server: RunningServer) -> None:
     with Wire(server) as wire:
         wire.send(b"version\n")
         wire.socket.shutdown(socket.SHUT_WR)
@@ -123,9 +123,7 @@ def test_a_peer_that_says_no_more_is_answered_first(server: RunningServer) -> No
         (b"x" * 10_000, b"ARGUMENT_TOO_LARGE"),
     ],
 )
-def test_what_is_not_gearman_is_answered_with_an_error_and_the_end(
-    server: RunningServer, data: bytes, code: bytes
-) -> None:
+def test_invalid_input_is_answered_with_an_error_and_closed(server: RunningServer, data: bytes, code: bytes) -> None:
     with Wire(server) as wire:
         packet = wire.ask(data)
 
@@ -134,7 +132,7 @@ def test_what_is_not_gearman_is_answered_with_an_error_and_the_end(
         assert wire.receive() is None
 
 
-def test_a_refused_peer_reads_why_though_it_is_still_sending(server: RunningServer) -> None:
+def test_a_refused_peer_gets_the_error_although_it_is_still_sending(server: RunningServer) -> None:
     with Wire(server) as wire:
         wire.send(struct.pack(">4sII", b"\0REQ", Command.ECHO_REQ, 0xFFFFFFFF), bytes(8 << 20))
 
@@ -143,7 +141,7 @@ def test_a_refused_peer_reads_why_though_it_is_still_sending(server: RunningServ
         assert packet[1][0] == b"ARGUMENT_TOO_LARGE"
 
 
-def test_packets_before_a_wrong_one_count(server: RunningServer) -> None:
+def test_packets_before_an_invalid_one_are_handled(server: RunningServer) -> None:
     with Wire(server) as wire:
         wire.send(request(Command.ECHO_REQ, b"a"), b"\0XXX" + bytes(8), request(Command.ECHO_REQ, b"b"))
 
@@ -193,14 +191,14 @@ def test_a_peer_that_reads_again_gets_everything(server: RunningServer) -> None:
     echo = request(Command.ECHO_REQ, bytes(1 << 20))
     with Wire(server) as wire:
         sender = threading.Thread(target=wire.send, args=[echo] * 40)
-        sender.start()  # the server stops reading before all of it is sent
+        sender.start()  # the server stops reading before all data is sent
         replies = [wire.receive() for _ in range(40)]
         sender.join()
 
     assert replies == [(Command.ECHO_RES, [bytes(1 << 20)])] * 40
 
 
-def test_a_peer_that_does_not_read_what_others_send_it_is_dropped(
+def test_a_peer_that_does_not_read_its_results_is_dropped(
     caplog: pytest.LogCaptureFixture, run_server: RunServer
 ) -> None:
     with run_server(max_unsent=1 << 20) as server, Wire(server) as client, Wire(server) as worker:
@@ -214,10 +212,10 @@ def test_a_peer_that_does_not_read_what_others_send_it_is_dropped(
     assert "more than 1048576 bytes wait for it" in caplog.text
 
 
-def test_a_packet_that_a_peer_is_to_get_a_thousand_times_is_not_put_together(
+def test_a_packet_for_a_thousand_submissions_is_not_copied(
     caplog: pytest.LogCaptureFixture, run_server: RunServer
 ) -> None:
-    """A thousand submissions of one job and a large result would be more than the machine has."""
+    """The copies of a large result for a thousand submissions would exceed the memory."""
     times, size = 1000, 64 << 20
     with run_server() as server, Wire(server) as client, Wire(server) as worker:
         submission = request(Command.SUBMIT_JOB, b"f", b"u", b"")
@@ -231,7 +229,7 @@ def test_a_packet_that_a_peer_is_to_get_a_thousand_times_is_not_put_together(
     assert "more than 1073741824 bytes wait for it" in caplog.text
 
 
-def test_a_lost_connection_gives_its_job_back(server: RunningServer) -> None:
+def test_the_job_of_a_lost_connection_is_requeued(server: RunningServer) -> None:
     with Wire(server) as client, Wire(server) as second:
         client.ask(request(Command.SUBMIT_JOB_BG, b"f", b"", b"abc"))
         second.send(request(Command.CAN_DO, b"f"))
@@ -259,18 +257,18 @@ def test_the_job_of_a_refused_worker_does_not_wait_for_its_connection_to_end(run
         assert other.receive() == (Command.NOOP, [])
 
 
-def test_what_waits_for_time_is_done_in_time(run_server: RunServer) -> None:
+def test_deadlines_are_met_without_input(run_server: RunServer) -> None:
     with run_server(rearm_after=0.05) as server, Wire(server) as client, Wire(server) as mute, Wire(server) as able:
         for worker in (mute, able):
             worker.ask(request(Command.CAN_DO, b"f"), request(Command.PRE_SLEEP), request(Command.ECHO_REQ, b""))
         client.ask(request(Command.SUBMIT_JOB_BG, b"f", b"", b""))
 
         assert mute.receive() == (Command.NOOP, [])
-        assert able.receive() == (Command.NOOP, [])  # because the other one does not answer
+        assert able.receive() == (Command.NOOP, [])  # as the other worker does not answer
 
 
 def test_ended_connections_leave_nothing_behind(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
-    """The command does not look for old garbage, so connections must not be part of cycles."""
+    """The command does not collect old garbage, so connections must not be in reference cycles."""
     caplog.set_level(logging.INFO, "geartrain.server")
     gc.collect()
     gc.disable()
@@ -288,11 +286,11 @@ def test_ended_connections_leave_nothing_behind(server: RunningServer, caplog: p
 
 
 def connections() -> int:
-    """Return how many connections the servers of this process have, or would have to be collected."""
+    """Return the number of connections of the servers of this process, including garbage."""
     return sum(type(found) is Connection for found in gc.get_objects())
 
 
-def test_workers_shows_whence_a_peer_comes(run_server: RunServer) -> None:
+def test_workers_shows_the_addresses_of_peers(run_server: RunServer) -> None:
     with run_server(listen=(Endpoint("::1"),)) as server, Wire(server) as wire:
         wire.send(b"workers\n")
 
@@ -300,7 +298,7 @@ def test_workers_shows_whence_a_peer_comes(run_server: RunServer) -> None:
         assert server.address == f"[::1]:{server.port}"
 
 
-def test_a_unix_socket_is_as_good(tmp_path: Path, run_server: RunServer) -> None:
+def test_a_unix_socket_works_like_a_port(tmp_path: Path, run_server: RunServer) -> None:
     path = tmp_path / "gearmand.sock"
     with run_server(listen=(Endpoint(path=str(path)),)), socket.socket(socket.AF_UNIX) as wire:
         wire.connect(str(path))
@@ -337,7 +335,7 @@ def test_a_port_in_use_is_an_error(server: RunningServer, run_server: RunServer)
         (Endpoint(path="/" + "s" * 200), "path too long"),
     ],
 )
-def test_what_cannot_be_listened_on_is_named_and_nothing_is_left(
+def test_an_endpoint_that_cannot_be_bound_is_named_and_all_others_are_closed(
     endpoint: Endpoint, message: str, tmp_path: Path, run_server: RunServer
 ) -> None:
     with pytest.raises(BindError, match=message):
@@ -393,7 +391,7 @@ def test_a_graceful_stop_waits_for_the_last_job(run_server: RunServer) -> None:
         assert client.receive() is None
 
 
-def test_stopping_sends_what_was_written_and_does_not_wait_for_peers_that_do_not_read(run_server: RunServer) -> None:
+def test_stopping_sends_all_data_and_does_not_wait_for_peers_that_do_not_read(run_server: RunServer) -> None:
     with contextlib.ExitStack() as running:
         server = running.enter_context(run_server())
         with Wire(server) as reader, Wire(server) as stuck:
@@ -409,7 +407,7 @@ def test_stopping_sends_what_was_written_and_does_not_wait_for_peers_that_do_not
             stopped.join()
 
 
-def test_accepted_sockets_are_watched(run_server: RunServer) -> None:
+def test_accepted_sockets_have_nodelay_and_keepalive(run_server: RunServer) -> None:
     with run_server(keepalive_interval=7) as server, Wire(server) as wire:
         wire.send(b"workers\n")
         descriptor = int(wire.socket.recv(65535).partition(b" ")[0])
@@ -432,7 +430,7 @@ def test_accepted_sockets_are_watched(run_server: RunServer) -> None:
     assert seen == [1, 1, 60, 7, 4, 120_000]
 
 
-def test_who_asks_twice_does_not_wait() -> None:
+def test_a_second_shutdown_request_does_not_wait() -> None:
     async def impatient() -> None:
         async with Server(ServerOptions(port=0)) as server:
             server.stop()

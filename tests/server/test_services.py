@@ -16,11 +16,11 @@ from geartrain.storage import Opened, StoreError
 from geartrain.testing import local_options
 from tests.job_servers import free_port
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 class HookedStore:
-    """Keeps nothing, and does what a test wants done when it is opened and closed."""
+    """A store without jobs that calls hooks of a test when it is opened and closed."""
 
     def __init__(self, on_open: Callable[[], None], on_close: Callable[[], None]) -> None:
         self._on_open = on_open
@@ -54,7 +54,7 @@ def break_down() -> None:
 
 
 def connect(port: int | None) -> None:
-    with socket.create_connection(("127.0.0.1", port or 0), PATIENCE):
+    with socket.create_connection(("127.0.0.1", port or 0), TIMEOUT):
         pass
 
 
@@ -66,14 +66,14 @@ def test_the_store_is_open_before_the_server_listens(caplog: pytest.LogCaptureFi
         async with Server(local_options(), store=HookedStore(lambda: logged.append(caplog.text), nothing)):
             pass
 
-    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+    asyncio.run(asyncio.wait_for(scenario(), TIMEOUT))
 
     assert len(logged) == 1
     assert "Listening on" not in logged[0]
     assert "Listening on" in caplog.text
 
 
-def test_a_start_that_fails_gives_the_port_back() -> None:
+def test_a_start_that_fails_frees_the_port() -> None:
     port = free_port()
 
     async def scenario() -> None:
@@ -81,13 +81,13 @@ def test_a_start_that_fails_gives_the_port_back() -> None:
         with pytest.raises(StoreError, match="broken"):
             await server.start()
 
-    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+    asyncio.run(asyncio.wait_for(scenario(), TIMEOUT))
 
     with pytest.raises(ConnectionRefusedError):
         connect(port)
 
 
-def test_a_service_that_fails_does_not_keep_the_others_from_ending() -> None:
+def test_the_other_services_end_when_one_fails() -> None:
     async def scenario() -> bytes:
         server = Server(local_options(), store=HookedStore(nothing, break_down))
         await server.start()
@@ -101,14 +101,14 @@ def test_a_service_that_fails_does_not_keep_the_others_from_ending() -> None:
             await asyncio.to_thread(connect, port)
         return await peer.receive()
 
-    assert asyncio.run(asyncio.wait_for(scenario(), PATIENCE)) == b""
+    assert asyncio.run(asyncio.wait_for(scenario(), TIMEOUT)) == b""
 
 
 def test_a_server_that_was_not_started_can_be_closed() -> None:
     asyncio.run(Server(ServerOptions()).close())
 
 
-def test_without_durability_a_store_is_left_alone() -> None:
+def test_without_durability_a_store_is_not_opened() -> None:
     async def scenario() -> None:
         store = HookedStore(break_down, break_down)
         options = local_options(durability=Durability.NONE)
@@ -116,4 +116,4 @@ def test_without_durability_a_store_is_left_alone() -> None:
             await peer.send(request(Command.SUBMIT_JOB_BG, b"f", b"", b""))
             assert await peer.receive()
 
-    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+    asyncio.run(asyncio.wait_for(scenario(), TIMEOUT))

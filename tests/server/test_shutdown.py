@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The shutdown: the jobs, stores and replies that it waits for, its time limits, and its log."""
+"""The shutdown: the jobs, stores and replies that it waits for, its timeouts, and its log."""
 
 import asyncio
 import contextlib
@@ -19,20 +19,20 @@ from geartrain.storage import Opened
 from geartrain.testing import ServerProcess, local_options
 from tests.client.peers import RawWorker
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 LONG = "--drain-timeout=1000"
 DRAINING = "Draining for up to 1000 seconds, waiting for 1 running job (hold 1)"
 
 
-def test_term_waits_for_the_jobs_that_run_and_says_which() -> None:
+def test_term_waits_for_running_jobs_and_logs_them() -> None:
     with ServerProcess(LONG) as server, Client(server.address) as client, RawWorker(server.port) as worker:
         job = client.submit("hold")
-        handle = worker.held.get(timeout=PATIENCE)
+        handle = worker.held.get(timeout=TIMEOUT)
         server.process.send_signal(signal.SIGTERM)
         server.wait_for_line(DRAINING)
         worker.complete(handle, b"done")
 
-        assert job.result(PATIENCE) == b"done"
+        assert job.result(TIMEOUT) == b"done"
         assert server.wait() == 0
         assert not any("Left behind" in line for line in server.lines)
 
@@ -42,29 +42,29 @@ def test_a_second_term_waits_for_nothing(tmp_path: Path) -> None:
     with ServerProcess(*words) as server, Client(server.address) as client, RawWorker(server.port) as worker:
         client.submit_background("unknown")
         job = client.submit("hold")
-        worker.held.get(timeout=PATIENCE)
+        worker.held.get(timeout=TIMEOUT)
         server.process.send_signal(signal.SIGTERM)
         server.wait_for_line(DRAINING)
 
         assert server.stop() == 0
         with pytest.raises(ConnectionLost):
-            job.result(PATIENCE)
+            job.result(TIMEOUT)
         server.wait_for_line("Left behind: 1 running job (hold 1)")
         server.wait_for_line("1 background job stays in the store")
 
 
-def test_the_time_for_it_is_bounded() -> None:
+def test_the_shutdown_has_a_timeout() -> None:
     words = ("--drain-timeout=0.2", "--store=none")
     with ServerProcess(*words) as server, Client(server.address) as client, RawWorker(server.port) as worker:
         client.submit_background("hold")
-        worker.held.get(timeout=PATIENCE)
+        worker.held.get(timeout=TIMEOUT)
 
         assert server.stop() == 0
         server.wait_for_line("Left behind: 1 running job (hold 1)")
         server.wait_for_line("Lost 1 background job, which no store has")
 
 
-def test_who_has_no_job_that_runs_can_go_elsewhere_meanwhile() -> None:
+def test_peers_without_a_running_job_are_disconnected_at_once() -> None:
     with (
         ServerProcess(LONG) as leaving,
         ServerProcess() as other,
@@ -75,19 +75,19 @@ def test_who_has_no_job_that_runs_can_go_elsewhere_meanwhile() -> None:
     ):
         held = client.submit("hold")
         idle.ping()
-        handle = worker.held.get(timeout=PATIENCE)
+        handle = worker.held.get(timeout=TIMEOUT)
         leaving.process.send_signal(signal.SIGTERM)
         leaving.wait_for_line(DRAINING)
 
-        assert idle.do("reverse", "abc", timeout=PATIENCE) == b"cba"
+        assert idle.do("reverse", "abc", timeout=TIMEOUT) == b"cba"
         worker.complete(handle, b"done")
-        assert held.result(PATIENCE) == b"done"
-        assert client.do("reverse", "abc", timeout=PATIENCE) == b"cba"
+        assert held.result(TIMEOUT) == b"done"
+        assert client.do("reverse", "abc", timeout=TIMEOUT) == b"cba"
         assert leaving.wait() == 0
 
 
 class StuckStore:
-    """Never stores anything, until it is told to."""
+    """A store that answers no commit until a test lets it."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
@@ -104,7 +104,7 @@ class StuckStore:
         if not batch.stored:
             return  # only numbers are reserved, which happens before the server listens
         self.begun.set()
-        await asyncio.to_thread(self.gate.wait, PATIENCE)
+        await asyncio.to_thread(self.gate.wait, TIMEOUT)
 
     async def close(self) -> None:
         pass
@@ -119,12 +119,12 @@ async def close(writer: asyncio.StreamWriter) -> None:
 async def leave(store: StuckStore, *, force: bool, **timeouts: float) -> tuple[Server, bytes]:
     """Stop a server with a store that does not answer; return it, and the answer to a submitter."""
     server = Server(local_options(drain_timeout=0.05, **timeouts), store=store)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         await server.start()
         [address] = server.addresses
         reader, writer = await asyncio.open_connection(address.host, address.port)
         writer.write(request(Command.SUBMIT_JOB_BG, b"f", b"", b""))
-        await asyncio.to_thread(store.begun.wait, PATIENCE)
+        await asyncio.to_thread(store.begun.wait, TIMEOUT)
         server.drain()
         if force:
             asyncio.get_running_loop().call_later(0.02, server.drain)
@@ -136,26 +136,26 @@ async def leave(store: StuckStore, *, force: bool, **timeouts: float) -> tuple[S
 
 
 @pytest.mark.parametrize(("timeout", "force"), [("store_close_timeout", False), ("force_timeout", True)])
-def test_a_store_that_does_not_answer_does_not_keep_it(
+def test_a_store_that_does_not_answer_does_not_block_the_shutdown(
     timeout: str, force: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "geartrain.server")
 
     server, told = asyncio.run(leave(StuckStore(), force=force, **{timeout: 0.02}))
 
-    assert told == b"", "nothing is promised that may not have been stored"
+    assert told == b"", "no job is promised that may not be stored"
     assert server.is_stuck
     assert "waiting for 1 change that the store does not have" in caplog.text
     assert "Left behind: 1 change that the store does not have" in caplog.text
 
 
-def test_what_is_on_its_way_to_a_peer_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    """And named, with the function whose name would break a line."""
+def test_the_shutdown_waits_for_unsent_data(caplog: pytest.LogCaptureFixture) -> None:
+    """The data is logged, with a function whose name could break the line."""
 
     async def scenario() -> tuple[bytes, int]:
-        server = Server(local_options(drain_timeout=PATIENCE))
+        server = Server(local_options(drain_timeout=TIMEOUT))
         size = 12 << 20
-        async with asyncio.timeout(PATIENCE), server:
+        async with asyncio.timeout(TIMEOUT), server:
             [address] = server.addresses
             reader, writer = await asyncio.open_connection(address.host, address.port, limit=1024)
             writer.write(request(Command.ECHO_REQ, bytes(size)))

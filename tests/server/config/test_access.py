@@ -62,7 +62,7 @@ def error(folder: Path, text: str) -> str:
         ),
     ],
 )
-def test_a_rule_is_understood(tmp_path: Path, text: str, expected: Rule) -> None:
+def test_a_rule_is_parsed(tmp_path: Path, text: str, expected: Rule) -> None:
     assert rule(tmp_path, text) == expected
 
 
@@ -126,12 +126,12 @@ def test_without_rules_there_are_none(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_makes_no_sense_is_said(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_rule_is_an_error(tmp_path: Path, text: str, message: str) -> None:
     assert error(tmp_path, text) == f"{tmp_path / 'gearmand.toml'}: {message}"
 
 
 @pytest.mark.parametrize("token", ["short-token", "with a space in the middle", "wïth-ä-lëttër-öf-lätin", "x" * 513])
-def test_a_token_that_makes_no_sense_is_not_shown(tmp_path: Path, token: str) -> None:
+def test_an_invalid_token_is_not_shown(tmp_path: Path, token: str) -> None:
     file = tmp_path / "tokens"
     file.write_text(token)
 
@@ -143,7 +143,7 @@ def test_a_token_that_makes_no_sense_is_not_shown(tmp_path: Path, token: str) ->
         assert KNOWN not in message
 
 
-def test_an_empty_file_is_no_open_door(tmp_path: Path) -> None:
+def test_an_empty_file_is_an_error_and_allows_nothing(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text("\n# nothing yet\n")
 
@@ -158,7 +158,7 @@ def test_a_program_may_have_rules_of_the_same_form() -> None:
 
 class TestWarnings:
     @pytest.mark.parametrize(("mode", "exposed"), [(0o600, False), (0o640, False), (0o644, True), (0o602, True)])
-    def test_files_of_tokens_that_everybody_may_read(self, tmp_path: Path, mode: int, exposed: bool) -> None:
+    def test_files_of_tokens_that_all_users_may_read(self, tmp_path: Path, mode: int, exposed: bool) -> None:
         tokens, config = tmp_path / "tokens", tmp_path / "gearmand.toml"
         tokens.write_text(KNOWN)
         tokens.chmod(mode)
@@ -172,7 +172,7 @@ class TestWarnings:
             else []
         )
 
-    def test_a_file_of_options_with_a_token_is_such_a_file(self, tmp_path: Path) -> None:
+    def test_a_file_of_options_with_a_token_that_all_users_may_read(self, tmp_path: Path) -> None:
         config = tmp_path / "gearmand.toml"
         config.write_text(f"listen = ['unix:/s']\n[[access]]\nmay = 'work'\ntoken = '{KNOWN}'")
         config.chmod(0o644)
@@ -197,7 +197,7 @@ class TestWarnings:
         assert [warning.partition(":")[0] for warning in found] == (["TLS is off"] if warned else [])
 
 
-def test_nothing_shows_tokens(tmp_path: Path) -> None:
+def test_no_repr_shows_tokens(tmp_path: Path) -> None:
     found = invocation(tmp_path, f"[[access]]\nmay = 'work'\ntoken = '{KNOWN}'")
 
     assert KNOWN not in repr(found)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which options a running server takes up."""
+"""The options that a running server reloads."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def test_limits_rules_certificates_and_the_level_of_the_log_change() -> None:
     assert needs_restart(OLD, new) == []
 
 
-def test_others_stay_and_are_named() -> None:
+def test_other_options_stay_and_are_named() -> None:
     new = replace(OLD, port=4731, ssl=True, store="none", log_file="new", max_memory=0)
 
     assert reloaded(OLD, new) == replace(OLD, max_memory=0)
@@ -48,7 +48,7 @@ def test_others_stay_and_are_named() -> None:
     assert changed(OLD, new) == ["max-memory"]
 
 
-def test_nothing_is_said_of_what_is_the_same() -> None:
+def test_unchanged_options_are_not_named() -> None:
     rules = [{"may": ["work"], "token": "tlhIngan-Hol-vIjatlh"}]
     old, new = (replace(OLD, access=access_rules(rules)) for _ in range(2))
 

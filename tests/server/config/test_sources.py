@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Options from every source: what they mean, which source wins, and what is said of wrong ones."""
+"""Options from every source: parsing, precedence and errors."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ from geartrain.storage import open_store
 
 
 def invocation(*words: str, environment: Mapping[str, str] | None = None) -> Invocation:
-    """Read without the files of this machine."""
+    """Read options without the files of this machine."""
     return read(words, environment or {}, default_files=())
 
 
@@ -78,7 +78,7 @@ def error(*words: str, **environment: str) -> str:
         ("--hashtable-buckets=17", "hashtable_buckets", 17),
     ],
 )
-def test_an_option_is_understood(words: str, attribute: str, value: object) -> None:
+def test_an_option_is_parsed(words: str, attribute: str, value: object) -> None:
     assert getattr(options(*words.split()), attribute) == value
 
 
@@ -166,7 +166,7 @@ def test_a_wrong_variable_is_named() -> None:
     assert error(GEARMAND_DAEMON="maybe").endswith("yes or no is expected")
 
 
-def test_a_variable_that_describes_a_service_is_no_port() -> None:
+def test_a_variable_with_the_url_of_a_service_is_no_port() -> None:
     found = invocation(environment={"GEARMAND_PORT": "tcp://10.0.0.1:4731"})
 
     assert found.options.port == 4730
@@ -182,7 +182,7 @@ def test_the_command_line_wins_over_variables_and_they_over_the_file(tmp_path: P
     assert (found.port, found.backlog, found.threads, found.worker_wakeup) == (3, 2, 1, 1)
 
 
-def test_a_file_in_the_format_of_gearmand_is_words(tmp_path: Path) -> None:
+def test_a_file_in_the_format_of_gearmand_has_command_line_words(tmp_path: Path) -> None:
     file = tmp_path / "gearmand.conf"
     file.write_text("# --port=1\n--verbose=INFO -t 2\n\t-L\n127.0.0.1\t-L ::1 # -R\n\n-vv")
 
@@ -268,7 +268,7 @@ def test_an_error_in_a_toml_file_names_the_key(tmp_path: Path, text: str, messag
     assert error(f"--config-file={file}").startswith(f"{file}: {message}")
 
 
-def test_a_file_that_was_named_has_to_be_there(tmp_path: Path) -> None:
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
 
     assert error(f"--config-file={missing}") == (
@@ -277,7 +277,7 @@ def test_a_file_that_was_named_has_to_be_there(tmp_path: Path) -> None:
     assert error(GEARMAND_CONFIG_FILE=str(missing)).startswith("Could not open configuration file.")
 
 
-def test_a_file_is_text(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "gearmand.conf"
     file.write_bytes(b"\xff\xfe")
 
@@ -327,14 +327,14 @@ def test_queues_of_gearmand_are_stores(words: str, store: str | None) -> None:
         assert repr(open_store(store))
 
 
-def test_storing_at_the_stop_has_two_names() -> None:
+def test_storing_at_shutdown_has_two_names() -> None:
     assert read(["--store-queue-on-shutdown"], {}, []).options.durability is Durability.SHUTDOWN
     both = ["--store-queue-on-shutdown", "--durability=relaxed"]
     assert read(both, {}, []).options.durability is Durability.RELAXED
 
 
 class TestAliases:
-    """``-q`` and ``--store``, ``--store-queue-on-shutdown`` and ``--durability`` are two ways to set the same."""
+    """Options of gearmand that set one of ours: ``-q`` and ``--store-queue-on-shutdown``."""
 
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
@@ -359,7 +359,7 @@ class TestAliases:
 
         assert (found.store, found.durability) == ("sqlite:/a", Durability.RELAXED)
 
-    def test_take_what_they_need_from_every_source(self, file: Path) -> None:
+    def test_read_the_options_that_they_need_from_every_source(self, file: Path) -> None:
         file.write_text("libsqlite3-db = '/b'\nstore = 'sqlite:/a'\n")
 
         assert options(f"--config-file={file}", "-q", "libsqlite3").store == "sqlite:/b"

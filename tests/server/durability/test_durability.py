@@ -21,15 +21,15 @@ from geartrain.server import Server
 from geartrain.storage import Opened, StoreError
 from geartrain.testing import ServerProcess, local_options, run_server, serve_in_thread
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 class GatedStore:
-    """Jobs in a dictionary, behind a gate that a test opens and shuts; it fails when it is told to.
+    """Jobs in a dictionary, behind a gate that a test opens and shuts; it fails on request.
 
     Attributes:
-        chokes_on: The workload of a job that it cannot take, for a reason that is no `StoreError`.
-        error: The error when its jobs cannot be read.
+        chokes_on: The workload of a job that it cannot store, with an error that is no `StoreError`.
+        error: The error when its jobs are read.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class GatedStore:
 
     async def replay(self) -> AsyncIterator[Sequence[JobRecord]]:
         for job in list(self.jobs.values()):
-            await asyncio.to_thread(self.gate.wait, PATIENCE)
+            await asyncio.to_thread(self.gate.wait, TIMEOUT)
             if self.fails:
                 raise self.error
             yield [job]
@@ -54,7 +54,7 @@ class GatedStore:
     async def commit(self, batch: Batch) -> None:
         if not batch.stored and not batch.finished:
             return  # only numbers are reserved, which happens before the server listens
-        await asyncio.to_thread(self.gate.wait, PATIENCE)
+        await asyncio.to_thread(self.gate.wait, TIMEOUT)
         self.commits += 1
         if self.fails:
             raise StoreError("the store is broken")
@@ -92,12 +92,12 @@ def test_a_client_is_answered_when_its_job_is_stored(store: GatedStore) -> None:
         assert (answers, store.jobs) == ([], {})
 
         store.gate.set()
-        submitting.join(PATIENCE)
+        submitting.join(TIMEOUT)
 
         assert len(answers) == len(store.jobs) == 1
 
 
-def test_a_client_that_has_said_its_last_word_is_still_answered(store: GatedStore) -> None:
+def test_a_client_that_has_shut_down_its_side_is_still_answered(store: GatedStore) -> None:
     async def converse(port: int) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"\0REQ\0\0\0\x12\0\0\0\x03f\0\0")
@@ -107,7 +107,7 @@ def test_a_client_that_has_said_its_last_word_is_still_answered(store: GatedStor
         return answer
 
     with serving(store) as address:
-        answer = asyncio.run(asyncio.wait_for(converse(int(address.rpartition(":")[2])), PATIENCE))
+        answer = asyncio.run(asyncio.wait_for(converse(int(address.rpartition(":")[2])), TIMEOUT))
 
     assert answer[4:8] == b"\0\0\0\x08"
 
@@ -115,38 +115,38 @@ def test_a_client_that_has_said_its_last_word_is_still_answered(store: GatedStor
 def test_relaxed_durability_answers_without_the_store(store: GatedStore) -> None:
     with serving(store, Durability.RELAXED) as address, Client(address) as client:
         store.gate.clear()
-        client.submit_background("f", "w", timeout=PATIENCE)
+        client.submit_background("f", "w", timeout=TIMEOUT)
         assert store.jobs == {}
         store.gate.set()
 
-    assert [job.workload for job in store.jobs.values()] == [b"w"], "at the stop at the latest"
+    assert [job.workload for job in store.jobs.values()] == [b"w"], "at the latest at shutdown"
 
 
-def test_shutdown_durability_stores_at_the_stop(store: GatedStore) -> None:
+def test_shutdown_durability_stores_at_shutdown(store: GatedStore) -> None:
     with serving(store, Durability.SHUTDOWN) as address, Client(address) as client:
-        client.submit_background("f", "w", timeout=PATIENCE)
+        client.submit_background("f", "w", timeout=TIMEOUT)
         client.ping()
         assert (store.jobs, store.commits) == ({}, 0)
 
     assert [job.workload for job in store.jobs.values()] == [b"w"]
 
 
-def test_a_store_that_fails_refuses_jobs_and_takes_them_again_when_it_is_back(
+def test_jobs_are_refused_while_the_store_fails_and_accepted_again_afterwards(
     store: GatedStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(store) as address, Client(address) as client:
         store.fails = True
         with pytest.raises(ServerError, match="QUEUE_ERROR"):
-            client.submit_background("f", "w", timeout=PATIENCE)
+            client.submit_background("f", "w", timeout=TIMEOUT)
         for _ in range(3):
             with pytest.raises(ServerError, match="QUEUE_ERROR"):
-                client.submit_background("f", "w", timeout=PATIENCE)
+                client.submit_background("f", "w", timeout=TIMEOUT)
         store.fails = False
         with contextlib.ExitStack() as until_taken:
             until_taken.enter_context(contextlib.suppress(StopIteration))
             while True:
                 with contextlib.suppress(ServerError):
-                    client.submit_background("f", "again", timeout=PATIENCE)
+                    client.submit_background("f", "again", timeout=TIMEOUT)
                     break
 
     assert [job.workload for job in store.jobs.values()] == [b"again"]
@@ -154,23 +154,23 @@ def test_a_store_that_fails_refuses_jobs_and_takes_them_again_when_it_is_back(
     assert sum("Could not store: the store is broken" in text for text in messages) == 1
 
 
-def test_a_record_that_a_store_chokes_on_is_refused_and_the_others_are_stored(
+def test_a_record_that_a_store_cannot_take_is_refused_and_the_others_are_stored(
     store: GatedStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whichever error it raises: the next batch may be right."""
+    """This holds for any error, as the next batch may be good."""
     store.chokes_on = b"poison"
     with serving(store) as address, Client(address) as client:
         with pytest.raises(ServerError, match="QUEUE_ERROR"):
-            client.submit_background("f", "poison", timeout=PATIENCE)
+            client.submit_background("f", "poison", timeout=TIMEOUT)
         while not store.jobs:
             with contextlib.suppress(ServerError):
-                client.submit_background("f", "w", timeout=PATIENCE)
+                client.submit_background("f", "w", timeout=TIMEOUT)
 
     [record] = [record for record in caplog.records if "Could not store: too large" in record.getMessage()]
     assert record.exc_info is not None
 
 
-def test_while_jobs_come_back_peers_are_answered_and_submitters_wait(store: GatedStore) -> None:
+def test_while_jobs_are_restored_peers_are_answered_and_submitters_wait(store: GatedStore) -> None:
     store.jobs = {number: JobRecord(number, b"H:%d" % number, b"f", b"u", 1, b"w") for number in (1, 2)}
     store.gate.clear()
     with serving(store) as address, Client(address) as client, AdminClient(address) as admin:
@@ -182,7 +182,7 @@ def test_while_jobs_come_back_peers_are_answered_and_submitters_wait(store: Gate
         while job.handle is None:
             admin.version()
 
-        assert job.handle.name == "H:1", "it is the one that came back"
+        assert job.handle.name == "H:1", "it is the restored job"
 
 
 @pytest.mark.parametrize("error", [StoreError("the store is broken"), RuntimeError("a bug is broken")])
@@ -197,11 +197,11 @@ def test_jobs_that_cannot_be_read_stop_the_server(store: GatedStore, error: Exce
         await server.serve_until_stopped()
 
     with pytest.raises(type(error), match="broken"):
-        asyncio.run(asyncio.wait_for(serve(), PATIENCE))
+        asyncio.run(asyncio.wait_for(serve(), TIMEOUT))
     assert store.jobs
 
 
-def test_a_server_on_any_free_port_keeps_nothing_unless_told_where() -> None:
+def test_a_server_on_a_free_port_has_no_store_by_default() -> None:
     with run_server() as server, Client(server.address) as client, AdminClient(server.address) as admin:
         client.submit_background("f")
 
@@ -231,14 +231,14 @@ class TestTheCommand:
         with ServerProcess(*words) as server, Client(server.address) as client:
 
             def submit() -> None:
-                taken.append(str(client.submit_background("f", bytes(10_000), timeout=PATIENCE)))
+                taken.append(str(client.submit_background("f", bytes(10_000), timeout=TIMEOUT)))
 
             with contextlib.suppress(ServerError):
                 while True:
                     submit()
             waited_for = client.submit("g", "w")
             client.ping()
-            assert waited_for.handle is not None, "what needs no store goes on"
+            assert waited_for.handle is not None, "jobs that need no store go on"
             with pytest.raises(ServerError, match="QUEUE_ERROR"):
                 submit()
 
@@ -264,17 +264,17 @@ class TestTheCommand:
             assert {job.handle for job in admin.jobs()} == handles
 
     @pytest.mark.parametrize("when", [2**63 - 1, 2**63 - 512, 2**53 + 1])
-    def test_a_job_for_the_end_of_time_is_stored_as_others_are(self, tmp_path: Path, when: int) -> None:
-        """A time is a float in the core, and the float next to the last one is beyond a store."""
+    def test_a_job_for_the_largest_time_is_stored(self, tmp_path: Path, when: int) -> None:
+        """Times are floats in the core, and the nearest float is beyond the largest number of a store."""
         words = (f"--store=sqlite://{tmp_path}/jobs.db", "--durability=commit")
         submission = request(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"%d" % when, b"w")
-        with ServerProcess(*words) as server, socket.create_connection(("127.0.0.1", server.port), PATIENCE) as wire:
+        with ServerProcess(*words) as server, socket.create_connection(("127.0.0.1", server.port), TIMEOUT) as wire:
             wire.sendall(submission)
             assert wire.recv(100)[:8] == b"\0RES\0\0\0\x08"
             server.stop(signal.SIGKILL)
 
         with ServerProcess(*words) as server, AdminClient(server.address) as admin:
-            server.wait_for_line("Restored 1 jobs")
+            server.wait_for_line("Restored 1 job")
             assert len(admin.jobs()) == 1
 
     def test_handles_are_not_used_again_after_a_stop(self, tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ class TestTheCommand:
                 server.stop(how)
 
         assert numbers[:2] == [1, 2]
-        assert numbers[2] > 1_000_000, "what was reserved may have been used"
+        assert numbers[2] > 1_000_000, "reserved numbers may have been used"
 
     def test_a_second_server_on_the_same_file_does_not_start(self, tmp_path: Path) -> None:
         words = (f"--store=sqlite://{tmp_path}/jobs.db",)

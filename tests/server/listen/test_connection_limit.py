@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The limit of connections, and the fate of those beyond it."""
+"""The limit of connections, and connections beyond it."""
 
 import errno
 import socket
@@ -27,7 +27,7 @@ def limiter(**limits: int) -> ConnectionLimiter:
 
 
 class TestSlots:
-    def test_are_so_many_and_leaving_frees_one(self) -> None:
+    def test_are_limited_and_a_disconnection_frees_one(self) -> None:
         limited = limiter(max_connections=2)
         slot = limited.enter(FAR)
         limited.enter(ELSEWHERE)
@@ -57,7 +57,7 @@ class TestSlots:
 
         assert [limited.enter("").is_admin_only for _ in range(3)] == [False] * 3
 
-    def test_over_the_limit_are_a_few_for_this_machine(self) -> None:
+    def test_beyond_the_limit_are_a_few_for_local_peers(self) -> None:
         limited = limiter(max_connections=1)
         limited.enter(FAR)
 
@@ -69,7 +69,7 @@ class TestSlots:
         slots[0].leave()
         assert limited.enter(HERE).is_admin_only
 
-    def test_with_the_last_descriptor_are_over_the_limit(self) -> None:
+    def test_with_the_last_descriptor_are_beyond_the_limit(self) -> None:
         limited = limiter()
 
         slot = limited.enter(HERE, is_last=True)
@@ -85,7 +85,7 @@ def connect(server: RunningServer | ServerProcess) -> socket.socket:
 
 
 def ask(peer: socket.socket, packet: bytes) -> Packet:
-    """Return the packet that answers."""
+    """Return the answer to a packet."""
     peer.sendall(packet)
     return next_packet(peer)
 
@@ -98,7 +98,7 @@ def next_packet(peer: socket.socket) -> Packet:
     raise AssertionError("the server said nothing")
 
 
-def test_over_the_limit_there_are_text_commands_and_nothing_else() -> None:
+def test_beyond_the_limit_only_text_commands_are_accepted() -> None:
     with run_server(max_connections=1) as server, connect(server) as first:
         assert ask(first, ECHO) == (Command.ECHO_RES, [b"x"])
 
@@ -109,7 +109,7 @@ def test_over_the_limit_there_are_text_commands_and_nothing_else() -> None:
         assert ask(first, ECHO) == (Command.ECHO_RES, [b"x"])
 
 
-def test_a_connection_over_the_limit_has_little_time() -> None:
+def test_a_connection_beyond_the_limit_has_a_short_timeout() -> None:
     with run_server(max_connections=1, admin_timeout=0.01) as server, connect(server) as first:
         assert ask(first, ECHO) == (Command.ECHO_RES, [b"x"])
 
@@ -119,7 +119,7 @@ def test_a_connection_over_the_limit_has_little_time() -> None:
 
 
 class Exhausted(socket.socket):
-    """A socket that listens, in a process whose descriptors are used up but for the one in reserve."""
+    """A listening socket in a process whose descriptors are used up, except the reserve."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,8 +134,8 @@ class Exhausted(socket.socket):
         return super().accept()
 
 
-def test_the_connection_with_the_last_descriptor_has_even_less() -> None:
-    """Or an idle connection of this machine would keep the administrator out."""
+def test_the_connection_with_the_last_descriptor_has_an_even_shorter_timeout() -> None:
+    """Otherwise an idle local connection would keep the administrator out."""
     options = local_options(admin_timeout=3600.0, last_admin_timeout=0.01)
     with (
         serve_in_thread(lambda: Server(options, sockets=[Exhausted()])) as server,
@@ -145,8 +145,8 @@ def test_the_connection_with_the_last_descriptor_has_even_less() -> None:
         next_packet(over)
 
 
-def test_a_connection_over_the_limit_that_is_no_administrator_is_closed_soon() -> None:
-    """It need not close its side for that: all workers that reconnect after an outage may be over the limit."""
+def test_a_connection_beyond_the_limit_that_sends_packets_is_closed_soon() -> None:
+    """It need not close its side: all workers that reconnect after an outage may be beyond the limit."""
     options = {"max_connections": 1, "linger_timeout": 3600.0}
     with run_server(**options) as server, connect(server) as first, ExitStack() as peers:
         assert ask(first, ECHO) == (Command.ECHO_RES, [b"x"])
@@ -160,7 +160,7 @@ def test_a_connection_over_the_limit_that_is_no_administrator_is_closed_soon() -
                     break
 
 
-def test_who_finds_no_room_is_told() -> None:
+def test_a_rejected_peer_gets_an_error() -> None:
     with run_server(max_connections=1) as server, ExitStack() as peers:
         for _ in range(1 + MAX_ADMIN_ONLY):
             peers.enter_context(connect(server))
@@ -171,15 +171,15 @@ def test_who_finds_no_room_is_told() -> None:
             assert text == b"Too many connections (limit 1)"
 
 
-def test_a_text_line_may_be_so_long() -> None:
+def test_a_text_line_has_a_maximum_length() -> None:
     with run_server(max_text_line=100) as server, connect(server) as peer:
         peer.sendall(b"x" * 100)
 
         assert next_packet(peer)[1] == [b"ARGUMENT_TOO_LARGE", b"a text line may have 100 bytes"]
 
 
-def test_without_descriptors_the_administrator_comes_in() -> None:
-    """Those who were there are served on, and when they leave all is as before."""
+def test_without_descriptors_an_administrator_can_connect() -> None:
+    """Existing connections are still served, and others are accepted when they end."""
     with ServerProcess("--file-descriptors", "40") as server, ExitStack() as peers:
         there = []
         for _ in range(40):

@@ -20,7 +20,7 @@ from geartrain.server.listen.endpoints import Endpoint, describe, host_of, is_lo
         ("unix:/run/x y", Endpoint(path="/run/x y"), "unix:/run/x y"),
     ],
 )
-def test_an_endpoint_is_read_and_written(text: str, endpoint: Endpoint, written: str) -> None:
+def test_an_endpoint_is_parsed_and_formatted(text: str, endpoint: Endpoint, written: str) -> None:
     assert Endpoint.parse(text) == endpoint
     assert str(endpoint) == written
 
@@ -28,7 +28,7 @@ def test_an_endpoint_is_read_and_written(text: str, endpoint: Endpoint, written:
 @pytest.mark.parametrize(
     "text", ["", ":1", "a b", "a:b", "a:70000", "a:-1", "[::1", "[]:1", "[::1]x", "unix:", "/run/x"]
 )
-def test_what_is_no_endpoint_is_refused(text: str) -> None:
+def test_an_invalid_endpoint_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"such as|host:port|behind the colon"):
         Endpoint.parse(text)
 
@@ -44,5 +44,5 @@ def test_what_is_no_endpoint_is_refused(text: str) -> None:
         ("/run/client", "unix:/run/client", "unix", True),
     ],
 )
-def test_a_peer_is_shown_fully(address: object, described: str, host: str, local: bool) -> None:
+def test_the_address_of_a_peer_is_complete(address: object, described: str, host: str, local: bool) -> None:
     assert (describe(address), host_of(address), is_local(address)) == (described, host, local)

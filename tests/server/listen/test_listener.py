@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Accepting connections when there is no room for more."""
+"""Accepting connections when descriptors are used up."""
 
 import asyncio
 import errno
@@ -39,7 +39,7 @@ class Exhausted:
         return self._real.getsockname()
 
 
-def test_without_descriptors_it_waits_instead_of_spinning_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_descriptors_it_waits_instead_of_spinning_and_logs_once(caplog: pytest.LogCaptureFixture) -> None:
     async def conversation() -> int:
         with socket.create_server(("127.0.0.1", 0)) as real:
             exhausted = Exhausted(real, failures=3)
@@ -57,14 +57,14 @@ def test_without_descriptors_it_waits_instead_of_spinning_and_says_so_once(caplo
 
     attempts = asyncio.run(conversation())
 
-    assert attempts <= 5  # three that failed, one that did not, and perhaps a look for another one
+    assert attempts <= 5  # three that failed, one that did not, and perhaps one more
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert len(lines) == 1
     assert "Too many open files" in lines[0]
 
 
-def test_those_who_wait_are_accepted_by_the_descriptor_in_reserve() -> None:
-    kept = [True, True, False, False, True]  # whether there is one to be kept, each time that one is wanted
+def test_waiting_connections_are_accepted_with_the_reserve_descriptor() -> None:
+    kept = [True, True, False, False, True]  # the result of each attempt to open a reserve
 
     def open_reserve() -> int | None:
         return os.dup(0) if kept.pop(0) else None
@@ -94,6 +94,6 @@ def test_those_who_wait_are_accepted_by_the_descriptor_in_reserve() -> None:
             listener.stop()
             return found
 
-    # Two are let in by a reserve; the third one waits until there is one again.
+    # Two are accepted with the reserve; the third one waits until there is one again.
     assert asyncio.run(conversation()) == ["last", "last", "plain"]
     assert not kept

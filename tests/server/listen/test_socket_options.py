@@ -21,7 +21,7 @@ class SocketTransport(asyncio.BaseTransport):
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="the system has no such option")
-def test_a_peer_on_tcp_is_told_at_once() -> None:
+def test_a_peer_on_tcp_gets_an_acknowledgement_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as peer:
         accepted, _ = listener.accept()
         with accepted:
@@ -32,21 +32,21 @@ def test_a_peer_on_tcp_is_told_at_once() -> None:
 
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
         peer.close()
-        acknowledge()  # too late, and no harm
+        acknowledge()  # too late, which is harmless
 
 
-def test_a_peer_on_a_unix_socket_need_not_be_told() -> None:
+def test_a_peer_on_a_unix_socket_needs_no_acknowledgement() -> None:
     accepted, peer = socket.socketpair()
     with accepted, peer:
         assert acknowledger(SocketTransport(accepted)) is None
 
 
-def test_what_has_no_socket_is_left_alone() -> None:
+def test_a_transport_without_a_socket_is_left_alone() -> None:
     assert acknowledger(asyncio.BaseTransport()) is None
 
 
-def test_only_what_is_large_and_has_no_reply_yet_is_acknowledged() -> None:
-    """A reply acknowledges the data that it answers, at no cost."""
+def test_only_large_data_without_a_reply_is_acknowledged() -> None:
+    """A reply carries the acknowledgement of the data that it answers, at no cost."""
     large = request(Command.ECHO_REQ, bytes(2048))
     acknowledged: list[None] = []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sockets of endpoints: those that are bound, left out, replaced and left alone."""
+"""Sockets of endpoints: bound, left out, replaced and left alone."""
 
 import socket
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_an_address_of_another_machine_cannot_be_bound() -> None:
         bind(Endpoint("192.0.2.1"), 0)
 
 
-def test_addresses_that_are_not_there_are_left_out() -> None:
+def test_addresses_that_the_machine_does_not_have_are_left_out() -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in ("127.0.0.1", "192.0.2.1")]
 
     sockets = bind(Endpoint("both"), 0, resolve=lambda *arguments, **options: found)
@@ -37,7 +37,7 @@ def test_addresses_that_are_not_there_are_left_out() -> None:
     sockets[0].close()
 
 
-def test_a_socket_that_was_left_behind_is_replaced(tmp_path: Path) -> None:
+def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))

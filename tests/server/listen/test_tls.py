@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""TLS: certificates of both sides, time limits, and errors that prevent the start."""
+"""TLS: certificates of both sides, timeouts, and errors that prevent the start."""
 
 import contextlib
 import logging
@@ -42,7 +42,7 @@ class Files:
         return context.wrap_socket(plain, server_hostname="localhost")
 
     def ask_version(self, server: RunningServer, certificate: str | None = None) -> bytes:
-        """Return what ``version`` is answered: nothing if the server does not want us."""
+        """Return the answer to ``version``, which is empty if the server rejects the client."""
         try:
             with self.connect(server, certificate) as wire:
                 wire.sendall(b"version\n")
@@ -56,7 +56,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(tmp_path_factory.mktemp("tls"))
 
 
-def test_who_finds_no_room_is_told_in_tls_as_well(files: Files, run_server: RunServer) -> None:
+def test_a_rejected_peer_gets_an_error_over_tls_as_well(files: Files, run_server: RunServer) -> None:
     options = {"ssl": True, "ssl_certificate": files.certificate, "ssl_key": files.key}
     with run_server(max_connections=1, **options) as server, contextlib.ExitStack() as peers:
         fill(server, files, peers)
@@ -86,7 +86,7 @@ def test_a_rejected_peer_that_stays_silent_is_closed_in_time(files: Files, run_s
             assert peer.recv(100) == b""
 
 
-def test_rejections_over_tls_are_few_at_a_time(files: Files, run_server: RunServer) -> None:
+def test_concurrent_rejections_over_tls_are_limited(files: Files, run_server: RunServer) -> None:
     options = {"ssl": True, "ssl_certificate": files.both, "reject_timeout": 3600.0}
     with run_server(max_connections=1, **options) as server, contextlib.ExitStack() as peers:
         fill(server, files, peers)
@@ -97,7 +97,7 @@ def test_rejections_over_tls_are_few_at_a_time(files: Files, run_server: RunServ
                 assert beyond.recv(100) == b"", "closed at once, without a handshake"
 
         told = b""
-        while not told:  # the rejections of those that have left end a moment later
+        while not told:  # the rejections of disconnected peers end a moment later
             with contextlib.suppress(OSError), files.connect(server) as rejected:
                 told = rejected.recv(1000)
         assert b"TOO_MANY_CONNECTIONS" in told
@@ -117,7 +117,7 @@ def test_large_replies_pass(files: Files, run_server: RunServer) -> None:
             assert replies.read(len(echo))[12:] == echo[12:]
 
 
-def test_a_refused_peer_is_told_why(files: Files, run_server: RunServer) -> None:
+def test_a_refused_peer_gets_the_reason(files: Files, run_server: RunServer) -> None:
     with run_server(ssl=True, ssl_certificate=files.both) as server, files.connect(server) as wire:
         wire.sendall(b"\0XXX" + bytes(8))
 
@@ -134,7 +134,7 @@ def test_clear_text_on_a_tls_port_is_disconnected(files: Files, run_server: RunS
             assert b"OK" not in plain.makefile("rb").read()
 
 
-def test_silent_sockets_disturb_nobody_and_are_closed_in_time(
+def test_silent_sockets_do_not_block_others_and_are_closed_in_time(
     files: Files, caplog: pytest.LogCaptureFixture, run_server: RunServer
 ) -> None:
     caplog.set_level(logging.INFO, "geartrain.server")
@@ -148,7 +148,7 @@ def test_silent_sockets_disturb_nobody_and_are_closed_in_time(
     assert caplog.text.count("before it was connected") == 20
 
 
-def test_silent_sockets_do_not_delay_the_end(files: Files, run_server: RunServer) -> None:
+def test_silent_sockets_do_not_delay_the_shutdown(files: Files, run_server: RunServer) -> None:
     with contextlib.ExitStack() as running:
         server = running.enter_context(run_server(ssl=True, ssl_certificate=files.both, handshake_timeout=1000.0))
         with socket.create_connection((server.host, server.port), 20) as silent:
@@ -178,7 +178,7 @@ def test_clients_may_have_to_show_a_certificate(
         assert files.ask_version(server, shown) == (b"OK 0.1.0\n" if may_speak else b"")
 
 
-def test_old_versions_of_tls_are_not_spoken(files: Files) -> None:
+def test_old_versions_of_tls_are_refused(files: Files) -> None:
     context = server_context(files.both, None, None)
 
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
@@ -197,7 +197,7 @@ def test_old_versions_of_tls_are_not_spoken(files: Files) -> None:
         (lambda files: (files.both, None, files.key), "key: "),
     ],
 )
-def test_nothing_starts_with_files_that_do_not_fit(
+def test_the_server_does_not_start_with_mismatching_files(
     files: Files,
     choose: Callable[[Files], tuple[str | None, str | None, str | None]],
     message: str,
@@ -208,7 +208,7 @@ def test_nothing_starts_with_files_that_do_not_fit(
         run_server(ssl=True, ssl_certificate=certificate, ssl_key=key, ssl_ca_file=authority).__enter__()
 
 
-def test_an_encrypted_key_is_refused_without_asking(files: Files, tmp_path: Path) -> None:
+def test_an_encrypted_key_is_refused_without_a_prompt(files: Files, tmp_path: Path) -> None:
     from cryptography.hazmat.primitives import serialization as form
 
     key = form.load_pem_private_key(Path(files.key).read_bytes(), None)

@@ -10,7 +10,7 @@ from geartrain.server.process.default_paths import DefaultPaths, make_folder
 from geartrain.server.process.privileges import ProcessError, ids_of
 
 
-def test_a_daemon_of_a_user_keeps_its_files_where_the_user_may_write() -> None:
+def test_a_daemon_of_a_user_has_its_files_in_folders_of_the_user() -> None:
     told = DefaultPaths({"XDG_RUNTIME_DIR": "/run/user/7", "XDG_STATE_HOME": "/state"}, is_root=False)
     untold = DefaultPaths({}, is_root=False, home=Path("/home/n"))
 
@@ -20,7 +20,7 @@ def test_a_daemon_of_a_user_keeps_its_files_where_the_user_may_write() -> None:
     assert untold.log_file() == Path("/home/n/.local/state/geartrain/gearmand.log")
 
 
-def test_a_daemon_of_root_keeps_them_where_the_system_does() -> None:
+def test_a_daemon_of_root_has_them_in_the_system_folders() -> None:
     root = DefaultPaths({}, is_root=True)
 
     assert root.pid_file(4730) == Path("/run/geartrain/gearmand.pid")
@@ -47,14 +47,14 @@ def test_the_paths_of_the_process_are_those_of_its_user() -> None:
     assert DefaultPaths.of_process() == DefaultPaths(os.environ, is_root=os.geteuid() == 0)
 
 
-def test_their_folders_are_made(tmp_path: Path) -> None:
+def test_their_folders_are_created(tmp_path: Path) -> None:
     file = tmp_path / "a" / "b" / "pid"
 
     assert make_folder(file, None) == str(file)
     assert file.parent.is_dir()
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
 
     with pytest.raises(ProcessError, match="Could not make the folder"):

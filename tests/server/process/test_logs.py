@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The log: what a line looks like, which lines there are, and where they go."""
+"""The log: format, levels and destinations."""
 
 import json
 import logging
@@ -56,7 +56,7 @@ def test_the_level_is_right_aligned(level: int, beginning: str) -> None:
     assert TextFormatter().format(record("", level=level)).startswith(beginning)
 
 
-def test_a_name_cannot_begin_a_line() -> None:
+def test_a_name_cannot_start_a_new_line() -> None:
     line = TextFormatter().format(record("accepted,%s", "a\n  FATAL \x1b[2J\u2028b\\é"))
 
     assert line.endswith(r"accepted,a\x0a  FATAL \x1b[2J\x2028b\é")
@@ -80,7 +80,7 @@ def test_a_line_of_json_is_an_object() -> None:
     assert facts == {"level": "NOTICE", "area": "jobs", "message": "accepted,a\nb"}
 
 
-def test_without_a_level_there_are_errors_and_what_the_server_does(
+def test_without_a_level_errors_and_the_server_area_are_logged(
     start: Callable[[LogSetup], LogSetup], tmp_path: Path
 ) -> None:
     file = tmp_path / "log"
@@ -96,7 +96,7 @@ def test_without_a_level_there_are_errors_and_what_the_server_does(
 
 
 @pytest.mark.parametrize(("level", "count"), [(Level.ERROR, 1), (Level.NOTICE, 3), (Level.DEBUG, 4)])
-def test_a_level_counts_for_all(
+def test_a_level_is_for_all_areas(
     start: Callable[[LogSetup], LogSetup], tmp_path: Path, level: Level, count: int
 ) -> None:
     file = tmp_path / "log"
@@ -110,7 +110,7 @@ def test_a_level_counts_for_all(
     assert len(file.read_text().splitlines()) == count
 
 
-def test_a_file_that_was_moved_away_is_made_anew(start: Callable[[LogSetup], LogSetup], tmp_path: Path) -> None:
+def test_a_file_that_was_moved_away_is_created_again(start: Callable[[LogSetup], LogSetup], tmp_path: Path) -> None:
     file = tmp_path / "log"
     setup = start(LogSetup(str(file), format=LogFormat.JSON))
 
@@ -124,7 +124,7 @@ def test_a_file_that_was_moved_away_is_made_anew(start: Callable[[LogSetup], Log
     assert json.loads(file.read_text())["message"] == "three"
 
 
-def test_a_file_that_cannot_be_made_anew_leaves_the_old_one(
+def test_the_old_file_stays_open_if_a_new_one_cannot_be_created(
     start: Callable[[LogSetup], LogSetup], tmp_path: Path
 ) -> None:
     folder = tmp_path / "logs"
@@ -160,7 +160,7 @@ def test_syslog_gets_the_level_and_the_area(
     start: Callable[[LogSetup], LogSetup], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[tuple[object, ...]] = []
-    # The system's functions, and nothing of ours: what they send cannot be read back.
+    # The system's functions are replaced, and none of ours: their messages cannot be read back.
     monkeypatch.setattr(syslog, "openlog", lambda *arguments: written.append(arguments))
     monkeypatch.setattr(syslog, "syslog", lambda *arguments: written.append(arguments))
     start(LogSetup("none", to_syslog=True))
@@ -170,7 +170,7 @@ def test_syslog_gets_the_level_and_the_area(
     assert written == [("gearmand", syslog.LOG_PID, syslog.LOG_USER), (syslog.LOG_ERR, r"[jobs] a\x0ab")]
 
 
-def test_nothing_is_left_of_it(tmp_path: Path) -> None:
+def test_closing_the_log_removes_its_handlers(tmp_path: Path) -> None:
     setup = LogSetup(str(tmp_path / "log"))
     setup.start()
     setup.stop()

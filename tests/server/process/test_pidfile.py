@@ -9,7 +9,7 @@ import pytest
 from geartrain.server.process.pidfile import PidFile, PidFileError
 
 
-def test_it_holds_the_pid_and_goes_at_the_end(tmp_path: Path) -> None:
+def test_it_has_the_pid_and_is_removed_at_the_end(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     with PidFile(str(file)):
         assert file.read_bytes() == b"%d\n" % os.getpid()
@@ -18,7 +18,7 @@ def test_it_holds_the_pid_and_goes_at_the_end(tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_one_that_was_left_behind_is_replaced_even_if_its_number_lives_again(tmp_path: Path) -> None:
+def test_a_stale_file_is_replaced_even_if_its_pid_is_in_use_again(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     file.write_text(f"{os.getppid()}, and more than a number\n")
 
@@ -26,7 +26,7 @@ def test_one_that_was_left_behind_is_replaced_even_if_its_number_lives_again(tmp
         assert file.read_bytes() == b"%d\n" % os.getpid()
 
 
-def test_one_in_use_is_left_alone(tmp_path: Path) -> None:
+def test_a_locked_file_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     with PidFile(str(file)):
         with pytest.raises(PidFileError, match=f"{file} belongs to a running server, pid {os.getpid()}"):
@@ -35,7 +35,7 @@ def test_one_in_use_is_left_alone(tmp_path: Path) -> None:
         assert file.exists()
 
 
-def test_one_that_its_last_owner_removes_while_it_is_opened_is_made_again(tmp_path: Path) -> None:
+def test_a_file_that_its_owner_removes_while_it_is_opened_is_created_again(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     opened: list[int] = []
 
@@ -51,7 +51,7 @@ def test_one_that_its_last_owner_removes_while_it_is_opened_is_made_again(tmp_pa
     assert len(opened) == 2
 
 
-def test_it_has_to_be_writable(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PidFileError, match="No such file or directory"):
         PidFile(str(tmp_path / "missing" / "pid")).__enter__()
 

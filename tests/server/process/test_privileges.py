@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The user of the process: which one it may switch to."""
+"""The user to which the process may switch."""
 
 import pytest
 
 from geartrain.server.process.privileges import ProcessError, check_may_switch_to, ids_of
 
 
-def test_a_user_without_rights_can_only_stay_the_same() -> None:
+def test_an_unprivileged_user_cannot_switch_to_another() -> None:
     daemon, _ = ids_of("daemon")
 
     check_may_switch_to("daemon", daemon)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reloading, without a signal and a process."""
+"""Reloading options, without a signal and a process."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ RULES = "[[access]]\nmay = 'work'\n"
 
 @pytest.fixture(autouse=True)
 def _levels() -> Iterator[None]:
-    """Leave the loggers of this process as they were: a reload sets their levels."""
+    """Restore the levels of the loggers of this process, which a reload sets."""
     yield
     LogSetup("none").stop()
 
@@ -53,7 +53,7 @@ Scenario: TypeAlias = Callable[[Process], Coroutine[None, None, None]]
 
 @pytest.fixture
 def run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[[Scenario], None]:
-    """Return a function that runs a scenario beside a server that was started with rules."""
+    """Return a function that runs a scenario with a server that was started with rules."""
     caplog.set_level(logging.INFO, "geartrain.server")
 
     async def main(scenario: Scenario) -> None:
@@ -66,7 +66,9 @@ def run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[[Scenario]
     return lambda scenario: asyncio.run(main(scenario))
 
 
-def test_a_file_that_is_gone_opens_no_door(run: Callable[[Scenario], None], caplog: pytest.LogCaptureFixture) -> None:
+def test_the_rules_stay_when_their_file_is_gone(
+    run: Callable[[Scenario], None], caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario(process: Process) -> None:
         process.files[0].unlink()
         process.reloader.reload()
@@ -81,7 +83,7 @@ def test_a_file_that_is_gone_opens_no_door(run: Callable[[Scenario], None], capl
     assert "first.toml: it is gone" in caplog.text
 
 
-def test_a_file_that_goes_before_the_old_one_is_taken_up(
+def test_a_reload_depends_on_the_file_that_was_read_last(
     run: Callable[[Scenario], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario(process: Process) -> None:
@@ -97,7 +99,7 @@ def test_a_file_that_goes_before_the_old_one_is_taken_up(
     assert caplog.text.count("Reloaded; changed options: none") == 2
 
 
-def test_an_end_of_rules_is_said_aloud(run: Callable[[Scenario], None], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reload_without_rules_is_a_warning(run: Callable[[Scenario], None], caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(process: Process) -> None:
         process.files[0].write_text("")
         process.reloader.reload()
@@ -108,7 +110,7 @@ def test_an_end_of_rules_is_said_aloud(run: Callable[[Scenario], None], caplog: 
     assert "There are no rules of access any more: every peer may do everything" in caplog.text
 
 
-def test_what_is_asked_before_the_start_is_over_is_done_then(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reload_during_the_start_is_done_after_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "geartrain.server")
 
     async def main() -> None:

@@ -20,7 +20,7 @@ from geartrain.server.process.systemd import Notifier, inherited_sockets
 from geartrain.testing import ServerProcess
 from tests.job_servers import free_port, needs
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 UNITS = Path(__file__).parents[3] / "packaging" / "systemd"
 GEARMAND = (sys.executable, "-m", "geartrain.cli.gearmand", f"--config-file={os.devnull}", "--store=none")
 
@@ -31,10 +31,10 @@ class Listener:
     def __init__(self, address: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(address)
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(TIMEOUT)
 
     def hear(self) -> dict[str, str]:
-        """Return the next words, the watchdog's aside."""
+        """Return the next message, except those of the watchdog."""
         while (said := self.hear_any()) == {"WATCHDOG": "1"}:
             pass
         return said
@@ -43,19 +43,19 @@ class Listener:
         return dict(line.split("=", 1) for line in self._socket.recv(4096).decode().split("\n"))
 
     def forget(self) -> None:
-        """Skip what has been said already."""
+        """Skip the messages that have arrived already."""
         while not self.hears_nothing(seconds=0):
             pass
 
     def hears_nothing(self, *, seconds: float) -> bool:
-        """Tell whether nothing is said within a time."""
+        """Tell whether no message arrives within a time."""
         self._socket.settimeout(seconds)
         try:
             self._socket.recv(4096)
         except (TimeoutError, BlockingIOError):
             return True
         finally:
-            self._socket.settimeout(PATIENCE)
+            self._socket.settimeout(TIMEOUT)
         return False
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ def systemd(place: str) -> Iterator[Listener]:
         yield listener
 
 
-def test_it_says_when_it_serves_reloads_and_stops(systemd: Listener, place: str) -> None:
+def test_it_notifies_systemd_of_start_reload_and_stop(systemd: Listener, place: str) -> None:
     with ServerProcess("--drain-timeout=3", environment={"NOTIFY_SOCKET": place}) as server:
         ready = {"READY": "1", "STATUS": f"Listening on {server.address}"}
         assert systemd.hear() == ready
@@ -98,7 +98,7 @@ def test_it_says_when_it_serves_reloads_and_stops(systemd: Listener, place: str)
         assert server.wait() == 0
 
 
-def test_the_watchdog_sees_that_it_turns_and_that_it_does_not(systemd: Listener, place: str) -> None:
+def test_the_watchdog_is_fed_while_the_event_loop_runs_and_not_otherwise(systemd: Listener, place: str) -> None:
     with ServerProcess(environment={"NOTIFY_SOCKET": place, "WATCHDOG_USEC": "20000"}) as server:
         systemd.hear()
         for _ in range(3):
@@ -111,7 +111,7 @@ def test_the_watchdog_sees_that_it_turns_and_that_it_does_not(systemd: Listener,
         assert systemd.hear_any() == {"WATCHDOG": "1"}
 
 
-def test_a_socket_without_a_place_in_the_file_system_will_do() -> None:
+def test_an_abstract_socket_is_supported() -> None:
     name = f"geartrain-test-{os.getpid()}"
     environment = {"NOTIFY_SOCKET": f"@{name}", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}
     with closing(Listener(f"\0{name}")) as systemd:
@@ -178,16 +178,16 @@ def test_without_systemd_nothing_is_sent_and_nothing_logged(caplog: pytest.LogCa
     assert not caplog.records
 
 
-class TestSocketsThatAreGiven:
-    def test_to_another_process_are_none(self) -> None:
+class TestInheritedSockets:
+    def test_for_another_process_are_ignored(self) -> None:
         environment = {"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "x"}
 
         assert inherited_sockets(environment) == []
         assert environment == {}
 
     @pytest.mark.parametrize("kind", ["a file", "no listener"])
-    def test_are_streams_that_listen(self, kind: str) -> None:
-        """Descriptor 3 of a fresh process, which is how it is done."""
+    def test_must_be_listening_streams(self, kind: str) -> None:
+        """They are passed as descriptor 3 of a new process."""
         program = (
             "import os, socket, sys\n"
             "os.dup2(os.open(os.devnull, os.O_RDONLY) if sys.argv[1] == 'a file' else socket.socket().detach(), 3)\n"
@@ -199,8 +199,8 @@ class TestSocketsThatAreGiven:
         assert done.stderr.splitlines()[-1].startswith(f"{ProcessError.__module__}.ProcessError: ")
         assert "inherited descriptor 3" in done.stderr
 
-    def test_by_systemd_are_served_and_stay_its_own(self, tmp_path: Path) -> None:
-        """Its own tool starts us at the first connection, on a port and a path of its choice."""
+    def test_from_systemd_are_served_and_not_removed(self, tmp_path: Path) -> None:
+        """Its own tool starts the server at the first connection, on a port and on a path."""
         activate = needs("/usr/bin/systemd-socket-activate")
         port, path = free_port(), tmp_path / "gearmand.sock"
         command = [activate, f"--listen=127.0.0.1:{port}", f"--listen={path}", *GEARMAND, "--port=1", "--listen=::1"]
@@ -214,15 +214,15 @@ class TestSocketsThatAreGiven:
                 assert admin.pid() == other.pid() == process.pid
             process.terminate()
             log = process.stderr.read()
-            assert process.wait(PATIENCE) == 0
+            assert process.wait(TIMEOUT) == 0
         assert f"Listening on 127.0.0.1:{port} (3)" in log
         assert f"Listening on unix:{path} (4)" in log
-        assert path.exists(), "systemd made it, and removes it"
+        assert path.exists(), "systemd created it, and removes it"
 
 
 def wait_until_bound(path: Path) -> None:
     """Return when a process listens on a path."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not path.exists():
         assert time.monotonic() < deadline
 
@@ -241,7 +241,7 @@ class TestUnits:
         assert (complaints, done.returncode) == ([], 0), done.stderr
 
     def test_leave_the_service_few_rights(self) -> None:
-        """Twenty of a hundred points of exposure; a service that says nothing has 96."""
+        """Twenty of a hundred points of exposure; a service without any settings has 96."""
         analyze = needs("/usr/bin/systemd-analyze")
         command = [analyze, "security", "--offline=true", "--threshold=20", str(UNITS / "geartrain.service")]
 
