@@ -8,13 +8,18 @@ DECIDES := tests/core tests/protocol
 # The environment with the package as users install it: built, with `protocol/` and `core/` compiled.
 COMPILED := $(VENV)-compiled
 CAN_COMPILE := $(if $(CI)$(shell command -v $(CC)),yes)
-# They start servers, and run once: over the compiled one, or over the interpreted one where nothing can be compiled.
-ONCE := tests/crash tests/fuzz tests/interop tests/storage
-SERVER_TESTS := $(DECIDES) $(ONCE) tests/server tests/cli/test_gearmand.py
+# They are about the server, and run once: over the compiled one, or over the interpreted one if there is no compiler.
+ONCE := $(addprefix tests/,crash fuzz interop server storage) \
+    $(addprefix tests/cli/test_,gearmand.py gearmand_process.py reload.py store.py)
+# They need no other programs, where `not interop` leaves out those of Debian.
+QUICK := $(addprefix tests/,admin cli client core protocol server testing transport typed worker) \
+    $(addprefix tests/storage/test_,bundles.py intake.py jsonlines.py packing.py sqlite.py)
 # Most tests wait for servers and processes rather than compute, so that there is one run more than there are cores.
 SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
+# Kept also where the environment says otherwise: the tests start hundreds of interpreters, and each would compile again.
+export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-compiled docs crash fuzz soak budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-quick test-compiled docs crash fuzz soak budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -49,8 +54,11 @@ else
 	$(if $(CAN_COMPILE),@$(MAKE) --no-print-directory test-compiled)
 endif
 
+test-quick: $(VENV)/developer  ## Run the tests that need no other programs, in a minute
+	CI= $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not interop' $(QUICK) $(wildcard tests/test_*.py)
+
 test-compiled: $(COMPILED)/developer  ## Run the tests of the server with the compiled one; `make test` does both
-	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(SERVER_TESTS))
+	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(DECIDES) $(ONCE))
 
 crash: $(VENV)/developer  ## Kill servers and stores repeatedly, and check that no acknowledged job is lost
 	$(BIN)/python -m tests.crash $(ARGS)

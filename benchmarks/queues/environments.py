@@ -41,9 +41,10 @@ class Environments:
         """Install the newest version of a system, if there is none. A failure is recorded."""
         if self.is_there(name):
             return
-        venv.create(self._folder / name, clear=True, with_pip=True)
-        pip = [self.python(name), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        done = subprocess.run([*pip, *SYSTEMS[name].requirements], capture_output=True, text=True, check=False)
+        venv.create(self._folder / name, clear=True)
+        pip = [sys.executable, "-m", "pip", f"--python={self.python(name)}", "--disable-pip-version-check"]
+        words = ["install", "--quiet", *SYSTEMS[name].requirements]
+        done = subprocess.run([*pip, *words], capture_output=True, text=True, check=False)
         if done.returncode:
             self.failures[name] = done.stderr.strip()
         else:

@@ -21,6 +21,7 @@ from benchmarks.queues.goals import GOALS, standings
 from benchmarks.queues.meter import ANSWER, PAYLOAD, Calls, Jobs, Limits
 from benchmarks.queues.picture import draw
 from benchmarks.queues.rounds import measure_all, rate
+from tests.thoroughness import THOROUGH
 
 FEW = Limits(jobs=20, seconds=60, warm_up=3)  # so few that the number ends a measurement, and never the time
 
@@ -35,7 +36,10 @@ def run(contestant: Contestant, environments: Environments) -> Result:
 # Measuring
 
 
-@pytest.mark.parametrize("name", [name for name in BY_NAME if not SYSTEMS[BY_NAME[name].system].requirements])
+OURS_BY_NAME = [name for name in BY_NAME if not SYSTEMS[BY_NAME[name].system].requirements]
+
+
+@pytest.mark.parametrize("name", OURS_BY_NAME if THOROUGH else ["geartrain-default", "geartrain_asyncio-fast"])
 def test_every_figure_of_ours_is_measured(name: str) -> None:
     contestant = BY_NAME[name]
 

@@ -9,8 +9,9 @@ import pytest
 from tests.crash.books import Books
 from tests.crash.crashes import Crashes
 from tests.storage.places import STORES
+from tests.thoroughness import often
 
-ROUNDS = 4
+ROUNDS = often(2, 4)
 
 
 @pytest.mark.parametrize("store", STORES)

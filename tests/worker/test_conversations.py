@@ -291,7 +291,7 @@ class TestLeaving:
         assert worker.run(burst=True) is Reason.DRAINED
         assert notes.read() == [b"%d" % number for number in range(10)]
 
-    @pytest.mark.parametrize("concurrency", [2, 100])
+    @pytest.mark.parametrize("concurrency", [2, often(20, 100)])
     def test_a_burst_with_many_at_once_does_each_job_once(
         self, shell: str, server: str, client: Client, notes: Notes, concurrency: int
     ) -> None:
