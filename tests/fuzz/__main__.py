@@ -22,9 +22,7 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=int, default=random.SystemRandom().randrange(10**6), help="seed of the random generator"
     )
-    parser.add_argument(
-        "--again", type=Path, metavar="FILE", help="replay the conversations that a failed run saved"
-    )
+    parser.add_argument("--again", type=Path, metavar="FILE", help="replay the conversations that a failed run saved")
     options = parser.parse_args()
     if options.again is not None:
         sys.exit(replay(read(options.again)) or None)
