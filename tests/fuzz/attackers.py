@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Peers that a job server has to bear: each says one spoilt conversation, in its own way of sending and of ending."""
+"""Hostile peers: each sends one mutated conversation, in random pieces, and ends in a random way."""
 
 import asyncio
 import contextlib
@@ -13,17 +13,17 @@ from typing import cast
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol import RESPONSE, Command
 from tests.fuzz.conversations import conversation
-from tests.fuzz.mutations import LARGEST, encode, spoil, spoil_bytes
+from tests.fuzz.mutations import LARGEST, encode, mutate, mutate_bytes
 from tests.packets import Packets
 
-__all__ = ["Attack", "Attacker", "Crowd", "Said"]
+__all__ = ["Attack", "Attacker", "IdleConnections", "Sent"]
 
-Said = list[bytes]  # what one connection has sent, piece by piece
+Sent = list[bytes]  # the pieces that one connection has sent
 
-_NO_HANDLE = b"H:nobody:0"
-_MOMENT = 0.001  # seconds in which an answer may come, after which the rest is said anyhow
-_PATIENCE = 20.0
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: end without a farewell
+_NO_HANDLE = b"H:unknown:0"
+_MOMENT = 0.001  # seconds in which an answer may come, before the rest is sent anyhow
+_TIMEOUT = 20.0
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 _FROM_SERVER = frozenset(
     {
         Command.NOOP,
@@ -46,18 +46,18 @@ _FROM_SERVER = frozenset(
         Command.TEXT,
     }
 )
-# Of a packet, of one that is as large as may be, of a line, of a TLS handshake.
+# The start of a packet, of one of the largest size, of a line, of a TLS handshake.
 _BEGINNINGS = (b"\0", b"\0REQ\0\0\0\x07", b"\0REQ\0\0\0\x07" + LARGEST.to_bytes(4, "big"), b"stat", b"\x16\x03\x01")
 _WITH_HANDLE = frozenset({Command.JOB_CREATED, Command.JOB_ASSIGN, Command.JOB_ASSIGN_UNIQ, Command.JOB_ASSIGN_ALL})
 
 
 class Attack(asyncio.Protocol):
-    """One connection. What comes back has to be well-formed, whatever was asked.
+    """One connection, which checks that the server's answers are valid.
 
     Attributes:
-        handle: The last one that the server has named.
+        handle: The last handle that the server has sent.
         is_over: Set at the end of the connection.
-        fault: What the server has said that it must not.
+        fault: The invalid answer of the server, or empty.
     """
 
     def __init__(self) -> None:
@@ -88,11 +88,11 @@ class Attacker:
     """Attacks one server, one connection after the other.
 
     Args:
-        port: Where it listens on this machine.
-        tls: How to speak with it, if not in clear text.
+        port: The port of the server on this machine.
+        tls: The TLS context, or None for clear text.
 
     Attributes:
-        sent: How many packets, lines and other messages were sent.
+        sent: Number of packets, lines and other messages that were sent.
     """
 
     def __init__(self, port: int, tls: ssl.SSLContext | None) -> None:
@@ -101,19 +101,19 @@ class Attacker:
         self._staying: list[Attack] = []
         self.sent = 0
 
-    async def attack(self, chance: random.Random, said: Said) -> None:
-        """Have one conversation, and note every byte of it before it is sent.
+    async def attack(self, chance: random.Random, said: Sent) -> None:
+        """Send one conversation, and record every byte before it is sent.
 
         Raises:
-            AssertionError: The server has sent what no server may, or does not let go.
+            AssertionError: The server has sent an invalid answer, or has not closed the connection in time.
         """
         try:
             attack = await self._connect()
         except (ConnectionError, ssl.SSLError):
-            return  # a server that others have just flooded may be slow to accept; the bystanders wait longer
+            return  # a server that others have just flooded may be slow to accept; the valid peers wait longer
         if chance.random() < 0.05:
-            attack.transport.pause_reading()  # deaf from the beginning
-        for data in spoilt_conversation(chance, lambda: attack.handle):
+            attack.transport.pause_reading()  # it never reads
+        for data in mutated_conversation(chance, lambda: attack.handle):
             for piece in _cut(data, chance):
                 if attack.transport.is_closing():
                     break
@@ -126,8 +126,8 @@ class Attacker:
         await self._end(attack, chance)
         assert not attack.fault, attack.fault
 
-    async def repeat(self, said: Said) -> None:
-        """Send once more what was sent before."""
+    async def repeat(self, said: Sent) -> None:
+        """Send the pieces of an earlier conversation again."""
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             attack = await self._connect()
             for piece in said:
@@ -139,7 +139,7 @@ class Attacker:
             await attack.is_over.wait()
 
     async def leave(self) -> None:
-        """End the connections that have stayed."""
+        """Close the connections that were left open."""
         staying, self._staying = self._staying, []
         for attack in staying:
             attack.transport.abort()
@@ -154,19 +154,19 @@ class Attacker:
         return attack
 
     async def _end(self, attack: Attack, chance: random.Random) -> None:
-        """Say nothing more: stay, leave with or without a farewell, or wait to be answered and let go."""
+        """Stop sending: stay connected, close, reset, or shut down and wait for the server to close."""
         way = chance.random()
         if way < 0.1 and not attack.transport.is_closing():
             self._staying.append(attack)
             return
         if way < 0.3 and attack.transport.can_write_eof() and attack.transport.is_reading():
             attack.transport.write_eof()
-            await _within(_PATIENCE, attack.is_over.wait())
+            await _within(_TIMEOUT, attack.is_over.wait())
         elif way < 0.6 and attack.transport.is_reading():
             attack.transport.close()
         else:
             attack.transport.abort()
-        with contextlib.suppress(TimeoutError):  # what it has written may wait for a server that does not read it
+        with contextlib.suppress(TimeoutError):  # unsent data may wait for a server that does not read it
             await asyncio.wait_for(attack.is_over.wait(), 1.0)
         attack.transport.abort()
 
@@ -175,31 +175,32 @@ async def _within(seconds: float, end: Awaitable[object]) -> None:
     try:
         await asyncio.wait_for(end, seconds)
     except TimeoutError:
-        raise AssertionError(f"who has said the last word is not let go within {seconds:g} s") from None
+        raise AssertionError(f"the server has not closed a finished connection within {seconds:g} s") from None
 
 
-def spoilt_conversation(chance: random.Random, handle: Callable[[], bytes]) -> Iterator[bytes]:
-    """Yield the messages of a conversation, some of which are spoilt.
+def mutated_conversation(chance: random.Random, handle: Callable[[], bytes]) -> Iterator[bytes]:
+    """Yield the messages of a conversation, some of which are mutated.
 
     Args:
-        handle: Tells the last handle that the server has named.
+        chance: The random generator.
+        handle: Returns the last handle that the server has sent.
     """
     wildness = chance.choice((0.0, 0.1, 0.1, 0.3, 1.0))
     roughness = chance.choice((0.0, 0.0, 0.02, 0.1, 0.5))
     for message in conversation(chance):
-        if message.is_sacred:
+        if message.is_fixed:
             yield encode(message, handle())
             continue
         while chance.random() < wildness / 2:
-            message = spoil(message, chance)
+            message = mutate(message, chance)
         data = encode(message, handle())
         if chance.random() < roughness:
-            data = spoil_bytes(data, chance)
+            data = mutate_bytes(data, chance)
         yield data
 
 
 def _cut(data: bytes, chance: random.Random) -> list[bytes]:
-    """Return a message in one piece mostly, else in some, or byte by byte."""
+    """Split a message: mostly into one piece, else into two, or into bytes."""
     way = chance.random()
     if way < 0.8 or len(data) < 2:
         return [data]
@@ -209,13 +210,13 @@ def _cut(data: bytes, chance: random.Random) -> list[bytes]:
     return [data[:place], data[place:]]
 
 
-class Crowd:
-    """Connections that say nothing, or half a word, or a byte now and then, or leave at once.
+class IdleConnections:
+    """Connections that send nothing, or part of a packet, or a byte now and then, or are reset at once.
 
     Args:
-        port: Where the server listens.
-        count: How many come.
-        chance: Decides what each of them is like.
+        port: The port of the server.
+        count: Number of connections.
+        chance: The random generator.
     """
 
     def __init__(self, port: int, count: int, chance: random.Random) -> None:
@@ -225,13 +226,13 @@ class Crowd:
             self._come(port)
 
     def drip(self) -> None:
-        """Have each of those that are still there say one byte more of a packet that takes for ever."""
+        """Send one more byte on each open connection."""
         for sock in self._sockets:
-            with contextlib.suppress(OSError):  # the server may have had enough of it
+            with contextlib.suppress(OSError):  # the server may have closed it
                 sock.send(b"x")
 
     def leave(self) -> None:
-        """End all that are still there."""
+        """Close all connections."""
         for sock in self._sockets:
             sock.close()
         self._sockets = []
@@ -240,10 +241,10 @@ class Crowd:
         sock = socket.socket()
         sock.setblocking(False)
         way = self._chance.random()
-        with contextlib.suppress(OSError):  # it takes as long as it takes: nobody waits for it
+        with contextlib.suppress(OSError):  # the connection is made in the background
             sock.connect(("127.0.0.1", port))
         with contextlib.suppress(OSError):
-            if way < 0.3:  # gone before it was accepted, perhaps
+            if way < 0.3:  # perhaps reset before it is accepted
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 sock.close()
                 return

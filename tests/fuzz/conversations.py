@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What peers say to a job server when nothing is wrong with them: the raw material of a fuzz test.
+"""Valid conversations of peers with a job server: the input that the fuzz test mutates.
 
-A conversation is what one connection sends, message by message: clients, workers, administrators, and such as are all
-of that at once. Handles are not known beforehand: `HANDLE` stands for the last one that the connection was given.
+A conversation is the list of messages of one connection: of a client, a worker, an administrator, or all of them at
+once. Handles are not known in advance: `HANDLE` stands for the last one that the connection was given.
 """
 
 import random
@@ -48,17 +48,17 @@ class Message:
 
     Attributes:
         command: Its type; `Command.TEXT` for a line.
-        arguments: As in a packet; of a line, its words.
-        is_sacred: It must be sent as it is: a job of somebody else is one digit away.
+        arguments: The arguments of a packet, or the words of a line.
+        is_fixed: It must not be mutated: with another digit it would cancel a job of another peer.
     """
 
     command: int
     arguments: tuple[bytes, ...] = ()
-    is_sacred: bool = False
+    is_fixed: bool = False
 
 
 def conversation(chance: random.Random) -> list[Message]:
-    """Return what one connection might say."""
+    """Return a random conversation of one connection."""
     roles = chance.choice(_ROLES)
     return [message for _ in range(chance.randrange(1, 12)) for message in chance.choice(roles)(chance)]
 
@@ -118,7 +118,7 @@ def _register(chance: random.Random) -> Sequence[Message]:
 
 
 def _work(chance: random.Random) -> Sequence[Message]:
-    """Grab a job, say something of it, and perhaps bring it to an end."""
+    """Grab a job, report on it, and perhaps end it."""
     progress = (
         Message(Command.WORK_DATA, (HANDLE, _workload(chance))),
         Message(Command.WORK_WARNING, (HANDLE, _workload(chance))),
@@ -148,23 +148,23 @@ def _look(chance: random.Random) -> Sequence[Message]:
 
 
 def _order(chance: random.Random) -> Sequence[Message]:
-    """Make a function known, limit its queue, forget it."""
+    """Create a function, limit its queue, drop it."""
     function = chance.choice(_FUNCTIONS)
     lines = (
         (b"create function", function),
         (b"maxqueue", function, *chance.choice(_LIMITS)),
         (b"drop function", function),
-        (b"cancel job", b"H:nobody:1"),
+        (b"cancel job", b"H:unknown:1"),
     )
     return [Message(Command.TEXT, words) for words in lines if chance.random() < 0.7]
 
 
 def _cancel(chance: random.Random) -> Sequence[Message]:
-    return [*_submit(chance), Message(Command.TEXT, (b"cancel job " + HANDLE,), is_sacred=True)]
+    return [*_submit(chance), Message(Command.TEXT, (b"cancel job " + HANDLE,), is_fixed=True)]
 
 
 def _odd(chance: random.Random) -> Sequence[Message]:
-    """Say what only a server says, or nobody."""
+    """Send a packet of any type, including those that only servers send and unknown ones."""
     return [Message(chance.randrange(1, 45), tuple(chance.choice(_FUNCTIONS) for _ in range(chance.randrange(8))))]
 
 

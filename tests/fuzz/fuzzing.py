@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Rounds of attacks on two live servers, one in clear text with a store, one with TLS and rules of access.
+"""Rounds of attacks on two servers: one in clear text with a store, one with TLS and access rules.
 
-What an attacker says depends on the seed and on the number of its conversation alone, but for the handles that it is
-given, and for what the system makes of the order of things.
+The input of an attacker depends only on the seed and on the number of its conversation, except for the handles that it
+is given and the order of events.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ import trustme
 
 from geartrain import TLS
 from geartrain.testing import ServerProcess
-from tests.fuzz.attackers import Attacker, Crowd, Said
-from tests.fuzz.bystanders import Bystanders
+from tests.fuzz.attackers import Attacker, IdleConnections, Sent
 from tests.fuzz.mutations import LARGEST
 from tests.fuzz.target import Target
+from tests.fuzz.validpeers import ValidPeers
 
 __all__ = ["OPTIONS", "Fuzzing"]
 
@@ -34,10 +34,10 @@ OPTIONS = (
     "--job-timeout=5",
     "--file-descriptors=4096",
 )
-# What some attackers may do and some may not.
+# Rules that allow some attackers more than others.
 _RULES = """
 [[access]]
-functions = ["bystanders-*", "f", "two words", "App*"]
+functions = ["valid-*", "f", "two words", "App*"]
 may = ["submit", "work"]
 
 [[access]]
@@ -49,19 +49,19 @@ address = "local"
 may = ["admin"]
 """
 _SIDE_BY_SIDE = 16
-_KEPT = 400  # conversations, to be written down when one of them was too much
+_KEPT = 400  # conversations that are kept, to be saved when a check fails
 
 
 class Fuzzing:
-    """Attacks until somebody has seen enough, or something is seen that must not be.
+    """Attacks on two servers that also have valid peers.
 
     Args:
-        seed: Decides what is said.
-        folder: Where the servers keep jobs and certificates.
+        seed: The seed of the random generator.
+        folder: The folder for jobs and certificates of the servers.
 
     Attributes:
-        packets: How many were sent, all in all.
-        conversations: The last ones, each with the name of the server that it was with.
+        packets: Number of messages that were sent.
+        conversations: The last conversations, each with the name of its server.
     """
 
     def __init__(self, seed: int, folder: Path) -> None:
@@ -71,7 +71,7 @@ class Fuzzing:
         self._stack = contextlib.ExitStack()
         self._targets: dict[str, Target] = {}
         self._attackers: dict[str, Attacker] = {}
-        self.conversations: deque[tuple[str, Said]] = deque(maxlen=_KEPT)
+        self.conversations: deque[tuple[str, Sent]] = deque(maxlen=_KEPT)
 
     def __enter__(self) -> Self:
         authority = trustme.CA()
@@ -81,7 +81,7 @@ class Fuzzing:
         rules = self._folder / "rules.toml"
         rules.write_text(_RULES)
         encrypted = ("--ssl", f"--ssl-certificate={self._folder}/server", f"--config-file={rules}")
-        with contextlib.ExitStack() as stack:  # if one does not start, the other one ends
+        with contextlib.ExitStack() as stack:  # if one server does not start, the other one is stopped
             self._add(stack, "clear", None, f"--store=sqlite:///{self._folder}/jobs")
             self._add(stack, "tls", TLS(ca=self._folder / "ca"), *encrypted)
             self._stack = stack.pop_all()
@@ -92,32 +92,32 @@ class Fuzzing:
 
     @property
     def packets(self) -> int:
-        """How many messages were sent."""
+        """Number of messages that were sent."""
         return sum(attacker.sent for attacker in self._attackers.values())
 
     @property
     def jobs(self) -> int:
-        """How many jobs the bystanders have had done."""
-        return sum(target.bystanders.done for target in self._targets.values())
+        """Number of completed jobs of the valid peers."""
+        return sum(target.valid_peers.done for target in self._targets.values())
 
     @property
     def memory_mib(self) -> str:
-        """What the servers take, and took after the first round."""
+        """Memory of the servers after the first and after the last round."""
         return ", ".join(
             f"{name} {target.memory_mib[0]:.0f} to {target.memory_mib[-1]:.0f} MiB"
             for name, target in self._targets.items()
         )
 
     def round(self, packets: int) -> None:
-        """Send so many packets and lines, and see that nothing has come of it.
+        """Send so many messages, and check the servers.
 
         Raises:
-            AssertionError: Something has.
+            AssertionError: A check failed.
         """
         asyncio.run(self._round(self.packets + packets))
 
-    async def repeat(self, conversations: Iterable[tuple[str, Said]]) -> None:
-        """Say something again, and see that nothing has come of it; raises `AssertionError` if something has."""
+    async def repeat(self, conversations: Iterable[tuple[str, Sent]]) -> None:
+        """Replay conversations, and check the servers; raise `AssertionError` if a check fails."""
         for name, said in conversations:
             await self._attackers[name].repeat(said)
         for target in self._targets.values():
@@ -127,19 +127,19 @@ class Fuzzing:
     def _add(self, stack: contextlib.ExitStack, name: str, tls: TLS | None, *words: str) -> None:
         server = stack.enter_context(ServerProcess(*OPTIONS, *words))
         port = server.port
-        # A name that no conversation has a chance to come upon.
-        bystanders = Bystanders(f"localhost:{port}", tls, f"bystanders-{random.SystemRandom().randrange(2**64):x}")
-        self._targets[name] = Target(server=server, port=port, tls=tls, bystanders=bystanders)
+        # A name that no attacker can guess.
+        valid_peers = ValidPeers(f"localhost:{port}", tls, f"valid-{random.SystemRandom().randrange(2**64):x}")
+        self._targets[name] = Target(server=server, port=port, tls=tls, valid_peers=valid_peers)
         self._attackers[name] = Attacker(port, tls.context() if tls is not None else None)
         self._targets[name].begin()
 
     async def _round(self, until: int) -> None:
-        bystanders = [target.bystanders for target in self._targets.values()]
-        lives = [asyncio.create_task(each.live()) for each in bystanders]
-        chance = random.Random(f"{self._seed} crowd {self._number}")
-        crowds = [Crowd(target.port, chance.randrange(200), chance) for target in self._targets.values()]
+        valid_peers = [target.valid_peers for target in self._targets.values()]
+        lives = [asyncio.create_task(each.live()) for each in valid_peers]
+        chance = random.Random(f"{self._seed} idle {self._number}")
+        idle = [IdleConnections(target.port, chance.randrange(200), chance) for target in self._targets.values()]
         attacks = [asyncio.create_task(self._attack(until)) for _ in range(_SIDE_BY_SIDE)]
-        drip = asyncio.create_task(_drip(crowds))
+        drip = asyncio.create_task(_drip(idle))
         try:
             await _first_error([*attacks, *lives], until=attacks)
             for target in self._targets.values():
@@ -148,9 +148,9 @@ class Fuzzing:
             for task in (*attacks, drip):
                 task.cancel()
             await asyncio.gather(*attacks, drip, return_exceptions=True)
-            for crowd in crowds:
-                crowd.leave()
-            for each in bystanders:
+            for connections in idle:
+                connections.leave()
+            for each in valid_peers:
                 each.leave()
             await asyncio.gather(*lives, return_exceptions=True)
         for attacker in self._attackers.values():
@@ -166,13 +166,13 @@ class Fuzzing:
             self._number += 1
             chance = random.Random(f"{self._seed} {self._number}")
             name = "tls" if chance.random() < 0.1 else "clear"
-            said: Said = []
+            said: Sent = []
             self.conversations.append((name, said))
             await self._attackers[name].attack(chance, said)
 
 
 async def _first_error(tasks: list[asyncio.Task[None]], until: list[asyncio.Task[None]]) -> None:
-    """Wait until the last ones are done, or any of them has failed, which is raised."""
+    """Wait until the tasks in ``until`` are done; raise the first error of any task."""
     waiting = set(tasks)
     while any(not task.done() for task in until):
         done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -180,8 +180,8 @@ async def _first_error(tasks: list[asyncio.Task[None]], until: list[asyncio.Task
             task.result()
 
 
-async def _drip(crowds: list[Crowd]) -> None:
+async def _drip(idle: list[IdleConnections]) -> None:
     while True:
-        for crowd in crowds:
-            crowd.drip()
+        for each in idle:
+            each.drip()
         await asyncio.sleep(0.05)

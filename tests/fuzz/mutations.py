@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How messages are spoilt: first what they say, then the bytes that say it."""
+"""Mutations of messages: first of their fields, then of their bytes."""
 
 import random
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from geartrain.protocol import REQUEST, RESPONSE, Command
 from geartrain.protocol.packets import HEADER
 from tests.fuzz.conversations import HANDLE, Message
 
-__all__ = ["LARGEST", "encode", "spoil", "spoil_bytes"]
+__all__ = ["LARGEST", "encode", "mutate", "mutate_bytes"]
 
-LARGEST = 64 * 1024  # bytes of a packet that the server under test is to take
+LARGEST = 64 * 1024  # bytes; the largest packet that the server under test accepts
 
-# What has broken parsers, listings, logs, stores or terminals somewhere.
+# Values that are known to break parsers, listings, logs, stores or terminals.
 _NASTY = (
     b"",
     b"\0",
@@ -52,7 +52,7 @@ _NASTY = (
     b"x" * LARGEST,
     b" : ",
     b"*/0",
-    b"H:nobody:1",
+    b"H:unknown:1",
     HANDLE + b"\0",
 )
 _LENGTHS = (0, 1, 11, 12, 13, 255, 256, 8192, LARGEST, LARGEST + 1, 2**31 - 1, 2**31, 2**32 - 1)
@@ -60,13 +60,13 @@ _TYPES = (0, 5, 24, 43, 44, 255, 256, 65536, 2**31 - 1, 2**31, 2**32 - 1)
 _MAGICS = (RESPONSE, REQUEST, 0, 1, int.from_bytes(b"\0req", "big"), int.from_bytes(b"\0RE\n", "big"))
 
 
-def spoil(message: Message, chance: random.Random) -> Message:
-    """Return a message that says something else."""
-    return chance.choice(_SPOIL)(message, chance)
+def mutate(message: Message, chance: random.Random) -> Message:
+    """Return a message with one field changed."""
+    return chance.choice(_FIELD_MUTATIONS)(message, chance)
 
 
 def encode(message: Message, handle: bytes) -> bytes:
-    """Return the bytes of a message, however wrong it is."""
+    """Return the bytes of a message, valid or not."""
     arguments = [argument.replace(HANDLE, handle) for argument in message.arguments]
     if message.command == Command.TEXT:
         return b" ".join(arguments) + b"\n"
@@ -74,9 +74,9 @@ def encode(message: Message, handle: bytes) -> bytes:
     return HEADER.pack(REQUEST, message.command, len(body)) + body
 
 
-def spoil_bytes(data: bytes, chance: random.Random) -> bytes:
-    """Return other bytes."""
-    return chance.choice(_SPOIL_BYTES)(data, chance)
+def mutate_bytes(data: bytes, chance: random.Random) -> bytes:
+    """Return the bytes with one change."""
+    return chance.choice(_BYTE_MUTATIONS)(data, chance)
 
 
 def _exchange_type(message: Message, chance: random.Random) -> Message:
@@ -157,7 +157,7 @@ def _end_line_otherwise(data: bytes, chance: random.Random) -> bytes:
     return data.rstrip(b"\n") + chance.choice((b"\r\n", b"\r", b"\n\n", b"\0\n", b"", b" \r\n"))
 
 
-_SPOIL: tuple[Callable[[Message, random.Random], Message], ...] = (
+_FIELD_MUTATIONS: tuple[Callable[[Message, random.Random], Message], ...] = (
     _exchange_type,
     _replace_argument,
     _replace_argument,
@@ -166,7 +166,7 @@ _SPOIL: tuple[Callable[[Message, random.Random], Message], ...] = (
     _add_argument,
     _shuffle_arguments,
 )
-_SPOIL_BYTES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+_BYTE_MUTATIONS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
     _flip_bits,
     _flip_bits,
     _cut,

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A server under attack, and what must not be seen of it.
+"""A server under attack, and the checks of it.
 
-1. It lives, and its log has nothing but what it says of peers and of itself: no error of its own, no traceback.
-2. Each line of its log is one line, whatever names are in it, and nothing in it moves a terminal's cursor.
-3. Its listings have the columns that they should have, whatever names are in them.
-4. When all who came have left and all jobs are cancelled, it has the descriptors that it had, and hardly more memory,
-   knows of no job and no peer but who asks, and rests.
+1. It runs, and its log has no error of its own and no traceback, only errors of peers.
+2. Each line of its log is one line for any names in it, and has no control characters.
+3. Its listings have the right columns for any names in them.
+4. When all peers have disconnected and all jobs are cancelled, it has its first number of descriptors, hardly more
+   memory, no jobs, no other peers, and uses no CPU.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from geartrain import TLS, AdminClient, AsyncAdminClient
 from geartrain.admin import JobRow, ScheduleRow
 from geartrain.errors import ServerError
 from geartrain.testing import ServerProcess
-from tests.fuzz.bystanders import Bystanders
+from tests.fuzz.validpeers import ValidPeers
 
 __all__ = ["BAND_MIB", "Target"]
 
-BAND_MIB = 64.0  # that memory may be above what it was after the first round: a TLS handshake has a buffer of 256 KiB
-_PATIENCE = 30.0
-_LOOK_AGAIN = 0.05  # seconds
+BAND_MIB = 64.0  # allowed growth of memory after the first round: a TLS handshake has a buffer of 256 KiB
+_TIMEOUT = 30.0
+_INTERVAL = 0.05  # seconds
 _AT_ONCE = 500  # jobs to cancel
 
 _LINE = re.compile(r" *(?P<level>[A-Z]+) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} \[ *(?P<area>\w+) \] (?P<text>.*)")
@@ -55,30 +55,30 @@ class Target:
 
     Attributes:
         server: Its process.
-        port: Where it listens.
-        tls: How our own programs speak with it, if not in clear text.
-        bystanders: Those who use it for what it is meant for.
-        memory_mib: What it took after each round.
+        port: Its port.
+        tls: The TLS settings of our own clients, or None for clear text.
+        valid_peers: The valid peers.
+        memory_mib: Its memory after each round.
     """
 
     server: ServerProcess
     port: int
     tls: TLS | None
-    bystanders: Bystanders
+    valid_peers: ValidPeers
     memory_mib: list[float] = field(default_factory=list)
     _descriptors: int = 0
 
     def begin(self) -> None:
-        """Remember what it is like before the attacks. A first peer has been there: something is opened for it."""
+        """Record the number of descriptors before the attacks, after a first peer, which may open some."""
         with AdminClient(f"localhost:{self.port}", tls=self.tls) as admin:
             admin.version()
             self._descriptors = self._count_descriptors() - 1
 
     def check_log(self) -> None:
-        """See that it lives, and what it has logged since the last time.
+        """Check that it runs, and the lines that it has logged since the last call.
 
         Raises:
-            AssertionError: There is what must not be.
+            AssertionError: It has ended, or a line is wrong.
         """
         lines = self.server.lines[:]
         del self.server.lines[: len(lines)]
@@ -90,13 +90,13 @@ class Target:
         """Read all listings, as bytes and with our own administrator.
 
         Raises:
-            AssertionError: One of them is broken.
+            AssertionError: A listing is broken.
         """
         for command, row in _ROWS.items():
             check_rows(command, row, await self._ask(command))
         async with self._admin() as admin:
-            ours = [each for each in await admin.workers() if each.client_id == "bystander"]
-            assert len(ours) == 1, f"the worker that does nothing wrong is there {len(ours)} times"
+            ours = [each for each in await admin.workers() if each.client_id == "valid"]
+            assert len(ours) == 1, f"the valid worker is listed {len(ours)} times"
             await admin.status()
             await admin.priority_status()
             await admin.jobs()
@@ -105,16 +105,16 @@ class Target:
             await admin.limits()
 
     async def tidy_up(self) -> None:
-        """Cancel what is left when all have gone, and see that nothing is.
+        """Cancel the remaining jobs after all peers have disconnected, and check that nothing is left.
 
         Raises:
-            AssertionError: Something stays.
+            AssertionError: Jobs, connections, descriptors or memory are left, or the server uses CPU.
         """
         async with self._admin() as admin:
             await _until("jobs that cannot be cancelled", lambda: self._cancel_all(admin))
             await _until("connections", lambda: _alone(admin))
         await _until("descriptors", self._has_its_descriptors)
-        await _until("unrest", self._rests)
+        await _until("CPU used", self._rests)
         self.memory_mib.append(self._measure_memory())
         grown = self.memory_mib[-1] - self.memory_mib[0]
         assert grown < BAND_MIB, f"memory has grown by {grown:.1f} MiB: {self.memory_mib}"
@@ -125,11 +125,11 @@ class Target:
             try:
                 await admin.cancel(row.handle)
             except ServerError:
-                continue  # a schedule's run may have ended meanwhile
+                continue  # a run of a schedule may have ended in the meantime
         return not rows
 
     def _admin(self) -> AsyncAdminClient:
-        return AsyncAdminClient(f"localhost:{self.port}", tls=self.tls, timeout=_PATIENCE)
+        return AsyncAdminClient(f"localhost:{self.port}", tls=self.tls, timeout=_TIMEOUT)
 
     async def _ask(self, command: str) -> bytes:
         context = self.tls.context() if self.tls is not None else None
@@ -137,9 +137,9 @@ class Target:
         try:
             writer.write(command.encode() + b"\n")
             answer = b""
-            # A unique may be a dot, which is written otherwise: so this is the end of the listing.
+            # A unique that is a dot is escaped, so this is the end of the listing.
             while not (answer.endswith(b"\n.\n") or answer == b".\n"):
-                data = await asyncio.wait_for(reader.read(2**20), _PATIENCE)
+                data = await asyncio.wait_for(reader.read(2**20), _TIMEOUT)
                 assert data, f"{command}: the connection has ended after {answer[-200:]!r}"
                 answer += data
         finally:
@@ -150,9 +150,9 @@ class Target:
         return self._count_descriptors() <= self._descriptors
 
     async def _rests(self) -> bool:
-        """Tell whether it uses less than half of a processor while nobody wants anything."""
+        """Tell whether it uses less than half of a processor without any requests."""
         used, begun = self._processor_seconds(), time.monotonic()
-        await asyncio.sleep(_LOOK_AGAIN * 4)
+        await asyncio.sleep(_INTERVAL * 4)
         return self._processor_seconds() - used < (time.monotonic() - begun) / 2
 
     def _count_descriptors(self) -> int:
@@ -172,7 +172,7 @@ class Target:
 
 
 def check_lines(lines: Iterable[str]) -> None:
-    """See that lines of a log are what they should be; raises `AssertionError`."""
+    """Check lines of a log; raise `AssertionError`."""
     for place, line in enumerate(lines := list(lines)):
         found = _LINE.fullmatch(line)
         assert found is not None, "not a line of the log:\n" + "\n".join(lines[max(place - 3, 0) : place + 30])
@@ -182,7 +182,7 @@ def check_lines(lines: Iterable[str]) -> None:
 
 
 def check_rows(command: str, row: re.Pattern[bytes], answer: bytes) -> None:
-    """See that a listing is what it should be; raises `AssertionError`."""
+    """Check a listing; raise `AssertionError`."""
     *rows, dot, rest = answer.split(b"\n")
     assert (dot, rest) == (b".", b""), f"{command} does not end: {answer[-200:]!r}"
     for each in rows:
@@ -196,8 +196,8 @@ async def _alone(admin: AsyncAdminClient) -> bool:
 
 
 async def _until(what: str, question: Callable[[], Awaitable[bool]]) -> None:
-    """Ask until the answer is yes."""
-    deadline = time.monotonic() + _PATIENCE
+    """Repeat a question until the answer is yes."""
+    deadline = time.monotonic() + _TIMEOUT
     while not await question():
-        assert time.monotonic() < deadline, f"there are still {what} after {_PATIENCE:g} s"
-        await asyncio.sleep(_LOOK_AGAIN)
+        assert time.monotonic() < deadline, f"{what} left after {_TIMEOUT:g} s"
+        await asyncio.sleep(_INTERVAL)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Let a server live among clients and workers that are killed all the time: ``make soak MINUTES=15``."""
+"""Run a server among clients and workers that are killed all the time: ``make soak MINUTES=15``."""
 
 import argparse
 import os
@@ -15,15 +15,17 @@ from tests.soak.soak import Soak
 
 _PAGE = ROOT / "docs" / "robustness.md"
 _PICTURE = ROOT / "docs" / "static" / "soak.svg"
-_TOLD_EVERY = 10.0  # seconds
+_PRINT_INTERVAL = 10.0  # seconds
 
 
 def main() -> None:
-    """Run for so long, balance the books, and say so."""
+    """Run the soak test, and print its report."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=1.0, help="how long jobs are submitted (1)")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="decides who is hit")
-    parser.add_argument("--restarts", type=int, default=3, help="how often the server is ended or killed (3)")
+    parser.add_argument("--minutes", type=float, default=1.0, help="minutes for which jobs are submitted (default: 1)")
+    parser.add_argument(
+        "--seed", type=int, default=random.SystemRandom().randrange(10**6), help="seed of the disturbances"
+    )
+    parser.add_argument("--restarts", type=int, default=3, help="number of restarts of the server (default: 3)")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the run, as SVG or PNG")
     parser.add_argument("--write", action="store_true", help="write picture and figures into the documentation")
     options = parser.parse_args()
@@ -31,23 +33,23 @@ def main() -> None:
     load = os.getloadavg()[0]
     seconds = 60 * options.minutes
     chance = random.Random(f"{options.seed} restarts")
-    restarts = [chance.uniform(0.05, 0.5) * seconds for _ in range(options.restarts)]  # and then a long life
+    restarts = [chance.uniform(0.05, 0.5) * seconds for _ in range(options.restarts)]  # the last run is the longest
     with (
         tempfile.TemporaryDirectory(prefix="soak-") as folder,
         Soak(options.seed, Path(folder), seconds=seconds, restarts=restarts) as soak,
     ):
-        told = -_TOLD_EVERY
+        printed = -_PRINT_INTERVAL
         for sample in soak.run():
-            if sample.seconds >= told + _TOLD_EVERY:
-                told = sample.seconds
+            if sample.seconds >= printed + _PRINT_INTERVAL:
+                printed = sample.seconds
                 print(sample, flush=True)
         report = soak.end()
     text = sentences(report)
     print(text)
     for file in filter(None, (options.picture, _PICTURE if options.write else None)):
-        from tests.soak.picture import draw  # matplotlib takes a second, and is for those who want it
+        from tests.soak.picture import draw  # matplotlib is optional, and takes a second to import
 
-        draw(report.samples, report.blows, file)
+        draw(report.samples, report.disturbances, file)
     if options.write:
         run = f"`make soak MINUTES={options.minutes:g} ARGS='--seed {options.seed} --restarts {options.restarts}'`"
         fill(_PAGE, "soak", f"{run}:\n\n{text}\n\nRun on {describe(load)}.")

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The ledger of a soak, in which all agents write, and whether it balances at the end.
+"""The ledger of a soak test: a file to which all agents write, and the checks of it.
 
-An entry is a line: the time, what has happened, to which job, and by whom. Agents may be killed between any two of
-them; what is written stays.
+An entry is a line: the time, the event, the job, and the worker. Agents may be killed between any two entries; entries
+are never lost. These invariants must hold at the end:
 
-1. Who is *accepted* (JOB_CREATED of a background job) is done at least once, when the queues have run empty.
-2. Who has brought a *result* was done, and the result is its own.
-3. Who was done was *asked* for, and came as it was sent.
-4. Who was done more than once was with a worker that was stopped, ended or killed right after, or the server was.
+1. A job that was *accepted* (JOB_CREATED of a background job) ran at least once when the queues are empty.
+2. A job with a *result* ran, and the result is its own.
+3. A job that ran was *asked* for, and its workload was not altered.
+4. If a job ran more than once, the worker or the server was stopped, terminated or killed right after the first run.
 """
 
 import math
@@ -17,23 +17,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["Balance", "Blow", "Ledger"]
+__all__ = ["Totals", "Disturbance", "Ledger"]
 
 SERVER = "server"
-WINDOW = 15.0  # seconds from the beginning of a run to what made another one necessary; stopped agents go on after 3
-_EARLY = 0.2  # seconds between a blow and what the one who was hit has written before it fell
+WINDOW = 15.0  # seconds between a run and the disturbance that caused another one; stopped agents go on after 3
+_EARLY = 0.2  # seconds between a disturbance and an entry that the agent still wrote after it
 
-_Run: TypeAlias = tuple[float, str]  # when, and by whom
+_Run: TypeAlias = tuple[float, str]  # time and worker
 
 
 @dataclass(frozen=True, slots=True)
-class Blow:
-    """What has happened to an agent, or to the server.
+class Disturbance:
+    """A disturbance or start of an agent or of the server.
 
     Attributes:
-        at: When, in seconds since 1970.
-        name: Who was hit.
-        what: ``killed``, ``ended``, ``stopped``, ``started``.
+        at: The time, in seconds since 1970.
+        name: The agent, or the server.
+        what: ``killed``, ``ended``, ``stopped`` or ``started``.
     """
 
     at: float
@@ -42,11 +42,11 @@ class Blow:
 
 
 @dataclass(frozen=True, slots=True)
-class Balance:
-    """What the books say at the end.
+class Totals:
+    """The totals of a ledger.
 
     Attributes:
-        faults: What must not be.
+        faults: Violations of the invariants.
     """
 
     asked: int
@@ -60,10 +60,10 @@ class Balance:
 
 @dataclass(slots=True)
 class Ledger:
-    """Reads the file as it grows.
+    """A reader of the file as it grows.
 
     Attributes:
-        done: How many runs there were.
+        done: Number of runs of jobs.
     """
 
     file: Path
@@ -77,7 +77,7 @@ class Ledger:
     _position: int = 0
 
     def read(self) -> None:
-        """Take up what has been written since the last time."""
+        """Read the entries that were written since the last call."""
         with self.file.open("rb") as file:
             file.seek(self._position)
             data = file.read()
@@ -86,23 +86,23 @@ class Ledger:
         for line in whole.decode().splitlines():
             self._take(line)
 
-    def balance(self, blows: list[Blow]) -> Balance:
-        """Compare what was promised with what was done.
+    def check(self, disturbances: list[Disturbance]) -> Totals:
+        """Check the invariants.
 
         Args:
-            blows: What might excuse that a job was done again.
+            disturbances: The disturbances, after which a job may run again.
         """
-        hits = _hits(blows)
+        times = _times_of(disturbances)
         again = {job: runs for job, runs in self.runs.items() if len(runs) > 1}
         faults = [f"{len(jobs)} jobs {what}: {', '.join(sorted(jobs)[:5])}" for what, jobs in self._missing() if jobs]
         faults += [f"a wrong result: {line}" for line in self.wrong]
         for job, runs in again.items():
             faults += [
-                f"{job} was done by {name} and again, though nobody was hit within {WINDOW:g} s"
+                f"{job} ran at {name} and again, without a disturbance within {WINDOW:g} s"
                 for at, name in sorted(runs)[:-1]
-                if not _is_excused(at, hits[name]) and not _is_excused(at, hits[SERVER])
+                if not _is_explained(at, times[name]) and not _is_explained(at, times[SERVER])
             ]
-        return Balance(
+        return Totals(
             len(self.asked), len(self.accepted), self.done, len(again), len(self.results), len(self.failed), faults
         )
 
@@ -110,8 +110,8 @@ class Ledger:
         done = self.runs.keys()
         return [
             ("were accepted and are lost", self.accepted - done),
-            ("brought a result and were not done", self.results - done),
-            ("were done and nobody had asked for them", done - self.asked),
+            ("had a result and did not run", self.results - done),
+            ("ran and were not submitted", done - self.asked),
         ]
 
     def _take(self, line: str) -> None:
@@ -127,14 +127,14 @@ class Ledger:
             )
 
 
-def _hits(blows: list[Blow]) -> defaultdict[str, list[float]]:
-    hits: defaultdict[str, list[float]] = defaultdict(list)
-    for blow in sorted(blows, key=lambda blow: blow.at):
-        if blow.what != "started":
-            hits[blow.name].append(blow.at)
-    return hits
+def _times_of(disturbances: list[Disturbance]) -> defaultdict[str, list[float]]:
+    times: defaultdict[str, list[float]] = defaultdict(list)
+    for disturbance in sorted(disturbances, key=lambda disturbance: disturbance.at):
+        if disturbance.what != "started":
+            times[disturbance.name].append(disturbance.at)
+    return times
 
 
-def _is_excused(at: float, hits: list[float]) -> bool:
-    place = bisect_left(hits, at - _EARLY)
-    return (hits[place] if place < len(hits) else math.inf) < at + WINDOW
+def _is_explained(at: float, times: list[float]) -> bool:
+    place = bisect_left(times, at - _EARLY)
+    return (times[place] if place < len(times) else math.inf) < at + WINDOW

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.sheet import ACCENT, INK, MUTED, RED, prepare, save, style
-from tests.soak.ledger import SERVER, Blow
+from tests.soak.ledger import SERVER, Disturbance
 from tests.soak.watch import Sample
 
 __all__ = ["draw"]
@@ -19,14 +19,14 @@ _MARKS = {"killed": ("x", RED, "killed"), "ended": (".", INK, "SIGTERM"), "stopp
 _HEIGHTS = (3, 2, 2, 2, 1.6)
 
 
-def draw(samples: Sequence[Sample], blows: Sequence[Blow], file: Path) -> None:
+def draw(samples: Sequence[Sample], disturbances: Sequence[Disturbance], file: Path) -> None:
     """Write the picture, in the format of the file's suffix."""
-    begun = min(blow.at for blow in blows)
-    shown = [blow for blow in blows if blow.at < begun + samples[-1].seconds]
+    begun = min(disturbance.at for disturbance in disturbances)
+    shown = [disturbance for disturbance in disturbances if disturbance.at < begun + samples[-1].seconds]
     with style("soak"):
         figure = Figure(figsize=(7.6, 7.4), layout="constrained")
         panels = figure.subplots(5, 1, sharex=True, gridspec_kw={"height_ratios": _HEIGHTS})
-        rate, queue, memory, descriptors, hits = panels
+        rate, queue, memory, descriptors, strip = panels
         _panel(rate, "completed jobs per second", samples, lambda each: each.rate)
         _panel(queue, "jobs in the server", samples, lambda each: each.queued)
         _panel(memory, "memory of the server, and of two undisturbed peers (gray), MiB", samples, _memory)
@@ -35,9 +35,9 @@ def draw(samples: Sequence[Sample], blows: Sequence[Blow], file: Path) -> None:
         _panel(descriptors, "file descriptors of the server", samples, lambda each: each.descriptors)
         for axes in panels[:-1]:
             _mark_restarts(axes, shown, begun)
-        _strip(hits, shown, begun)
-        hits.set_xlim(0, samples[-1].seconds / 60)
-        hits.set_xlabel("minutes", fontsize=8.5)
+        _strip(strip, shown, begun)
+        strip.set_xlim(0, samples[-1].seconds / 60)
+        strip.set_xlabel("minutes", fontsize=8.5)
         save(figure, file)
 
 
@@ -61,23 +61,23 @@ def _line(axes: Axes, samples: Sequence[Sample], figure: Callable[[Sample], floa
     axes.plot([sample.seconds / 60 for sample in samples], values, color=colour, linewidth=1.1)
 
 
-def _mark_restarts(axes: Axes, blows: Sequence[Blow], begun: float) -> None:
-    for blow in blows:
-        if blow.name == SERVER and blow.what != "started":
-            axes.axvline((blow.at - begun) / 60, color=RED, linewidth=0.9, linestyle=(0, (4, 3)))
+def _mark_restarts(axes: Axes, disturbances: Sequence[Disturbance], begun: float) -> None:
+    for disturbance in disturbances:
+        if disturbance.name == SERVER and disturbance.what != "started":
+            axes.axvline((disturbance.at - begun) / 60, color=RED, linewidth=0.9, linestyle=(0, (4, 3)))
 
 
-def _strip(axes: Axes, blows: Sequence[Blow], begun: float) -> None:
+def _strip(axes: Axes, disturbances: Sequence[Disturbance], begun: float) -> None:
     """Draw the disturbed processes, by kind of signal."""
     prepare(axes, "killed, terminated and paused processes")
     for what, (mark, colour, label) in _MARKS.items():
-        hits = [blow for blow in blows if blow.what == what]
-        minutes = [(blow.at - begun) / 60 for blow in hits]
-        axes.plot(minutes, [_row(blow) for blow in hits], mark, color=colour, markersize=5, label=label)
+        times = [disturbance for disturbance in disturbances if disturbance.what == what]
+        minutes = [(disturbance.at - begun) / 60 for disturbance in times]
+        axes.plot(minutes, [_row(disturbance) for disturbance in times], mark, color=colour, markersize=5, label=label)
     axes.set_ylim(len(_ROWS) - 0.5, -0.5)
     axes.set_yticks(range(len(_ROWS)), _ROWS)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=8.5, borderaxespad=0.2)
 
 
-def _row(blow: Blow) -> int:
-    return 0 if blow.name == SERVER else 1 if "worker" in blow.name else 2
+def _row(disturbance: Disturbance) -> int:
+    return 0 if disturbance.name == SERVER else 1 if "worker" in disturbance.name else 2

@@ -12,24 +12,27 @@ __all__ = ["sentences"]
 
 def sentences(report: Report) -> str:
     """Format a report as a list in Markdown."""
-    balance, samples = report.balance, report.samples
-    hits = Counter(
-        ("server" if blow.name == SERVER else "worker" if "worker" in blow.name else "client", blow.what)
-        for blow in report.blows
-        if blow.what != "started"
+    totals, samples = report.totals, report.samples
+    disturbed = Counter(
+        (
+            "server" if disturbance.name == SERVER else "worker" if "worker" in disturbance.name else "client",
+            disturbance.what,
+        )
+        for disturbance in report.disturbances
+        if disturbance.what != "started"
     )
     first, last, most = samples[0], samples[-1], max(sample.queued or 0 for sample in samples)
     minutes = last.seconds / 60
     lines = [
-        f"{balance.asked:,} jobs were submitted in {minutes:.0f} minutes; {most:,} at most were in the server at once.",
-        f"{balance.accepted:,} of them were background jobs, which the server acknowledged.",
-        f"{balance.results:,} foreground jobs returned the right result to their client.",
-        f"{balance.failed:,} ended with an error for their client, most of them while the server was down.",
-        f"{balance.done:,} runs. {balance.again:,} jobs ran more than once: a worker or the server was disturbed.",
-        f"Disturbances: {', '.join(f'{who} {what} {count}' for (who, what), count in sorted(hits.items()))}.",
+        f"{totals.asked:,} jobs were submitted in {minutes:.0f} minutes; {most:,} at most were in the server at once.",
+        f"{totals.accepted:,} of them were background jobs, which the server acknowledged.",
+        f"{totals.results:,} foreground jobs returned the right result to their client.",
+        f"{totals.failed:,} ended with an error for their client, most of them while the server was down.",
+        f"{totals.done:,} runs. {totals.again:,} jobs ran more than once: a worker or the server was disturbed.",
+        f"Disturbances: {', '.join(f'{who} {what} {count}' for (who, what), count in sorted(disturbed.items()))}.",
         f"Memory: {first.memory_mib or 0:.0f} MiB at first, {last.memory_mib or 0:.0f} at the end. {_growth(report)}",
         "After all peers had disconnected, the server had as many file descriptors as a new one.",
-        f"Jobs lost, invented or mixed up: {len(balance.faults) or 'none'}.",
+        f"Jobs lost, invented or mixed up: {len(totals.faults) or 'none'}.",
     ]
     if report.missing:
         lines.append(f"Not installed: {', '.join(report.missing)}.")

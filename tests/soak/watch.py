@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is measured during a soak, and what has to be flat at its end."""
+"""Measurements of a soak test, and the growth of memory, which is limited."""
 
 import os
 import statistics
@@ -9,22 +9,22 @@ from pathlib import Path
 
 __all__ = ["BAND_MIB", "Sample", "descriptors", "growth", "memory_mib"]
 
-BAND_MIB = 8.0  # that the last quarter of a life may be above the second, in memory
-_FEWEST = 20  # samples of a life of which a growth can be told
+BAND_MIB = 8.0  # allowed growth of memory from the second to the last quarter of a run
+_FEWEST = 20  # samples of a run that are enough to measure growth
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at everything.
+    """The measurements at one time.
 
     Attributes:
-        seconds: Since the beginning.
-        life: How often the server has been started.
-        rate: Jobs done a second since the last look.
-        queued: Jobs in the server, or None while it is away.
-        memory_mib: What the server takes, or None.
-        descriptors: How many it has open, or None.
-        others_mib: What those take who are spared.
+        seconds: Seconds since the beginning.
+        life: Number of starts of the server.
+        rate: Completed jobs per second since the last sample.
+        queued: Number of jobs in the server, or None while it is down.
+        memory_mib: Memory of the server, or None.
+        descriptors: Number of its open descriptors, or None.
+        others_mib: Memory of the agents that are not disturbed.
     """
 
     seconds: float
@@ -37,7 +37,7 @@ class Sample:
 
 
 def memory_mib(pid: int) -> float | None:
-    """Return the memory of a process; None if it has ended."""
+    """Return the memory of a process in MiB, or None if it has ended."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
@@ -46,7 +46,7 @@ def memory_mib(pid: int) -> float | None:
 
 
 def descriptors(pid: int) -> int | None:
-    """Return how many descriptors a process has; None if it has ended."""
+    """Return the number of descriptors of a process, or None if it has ended."""
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208  # names are enough
     except OSError:
@@ -54,9 +54,9 @@ def descriptors(pid: int) -> int | None:
 
 
 def growth(samples: Sequence[Sample], figure: Callable[[Sample], float | None]) -> float | None:
-    """Return by how much a figure has grown in the last life, from its second quarter to its last one.
+    """Return the growth of a figure in the server's last run, from the second quarter to the last one.
 
-    The first quarter is left out: caches fill, heaps settle. None if the life was too short to tell.
+    The first quarter is left out, as caches and heaps grow then. The growth is None if the run was too short.
     """
     life = [value for each in samples if each.life == samples[-1].life and (value := figure(each)) is not None]
     if len(life) < _FEWEST:

@@ -8,13 +8,13 @@ from geartrain import AsyncAssignedJob, AsyncClient, AsyncWorker, GeartrainError
 from tests.soak.agents.workload import FUNCTION, Entries
 
 _BATCH = 10
-_PATIENCE = 20.0
+_TIMEOUT = 20.0
 _PAUSE = 0.05
 _AFTER_FAILURE = 0.5
 
 
 async def client(server: str, entries: Entries) -> None:
-    """Leave jobs with the server and have others done, side by side, for ever."""
+    """Submit background and foreground jobs concurrently, for ever."""
     async with AsyncClient(server) as asking:
         while True:
             await asyncio.gather(*(each(asking, entries) for each in (leave, have_done) for _ in range(_BATCH)))
@@ -22,7 +22,7 @@ async def client(server: str, entries: Entries) -> None:
 
 
 async def leave(asking: AsyncClient[str | bytes, bytes], entries: Entries) -> None:
-    """Leave a job with the server."""
+    """Submit a background job."""
     task = entries.ask()
     try:
         await asking.submit_background(FUNCTION, task.workload, unique=task.unique, priority=task.priority)
@@ -33,17 +33,17 @@ async def leave(asking: AsyncClient[str | bytes, bytes], entries: Entries) -> No
 
 
 async def have_done(asking: AsyncClient[str | bytes, bytes], entries: Entries) -> None:
-    """Wait for a job."""
+    """Submit a job and wait for its result."""
     task = entries.ask()
     try:
-        entries.compare(task, await asking.do(FUNCTION, task.workload, priority=task.priority, timeout=_PATIENCE))
+        entries.compare(task, await asking.do(FUNCTION, task.workload, priority=task.priority, timeout=_TIMEOUT))
     except GeartrainError:
         entries.enter("failed", task.name)
         await asyncio.sleep(_AFTER_FAILURE)
 
 
 async def worker(server: str, entries: Entries) -> None:
-    """Do jobs until told to stop."""
+    """Run jobs until stopped."""
     working = AsyncWorker(server, concurrency=10)
 
     @working.function(FUNCTION)

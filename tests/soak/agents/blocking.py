@@ -9,19 +9,19 @@ from geartrain import AssignedJob, Client, GeartrainError, Handle, NotAllSubmitt
 from tests.soak.agents.workload import FUNCTION, Entries
 
 _BATCH = 20
-_PATIENCE = 20.0
+_TIMEOUT = 20.0
 _PAUSE = 0.05
 _AFTER_FAILURE = 0.5
 
 
 def client(server: str, entries: Entries) -> None:
-    """Leave jobs with the server and have others done, for ever."""
+    """Submit background and foreground jobs, for ever."""
     with Client(server) as asking:
         while True:
             leave(asking, entries)
             task = entries.ask()
             try:
-                entries.compare(task, asking.do(FUNCTION, task.workload, priority=task.priority, timeout=_PATIENCE))
+                entries.compare(task, asking.do(FUNCTION, task.workload, priority=task.priority, timeout=_TIMEOUT))
             except GeartrainError:
                 entries.enter("failed", task.name)
                 time.sleep(_AFTER_FAILURE)
@@ -29,11 +29,11 @@ def client(server: str, entries: Entries) -> None:
 
 
 def leave(asking: Client, entries: Entries) -> None:
-    """Leave some jobs with the server."""
+    """Submit some background jobs."""
     tasks = [entries.ask() for _ in range(_BATCH)]
     outcomes: Sequence[Handle | GeartrainError]
     try:
-        outcomes = asking.submit_background_many([task.request() for task in tasks], timeout=_PATIENCE)
+        outcomes = asking.submit_background_many([task.request() for task in tasks], timeout=_TIMEOUT)
     except NotAllSubmitted as error:
         outcomes = error.outcomes
     for task, outcome in zip(tasks, outcomes, strict=True):
@@ -41,7 +41,7 @@ def leave(asking: Client, entries: Entries) -> None:
 
 
 def worker(server: str, entries: Entries) -> None:
-    """Do jobs until told to stop."""
+    """Run jobs until stopped."""
     working = Worker(server, concurrency=2)
 
     @working.function(FUNCTION)

@@ -1,6 +1,6 @@
 <?php
 // SPDX-License-Identifier: MIT
-// A client in PHP: leaves jobs with the server, has others done, and enters what becomes of them into the ledger.
+// A client in PHP: submits background and foreground jobs, and writes their outcomes to the ledger.
 //
 // Usage: php client.php SERVER LEDGER NAME
 
@@ -23,7 +23,7 @@ $connect = function () use ($server) {
     try {
         $client->addServer($host, (int) $port);
     } catch (GearmanException $error) {
-        usleep(200_000); // it is away, and will be asked again
+        usleep(200_000); // the server is down, and the client tries again
     }
     return $client;
 };

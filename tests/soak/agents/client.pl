@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# A client in Perl: leaves jobs with the server, has others done, and enters what becomes of them into the ledger.
+# A client in Perl: submits background and foreground jobs, and writes their outcomes to the ledger.
 #
 # Usage: perl client.pl SERVER LEDGER NAME
 use strict;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A client and a worker of bare packets: ``python -m tests.soak.agents.raw client SERVER LEDGER NAME``."""
+"""A client and a worker that send packets themselves: ``python -m tests.soak.agents.raw client SERVER LEDGER NAME``."""
 
 import random
 import socket
@@ -12,8 +12,8 @@ from geartrain.protocol import RESPONSE, Command, request
 from tests.packets import Packets
 from tests.soak.agents.workload import FUNCTION, Entries
 
-_BATCHES = (50,) * 50 + (3000,)  # now and then, more than workers do in a second
-_PATIENCE = 20.0
+_BATCHES = (50,) * 50 + (3000,)  # a few batches of more jobs than the workers run in a second
+_TIMEOUT = 20.0
 _PAUSE = 0.2
 _SUBMIT = {
     Priority.HIGH: Command.SUBMIT_JOB_HIGH_BG,
@@ -27,7 +27,7 @@ class Wire:
 
     def __init__(self, server: str) -> None:
         host, _, port = server.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)), _PATIENCE)
+        self._socket = socket.create_connection((host, int(port)), _TIMEOUT)
         self._parser = Packets(RESPONSE)
         self._packets: deque[tuple[Command, list[bytes]]] = deque()
 
@@ -35,23 +35,23 @@ class Wire:
         """Send packets together."""
         self._socket.sendall(b"".join(packets))
 
-    def packet(self, *, timeout: float | None = _PATIENCE) -> tuple[Command, list[bytes]]:
-        """Return the next packet; raises `OSError` if none comes."""
+    def packet(self, *, timeout: float | None = _TIMEOUT) -> tuple[Command, list[bytes]]:
+        """Return the next packet; raise `OSError` if none comes."""
         self._socket.settimeout(timeout)
         while not self._packets:
             data = self._socket.recv(65536)
             if not data:
-                raise ConnectionResetError("the server has ended")
+                raise ConnectionResetError("the server closed the connection")
             self._packets.extend((Command(number), arguments) for number, arguments in self._parser.receive(data))
         return self._packets.popleft()
 
     def close(self) -> None:
-        """End."""
+        """Close the connection."""
         self._socket.close()
 
 
 def client(wire: Wire, entries: Entries) -> None:
-    """Leave jobs with the server, many in one breath, for as long as it answers."""
+    """Submit batches of background jobs, as long as the server answers."""
     while True:
         tasks = [entries.ask() for _ in range(random.choice(_BATCHES))]
         function = FUNCTION.encode()
@@ -63,7 +63,7 @@ def client(wire: Wire, entries: Entries) -> None:
 
 
 def worker(wire: Wire, entries: Entries) -> None:
-    """Do jobs one by one, for as long as the server has any or wakes us."""
+    """Run jobs one by one, as long as the server is reachable."""
     wire.send(request(Command.CAN_DO, FUNCTION.encode()))
     while True:
         wire.send(request(Command.GRAB_JOB_UNIQ))

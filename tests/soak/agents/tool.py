@@ -11,13 +11,13 @@ _PAUSE = 0.2
 
 
 def client(gearman: str, server: str, entries: Entries) -> None:
-    """Have jobs done, one after the other, for ever."""
+    """Submit jobs one after the other, for ever."""
     host, _, port = server.rpartition(":")
     while True:
         task = entries.ask()
         command = [gearman, "-h", host, "-p", port, "-t", "20000", "-f", FUNCTION]
         done = subprocess.run(command, input=task.workload.encode(), capture_output=True, check=False)
-        if done.stdout:  # the exit status says little
+        if done.stdout:  # the exit status is not reliable
             entries.compare(task, done.stdout)
         else:
             entries.enter("failed", task.name)

@@ -1,6 +1,6 @@
 <?php
 // SPDX-License-Identifier: MIT
-// A worker in PHP: enters each job into the ledger and says that it is done.
+// A worker in PHP: writes each job to the ledger and completes it.
 //
 // Usage: php worker.php SERVER LEDGER NAME
 

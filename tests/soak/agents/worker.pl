@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# A worker in Perl: enters each job into the ledger and says that it is done.
+# A worker in Perl: writes each job to the ledger and completes it.
 #
 # Usage: perl worker.pl SERVER LEDGER NAME
 use strict;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What agents in Python enter into the ledger, and what their jobs are like."""
+"""Ledger entries and jobs of the agents in Python."""
 
 import os
 import random
@@ -16,7 +16,7 @@ FUNCTION = "soak"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A job, before it is one."""
+    """A job that is to be submitted."""
 
     name: str
     workload: str
@@ -24,16 +24,16 @@ class Task:
     priority: Priority
 
     def request(self) -> JobRequest:
-        """Return it as clients want it."""
+        """Return the request for a client."""
         return JobRequest(FUNCTION, self.workload, self.unique, self.priority)
 
 
 class Entries:
-    """One agent's way into the ledger. Each entry is one write, so that it is there whole when the agent is killed.
+    """Writes entries of one agent to the ledger: one write each, so that a kill leaves no partial entry.
 
     Args:
         ledger: The file.
-        name: The agent's own name.
+        name: The name of the agent.
     """
 
     def __init__(self, ledger: str, name: str) -> None:
@@ -46,7 +46,7 @@ class Entries:
         os.write(self._file, f"{time.time():.3f} {' '.join(words)}\n".encode())
 
     def ask(self) -> Task:
-        """Return something to be done, entered as what is about to be submitted."""
+        """Create a job, and record that it is about to be submitted."""
         self._number += 1
         name = f"{self._name}-{self._number}"
         self.enter("asked", name)
@@ -55,21 +55,21 @@ class Entries:
         return Task(name, f"{name} {shake_128(name.encode()).hexdigest(size)}", unique, random.choice(list(Priority)))
 
     def compare(self, task: Task, result: bytes) -> None:
-        """Enter what it has brought."""
+        """Record whether the result of a job is right."""
         if result == f"done {task.name} {len(task.workload)}".encode():
             self.enter("result", task.name)
         else:
             self.enter("wrong", task.name, repr(result[:100]))
 
     def do(self, workload: bytes) -> bytes:
-        """Enter that a job is done, and return its result."""
+        """Record that a job ran, and return its result."""
         job = name_of(workload)
         self.enter("did", job, self._name)
         return f"done {job} {len(workload)}".encode()
 
 
 def name_of(workload: bytes) -> str:
-    """Return the name of a job, or the same with a mark when its workload is not what it was."""
+    """Return the name of a job, marked as changed if its workload was altered."""
     job, _, rest = workload.decode().partition(" ")
     intact = set(rest) <= {"x"} or rest == shake_128(job.encode()).hexdigest(len(rest) // 2)
     return job if intact else f"{job}-changed"

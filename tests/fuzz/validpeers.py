@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A client and a worker that do nothing wrong, beside all those who do: they must not notice."""
+"""A valid client and worker, which must work undisturbed while the server is under attack."""
 
 import asyncio
 import hashlib
@@ -8,22 +8,22 @@ from collections import Counter
 
 from geartrain import TLS, AsyncAssignedJob, AsyncClient, AsyncWorker, GeartrainError, JobRequest, Priority
 
-__all__ = ["Bystanders"]
+__all__ = ["ValidPeers"]
 
 _AT_ONCE = 20
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 
 
-class Bystanders:
-    """Both of them, with all that they have asked for and got.
+class ValidPeers:
+    """The client and the worker, with their jobs and results.
 
     Args:
-        server: Where the job server listens.
-        tls: How to speak with it, if not in clear text.
-        function: A name that nobody else comes upon.
+        server: The address of the job server.
+        tls: The TLS settings, or None for clear text.
+        function: A name that no attacker can guess.
 
     Attributes:
-        done: How many jobs were done.
+        done: Number of completed jobs.
     """
 
     def __init__(self, server: str, tls: TLS | None, function: str) -> None:
@@ -37,27 +37,27 @@ class Bystanders:
 
     @property
     def done(self) -> int:
-        """How many jobs they have had done."""
+        """Number of completed jobs."""
         return self._runs.total()
 
     async def live(self) -> None:
-        """Submit and do jobs until told to leave, and see that each was done once, and right.
+        """Submit and run jobs until stopped, and check that each ran once, with the right result.
 
         Raises:
-            AssertionError: One was not.
+            AssertionError: A check failed.
         """
         self._is_over = False
-        worker = AsyncWorker(self._server, tls=self._tls, client_id="bystander", concurrency=5)
+        worker = AsyncWorker(self._server, tls=self._tls, client_id="valid", concurrency=5)
         worker.add_function(self._function, self._work)
         async with worker, AsyncClient(self._server, tls=self._tls) as client:
             while not self._is_over:
                 try:
                     await self._have_done(client)
                 except (GeartrainError, TimeoutError) as error:
-                    raise AssertionError(f"who does nothing wrong is let down: {error!r}") from error
+                    raise AssertionError(f"a valid peer got an error: {error!r}") from error
 
     def leave(self) -> None:
-        """Let them end what they have begun."""
+        """Stop after the jobs that have begun."""
         self._is_over = True
 
     async def _work(self, job: AsyncAssignedJob) -> bytes:
@@ -76,12 +76,12 @@ class Bystanders:
         self._background[background] = asyncio.Event()
         await client.submit_background(self._function, background)
         for workload, job in zip(workloads, await client.submit_many(requests), strict=True):
-            result = await job.result(_PATIENCE)
-            assert result == hashlib.sha256(workload).digest(), f"{job} brought {result!r:.100}"
+            result = await job.result(_TIMEOUT)
+            assert result == hashlib.sha256(workload).digest(), f"{job} returned {result!r:.100}"
             runs = self._runs[workload]
-            assert runs == 1, f"{job} was done {runs} times"
-        await asyncio.wait_for(self._background.pop(background).wait(), _PATIENCE)
-        assert self._runs[background] == 1, f"a background job was done {self._runs[background]} times"
+            assert runs == 1, f"{job} ran {runs} times"
+        await asyncio.wait_for(self._background.pop(background).wait(), _TIMEOUT)
+        assert self._runs[background] == 1, f"a background job ran {self._runs[background]} times"
 
     def _workload(self) -> bytes:
         self._asked += 1

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Which of many conversations a server does not bear, and which of its pieces.
+"""Minimization of failing input: the smallest set of conversations, and of pieces of one, that fails.
 
-What was said is kept in a file, one conversation a line: the server that it was with, and the list of its pieces, as
-Python writes them. It can be said again: ``make fuzz ARGS='--again FILE'``.
+Conversations are saved in a file, one per line: the name of the server and the list of pieces, as Python literals.
+``make fuzz ARGS='--again FILE'`` replays them.
 """
 
 import ast
@@ -12,27 +12,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from tests.fuzz.attackers import Said
+from tests.fuzz.attackers import Sent
 from tests.fuzz.fuzzing import Fuzzing
 
-__all__ = ["Conversation", "fault_of", "read", "shrink", "smallest", "write"]
+__all__ = ["Conversation", "replay", "read", "shrink", "minimize", "write"]
 
 Item = TypeVar("Item")
-Conversation = tuple[str, Said]
+Conversation = tuple[str, Sent]
 
 
 def write(conversations: Sequence[Conversation], file: Path) -> None:
-    """Keep conversations."""
+    """Save conversations in a file."""
     file.write_text("".join(f"{conversation!r}\n" for conversation in conversations))
 
 
 def read(file: Path) -> list[Conversation]:
-    """Return conversations that were kept."""
+    """Load conversations from a file."""
     return [ast.literal_eval(line) for line in file.read_text().splitlines()]
 
 
-def fault_of(conversations: Sequence[Conversation]) -> str:
-    """Say something again to new servers, and return what is wrong with them afterwards, or nothing."""
+def replay(conversations: Sequence[Conversation]) -> str:
+    """Replay conversations with new servers; return the message of the check that fails, or an empty string."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, Fuzzing(0, Path(folder)) as fuzzing:
         try:
             asyncio.run(fuzzing.repeat(conversations))
@@ -41,19 +41,19 @@ def fault_of(conversations: Sequence[Conversation]) -> str:
     return ""
 
 
-def smallest(conversations: Sequence[Conversation]) -> list[Conversation]:
-    """Return as little of what was said as is wrong on its own, or nothing if that takes more than its bytes."""
-    if not fault_of(conversations):
+def minimize(conversations: Sequence[Conversation]) -> list[Conversation]:
+    """Return the smallest part that fails when replayed, or an empty list if the replay does not fail."""
+    if not replay(conversations):
         return []
-    few = shrink(conversations, lambda some: bool(fault_of(some)))
+    few = shrink(conversations, lambda some: bool(replay(some)))
     if len(few) > 1:
         return few
     [(name, said)] = few
-    return [(name, shrink(said, lambda some: bool(fault_of([(name, list(some))]))))]
+    return [(name, shrink(said, lambda some: bool(replay([(name, list(some))]))))]
 
 
 def shrink(items: Sequence[Item], is_wrong: Callable[[Sequence[Item]], bool]) -> list[Item]:
-    """Return a part of the items that is wrong still, and of which no half, quarter and so on can be left out."""
+    """Return a failing part of the items, of which no half, quarter and so on can be removed."""
     left = list(items)
     size = len(left) // 2
     while size:
