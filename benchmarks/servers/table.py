@@ -7,7 +7,7 @@ median of the ratios of its rounds; the absolute figures depend on the machine m
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any
@@ -19,6 +19,8 @@ from benchmarks.servers.part import Figure, Figures, Part, Setting
 
 __all__ = ["FLOOR", "TABLE", "WORKLOADS", "Comparison", "comparisons", "in_order", "misses"]
 
+DEFAULT = "gearmand"
+ONE_THREAD = "gearmand -t 1"  # one I/O thread in place of four
 FLOOR = "floor"  # the server of C that shows the cost of the system calls; contributors need it, users do not
 
 
@@ -27,30 +29,58 @@ class Row:
     """A workload, and its goals.
 
     Attributes:
-        rate: The goal for the ratio of jobs/s.
-        cpu: The goal for the ratio of CPU time for each job.
+        rate: The goal for the ratio of jobs/s to gearmand with its defaults.
+        cpu: The goal for the ratio of CPU time for each job to the same.
+        rate_one: The goal for the ratio of jobs/s to gearmand with one I/O thread, which is faster; 0 for none.
+        cpu_one: The goal for the ratio of CPU time for each job to the same; 0 for none.
         queue: The workload whose jobs are taken, if there are no clients.
     """
 
     workload: Workload
     rate: float
     cpu: float
+    rate_one: float = 0.0
+    cpu_one: float = 0.0
     queue: str = ""
+
+    def goals(self, server: str) -> tuple[float, float]:
+        """Return the goals for the ratios of jobs/s and of CPU time to a server."""
+        return (self.rate_one, self.cpu_one) if server == ONE_THREAD else (self.rate, self.cpu)
 
 
 # In the order in which they run.
 WORKLOADS = {
-    "roundtrip": Row(workload=Workload(jobs=10_000, clients=1, workers=1), rate=1.1, cpu=1.6),
-    "foreground": Row(workload=Workload(jobs=100_000, clients=8, workers=8, depth=16), rate=2.5, cpu=3),
-    "crowd": Row(workload=Workload(jobs=100_000, clients=50, workers=50, depth=20), rate=1.4, cpu=2.4),
-    "4k": Row(workload=Workload(jobs=50_000, clients=8, workers=8, depth=16, size=4096), rate=3, cpu=3.5),
-    "herd": Row(workload=Workload(jobs=1_000, clients=1, workers=500), rate=20, cpu=25),
-    "background": Row(
-        workload=Workload(jobs=200_000, clients=8, workers=0, depth=32, background=True), rate=1.3, cpu=1.5
+    "roundtrip": Row(
+        workload=Workload(jobs=10_000, clients=1, workers=1), rate=1.3, cpu=1.5, rate_one=1.0, cpu_one=0.9
     ),
-    "drain": Row(workload=Workload(jobs=200_000, clients=0, workers=8), queue="background", rate=5, cpu=8),
+    "foreground": Row(
+        workload=Workload(jobs=100_000, clients=8, workers=8, depth=16), rate=1.6, cpu=2.2, rate_one=1.4, cpu_one=1.4
+    ),
+    "crowd": Row(workload=Workload(jobs=100_000, clients=50, workers=50, depth=20), rate=1.3, cpu=1.8, rate_one=1.2),
+    "4k": Row(
+        workload=Workload(jobs=50_000, clients=8, workers=8, depth=16, size=4096), rate=1.5, cpu=2.0, rate_one=1.3
+    ),
+    "herd": Row(workload=Workload(jobs=1_000, clients=1, workers=500), rate=60, cpu=70),
+    "background": Row(
+        workload=Workload(jobs=200_000, clients=8, workers=0, depth=32, background=True),
+        rate=2.2,
+        cpu=3.2,
+        rate_one=1.7,
+        cpu_one=1.7,
+    ),
+    "drain": Row(
+        workload=Workload(jobs=200_000, clients=0, workers=8),
+        queue="background",
+        rate=2.0,
+        cpu=2.7,
+        rate_one=1.7,
+        cpu_one=1.6,
+    ),
     "unique": Row(
-        workload=Workload(jobs=100_000, clients=8, workers=8, depth=32, background=True, unique=True), rate=5, cpu=7
+        workload=Workload(jobs=100_000, clients=8, workers=8, depth=32, background=True, unique=True),
+        rate=1.7,
+        cpu=2.5,
+        rate_one=1.4,
     ),
 }
 
@@ -60,6 +90,7 @@ class Comparison:
     """Runs of one workload on Geartrain and another server, a pair for each round."""
 
     name: str
+    server: str
     ours: list[Run]
     theirs: list[Run]
 
@@ -81,8 +112,8 @@ class Comparison:
     @property
     def misses(self) -> list[str]:
         """The missed goals."""
-        row = WORKLOADS[self.name]
-        compared = (("jobs/s", self.ratio, row.rate), ("CPU per job", self.cpu_ratio, row.cpu))
+        rate, cpu = WORKLOADS[self.name].goals(self.server)
+        compared = (("jobs/s", self.ratio, rate), ("CPU per job", self.cpu_ratio, cpu))
         return [f"{what}: {ratio:.2f}, not {goal:g}" for what, ratio, goal in compared if ratio < goal]
 
 
@@ -103,10 +134,11 @@ def in_order(chosen: Sequence[str]) -> list[str]:
 def measure(setting: Setting) -> Figures:
     """Run the workloads, round by round, on all servers in turn."""
     names = in_order(setting.workloads)
-    runs: dict[str, dict[str, list[Any]]] = {name: {title: [] for title in setting.servers} for name in names}
+    servers = _with_one_thread(setting.servers)
+    runs: dict[str, dict[str, list[Any]]] = {name: {title: [] for title in servers} for name in names}
     for number in range(setting.rounds):
         with contextlib.ExitStack() as stack:
-            turns = [(title, stack.enter_context(running(command))) for title, command in setting.servers.items()]
+            turns = [(title, stack.enter_context(running(command))) for title, command in servers.items()]
             if number % 2:
                 turns.reverse()
             for name in names:
@@ -128,14 +160,32 @@ def comparisons(figures: Figures) -> dict[str, list[Comparison]]:
     for name, sides in figures.items():
         (_, ours), *others = [(title, [Run(**run) for run in runs]) for title, runs in sides.items()]
         for title, theirs in others:
-            found.setdefault(title, []).append(Comparison(name, ours, theirs))
+            found.setdefault(title, []).append(Comparison(name, title, ours, theirs))
     return found
 
 
 def misses(figures: Figures) -> list[str]:
-    """Return the missed goals, which are ratios to the first of the other servers."""
-    rows = next(iter(comparisons(figures).values()))
-    return [f"{row.name}: {miss}" for row in rows for miss in row.misses]
+    """Return the missed goals, which are ratios to gearmand with its defaults and with one I/O thread."""
+    found = comparisons(figures)
+    return [
+        f"{row.name}, {title}: {miss}" for title in _with_goals(found) for row in found[title] for miss in row.misses
+    ]
+
+
+def _with_goals(found: dict[str, list[Comparison]]) -> list[str]:
+    """Return the servers that goals are for: the first one, and the same with one I/O thread."""
+    first = next(iter(found))
+    return [first, *([ONE_THREAD] if ONE_THREAD in found else [])]
+
+
+def _with_one_thread(servers: Mapping[str, str]) -> dict[str, str]:
+    """Add gearmand with one I/O thread behind gearmand itself, if that is one of the servers."""
+    found: dict[str, str] = {}
+    for title, command in servers.items():
+        found[title] = command
+        if title == DEFAULT:
+            found[ONE_THREAD] = f"{command} -t 1"
+    return found
 
 
 def tell(figures: Figures) -> str:
@@ -148,10 +198,11 @@ def tell(figures: Figures) -> str:
 def goals(figures: Figures) -> str:
     """Format the ratios beside their goals, and the comparison with the floor."""
     found = comparisons(figures)
-    title, rows = next(iter(found.items()))
-    titles = [f"Geartrain / {title}", "jobs/s", "goal", "CPU per job", "goal"]
-    wanted = table(titles, [_beside_goals(row) for row in rows])
-    return "\n\n".join([wanted, *(_tables(FLOOR, found[FLOOR]) if FLOOR in found else ())])
+    parts: list[str] = []
+    for title in _with_goals(found):
+        titles = [f"Geartrain / {title}", "jobs/s", "goal", "CPU per job", "goal"]
+        parts.append(table(titles, [_beside_goals(row) for row in found[title]]))
+    return "\n\n".join([*parts, *(_tables(FLOOR, found[FLOOR]) if FLOOR in found else ())])
 
 
 def _tables(title: str, rows: Sequence[Comparison]) -> list[str]:
@@ -161,8 +212,14 @@ def _tables(title: str, rows: Sequence[Comparison]) -> list[str]:
 
 
 def _beside_goals(row: Comparison) -> list[str]:
-    goal = WORKLOADS[row.name]
-    return [row.name, f"{row.ratio:.2f}", f"{goal.rate:g}", f"{row.cpu_ratio:.2f}", f"{goal.cpu:g}"]
+    rate, cpu = WORKLOADS[row.name].goals(row.server)
+    return [
+        row.name,
+        f"{row.ratio:.2f}",
+        f"{rate:g}" if rate else "-",
+        f"{row.cpu_ratio:.2f}",
+        f"{cpu:g}" if cpu else "-",
+    ]
 
 
 def _rates(row: Comparison) -> list[str]:

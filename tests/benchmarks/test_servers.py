@@ -132,11 +132,14 @@ def test_the_ratio_is_the_median_of_the_rounds() -> None:
     ours = [Run(rate=rate, cpu_us=5, rss_mib=20) for rate in (900.0, 2000.0, 3000.0)]
     theirs = [Run(rate=rate, cpu_us=10, rss_mib=20) for rate in (1000.0, 1000.0, 1000.0)]
 
-    comparison = Comparison("drain", ours, theirs)
+    comparison = Comparison("background", "gearmand", ours, theirs)
 
     assert comparison.ratio == 2.0
     assert comparison.cpu_ratio == 2.0
-    assert comparison.misses == ["jobs/s: 2.00, not 5", "CPU per job: 2.00, not 8"]
+    assert comparison.misses == ["jobs/s: 2.00, not 2.2", "CPU per job: 2.00, not 3.2"]
+    assert Comparison("background", "gearmand -t 1", ours, theirs).misses == []
     runs = {"Geartrain": [asdict(run) for run in ours], "gearmand": [asdict(run) for run in theirs]}
-    assert "| 2.00 | 0.90-3.00 |" in tell({"drain": runs})
-    assert "| drain | 2.00 | 5 | 2.00 | 8 |" in goals({"drain": runs})
+    runs["gearmand -t 1"] = runs["gearmand"]
+    assert "| 2.00 | 0.90-3.00 |" in tell({"background": runs})
+    assert "| background | 2.00 | 2.2 | 2.00 | 3.2 |" in goals({"background": runs})
+    assert "| background | 2.00 | 1.7 | 2.00 | 1.7 |" in goals({"background": runs})
