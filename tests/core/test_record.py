@@ -5,7 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geartrain.core.record import FIELDS, CorruptRecord, JobRecord, pack, split, unpack, unpack_all
+from geartrain.core.record import (
+    FIELDS,
+    CorruptRecord,
+    JobRecord,
+    pack,
+    pack_tagged,
+    skip,
+    split,
+    unpack,
+    unpack_all,
+    unpack_tagged,
+)
 
 PLAIN = JobRecord(5, b"H:a:5", b"resize", b"u", 2, b"w\0w", created_at=1_700_000_000_123)
 PLAIN_BYTES = bytes.fromhex(
@@ -82,6 +93,24 @@ def test_records_stand_one_behind_the_other(many: list[JobRecord]) -> None:
 
     assert unpack_all(b"".join(packed)) == many
     assert split(b"".join(packed)) == packed
+    for count in range(len(many) + 1):
+        assert skip(b"".join(packed), 0, count) == sum(map(len, packed[:count]))
+
+
+@given(record=records)
+def test_tagged_fields_can_be_kept_apart(record: JobRecord) -> None:
+    plain = JobRecord(
+        record.number,
+        record.handle,
+        record.function,
+        record.unique,
+        record.priority,
+        record.workload,
+        created_at=record.created_at,
+    )
+    unpack_tagged(plain, pack_tagged(record))
+
+    assert plain == record
 
 
 @given(record=records)

@@ -32,7 +32,25 @@ from geartrain.errors import GeartrainError
 from geartrain.protocol._binary import BytesWriter, read_i32_be, read_i64_be, write_i32_be, write_i64_be
 from geartrain.protocol.limits import INT64_MAX
 
-__all__ = ["FIELDS", "CorruptRecord", "JobRecord", "pack", "pack_into", "pack_plain", "split", "unpack", "unpack_all"]
+__all__ = [
+    "FIELDS",
+    "TRANSIENT",
+    "CorruptRecord",
+    "JobRecord",
+    "pack",
+    "pack_into",
+    "pack_plain",
+    "pack_tagged",
+    "skip",
+    "split",
+    "unpack",
+    "unpack_all",
+    "unpack_tagged",
+]
+
+# Numbers from here on are not reserved in a store. A job that was not to be stored has one, and keeps it if it has to
+# be stored after all.
+TRANSIENT: Final = 2**62
 
 _NORMAL: Final = 1
 _PRIORITIES: Final = 3
@@ -256,7 +274,7 @@ def pack_into(buffer: BytesWriter, record: JobRecord) -> None:
     unique = record.unique
     workload = record.workload
     _check(record)
-    tagged = _pack_tagged(record)
+    tagged = pack_tagged(record)
     if not tagged:
         pack_plain(buffer, record.number, record.created_at, record.priority, handle, function, unique, workload)
         return
@@ -293,7 +311,12 @@ def _check(record: JobRecord) -> None:
             raise OverflowError(f"a number of a job has at most 63 bits, unlike {number}")
 
 
-def _pack_tagged(record: JobRecord) -> bytes:
+def pack_tagged(record: JobRecord) -> bytes:
+    """Return the tagged fields of a record, for a store that has a column for each plain field.
+
+    Raises:
+        OverflowError: A number does not fit into the layout.
+    """
     buffer = BytesWriter()
     _write_number(buffer, _RUN_AT, record.run_at)
     _write_number(buffer, _LOSSES, record.losses)
@@ -384,6 +407,18 @@ def split(data: bytes) -> list[bytes]:
     return records
 
 
+def skip(data: bytes, start: i64, count: i64) -> i64:
+    """Return where the next record begins behind ``count`` of them, the first of which begins at ``start``.
+
+    Raises:
+        CorruptRecord: They are not whole records.
+    """
+    while count > 0:
+        start = _end(data, start)
+        count -= 1
+    return start
+
+
 def _end(data: bytes, start: i64) -> i64:
     """Return the offset after the record at ``start``, and check that all of it is there."""
     size: i64 = len(data)
@@ -440,11 +475,16 @@ def _unpack_at(data: bytes, start: i64) -> JobRecord:
         created_at=read_i64_be(data, start + 10),
     )
     if layout == _TAGGED:
-        _unpack_tagged(record, data[end : end + i64(read_i32_be(data, start + 34))])
+        unpack_tagged(record, data[end : end + i64(read_i32_be(data, start + 34))])
     return record
 
 
-def _unpack_tagged(record: JobRecord, data: bytes) -> None:
+def unpack_tagged(record: JobRecord, data: bytes) -> None:
+    """Set the tagged fields of a record.
+
+    Raises:
+        CorruptRecord: The bytes are not tagged fields.
+    """
     unknown: list[tuple[int, bytes]] = []
     start: i64 = 0
     size: i64 = len(data)
