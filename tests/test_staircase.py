@@ -16,12 +16,12 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 STAIRCASE = [
     {"_version", "errors"},
     {"protocol"},
-    {"records", "jobrecord", "names", "cron", "wording"},
-    {"transport", "codec", "storage"},
+    {"records", "names", "cron", "wording"},
+    {"transport", "codec"},
     {"typed"},
     {"core", "client", "admin"},
-    {"reactor"},
-    {"worker"},  # a partition has its parts done, and a typed function can be called: both by a client
+    # A partition has its parts done, and a typed function can be called: both by a client.
+    {"reactor", "worker", "storage"},
     {"server", "python_gearman"},
     {"testing"},
     {"cli"},
@@ -210,6 +210,15 @@ def test_a_client_or_worker_loads_no_server(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout == "[]\n"
+
+
+def test_stores_see_only_records_and_changes_of_the_core() -> None:
+    visible = {"changes", "commit_queue", "numbers", "record"}
+    visible_modules = tuple(f"geartrain.core.{module}" for module in visible)
+
+    for module in (SOURCE / "storage").rglob("*.py"):
+        of_core = {name for name in imports(module) if name.startswith("geartrain.core")}
+        assert not {name for name in of_core if not name.startswith(visible_modules)}, module
 
 
 def test_every_part_has_its_step() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The benchmark of the stores measures what it says. How fast anything is, is not for tests to say."""
+"""The benchmark of the stores runs on each of them; tests do not judge its figures."""
 
 import shutil
 import subprocess

@@ -481,6 +481,18 @@ class TestRestoring:
         worker.send(Command.WORK_COMPLETE, b"H:other:5", b"")
         assert take(queue).ended == [5]
 
+    def test_a_worker_that_waits_for_them_gets_them_by_priority(self, wire: Wire, worker: WirePeer) -> None:
+        begin_restoring(wire, 9)
+        worker.ask(Command.OPTION_REQ, b"long-poll")
+        worker.send(Command.GRAB_JOB_ALL)
+
+        wire.server.restore(self.RECORDS)
+
+        assert worker.packets() == [
+            (Command.NOOP,),
+            (Command.JOB_ASSIGN_ALL, b"H:other:6", b"f", b"", b"r", b"high"),
+        ]
+
     @pytest.mark.parametrize("handle", [b"H:elsewhere:21", b"H:elsewhere:08", b"H:elsewhere:208", b"of any kind"])
     def test_a_job_from_elsewhere_keeps_its_handle_and_its_number(
         self, wire: Wire, worker: WirePeer, queue: CommitQueue, handle: bytes

@@ -159,6 +159,11 @@ def test_a_number_that_does_not_fit_is_an_error(record: JobRecord) -> None:
         pack(record)
 
 
+def test_a_priority_that_does_not_fit_is_an_error() -> None:
+    with pytest.raises(OverflowError, match="not 3"):
+        pack(PLAIN.replace(priority=3))
+
+
 def test_a_field_that_is_too_long_is_an_error() -> None:
     with pytest.raises(OverflowError, match="2147483647 bytes"):
         pack(PLAIN.replace(workload=bytes(2**31)))  # zeros, which take no memory before they are touched

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What a crash test knows of its jobs, and holds against what a server does with them.
+"""The record of the jobs of a crash test, which checks the promises of the server.
 
-The promises, whatever is killed and whenever:
+The promises, at any kill of the server or its store:
 
 1. A background job whose JOB_CREATED has been read is run, unless a worker has said its last word for it.
 2. A job does not run again once its end is *settled*: a background submission that was sent behind the worker's last
@@ -10,7 +10,7 @@ The promises, whatever is killed and whenever:
 4. No handle is promised to two jobs.
 5. After a restart, the jobs of a function come by priority, and within one in the order in which they were taken.
 
-A submission that was answered by an error, or by nothing, may run or not: who was killed could not take it back.
+A submission that was answered by an error, or not at all, may run or not: a server that was killed cannot revoke it.
 """
 
 import random

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A job server and its store, killed again and again at moments that nobody chose."""
+"""A job server and its store, killed again and again at random moments."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ _SOON = 0.01  # seconds after an answer in which the next one may be under way
 
 
 class Victim(enum.Enum):
-    """Who is killed at the end of a life."""
+    """The processes that are killed at the end of a life."""
 
     SERVER = "the server"
     SERVER_FIRST = "the server, then the database"
@@ -30,10 +30,10 @@ class Victim(enum.Enum):
 
 
 class Crashes:
-    """A server that lives and dies until somebody has seen enough, or a promise is broken.
+    """A server that is started and killed until a promise is broken.
 
     Args:
-        place: Where its jobs are kept.
+        place: The place of its jobs.
         seed: Decides what happens, as far as a test can.
     """
 

@@ -31,7 +31,7 @@ class Peer:
     """A connection that reads what it is sent, one packet after the other.
 
     Args:
-        books: What it has to do with its jobs is noted there.
+        books: Records all that it does with its jobs.
         answered: Called for each answer to a submission.
     """
 
@@ -109,7 +109,7 @@ async def submit(peer: Peer, chance: random.Random) -> None:
                 assert number_of(entry.handle) > last, f"{entry} was taken before one that was submitted earlier"
                 last = number_of(entry.handle)
             else:
-                await asyncio.sleep(_BEFORE_ANOTHER_TRY)  # as whoever is refused does before trying again
+                await asyncio.sleep(_BEFORE_ANOTHER_TRY)  # as a client that was refused does before it tries again
 
 
 async def work(peer: Peer, chance: random.Random) -> None:
@@ -136,7 +136,7 @@ async def work(peer: Peer, chance: random.Random) -> None:
 
 
 async def recover(peer: Peer) -> list[tuple[bytes, Entry]]:
-    """Do all jobs that there are, have their ends settled, and return them by handle in the order of their coming."""
+    """Do all jobs, settle their ends, and return them with their handles in the order in which they came."""
     await _settle(peer, [])  # the server answers when it has all of its jobs back
     came: list[tuple[bytes, Entry]] = []
     for function in (WORK, RECEIPT):

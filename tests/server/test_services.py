@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from geartrain.core import Durability
-from geartrain.jobrecord import Batch, JobRecord
+from geartrain.core.changes import Change
+from geartrain.core.record import JobRecord
 from geartrain.protocol import Command, request
 from geartrain.server import Server, ServerOptions
 from geartrain.storage import Opened, StoreError
@@ -34,7 +35,7 @@ class HookedStore:
         for batch in list[Sequence[JobRecord]]():
             yield batch
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, changes: Sequence[Change]) -> None:
         pass
 
     async def close(self) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from geartrain import Client, ConnectionLost
-from geartrain.jobrecord import Batch, JobRecord
+from geartrain.core.changes import Change, Reserve
+from geartrain.core.record import JobRecord
 from geartrain.protocol import Command, request
 from geartrain.server import Server
 from geartrain.storage import Opened
@@ -100,8 +101,8 @@ class StuckStore:
         for batch in list[Sequence[JobRecord]]():
             yield batch
 
-    async def commit(self, batch: Batch) -> None:
-        if not batch.stored:
+    async def commit(self, changes: Sequence[Change]) -> None:
+        if all(isinstance(change, Reserve) for change in changes):
             return  # only numbers are reserved, which happens before the server listens
         self.begun.set()
         await asyncio.to_thread(self.gate.wait, TIMEOUT)

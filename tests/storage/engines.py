@@ -26,10 +26,10 @@ class Engine:
 
     Args:
         command: Starts it, in the foreground.
-        log: Where its words go.
-        port: Where it listens.
-        ready: Tells whether it takes connections; raises while it does not.
-        user: Whose process it is, when root starts it.
+        log: The file of its messages.
+        port: The port that it listens on.
+        ready: Raises as long as it does not take connections.
+        user: The user of its process, when root starts it.
         how: Ends it as if it had crashed.
         data: The folder of its data, which is removed after `running`.
     """
@@ -69,7 +69,7 @@ class Engine:
                 time.sleep(0.05)  # between two looks, not for anything to happen
 
     def kill(self) -> None:
-        """End it without a farewell."""
+        """Kill it."""
         if self._process is not None:
             self._process.send_signal(self._how)
             self._process.wait()
@@ -134,7 +134,7 @@ def memcached(folder: Path) -> Engine:
     port = free_port()
     command = [program("memcached"), "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", "256", "-M"]
     if os.geteuid() == 0:
-        command += ["-u", "nobody"]
+        command.append("-unobody")
     return Engine(command, folder / "log", port, answers(port, b"version\r\n", b"VERSION"))
 
 
@@ -148,7 +148,8 @@ def postgres(folder: Path) -> Engine:
     subprocess.run([initdb, "-D", data, *options], user=user, check=True, capture_output=True, cwd="/")
     port = free_port()
     command = [server, "-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
-    command += ["-c", "unix_socket_directories="]
+    # With `synchronous_commit = off` the log is written ten seconds later: a test kills the server before that.
+    command += ["-c", "unix_socket_directories=", "-c", "wal_writer_delay=10s"]
 
     def ready() -> None:
         import psycopg

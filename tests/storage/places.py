@@ -24,7 +24,7 @@ KINDS = ["sqlite", *ENGINES]
 
 
 def url_of(kind: str, port: int, folder: Path) -> str:
-    """Return the URL of a store of some kind, of an engine on a port; its keys or files are named by a folder."""
+    """Return the URL of a store in an engine; a folder gives its keys or files their names."""
     return {
         "sqlite": f"sqlite://{folder}/jobs.db",
         "postgres": f"postgresql://postgres@127.0.0.1:{port}/postgres",
@@ -54,11 +54,11 @@ def mysql(engine: Engine) -> Iterator[pymysql.cursors.Cursor]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where jobs are kept.
+    """A place for jobs.
 
     Attributes:
         url: The store.
-        engine: Its server, if it has one that keeps what it was told when it is killed.
+        engine: Its server, if it has one that keeps jobs when it is killed.
     """
 
     url: str
@@ -74,5 +74,5 @@ def _place(kind: str, folder: Path) -> Iterator[Place]:
         yield Place(url_of(kind, engine.port, folder), engine if kind != "memcached" else None)
 
 
-# Each gives a fresh place in a folder, and an engine that nobody else uses.
+# Each gives a new place in a folder, and an engine of its own.
 STORES = {kind: partial(_place, kind) for kind in KINDS}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from geartrain import Client, Priority, ServerError, Worker
-from geartrain.jobrecord import JobRecord
+from geartrain.core.record import JobRecord
 from geartrain.storage import StoreError, open_store
 from geartrain.testing import ServerProcess, run_server
 from tests.job_servers import free_port
@@ -34,7 +34,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def kept(url: str) -> list[JobRecord]:
-    """Return what is in a store, whoever uses it."""
+    """Return the jobs in a store, which a server may be using."""
 
     async def read() -> list[JobRecord]:
         store = open_store(url, only_reads=True)
@@ -89,7 +89,7 @@ def test_a_job_for_a_day_after_2038_keeps_its_time(url: str) -> None:
     with client_of(url) as client:
         client.submit_background("g", b"w")
 
-    assert [(job.function, job.run_at) for job in kept(url)] == [(b"f", 2**40), (b"g", 0)]
+    assert [(job.function, job.run_at) for job in kept(url)] == [(b"f", 2**40 * 1000), (b"g", 0)]
 
 
 def test_a_unique_that_looks_like_sql_takes_nobody_with_it(url: str) -> None:
@@ -135,7 +135,7 @@ def test_a_store_can_be_read_while_a_server_uses_it(url: str) -> None:
 def test_reading_creates_nothing(url: str) -> None:
     for _ in range(2):
         if url.startswith(("redis", "memcached")):
-            assert kept(url) == []  # nobody can tell whether keys have ever been there
+            assert kept(url) == []  # no key says whether there have ever been any
         else:
             with pytest.raises(StoreError, match=r"no server of ours has kept jobs there|there is no such file"):
                 kept(url)

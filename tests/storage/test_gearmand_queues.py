@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What Debian's gearmand leaves in its persistent queues, and what older and newer ones do, is read as it was meant."""
+"""Persistent queues of Debian's gearmand, and of older and newer ones, are read as gearmand reads them."""
 
 import contextlib
 import sqlite3
@@ -11,7 +11,7 @@ import pytest
 import redis as redis_library
 
 from geartrain import Client, Handle, Priority, ServerError
-from geartrain.jobrecord import JobRecord
+from geartrain.core.record import JobRecord
 from geartrain.storage import StoreError
 from geartrain.storage.gearmand import open_queue
 from tests.job_servers import Gearmand
@@ -25,7 +25,7 @@ UUID = "123e4567-e89b-12d3-a456-426614174000"
 
 
 class Place:
-    """Where a gearmand keeps its queue, in its words and in ours."""
+    """The place of a gearmand's queue: its options, and our URL."""
 
     def __init__(self, url: str, *options: str, knows_times: bool = True, keeps_order: bool = True) -> None:
         self.url = url
@@ -66,7 +66,7 @@ def read(url: str, *, delete: bool = False) -> list[JobRecord]:
 
 
 def essence(jobs: Sequence[JobRecord]) -> list[tuple[bytes, bytes, int, bytes, int]]:
-    return [(job.function, job.unique, job.priority, job.workload, job.run_at) for job in jobs]
+    return [(job.function, job.unique, job.priority, job.workload, job.run_at // 1000) for job in jobs]
 
 
 def test_what_a_killed_gearmand_of_debian_leaves_is_read(place: Place, tmp_path: Path) -> None:

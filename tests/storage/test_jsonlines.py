@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geartrain.jobrecord import JobRecord
+from geartrain.core.record import JobRecord
 from geartrain.storage import StoreError
 from geartrain.storage.jsonlines import decode, encode, read_lines
 
@@ -15,10 +15,25 @@ LINES = [
         b'{"number": 17, "handle": "H:a:17", "function": "size", "priority": "normal", "workload": "{\\"id\\": 7}"}\n',
     ),
     (
-        JobRecord(1, b"H:1", "grün".encode(), b"u", 0, b"\xff\0", 2**40, 3, b"r", b"*/5 * * * *", "here"),
+        JobRecord(
+            1,
+            b"H:1",
+            "grün".encode(),
+            b"u",
+            0,
+            b"\xff\0",
+            created_at=1_700_000_000_050,
+            run_at=2**40 * 1000,
+            losses=3,
+            started=True,
+            reducer=b"r",
+            schedule=b"*/5 * * * *",
+            unknown=((200, b"\0"), (201, b"\xff")),
+        ),
         '{"number": 1, "handle": "H:1", "function": "grün", "unique": "u", "priority": "high", '
-        '"workload": {"base64": "/wA="}, "run_at": 1099511627776, "retries": 3, "reducer": "r", '
-        '"schedule": "*/5 * * * *", "owner": "here"}\n'.encode(),
+        '"workload": {"base64": "/wA="}, "created_at": 1700000000.05, "run_at": 1099511627776, "losses": 3, '
+        '"started": true, "reducer": "r", "schedule": "*/5 * * * *", '
+        '"unknown": [[200, "\\u0000"], [201, {"base64": "/w=="}]]}\n'.encode(),
     ),
 ]
 
@@ -33,17 +48,19 @@ def test_a_job_is_a_line(record: JobRecord, line: bytes) -> None:
 @given(
     st.builds(
         JobRecord,
-        number=st.integers(0, 2**62),
+        number=st.integers(0, 2**63 - 1),
         handle=names,
         function=names.map(lambda name: name or b"f"),
         unique=names,
         priority=st.integers(0, 2),
         workload=st.binary() | st.text().map(str.encode),
-        run_at=st.integers(0, 2**62),
-        retries=st.integers(0, 2**31 - 1),
-        reducer=names,
         schedule=st.sampled_from([b"", b"*/5 * * * *", b"0 3 L * MON,TUE"]),
-        owner=st.text(),
+        started=st.booleans(),
+        unknown=st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=9)), max_size=2).map(tuple),
+        **dict.fromkeys(("created_at", "run_at", "expires_at"), st.integers(0, 2**50) | st.just(2**63 - 1)),
+        **dict.fromkeys(("losses", "failures", "depth"), st.integers(0, 2**63 - 1)),
+        **dict.fromkeys(("reducer", "timezone", "key", "batch", "origin", "then", "on_failure"), names),
+        **dict.fromkeys(("overrides", "reason", "error"), names),
     )
 )
 def test_every_job_comes_back_as_it_was_from_one_line(record: JobRecord) -> None:
@@ -55,6 +72,12 @@ def test_every_job_comes_back_as_it_was_from_one_line(record: JobRecord) -> None
 
 def test_a_line_by_hand_needs_a_function() -> None:
     assert decode(b'{"function": "f"}') == JobRecord(0, b"", b"f", b"", 1, b"")
+
+
+def test_lines_of_earlier_versions_are_read() -> None:
+    line = b'{"function": "f", "run_at": 4611686018427387904, "retries": 2, "schedule": "* * * * *"}'
+
+    assert decode(line) == JobRecord(0, b"", b"f", run_at=2**63 - 1, losses=2, schedule=b"* * * * *")
 
 
 def test_empty_lines_are_skipped() -> None:
@@ -79,18 +102,27 @@ def test_empty_lines_are_skipped() -> None:
         (b'{"function": "a\\u0000b"}', "'function' cannot contain a zero byte"),
         (b'{"function": "f", "handle": {"base64": "AA=="}}', "'handle' cannot contain a zero byte"),
         (b'{"function": "f", "workload": "\\ud800"}', "'workload' has half a character"),
-        (b'{"function": "f", "owner": "\\ud800"}', "'owner' has half a character"),
-        (b'{"function": "f", "owner": 7}', "'owner' is a string, not 7"),
         (b'{"function": "f", "priority": 1}', "'priority' is high, normal, low, not 1"),
         (b'{"function": "f", "priority": "urgent"}', 'not "urgent"'),
         (b'{"function": "f", "schedule": "now and then"}', "'schedule' is a cron line, unlike \"now"),
         (b'{"function": "f", "schedule": "* * * * * *"}', "'schedule' has the five fields of a cron line"),
         (b'{"function": "f", "schedule": "0 0 31 4 *"}', "'schedule' is a cron line"),
         (b'{"function": "f", "schedule": {"base64": "/w=="}}', "'schedule' is a cron line"),
-        (b'{"function": "f", "number": true}', "'number' is a whole number from 0 to 4611686018427387904, not true"),
+        (b'{"function": "f", "number": true}', "'number' is a whole number from 0 to 9223372036854775807, not true"),
         (b'{"function": "f", "number": -1}', "not -1"),
-        (b'{"function": "f", "run_at": 1e3}', "'run_at' is a whole number"),
-        (b'{"function": "f", "retries": 2147483648}', "'retries' is a whole number from 0 to 2147483647"),
+        (b'{"function": "f", "run_at": true}', "'run_at' is a number of seconds since 1970, from 0 to .*, not true"),
+        (b'{"function": "f", "run_at": "today"}', "'run_at' is a number of seconds"),
+        (b'{"function": "f", "created_at": -0.1}', "'created_at' is a number of seconds"),
+        (b'{"function": "f", "expires_at": NaN}', "'expires_at' is a number of seconds"),
+        (
+            b'{"function": "f", "losses": 9223372036854775808}',
+            "'losses' is a whole number from 0 to 9223372036854775807",
+        ),
+        (b'{"function": "f", "started": 1}', "'started' is true or false, not 1"),
+        (b'{"function": "f", "unknown": [7]}', "'unknown' is a list of tags, each with its value"),
+        (b'{"function": "f", "unknown": {"7": "x"}}', "'unknown' is a list of tags, each with its value"),
+        (b'{"function": "f", "unknown": [[256, "x"]]}', "a tag of 'unknown' is a whole number from 0 to 255"),
+        (b'{"function": "f", "unknown": [[7, 7]]}', "'unknown' is a string or"),
         (b'{"function": "f", "number": "' + b"9" * 100 + b'"}', "…"),
     ],
 )

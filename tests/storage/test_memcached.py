@@ -6,8 +6,10 @@ from typing import ClassVar
 
 import pytest
 
-from geartrain.jobrecord import Batch, JobRecord
+from geartrain.core.changes import Forget
+from geartrain.core.record import JobRecord
 from geartrain.storage import Store, StoreError, open_store
+from geartrain.testing.stores import put_new
 from tests.storage.servers import ServerContract
 
 
@@ -17,13 +19,13 @@ class TestMemcached(ServerContract):
 
     def test_a_job_in_parts_is_forgotten_in_all_its_parts(self) -> None:
         job = JobRecord(1, b"H:1", b"f", b"", 1, bytes(3_500_000))
-        self.commit(Batch([job]))
+        self.commit([put_new([job])])
         assert self.kept() == [job]
 
         async def finish(store: Store) -> None:
             async for _ in store.replay():
                 pass
-            await store.commit(Batch(finished=[1]))
+            await store.commit([Forget([1])])
 
         self.use(finish)
 

@@ -2,16 +2,49 @@
 """PostgreSQL as a store."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
 
-from geartrain.storage import StoreError, open_store
-from tests.storage.servers import ExclusiveContract
+from geartrain.core.changes import Forget
+from geartrain.core.record import JobRecord
+from geartrain.storage import CommitOutcome, Store, StoreError, open_store
+from geartrain.testing.stores import put_new
+from tests.storage.holding_proxy import HoldingProxy
+from tests.storage.servers import JOBS, ExclusiveContract, opened, outcome_of
+
+_WAITING = "SELECT pid FROM pg_stat_activity WHERE application_name = 'geartrain' AND wait_event_type = 'Lock'"
 
 
 class TestPostgres(ExclusiveContract):
     kind = "postgres"
+    commit_marker = b"COMMIT"
+
+    def other(self) -> "psycopg.Connection[Any]":
+        """Return a connection of someone else, with a transaction of its own."""
+        return psycopg.connect(self.url)
+
+    @contextlib.contextmanager
+    def setting(self, name: str, value: str) -> Iterator[None]:
+        """Change a setting of the store's user."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"ALTER ROLE postgres SET {name} = '{value}'".encode())
+        yield
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"ALTER ROLE postgres RESET {name}".encode())
+
+    def replace_token(self) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            assert connection.execute("UPDATE geartrain_facts SET value = 1 WHERE name = 'session'").rowcount == 1
+
+    def wait_until_the_store_waits(self) -> None:
+        """Return when a transaction of the store waits for another one."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            while not connection.execute(_WAITING).fetchone():
+                pass
 
     def test_a_database_of_a_later_version_is_left_alone(self) -> None:
         self.use()
@@ -20,6 +53,99 @@ class TestPostgres(ExclusiveContract):
 
         with pytest.raises(StoreError, match="written by a later version"):
             self.use()
+
+    def test_the_plain_fields_can_be_read_with_sql(self) -> None:
+        job = JobRecord(7, b"H:7", b"f", b"u", 2, b"w", created_at=5, run_at=6)
+        self.use(lambda store: store.commit([put_new([job])]))
+
+        with psycopg.connect(self.url) as connection:
+            row = connection.execute(
+                'SELECT number, handle, function, "unique", priority, workload, created_at FROM geartrain_jobs'
+            ).fetchone()
+        assert row == (7, b"H:7", b"f", b"u", 2, b"w", 5)
+
+    def test_a_batch_that_was_the_victim_of_a_deadlock_is_repeated(self) -> None:
+        async def deadlock(store: Store) -> None:
+            await store.commit([put_new(JOBS[:1])])
+            with self.other() as other:
+                other.execute("SET deadlock_timeout = '60s'")  # so that it is the store that notices, after a second
+                other.execute("SELECT 1 FROM geartrain_jobs FOR UPDATE")
+                commit = asyncio.create_task(store.commit([Forget([1]), put_new(JOBS[1:2])]))
+                await asyncio.to_thread(self.wait_until_the_store_waits)
+                await asyncio.to_thread(other.execute, "UPDATE geartrain_facts SET value = value")
+                other.rollback()
+                await commit
+
+        self.use(deadlock)
+
+        assert self.kept() == JOBS[1:2]
+
+    def test_a_new_connection_that_waited_too_long_for_a_lock_is_tried_again(
+        self, proxy: "contextlib.AbstractContextManager[HoldingProxy]"
+    ) -> None:
+        def wait_for_two_attempts() -> None:
+            found: set[object] = set()
+            with psycopg.connect(self.url, autocommit=True) as connection:
+                while len(found) < 2:
+                    found.update(connection.execute(_WAITING).fetchall())
+
+        async def block(holding: HoldingProxy) -> None:
+            async with opened(self.through(holding)) as store:
+                holding.cut()
+                assert await outcome_of(store, []) is CommitOutcome.NOT_STORED
+                with self.other() as other:
+                    other.execute("SELECT 1 FROM geartrain_facts FOR UPDATE")
+                    commit = asyncio.create_task(store.commit([put_new(JOBS[:1])]))
+                    await asyncio.to_thread(wait_for_two_attempts)
+                    other.rollback()
+                    await commit
+
+        with proxy as holding:
+            asyncio.run(block(holding))
+
+        assert self.kept() == JOBS[:1]
+
+    def test_a_batch_that_could_not_be_serialized_is_repeated(self) -> None:
+        async def conflict(store: Store) -> None:
+            await store.commit([put_new(JOBS[:1])])
+            with self.other() as other:
+                other.execute("UPDATE geartrain_jobs SET priority = 0")
+                commit = asyncio.create_task(store.commit([Forget([1]), put_new(JOBS[1:2])]))
+                await asyncio.to_thread(self.wait_until_the_store_waits)
+                other.commit()
+                await commit
+
+        with self.setting("default_transaction_isolation", "repeatable read"):
+            self.use(conflict)
+
+        assert self.kept() == JOBS[1:2]
+
+    def test_a_commit_is_synced_where_the_users_setting_says_otherwise(self) -> None:
+        """Otherwise the engine would write its log ten seconds later (`tests.storage.engines`); it is killed before."""
+
+        async def lose_power(store: Store) -> None:
+            await store.commit([put_new(JOBS[:1])])
+            self.engine.kill()
+
+        with self.setting("synchronous_commit", "off"):
+            self.engine.kill()
+            self.engine.start()
+            with contextlib.suppress(StoreError):
+                self.use(lose_power)
+            self.engine.start()
+            assert self.kept() == JOBS[:1]
+
+    def test_an_engine_that_never_syncs_is_warned_about(
+        self, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+    ) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+            self.use()
+            connection.execute("ALTER SYSTEM RESET fsync")
+            connection.execute("SELECT pg_reload_conf()")
+
+        assert "fsync is off, so that a loss of power destroys jobs" in caplog.text
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from geartrain.jobrecord import Batch, JobRecord
-from geartrain.storage import Opened, Store, StoreError, open_store
+from geartrain.core.record import JobRecord
+from geartrain.storage import Store, StoreError, open_store
 from geartrain.storage.sqlite import SQLiteStore
 from geartrain.testing import StoreContract
+from geartrain.testing.stores import put_new
 
 FIRST_VERSION = """
 CREATE TABLE jobs (
@@ -61,7 +62,8 @@ class TestSQLite(StoreContract):
         assert self.kept() == []
 
     def test_large_jobs_come_back_a_few_at_a_time(self) -> None:
-        self.commit(*[Batch([job(number)._replace(workload=bytes(9_000_000))]) for number in range(1, 6)])
+        for number in range(1, 6):
+            self.commit([put_new([job(number).replace(workload=bytes(9_000_000))])])
         portions: list[int] = []
 
         async def read(store: Store) -> None:
@@ -71,7 +73,7 @@ class TestSQLite(StoreContract):
 
         assert portions == [2, 2, 1]
 
-    def test_nobody_else_may_read_it(self) -> None:
+    def test_only_its_owner_may_read_it(self) -> None:
         self.use()
 
         assert self.path.stat().st_mode & 0o777 == 0o600
@@ -85,22 +87,7 @@ class TestSQLite(StoreContract):
         with pytest.raises(StoreError, match="written by a later version"):
             self.use()
 
-    def test_jobs_of_the_first_version_come_along(self) -> None:
-        """It had a column for each thing that is known of a job."""
-        plain, whole = job(1), JobRecord(2**40, b"H:2", b"\0", b"u", 2, b"\xff", 3, 4, b"r", b"* * * * *", "owner")
-        self.path.parent.mkdir()
-        with sqlite3.connect(self.path) as connection:
-            connection.executescript(FIRST_VERSION)
-            connection.executemany("INSERT INTO jobs VALUES (?,?,?,?,?,?,?,?,?,?,?)", [whole, plain])
-        connection.close()
-
-        with pytest.raises(StoreError, match="a server that starts on it brings it forward"):
-            asyncio.run(SQLiteStore(self.path, only_reads=True).open())
-        assert (self.use(), self.kept()) == (Opened(2**50, 2), [plain, whole])
-        self.commit(Batch([job(5)], [1]))
-        assert self.kept() == [job(5), whole]
-
-    def test_a_file_that_cannot_be_brought_forward_stays_as_it_is(self) -> None:
+    def test_a_file_that_cannot_be_migrated_stays_as_it_is(self) -> None:
         self.path.parent.mkdir()
         with sqlite3.connect(self.path) as connection:
             connection.executescript(FIRST_VERSION)
@@ -122,7 +109,7 @@ class TestSQLite(StoreContract):
             self.use()
         assert self.path.read_text().startswith("my letters")
 
-    def test_what_is_no_regular_file_is_left_alone(self) -> None:
+    def test_a_file_that_is_not_regular_is_left_alone(self) -> None:
         """Root might name a device, such as /dev/null, which others need as it is."""
         self.path.parent.mkdir()
         os.mkfifo(self.path, 0o666)
@@ -143,14 +130,14 @@ class TestSQLite(StoreContract):
     def test_wherever_its_log_is_torn_whole_batches_are_there_or_not(
         self, tmp_path: Path, size: int, step: int
     ) -> None:
-        """What a loss of power leaves: the first n bytes of the write-ahead log."""
+        """A loss of power leaves the first n bytes of the write-ahead log."""
         log = self.path.with_name("jobs.db-wal")
-        batches = [Batch([job(size * number + part) for part in range(1, size + 1)]) for number in range(6)]
+        batches = [put_new(job(size * number + part) for part in range(1, size + 1)) for number in range(6)]
         sizes: list[int] = []
 
         async def write(store: Store) -> None:
             for batch in batches:
-                await store.commit(batch)
+                await store.commit([batch])
                 sizes.append(log.stat().st_size)
             for name in ("jobs.db", "jobs.db-wal"):
                 (tmp_path / name).write_bytes(self.path.with_name(name).read_bytes())
@@ -170,10 +157,10 @@ class TestSQLite(StoreContract):
 
     def test_a_full_disk_refuses_a_batch_and_the_next_one_goes_through(self) -> None:
         async def fill(store: Store) -> None:
-            await store.commit(Batch([job(1)]))
+            await store.commit([put_new([job(1)])])
             with disk_of(200_000), pytest.raises(StoreError, match=r"full|I/O"):
-                await store.commit(Batch([job(2)._replace(workload=bytes(10**6))]))
-            await store.commit(Batch([job(3)]))
+                await store.commit([put_new([job(2).replace(workload=bytes(10**6))])])
+            await store.commit([put_new([job(3)])])
 
         self.use(fill)
 
@@ -188,4 +175,4 @@ def test_a_url_that_names_no_store_is_refused(url: str) -> None:
 
 def test_a_store_has_to_be_opened_first(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not open"):
-        asyncio.run(SQLiteStore(tmp_path / "jobs.db").commit(Batch()))
+        asyncio.run(SQLiteStore(tmp_path / "jobs.db").commit([]))

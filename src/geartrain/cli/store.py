@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``gearmand store``: what a server's store has, out of it and into it.
+"""``gearmand store``: inspect a store, export its jobs, import jobs into it.
 
 The word stands in front of all others, where gearmand takes only options, so neither can be taken for the other.
 """
@@ -17,14 +17,14 @@ from typing import BinaryIO, NoReturn
 
 from geartrain.cli.output import give_up_stdout
 from geartrain.cli.store_report import as_json, as_text
+from geartrain.core.record import JobRecord
 from geartrain.errors import GeartrainError
-from geartrain.jobrecord import JobRecord
 from geartrain.server.options import GearmandOptions
 from geartrain.storage import Opened, Store, StoreError, open_store
 from geartrain.storage.gearmand import open_queue
-from geartrain.storage.intake import Intake, bring_in
+from geartrain.storage.importer import Importer, import_jobs
 from geartrain.storage.jsonlines import encode, read_lines
-from geartrain.storage.tally import Tally
+from geartrain.storage.summary import Summary
 from geartrain.wording import counted
 
 __all__ = ["main"]
@@ -33,7 +33,7 @@ EXIT_FAILURE = 1
 PROGRAM = "gearmand store"
 
 _EPILOG = """\
-URL is that of gearmand --store. A server that was told of no store keeps its jobs in
+URL is that of gearmand --store. A server without that option keeps its jobs in
 sqlite:///var/lib/geartrain/gearmand-4730.db (root) or sqlite:///HOME/.local/state/geartrain/gearmand-4730.db.
 Stores may be inspected and exported while a server uses them, but jobs come into a store while no server does.
 
@@ -120,12 +120,12 @@ def _parser() -> _Parser:
 
 
 async def _inspect(options: argparse.Namespace) -> None:
-    tally = Tally(time.time())
+    summary = Summary(time.time() * 1000)
     async with _opened(options.url, only_reads=True) as (store, opened):
         async for records in store.replay():
             for record in records:
-                tally.count(record)
-    print(as_json(tally, opened) if options.json else as_text(tally, opened))
+                summary.count(record)
+    print(as_json(summary, opened) if options.json else as_text(summary, opened))
 
 
 async def _export(options: argparse.Namespace) -> None:
@@ -137,27 +137,27 @@ async def _export(options: argparse.Namespace) -> None:
 
 async def _import(options: argparse.Namespace) -> None:
     async with _opened(options.url) as (store, opened):
-        intake = Intake(
-            opened.created,
+        importer = Importer(
+            opened.reserved,
             options.job_handle_prefix.encode(),
             resumes=options.resume,
             new_handles=options.new_handles,
         )
         if options.queue is None:
             with _read(options.file) as lines:
-                await _store_all(store, read_lines(lines), intake)
+                await _store_all(store, read_lines(lines), importer)
         else:
             with contextlib.closing(open_queue(options.queue)) as queue:
-                await _store_all(store, queue.jobs(), intake)
+                await _store_all(store, queue.jobs(), importer)
                 if options.delete:
                     queue.delete()
-    print(f"{counted(intake.taken, 'job')} stored" + "".join(_remarks(intake)))
+    print(f"{counted(importer.imported, 'job')} stored" + "".join(_remarks(importer)))
 
 
-async def _store_all(store: Store, jobs: Iterator[JobRecord], intake: Intake) -> None:
+async def _store_all(store: Store, jobs: Iterator[JobRecord], importer: Importer) -> None:
     stored = 0
     try:
-        async for count in bring_in(store, jobs, intake):
+        async for count in import_jobs(store, jobs, importer):
             stored += count
     except StoreError as error:
         so_far = "nothing has been stored"
@@ -166,12 +166,12 @@ async def _store_all(store: Store, jobs: Iterator[JobRecord], intake: Intake) ->
         raise StoreError(f"{error}\n{so_far}") from error
 
 
-def _remarks(intake: Intake) -> Iterator[str]:
-    if intake.renamed:
-        has = counted(intake.renamed, "of them has", "of them have")
+def _remarks(importer: Importer) -> Iterator[str]:
+    if importer.renamed:
+        has = counted(importer.renamed, "of them has", "of them have")
         yield f"; {has} a new handle, as another job has the old one"
-    if intake.known:
-        yield f"; {counted(intake.known, 'was', 'were')} there already"
+    if importer.left_out:
+        yield f"; {counted(importer.left_out, 'was', 'were')} there already"
 
 
 @contextlib.asynccontextmanager
@@ -190,7 +190,7 @@ def _read(name: str) -> contextlib.AbstractContextManager[BinaryIO]:
 
 @contextlib.contextmanager
 def _written(name: str) -> Iterator[BinaryIO]:
-    """Write a file that is there when it is complete; what jobs carry is nobody else's business."""
+    """Write a file that appears when it is complete, and that only its owner may read."""
     if name == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ``gearmand store inspect`` says of a store."""
+"""The output of ``gearmand store inspect``."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,53 +8,53 @@ from datetime import UTC, datetime
 from geartrain.records import Priority
 from geartrain.storage import Opened
 from geartrain.storage.jsonlines import text_or_base64
-from geartrain.storage.tally import Tally
+from geartrain.storage.summary import Summary
 
 __all__ = ["as_json", "as_text"]
 
 _HEADINGS = ("function", "jobs", *(priority.name.lower() for priority in Priority), "delayed", "schedules", "bytes")
 
 
-def as_json(tally: Tally, opened: Opened) -> str:
-    """Return it for programs."""
+def as_json(summary: Summary, opened: Opened) -> str:
+    """Return a summary for programs."""
     functions = [
         {"function": text_or_base64(name), **dict(zip(_HEADINGS[1:], numbers, strict=True))}
-        for name, numbers in _rows(tally)
+        for name, numbers in _rows(summary)
     ]
     facts = {
-        "jobs": tally.jobs,
-        "bytes": tally.size,
-        "oldest": tally.oldest,
-        "newest": tally.newest,
-        "reserved": opened.created,
-        "delayed": tally.delayed,
-        "next_at": tally.next_at,
-        "schedules": tally.schedules,
+        "jobs": summary.jobs,
+        "bytes": summary.size,
+        "oldest": summary.oldest,
+        "newest": summary.newest,
+        "reserved": opened.reserved,
+        "delayed": summary.delayed,
+        "next_at": None if summary.next_at is None else summary.next_at // 1000,
+        "schedules": summary.schedules,
         "functions": functions,
     }
     return json.dumps(facts, indent=2, ensure_ascii=False)
 
 
-def as_text(tally: Tally, opened: Opened) -> str:
-    """Return it for people."""
-    between = f", numbers {tally.oldest} to {tally.newest}" if tally.functions else ""
-    until = f", the first until {_time(tally.next_at)}" if tally.next_at is not None else ""
+def as_text(summary: Summary, opened: Opened) -> str:
+    """Return a summary for people."""
+    between = f", numbers {summary.oldest} to {summary.newest}" if summary.functions else ""
+    until = f", the first until {_time(summary.next_at // 1000)}" if summary.next_at is not None else ""
     facts = {
-        "jobs": f"{tally.jobs}{between}",
-        "bytes": tally.size,
-        "delayed": f"{tally.delayed}{until}",
-        "schedules": tally.schedules,
-        "reserved": f"numbers up to {opened.created}",
+        "jobs": f"{summary.jobs}{between}",
+        "bytes": summary.size,
+        "delayed": f"{summary.delayed}{until}",
+        "schedules": summary.schedules,
+        "reserved": f"numbers up to {opened.reserved}",
     }
     lines = [f"{name:<11}{value}" for name, value in facts.items()]
-    if tally.functions:
-        rows = [[name.decode(errors="backslashreplace"), *map(str, numbers)] for name, numbers in _rows(tally)]
+    if summary.functions:
+        rows = [[name.decode(errors="backslashreplace"), *map(str, numbers)] for name, numbers in _rows(summary)]
         lines += ["", *_table([_HEADINGS, *rows])]
     return "\n".join(lines)
 
 
-def _rows(tally: Tally) -> Iterator[tuple[bytes, list[int]]]:
-    for name, function in sorted(tally.functions.items()):
+def _rows(summary: Summary) -> Iterator[tuple[bytes, list[int]]]:
+    for name, function in sorted(summary.functions.items()):
         yield name, [function.jobs, *function.priorities.values(), function.delayed, function.schedules, function.size]
 
 

@@ -43,7 +43,7 @@ from geartrain.core.shutdown import Shutdown
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.snapshot import Snapshot
 from geartrain.core.stalls import Stalls
-from geartrain.core.state import Job, Peer
+from geartrain.core.state import FunctionQueue, Job, Peer
 from geartrain.core.timers import NEVER, Timers
 from geartrain.errors import ProtocolError, RemoteProtocolError
 from geartrain.protocol.commands import Command
@@ -337,14 +337,17 @@ class JobServer:
         self._choose_mode()
 
     def restore(self, records: Iterable[JobRecord]) -> None:
-        """Restore jobs, in the order of their numbers."""
+        """Restore jobs, in the order of their numbers; workers get them when all are there, by priority."""
+        queues: dict[FunctionQueue, None] = {}
         for record in records:
             if record.schedule:
                 self._schedules.restore(record)
             else:
                 queue = self._functions.restored(record.function)
                 self._lifecycle.restore(queue, record)
-                self._dispatcher.wake_enough(queue)
+                queues[queue] = None
+        for queue in queues:
+            self._dispatcher.wake_enough(queue)
 
     def end_restoring(self) -> None:
         """Accept submissions again, and handle those that had to wait."""

@@ -34,7 +34,7 @@ from geartrain.protocol.limits import INT64_MAX
 
 __all__ = [
     "FIELDS",
-    "TRANSIENT",
+    "TAGS",
     "CorruptRecord",
     "JobRecord",
     "pack",
@@ -47,10 +47,6 @@ __all__ = [
     "unpack_all",
     "unpack_tagged",
 ]
-
-# Numbers from here on are not reserved in a store. A job that was not to be stored has one, and keeps it if it has to
-# be stored after all.
-TRANSIENT: Final = 2**62
 
 _NORMAL: Final = 1
 _PRIORITIES: Final = 3
@@ -105,6 +101,8 @@ _BYTES: Final[dict[int, str]] = {
     _REASON: "reason",
     _ERROR: "error",
 }
+# The tag of each field that has one.
+TAGS: Final[dict[str, int]] = {name: tag for tag, name in (_NUMBERS | {_STARTED: "started"} | _BYTES).items()}
 FIELDS: Final = (
     "number",
     "handle",
@@ -302,7 +300,9 @@ def pack(record: JobRecord) -> bytes:
 
 
 def _check(record: JobRecord) -> None:
-    """Reject numbers that native integers would silently cut off."""
+    """Reject values that native integers would silently cut off."""
+    if not 0 <= record.priority < _PRIORITIES:
+        raise OverflowError(f"a priority of a job is 0, 1 or 2, not {record.priority}")
     for value in (record.handle, record.function, record.unique, record.workload):
         if len(value) > _LONGEST:
             raise OverflowError(f"a field of a job has at most {_LONGEST} bytes, not {len(value)}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What survives a restart: one seam, and a module for each engine behind it."""
+"""Stores for background jobs: one interface, and a module for each engine behind it."""
 
 from geartrain.storage.sqlite import SQLiteStore
-from geartrain.storage.store import Opened, Store, StoreError, open_store
+from geartrain.storage.store import CommitOutcome, Opened, Store, StoreError, open_store
 
-__all__ = ["Opened", "SQLiteStore", "Store", "StoreError", "open_store"]
+__all__ = ["CommitOutcome", "Opened", "SQLiteStore", "Store", "StoreError", "open_store"]

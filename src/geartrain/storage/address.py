@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a URL says of a server of a store."""
+"""Addresses of database servers in URLs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ class Address:
     """The parts of ``scheme://user:password@host:port/database?name=value``.
 
     Attributes:
-        host: Where the server is.
-        port: Its port.
-        user: Our name there; None if it is not said.
-        password: And what proves it, or empty.
-        database: What is behind the host, or empty.
-        options: What is behind the question mark; the first value of each name.
+        host: The host.
+        port: The port.
+        user: The name to log in with; None if there is none.
+        password: Its password, or empty.
+        database: The path behind the host, or empty.
+        options: The query; the first value of each name.
     """
 
     host: str
@@ -32,15 +32,15 @@ class Address:
 
     @classmethod
     def read(cls, parts: SplitResult, kind: str, port: int) -> "Address":
-        """Return what a URL says.
+        """Return the address in a URL.
 
         Args:
             parts: The URL.
-            kind: Whose address it is, for the error.
-            port: The port if it says none.
+            kind: The kind of server, for the error.
+            port: The port if the URL has none.
 
         Raises:
-            StoreError: Its port is no number of a port.
+            StoreError: The URL's port is not a port number.
         """
         try:
             port = parts.port or port

@@ -5,8 +5,10 @@ r"""Jobs as lines of JSON, one job each, for people and programs::
     {"number": 18, "handle": "H:a:18", "function": "resize", "priority": "low", "workload": {"base64": "/9j/4AAQ"}}
 
 Names and workloads are bytes. Those that are UTF-8 are a string; any others are an object that has them in base64, so
-nothing is lost, and nothing has to be guessed. What a job does not have is left out. A line that is written by hand
-needs a function, and nothing else.
+nothing is lost, and nothing has to be guessed. Times are seconds since 1970, with up to three decimals. Fields that a
+job does not have are left out. A line that is written by hand needs a function, and nothing else.
+
+Files of earlier versions are read: what is `losses` now was `retries`.
 """
 
 import base64
@@ -18,36 +20,45 @@ from typing import Any
 
 from cronsim import CronSim, CronSimError
 
-from geartrain.jobrecord import JobRecord
+from geartrain.core.record import FIELDS, JobRecord
+from geartrain.protocol.limits import INT64_MAX
 from geartrain.records import Priority
 from geartrain.storage.store import StoreError
 
 __all__ = ["decode", "encode", "read_lines", "text_or_base64"]
 
-_BYTES = frozenset(("handle", "function", "unique", "workload", "reducer", "schedule"))
-_MAY_HAVE_ANY_BYTE = frozenset(("workload",))  # the others end with a zero byte when they travel
+_TIMES = ("created_at", "run_at", "expires_at")
+_NUMBERS = ("number", "losses", "failures", "depth")
+_BYTES = (
+    *("handle", "function", "unique", "workload", "reducer", "schedule", "timezone", "key", "batch", "origin"),
+    *("then", "on_failure", "overrides", "reason", "error"),
+)
+_MAY_HAVE_ANY_BYTE = frozenset(
+    ("workload", "overrides", "error", "unknown")
+)  # the others end with a zero byte when they travel
 _ALWAYS = frozenset(("number", "handle", "function", "priority", "workload"))
 _PRIORITIES = {priority.name.lower(): int(priority) for priority in Priority}
 _PRIORITY_NAMES = {value: name for name, value in _PRIORITIES.items()}
-_MOST = {"number": 2**62, "run_at": 2**62, "retries": 2**31 - 1}
+_RENAMED = {"retries": "losses"}
 _ANY_MOMENT = datetime(2001, 1, 1, tzinfo=UTC)
-_ABSENT = JobRecord(0, b"", b"", b"", Priority.NORMAL, b"")
+_ABSENT = JobRecord(0, b"", b"")
 
 
 def encode(record: JobRecord) -> bytes:
     """Return a job as a line, with its end."""
     fields: dict[str, object] = {}
-    for name, value, absent in zip(JobRecord._fields, record, _ABSENT, strict=True):
-        if value != absent or name in _ALWAYS:
-            fields[name] = _TO_JSON.get(name, _as_it_is)(value)
+    for name in FIELDS:
+        value = getattr(record, name)
+        if name in _ALWAYS or value != getattr(_ABSENT, name):
+            fields[name] = _TO_JSON[name](value)
     return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
 
 
 def decode(line: bytes) -> JobRecord:
-    """Return the job that a line describes; its number is 0 and its handle empty if it says nothing of them.
+    """Return the job that a line describes; a missing number is 0, and a missing handle empty.
 
     Raises:
-        StoreError: It describes none; the message says why.
+        StoreError: The line is not a job; the message says why.
     """
     try:
         fields = json.loads(line)
@@ -61,20 +72,21 @@ def decode(line: bytes) -> JobRecord:
         raise StoreError("no job: brackets in brackets in brackets") from None
     if not isinstance(fields, dict):
         raise StoreError("a job is a JSON object, in braces")
-    unknown = fields.keys() - set(JobRecord._fields)
+    fields = {_RENAMED.get(name, name): value for name, value in fields.items()}
+    unknown = fields.keys() - set(FIELDS)
     if unknown:
-        raise StoreError(f"{min(unknown)!r} is no field of a job; there are {', '.join(JobRecord._fields)}")
+        raise StoreError(f"{min(unknown)!r} is no field of a job; there are {', '.join(FIELDS)}")
     if not fields.get("function"):
         raise StoreError("a job has a 'function'")
     values: dict[str, Any] = {name: _FROM_JSON[name](name, value) for name, value in fields.items()}
-    return _ABSENT._replace(**values)
+    return _ABSENT.replace(**values)
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[JobRecord]:
-    """Yield the jobs of a file; lines with nothing but white space are skipped.
+    """Yield the jobs of a file; empty lines are skipped.
 
     Raises:
-        StoreError: A line describes no job; the message has its number.
+        StoreError: A line is not a job; the message has its number.
     """
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -84,7 +96,10 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[JobRecord]:
                 raise StoreError(f"line {number}: {error}") from None
 
 
-def _as_it_is(value: object) -> object:
+# To JSON.
+
+
+def _unchanged(value: object) -> object:
     return value
 
 
@@ -94,6 +109,27 @@ def text_or_base64(value: bytes) -> object:
         return value.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(value).decode()}
+
+
+def _seconds(milliseconds: int) -> object:
+    return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000
+
+
+def _pairs(unknown: tuple[tuple[int, bytes], ...]) -> object:
+    return [[tag, text_or_base64(value)] for tag, value in unknown]
+
+
+_TO_JSON: dict[str, Callable[[Any], object]] = {
+    **dict.fromkeys(_NUMBERS, _unchanged),
+    **dict.fromkeys(_TIMES, _seconds),
+    **dict.fromkeys(_BYTES, text_or_base64),
+    "priority": _PRIORITY_NAMES.__getitem__,
+    "started": _unchanged,
+    "unknown": _pairs,
+}
+
+
+# From JSON.
 
 
 def _to_bytes(name: str, value: object) -> bytes:
@@ -113,7 +149,7 @@ def _to_bytes(name: str, value: object) -> bytes:
 
 
 def _to_schedule(name: str, value: object) -> bytes:
-    """Return a cron line; the server that starts with one that is none would not get far."""
+    """Return a cron line; a server that started with one that is none would not get far."""
     found = _to_bytes(name, value)
     try:
         line = found.decode()
@@ -135,10 +171,16 @@ def _encoded(name: str, value: str) -> bytes:
 
 
 def _to_number(name: str, value: object) -> int:
-    most = _MOST[name]
-    if type(value) is not int or not 0 <= value <= most:
-        raise StoreError(f"{name!r} is a whole number from 0 to {most}, not {_shortly(value)}")
+    if type(value) is not int or not 0 <= value <= INT64_MAX:
+        raise StoreError(f"{name!r} is a whole number from 0 to {INT64_MAX}, not {_shortly(value)}")
     return value
+
+
+def _to_time(name: str, value: object) -> int:
+    """Return milliseconds; a time that is further away than they reach is never."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= INT64_MAX:
+        raise StoreError(f"{name!r} is a number of seconds since 1970, from 0 to {INT64_MAX}, not {_shortly(value)}")
+    return min(value * 1000 if isinstance(value, int) else round(value * 1000), INT64_MAX)
 
 
 def _to_priority(name: str, value: object) -> int:
@@ -147,10 +189,21 @@ def _to_priority(name: str, value: object) -> int:
     return _PRIORITIES[value]
 
 
-def _to_text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise StoreError(f"{name!r} is a string, not {_shortly(value)}")
-    _encoded(name, value)
+def _to_flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise StoreError(f"{name!r} is true or false, not {_shortly(value)}")
+    return value
+
+
+def _to_pairs(name: str, value: object) -> tuple[tuple[int, bytes], ...]:
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise StoreError(f"{name!r} is a list of tags, each with its value, not {_shortly(value)}")
+    return tuple((_to_tag(name, tag), _to_bytes(name, field)) for tag, field in value)
+
+
+def _to_tag(name: str, value: object) -> int:
+    if type(value) is not int or not 0 <= value <= 255:
+        raise StoreError(f"a tag of {name!r} is a whole number from 0 to 255, not {_shortly(value)}")
     return value
 
 
@@ -159,8 +212,12 @@ def _shortly(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
-_TO_JSON: dict[str, Callable[[Any], object]] = dict.fromkeys(_BYTES, text_or_base64)
-_TO_JSON["priority"] = _PRIORITY_NAMES.__getitem__
-_FROM_JSON: dict[str, Callable[[str, Any], Any]] = dict.fromkeys(_BYTES, _to_bytes)
-_FROM_JSON |= dict.fromkeys(_MOST, _to_number)
-_FROM_JSON |= {"priority": _to_priority, "owner": _to_text, "schedule": _to_schedule}
+_FROM_JSON: dict[str, Callable[[str, Any], Any]] = {
+    **dict.fromkeys(_NUMBERS, _to_number),
+    **dict.fromkeys(_TIMES, _to_time),
+    **dict.fromkeys(_BYTES, _to_bytes),
+    "schedule": _to_schedule,
+    "priority": _to_priority,
+    "started": _to_flag,
+    "unknown": _to_pairs,
+}

@@ -2,21 +2,24 @@
 """Jobs in memcached. The extra ``memcached`` brings the library.
 
 memcached is memory: jobs survive the end of the job server, and not that of memcached. Start it with ``-M``, or it
-drops the oldest when it is full. It knows no transactions: a batch that fails may be there in part, and is then told
-again. Keys are ``<prefix>:<number>:<part>``; what is larger than an item may be is in several parts, the last of which
-is written first, so that a job whose first part is there is complete.
+drops the oldest when it is full. It knows no transactions: a batch that fails may be there in part. Keys are
+``<prefix>:<number>:<part>``; what is larger than an item may be is in several parts, the last of which is written
+first, so that a job whose first part is there is complete.
 """
 
 import re
 import socket
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
 from urllib.parse import SplitResult, unquote
 
-from geartrain.jobrecord import Batch, JobRecord
+from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
+from geartrain.core.numbers import TRANSIENT
+from geartrain.core.record import JobRecord, pack, unpack
 from geartrain.storage.address import Address
-from geartrain.storage.packing import pack, unpack
-from geartrain.storage.store import CHUNK, Opened, StoreError, needed
-from geartrain.storage.threaded import PATIENCE, ThreadedStore
+from geartrain.storage.store import CHUNK, CommitOutcome, Opened, StoreError, needed
+from geartrain.storage.threaded import ANSWER_TIMEOUT, ThreadedStore
 
 with needed("memcached"):
     from pymemcache.client.base import Client
@@ -33,10 +36,10 @@ class MemcachedStore(ThreadedStore):
     """Jobs in a memcached server.
 
     Args:
-        host: Where it is.
+        host: The server's host.
         port: Its port.
-        prefix: What our keys begin with; servers that share a memcached need one each.
-        only_reads: Whether it is only looked at.
+        prefix: The beginning of all keys; servers that share a memcached need one each.
+        only_reads: Open the store for reading.
     """
 
     failures = (MemcacheError, OSError)
@@ -46,9 +49,9 @@ class MemcachedStore(ThreadedStore):
     ) -> None:
         super().__init__(f"memcached {host}:{port}, keys {prefix}:*", only_reads=only_reads)
         self._address = (host, port)
-        self._memcached = Client(self._address, connect_timeout=5, timeout=PATIENCE, no_delay=True)
+        self._memcached = Client(self._address, connect_timeout=5, timeout=ANSWER_TIMEOUT, no_delay=True)
         self._prefix = prefix
-        self._parts: dict[int, int] = {}  # how many parts each job has that has more than one
+        self._parts: dict[int, int] = {}  # number of parts of each job that has more than one
         self._numbers: list[int] = []  # of the jobs that have yet to be read
 
     @classmethod
@@ -63,13 +66,14 @@ class MemcachedStore(ThreadedStore):
     def _open(self) -> Opened:
         self._numbers = sorted(self._stored_numbers())
         reserved = int(self._memcached.get(f"{self._prefix}:reserved") or 0)
-        return Opened(max(reserved, *self._numbers[-1:], 0), len(self._numbers))
+        end = bisect_left(self._numbers, TRANSIENT)
+        return Opened(max(reserved, *self._numbers[:end][-1:], 0), len(self._numbers))
 
     def _stored_numbers(self) -> Iterator[int]:
         """Yield the numbers of all jobs that are complete."""
         ours = re.compile(re.escape(self._prefix) + r":(-?\d+):0")
         # The library has no command for it that can take more than one packet.
-        with socket.create_connection(self._address, PATIENCE) as sock, sock.makefile("rwb") as lines:
+        with socket.create_connection(self._address, ANSWER_TIMEOUT) as sock, sock.makefile("rwb") as lines:
             # Along the hash table: along the lists of what was used when (``all``) it misses a key in a thousand tries,
             # which just moves from list to list.
             lines.write(b"lru_crawler metadump hash\r\n")
@@ -86,7 +90,7 @@ class MemcachedStore(ThreadedStore):
 
     def _read(self, after: int) -> list[JobRecord]:
         jobs: list[JobRecord] = []
-        while self._numbers and not jobs:  # who only looks may come too late for a whole portion
+        while self._numbers and not jobs:  # a reader may be too late for a whole portion
             numbers, self._numbers = self._numbers[:CHUNK], self._numbers[CHUNK:]
             firsts = self._memcached.get_many([self._key(number) for number in numbers])
             wholes = (self._whole(n, firsts[self._key(n)]) for n in numbers if self._key(n) in firsts)
@@ -106,27 +110,46 @@ class MemcachedStore(ThreadedStore):
             data += b"".join([found[key] for key in keys])
         return unpack(data)
 
-    def _commit(self, batch: Batch) -> None:
-        for job in batch.stored:
-            data = pack(job)
-            pieces = [data[start : start + _PART] for start in range(0, len(data), _PART)]
-            if len(pieces) > 255:
-                raise StoreError(f"{self.name}: a job may have {255 * _PART} bytes, not {len(data)}")
-            pieces[0] = bytes([len(pieces)]) + pieces[0]
-            if len(pieces) > 1:
-                self._parts[job.number] = len(pieces)
-            for part in reversed(range(len(pieces))):
-                self._set(self._key(job.number, part), pieces[part])
-        for number in batch.finished:
-            for part in range(self._parts.pop(number, 1)):
+    def _commit(self, changes: Sequence[Change]) -> None:
+        with self._doubt():
+            for change in changes:
+                self._CHANGES[type(change)](self, change)
+            self._memcached.version()  # and all that was sent without a reply has arrived
+        for change in changes:
+            if isinstance(change, Forget):
+                for number in change.numbers:
+                    self._parts.pop(number, None)
+
+    def _put_new(self, change: PutNew) -> None:
+        for number, packed in change.pairs():
+            self._put_packed(number, packed)
+
+    def _put(self, change: Put) -> None:
+        for record in change.records:
+            self._put_packed(record.number, pack(record))
+
+    def _put_packed(self, number: int, packed: bytes) -> None:
+        parts = [packed[start : start + _PART] for start in range(0, len(packed), _PART)]
+        if len(parts) > 255:
+            message = f"{self.name}: a job may have {255 * _PART} bytes, not {len(packed)}"
+            raise StoreError(message, CommitOutcome.UNKNOWN)  # other jobs of the batch may be there
+        parts[0] = bytes([len(parts)]) + parts[0]
+        if len(parts) > 1:
+            self._parts[number] = len(parts)
+        for part in reversed(range(len(parts))):
+            self._set(self._key(number, part), parts[part])
+
+    def _forget(self, change: Forget) -> None:
+        for number in change.numbers:
+            for part in range(self._parts.get(number, 1)):
                 self._memcached.delete(self._key(number, part), noreply=True)
-        if batch.reserve:
-            self._set(f"{self._prefix}:reserved", b"%d" % batch.reserve)
-        self._memcached.version()  # and all that was sent without a reply has arrived
+
+    def _reserve(self, change: Reserve) -> None:
+        self._set(f"{self._prefix}:reserved", b"%d" % change.until)
 
     def _set(self, key: str, value: bytes) -> None:
         if not self._memcached.set(key, value, noreply=False):
-            raise StoreError(f"{self.name}: it does not take {key}; is it full?")
+            raise StoreError(f"{self.name}: it does not take {key}; is it full?", CommitOutcome.UNKNOWN)
 
     def _key(self, number: int, part: int = 0) -> str:
         return f"{self._prefix}:{number}:{part}"
@@ -136,3 +159,10 @@ class MemcachedStore(ThreadedStore):
 
     def _reset(self) -> None:
         self._memcached.close()
+
+    _CHANGES: ClassVar[dict[type[Any], Callable[["MemcachedStore", Any], None]]] = {
+        PutNew: _put_new,
+        Put: _put,
+        Forget: _forget,
+        Reserve: _reserve,
+    }

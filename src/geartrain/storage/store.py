@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The seam between a job server and whatever keeps its jobs, and the way from a URL to a store."""
+"""Store: the interface between a job server and the engine that keeps its jobs; URLs of stores."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,60 +8,78 @@ from importlib import import_module
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from geartrain.core.changes import Change
+from geartrain.core.commit_queue import CommitOutcome
+from geartrain.core.record import JobRecord
 from geartrain.errors import GeartrainError
-from geartrain.jobrecord import Batch, JobRecord
 
-__all__ = ["CHUNK", "CHUNK_WEIGHT", "Opened", "Store", "StoreError", "needed", "open_store"]
+__all__ = ["CHUNK", "CHUNK_WEIGHT", "CommitOutcome", "Opened", "Store", "StoreError", "needed", "open_store"]
 
-CHUNK = 1000  # records that a replay hands over at once: some milliseconds of the event loop
-CHUNK_WEIGHT = 16 * 1024 * 1024  # bytes of workloads after which the default store hands over fewer
+CHUNK = 1000  # records that a replay yields at once: some milliseconds of the event loop
+CHUNK_WEIGHT = 16 * 1024 * 1024  # bytes of workloads after which the default store yields fewer
 
 
 class StoreError(GeartrainError):
-    """A store cannot do what it was asked to; the message says which store, and why."""
+    """A store failed; the message says which store, and why.
+
+    Attributes:
+        outcome: The fate of the batch, if the error was raised by a commit.
+
+            - ``NOT_STORED``: nothing of it is stored, now or later.
+            - ``UNKNOWN``: it may be stored; after the next commit that succeeds it cannot become stored any more.
+            - ``FENCED``: not stored, as another server has taken the store over; no further commit can succeed.
+    """
+
+    def __init__(self, message: str, outcome: CommitOutcome = CommitOutcome.UNKNOWN) -> None:
+        super().__init__(message)
+        self.outcome = outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What is known of a store before its jobs have been read.
+    """Facts about a store that has just been opened.
 
     Attributes:
-        created: Numbers up to this one may have been used.
-        jobs: How many jobs it has.
+        reserved: Numbers above this one were never used.
+        jobs: Number of jobs in it.
     """
 
-    created: int = 0
+    reserved: int = 0
     jobs: int = 0
 
 
 class Store(Protocol):
-    """Keeps records. It is used by one task, one call at a time; a commit that failed may be followed by others."""
+    """Durable storage of job records.
+
+    A store is used by one task, one call at a time. A commit that failed may be followed by others.
+    """
 
     async def open(self) -> Opened:
-        """Get ready, creating or migrating what is missing.
+        """Prepare the store, and create or migrate it as needed.
 
         Raises:
-            StoreError: It cannot be had, or another server has it.
+            StoreError: The store is not available, or another server uses it.
         """
 
     def replay(self) -> AsyncIterator[Sequence[JobRecord]]:
-        """Yield what is kept, in the order of the numbers, some `CHUNK` records at a time.
+        """Yield all records, ordered by number, some `CHUNK` at a time.
 
         Raises:
-            StoreError: It cannot be read.
+            StoreError: The records cannot be read.
         """
 
-    async def commit(self, batch: Batch) -> None:
-        """Take all of a batch or nothing; on return it survives a loss of power.
+    async def commit(self, changes: Sequence[Change]) -> None:
+        """Store all changes or none; on return they survive a loss of power.
 
-        An empty batch tells whether the store is there.
+        `Forget` is applied first, wherever it stands among the changes. Without changes, check that the store is
+        available.
 
         Raises:
-            StoreError: It may or may not have been taken.
+            StoreError: The changes are not, or may not be, stored; see `StoreError.outcome`.
         """
 
     async def close(self) -> None:
-        """Let go of it; no call fails because this one did."""
+        """Close the store. Calling it twice, or after a failure, is allowed."""
 
 
 # The package to install for each extra of Geartrain, as pyproject.toml has it.
@@ -85,7 +103,7 @@ def needed(extra: str) -> Iterator[None]:
         ) from error
 
 
-# Where a URL leads: the module, and the class in it, whose `from_url` makes a store of it.
+# The module and class for each scheme; `from_url` of the class makes a store.
 _SCHEMES = {
     "sqlite": ("geartrain.storage.sqlite", "SQLiteStore"),
     "postgresql": ("geartrain.storage.postgres", "PostgresStore"),
@@ -100,14 +118,14 @@ _SCHEMES = {
 
 
 def open_store(url: str, *, only_reads: bool = False) -> Store:
-    """Return the store behind a URL, such as ``sqlite:///var/lib/geartrain/4730.db``. It has yet to be opened.
+    """Return the store behind a URL, such as ``sqlite:///var/lib/geartrain/4730.db``, not yet opened.
 
     Args:
-        url: A scheme, and what its module makes of the rest.
-        only_reads: Whether it is only looked at. Then a server may be using it, and nothing is created or changed.
+        url: A scheme, followed by what the module of that scheme expects.
+        only_reads: Open the store for reading, while a server may be using it; nothing is created or changed.
 
     Raises:
-        StoreError: There is no such store, or what it needs is not installed.
+        StoreError: There is no such scheme, or a package that it needs is not installed.
     """
     parts = urlsplit(url)
     known = _SCHEMES.get(parts.scheme)

@@ -2,14 +2,49 @@
 """The contract of a store, as tests that run over any implementation."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
-from geartrain.jobrecord import Batch, JobRecord
-from geartrain.storage import Opened, Store
+from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
+from geartrain.core.record import JobRecord, pack
+from geartrain.storage import CommitOutcome, Opened, Store, StoreError
 
-__all__ = ["StoreContract"]
+__all__ = ["StoreContract", "put_new"]
 
 ALL_BYTES = bytes(range(256))
+_TRANSIENT = 2**62 + 17  # a number that no store reserves
+_WHOLE = JobRecord(
+    1,
+    b"H:a:1",
+    b"f",
+    b"u",
+    2,
+    b"w",
+    created_at=1_700_000_000_001,
+    run_at=2**50,
+    losses=3,
+    failures=2,
+    expires_at=2**51,
+    depth=7,
+    started=True,
+    reducer=b"r",
+    schedule=b"*/5 * * * *",
+    timezone=b"Europe/Lisbon",
+    key=b"k",
+    batch=b"b",
+    origin=b"H:a:0",
+    then=b"g",
+    on_failure=b"h",
+    overrides=b"\0o",
+    reason=b"timeout",
+    error=b"Traceback",
+    unknown=((200, b"of a later version"), (255, ALL_BYTES)),
+)
+
+
+def put_new(records: Iterable[JobRecord]) -> PutNew:
+    """Return the change that stores new jobs, which are ordered by number."""
+    jobs = list(records)
+    return PutNew([job.number for job in jobs], b"".join(map(pack, jobs)))
 
 
 class StoreContract:
@@ -50,7 +85,7 @@ class StoreContract:
 
         return asyncio.run(run())
 
-    def commit(self, *batches: Batch) -> None:
+    def commit(self, *batches: list[Change]) -> None:
         """Commit batches in one run of the server."""
         self.use(*[_committing(batch) for batch in batches])
 
@@ -66,17 +101,22 @@ class StoreContract:
         self.use(read)
         return found
 
-    # The contract.
+    # The contract: jobs.
 
     def test_a_new_store_is_empty(self) -> None:
         assert (self.use(), self.kept()) == (Opened(0, 0), [])
 
-    def test_jobs_are_kept_with_all_that_they_are(self) -> None:
-        whole = JobRecord(1, b"H:a:1", b"f", b"u", 2, b"w", 2**40, 3, b"r", b"*/5 * * * *", "server")
-        plain = JobRecord(2, b"H:a:2", b"f", b"", 1, b"")
-        self.commit(Batch([whole, plain]))
+    def test_new_jobs_are_kept_with_all_fields(self) -> None:
+        plain = JobRecord(2, b"H:a:2", b"f", created_at=5)
+        self.commit([put_new([_WHOLE, plain])])
 
-        assert self.kept() == [whole, plain]
+        assert self.kept() == [_WHOLE, plain]
+
+    def test_changed_jobs_are_kept_with_all_fields(self) -> None:
+        plain = JobRecord(2, b"H:a:2", b"f", created_at=5)
+        self.commit([put_new([JobRecord(1, b"H:a:1", b"f"), plain])], [Put([plain.replace(losses=1), _WHOLE])])
+
+        assert self.kept() == [_WHOLE, plain.replace(losses=1)]
 
     def test_any_bytes_are_kept_in_any_field(self) -> None:
         odd = [
@@ -85,77 +125,62 @@ class StoreContract:
             JobRecord(3, b"H:2", b"x' OR '1'='1", b"x' OR '1'='1", 0, b"'; DROP TABLE jobs; --"),
             JobRecord(4, b"H:3", "fünf".encode(), b"*?[a]", 0, b"\r\n"),
         ]
-        self.commit(Batch(odd))
+        self.commit([put_new(odd[:2]), Put(odd[2:])])
 
         assert self.kept() == odd
 
-    def test_numbers_and_times_have_64_bits(self) -> None:
-        record = JobRecord(2**62, b"H:a:1", b"f", b"", 1, b"", run_at=2**62)
-        self.commit(Batch([record]))
+    def test_numbers_and_times_have_63_bits(self) -> None:
+        record = JobRecord(2**63 - 1, b"H:a:1", b"f", created_at=2**63 - 1, run_at=2**63 - 1)
+        self.commit([put_new([record])])
 
         assert self.kept() == [record]
-        assert self.use().created == 2**62
 
-    def test_jobs_without_a_unique_do_not_take_each_others_place(self) -> None:
-        jobs = [JobRecord(number, b"H:a:%d" % number, b"f", b"", 1, b"w") for number in range(1, 4)]
-        self.commit(Batch(jobs), Batch(finished=[2]))
+    def test_jobs_without_a_unique_are_all_kept(self) -> None:
+        jobs = [JobRecord(number, b"H:a:%d" % number, b"f") for number in range(1, 4)]
+        self.commit([put_new(jobs)], [Forget([2])])
 
         assert self.kept() == [jobs[0], jobs[2]]
 
-    def test_jobs_with_the_same_unique_do_not_either(self) -> None:
-        jobs = [JobRecord(number, b"H:a:%d" % number, b"f", b"-", 1, b"w") for number in range(1, 4)]
-        self.commit(Batch(jobs), Batch(finished=[1]))
+    def test_jobs_with_the_same_unique_are_all_kept(self) -> None:
+        jobs = [JobRecord(number, b"H:a:%d" % number, b"f", b"-") for number in range(1, 4)]
+        self.commit([put_new(jobs)], [Forget([1])])
 
         assert self.kept() == jobs[1:]
 
-    def test_jobs_come_back_in_the_order_of_their_numbers(self) -> None:
-        jobs = [JobRecord(number, b"H", b"f", b"", number % 3, b"") for number in (30, 1, 10**9, 200, 9)]
-        self.commit(*[Batch([job]) for job in jobs])
+    def test_jobs_are_replayed_in_the_order_of_their_numbers(self) -> None:
+        jobs = [JobRecord(number, b"H", b"f", b"", number % 3) for number in (30, 1, 10**9, 200, 9)]
+        for job in jobs:
+            self.commit([put_new([job])])
 
         assert [job.number for job in self.kept()] == [1, 9, 30, 200, 10**9]
 
-    def test_a_job_stored_anew_replaces_what_was_known_of_it(self) -> None:
+    def test_a_job_that_is_stored_again_replaces_the_first(self) -> None:
         job = JobRecord(1, b"H:a:1", b"f", b"u", 1, b"w")
-        self.commit(Batch([job]), Batch([job._replace(retries=1)]))
+        self.commit([put_new([job])], [Put([job.replace(losses=1)])])
 
-        assert self.kept() == [job._replace(retries=1)]
+        assert self.kept() == [job.replace(losses=1)]
 
-    def test_finished_jobs_are_forgotten_and_unknown_ones_do_no_harm(self) -> None:
-        jobs = [JobRecord(number, b"H", b"f", b"", 1, b"") for number in range(1, 4)]
-        self.commit(Batch(jobs), Batch(finished=[1, 77, 3]))
+    def test_new_jobs_of_a_batch_that_was_in_doubt_may_come_twice(self) -> None:
+        jobs = [JobRecord(number, b"H:%d" % number, b"f") for number in range(1, 101)]
+        self.commit([put_new(jobs[:60])], [put_new(jobs)])
+
+        assert self.kept() == jobs
+
+    def test_jobs_are_deleted_and_unknown_numbers_ignored(self) -> None:
+        jobs = [JobRecord(number, b"H", b"f") for number in range(1, 4)]
+        self.commit([put_new(jobs)], [Forget([1, 77, 3])])
 
         assert self.kept() == [jobs[1]]
 
-    def test_one_batch_may_store_and_finish(self) -> None:
-        old, new = (JobRecord(number, b"H", b"f", b"", 1, b"") for number in (1, 2))
-        self.commit(Batch([old]), Batch([new], [1], reserve=50))
-
-        assert (self.kept(), self.use()) == ([new], Opened(50, 1))
-
-    def test_an_empty_batch_asks_whether_the_store_is_there(self) -> None:
-        self.commit(Batch(reserve=7), Batch())
-
-        assert self.use().created == 7
-
-    def test_numbers_reserved_are_never_given_out_again(self) -> None:
-        self.commit(Batch([JobRecord(5, b"H", b"f", b"", 1, b"")], reserve=1000), Batch(finished=[5]))
-
-        assert self.use() == Opened(1000, 0)
-
-    def test_a_clean_stop_lowers_what_is_reserved(self) -> None:
-        self.commit(Batch(reserve=1000), Batch(reserve=12))
-
-        assert self.use().created == 12
-
     def test_a_large_workload_is_kept(self) -> None:
-        job = JobRecord(1, b"H", b"f", b"", 1, ALL_BYTES * (self.large // 256))
-        self.commit(Batch([job]))
+        new, changed = (JobRecord(number, b"H", b"f", b"", 1, ALL_BYTES * (self.large // 256)) for number in (1, 2))
+        self.commit([put_new([new]), Put([changed])])
 
-        assert self.kept() == [job]
+        assert self.kept() == [new, changed]
 
     def test_a_large_batch_is_kept_and_replayed_in_portions(self) -> None:
         jobs = [JobRecord(number, b"H:%d" % number, b"f", b"u%d" % number, 1, b"w") for number in range(1, 2751)]
-        self.commit(Batch(jobs))
+        self.commit([put_new(jobs)])
         portions = []
 
         async def read(store: Store) -> None:
@@ -165,8 +190,79 @@ class StoreContract:
 
         assert (opened.jobs, sum(portions)) == (2750, 2750)
         assert len(portions) > 1
-        self.commit(Batch(finished=range(1, 2750)))
+        self.commit([Forget([*range(1, 2750)])])
         assert self.kept() == jobs[-1:]
+
+    # The contract: batches.
+
+    def test_a_batch_may_hold_every_kind_of_change(self) -> None:
+        old, new, changed = (JobRecord(number, b"H", b"f") for number in (1, 3, 2))
+        self.commit([put_new([old, changed])])
+        self.commit([Forget([1]), put_new([new]), Put([changed.replace(losses=1)]), Reserve(50)])
+
+        assert (self.kept(), self.use()) == ([changed.replace(losses=1), new], Opened(50, 2))
+
+    def test_an_ending_goes_before_what_the_same_batch_adds(self) -> None:
+        first, second = JobRecord(1, b"H:1", b"f"), JobRecord(2, b"H:2", b"f")
+        self.commit([put_new([first])])
+        self.commit([Put([first.replace(losses=1)]), put_new([second]), Forget([1, 2])])
+
+        assert self.kept() == [first.replace(losses=1), second]
+
+    def test_an_empty_batch_checks_that_the_store_is_available(self) -> None:
+        self.commit([Reserve(7)], [])
+
+        assert self.use().reserved == 7
+
+    def test_a_value_that_no_job_has_fails_the_batch_and_no_other(self) -> None:
+        async def fail(store: Store) -> None:
+            failure: StoreError | None = None
+            try:
+                await store.commit([Put([JobRecord(2, b"H:2", b"f", run_at=2**63)])])
+            except StoreError as error:
+                failure = error
+            assert failure is not None
+            assert failure.outcome is not CommitOutcome.FENCED
+
+        one, two = JobRecord(1, b"H:1", b"f"), JobRecord(2, b"H:2", b"f")
+        self.use(_committing([put_new([one])]), fail, _committing([put_new([two])]))
+
+        assert self.kept() == [one, two]
+
+    # The contract: numbers.
+
+    def test_reserved_numbers_are_known_after_the_jobs_have_ended(self) -> None:
+        self.commit([put_new([JobRecord(5, b"H", b"f")]), Reserve(1000)], [Forget([5])])
+
+        assert self.use() == Opened(1000, 0)
+
+    def test_a_reservation_is_kept_with_any_other_change_and_alone(self) -> None:
+        self.commit([Forget([1]), Reserve(10)])
+        assert self.use().reserved == 10
+        self.commit([Reserve(20)], [Put([JobRecord(3, b"H", b"f")])])
+        assert self.use().reserved == 20
+
+    def test_a_clean_stop_lowers_the_reservation(self) -> None:
+        self.commit([Reserve(1000)], [Reserve(12)])
+
+        assert self.use().reserved == 12
+
+    def test_numbers_of_jobs_count_as_reserved(self) -> None:
+        self.commit([put_new([JobRecord(number, b"H:%d" % number, b"f") for number in range(1, 101)])])
+
+        assert self.use().reserved == 100
+
+    def test_transient_numbers_neither_count_as_reserved_nor_disturb_others(self) -> None:
+        jobs = [JobRecord(number, b"H:%d" % number, b"f") for number in range(1, 201)]
+        transient = [JobRecord(_TRANSIENT + number, b"H:t:%d" % number, b"f") for number in range(100)]
+        self.commit([put_new([*jobs[:100], *transient]), Reserve(500)], [put_new(jobs[100:])])
+
+        assert self.use() == Opened(500, 300)
+        assert self.kept() == [*jobs, *transient]
+        self.commit([Forget([job.number for job in transient]), Reserve(0)])
+        assert self.use() == Opened(200, 200)
+
+    # The contract: the end.
 
     def test_closing_twice_does_no_harm(self) -> None:
         async def close(store: Store) -> None:
@@ -177,5 +273,5 @@ class StoreContract:
         assert self.kept() == []
 
 
-def _committing(batch: Batch) -> Callable[[Store], Awaitable[object]]:
+def _committing(batch: list[Change]) -> Callable[[Store], Awaitable[object]]:
     return lambda store: store.commit(batch)

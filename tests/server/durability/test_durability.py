@@ -13,15 +13,23 @@ from pathlib import Path
 
 import pytest
 
-from geartrain import AdminClient, Client, ServerError
+from geartrain import AdminClient, Client, ServerError, Worker
 from geartrain.core import Durability
-from geartrain.jobrecord import Batch, JobRecord
+from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
+from geartrain.core.record import JobRecord
 from geartrain.protocol import Command, request
 from geartrain.server import Server
-from geartrain.storage import Opened, StoreError
+from geartrain.storage import CommitOutcome, Opened, StoreError
 from geartrain.testing import ServerProcess, local_options, run_server, serve_in_thread
 
 TIMEOUT = 20.0
+
+
+def stored_by(change: Change) -> list[JobRecord]:
+    """Return the jobs that a change stores."""
+    if isinstance(change, PutNew):
+        return change.records()
+    return change.records if isinstance(change, Put) else []
 
 
 class GatedStore:
@@ -29,6 +37,7 @@ class GatedStore:
 
     Attributes:
         chokes_on: The workload of a job that it cannot store, with an error that is no `StoreError`.
+        outcome: The outcome of a commit that fails.
         error: The error when its jobs are read.
     """
 
@@ -39,6 +48,7 @@ class GatedStore:
         self.commits = 0
         self.fails = False
         self.chokes_on: bytes | None = None
+        self.outcome = CommitOutcome.UNKNOWN
         self.error: Exception = StoreError("the store is broken")
 
     async def open(self) -> Opened:
@@ -51,18 +61,21 @@ class GatedStore:
                 raise self.error
             yield [job]
 
-    async def commit(self, batch: Batch) -> None:
-        if not batch.stored and not batch.finished:
+    async def commit(self, changes: Sequence[Change]) -> None:
+        if all(isinstance(change, Reserve) for change in changes):
             return  # only numbers are reserved, which happens before the server listens
         await asyncio.to_thread(self.gate.wait, TIMEOUT)
         self.commits += 1
         if self.fails:
-            raise StoreError("the store is broken")
-        if any(job.workload == self.chokes_on for job in batch.stored):
+            raise StoreError("the store is broken", self.outcome)
+        stored = [job for change in changes for job in stored_by(change)]
+        if any(job.workload == self.chokes_on for job in stored):
             raise OverflowError("too large")
-        self.jobs |= {job.number: job for job in batch.stored}
-        for number in batch.finished:
-            self.jobs.pop(number, None)
+        self.jobs |= {job.number: job for job in stored}
+        for change in changes:
+            if isinstance(change, Forget):
+                for number in change.numbers:
+                    self.jobs.pop(number, None)
 
     async def close(self) -> None:
         pass
@@ -152,6 +165,24 @@ def test_jobs_are_refused_while_the_store_fails_and_accepted_again_afterwards(
     assert [job.workload for job in store.jobs.values()] == [b"again"]
     messages = [record.getMessage() for record in caplog.records if record.name == "geartrain.store"]
     assert sum("Could not store: the store is broken" in text for text in messages) == 1
+
+
+def test_a_server_whose_store_was_taken_over_goes_on_in_the_foreground(
+    store: GatedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(store) as address, Client(address) as client:
+        client.submit_background("f", "w", timeout=TIMEOUT)
+        store.fails, store.outcome = True, CommitOutcome.FENCED
+        with pytest.raises(ServerError, match="QUEUE_ERROR"):
+            client.submit_background("f", "w", timeout=TIMEOUT)
+        worker = Worker(address, max_jobs=2)
+        worker.add_function("f", lambda job: job.workload)
+        foreground = client.submit("f", "foreground")
+        worker.run()
+
+        assert foreground.result(TIMEOUT) == b"foreground"
+    assert [job.workload for job in store.jobs.values()] == [b"w"], "the other server has it now"
+    assert "background jobs are rejected until this server is restarted" in caplog.text
 
 
 def test_a_record_that_a_store_cannot_take_is_refused_and_the_others_are_stored(

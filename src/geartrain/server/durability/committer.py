@@ -10,10 +10,6 @@ import logging
 from collections.abc import Callable
 
 from geartrain.core import CommitOutcome, JobServer
-from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
-from geartrain.core.record import JobRecord
-from geartrain.jobrecord import Batch
-from geartrain.jobrecord import JobRecord as OldRecord
 from geartrain.server.levels import Level
 from geartrain.storage import Store, StoreError
 from geartrain.transport import Backoff
@@ -99,46 +95,18 @@ class Committer:
         queue = self._job_server.commit_queue
         changes = queue.take_batch()
         try:
-            await self._store.commit(_batch(changes))
+            await self._store.commit(changes)
         except Exception as error:  # a record that a store cannot take must not stop all others
             self._failures += 1
-            self._job_server.store_failed(CommitOutcome.UNKNOWN)
+            outcome = error.outcome if isinstance(error, StoreError) else CommitOutcome.UNKNOWN
+            self._job_server.store_failed(outcome)
             level = logging.ERROR if self._failures == 1 else logging.DEBUG
             trace = None if isinstance(error, StoreError) else error
-            log.log(level, "Could not store: %s; background jobs are rejected until it is back", error, exc_info=trace)
+            until = "this server is restarted" if outcome is CommitOutcome.FENCED else "it is back"
+            log.log(level, "Could not store: %s; background jobs are rejected until %s", error, until, exc_info=trace)
         else:
             queue.committed()
             if self._failures:
                 log.log(Level.NOTICE, "The store is back after %s", counted(self._failures, "attempt"))
             self._failures = 0
         self._settled()
-
-
-def _batch(changes: list[Change]) -> Batch:
-    """Return changes in the form that stores take."""
-    stored, finished, reserve = [], [], 0
-    for change in changes:
-        if isinstance(change, Forget):
-            finished += change.numbers
-        elif isinstance(change, PutNew):
-            stored += [_old(record) for record in change.records()]
-        elif isinstance(change, Put):
-            stored += [_old(record) for record in change.records]
-        elif isinstance(change, Reserve):
-            reserve = change.until
-    return Batch(stored, finished, reserve)
-
-
-def _old(r: JobRecord) -> OldRecord:
-    return OldRecord(
-        r.number,
-        r.handle,
-        r.function,
-        r.unique,
-        r.priority,
-        r.workload,
-        r.run_at // 1000,
-        r.losses,
-        r.reducer,
-        r.schedule,
-    )

@@ -4,8 +4,6 @@
 from collections.abc import Callable
 
 from geartrain.core import JobServer
-from geartrain.core.record import JobRecord
-from geartrain.jobrecord import JobRecord as OldRecord
 from geartrain.storage import Store
 
 __all__ = ["restore"]
@@ -25,21 +23,6 @@ async def restore(store: Store, job_server: JobServer, schedule: Callable[[], No
     count = 0
     async for records in store.replay():
         schedule()
-        job_server.restore([_new(record) for record in records])
+        job_server.restore(records)
         count += len(records)
     return count
-
-
-def _new(r: OldRecord) -> JobRecord:
-    return JobRecord(
-        r.number,
-        r.handle,
-        r.function,
-        r.unique,
-        r.priority,
-        r.workload,
-        run_at=r.run_at * 1000,
-        losses=r.retries,
-        reducer=r.reducer,
-        schedule=r.schedule,
-    )

@@ -67,7 +67,7 @@ class StoreService:
         opened = await self._store.open()
         interval = options.store_within if options.durability is Durability.RELAXED else 0.0
         self._committer = Committer(self._store, self._job_server, self._flusher.schedule, interval=interval)
-        self._job_server.begin_restoring(opened.created)
+        self._job_server.begin_restoring(opened.reserved)
         await self._committer.reserve()
         self._restoring = asyncio.get_running_loop().create_task(self._restore(self._committer))
 

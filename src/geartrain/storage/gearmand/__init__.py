@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What a C gearmand has left in its persistent queue, for an import (protocol 3.5).
+"""Persistent queues of a C gearmand, for an import (protocol 3.5).
 
-One class for each of its modules, all alike: `jobs` reads, `delete` deletes what has been read, `close` lets go.
+One class for each of its modules, all alike: `jobs` reads, `delete` deletes what has been read, `close` closes.
 """
 
-from geartrain.storage.gearmand.queue import Queue, open_queue
+from geartrain.storage.gearmand.persistent_queue import Queue, open_queue
 
 __all__ = ["Queue", "open_queue"]

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from itertools import chain
 from urllib.parse import SplitResult
 
-from geartrain.jobrecord import JobRecord
+from geartrain.core.record import JobRecord
 from geartrain.storage.address import Address
-from geartrain.storage.gearmand.queue import job, when_column
+from geartrain.storage.gearmand.persistent_queue import job, when_column
 from geartrain.storage.mysql import DATABASE, PORT
 from geartrain.storage.store import StoreError, needed
 
@@ -103,7 +103,7 @@ class MySQLQueue:
             self._connection.commit()
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
         self._connection.close()
 
     def _bytes(self, text: str) -> bytes:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
 """The table of gearmand's module postgres. The extra ``postgres`` brings the library.
 
-Everything happens in one transaction, which sees the table as it was at its beginning, and fails to delete what
-somebody else has changed or deleted since.
+Everything happens in one transaction, which sees the table as it was at its beginning, and fails to delete rows that
+others have changed or deleted since.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode
 
-from geartrain.jobrecord import JobRecord
-from geartrain.storage.gearmand.queue import job, when_column
+from geartrain.core.record import JobRecord
+from geartrain.storage.gearmand.persistent_queue import job, when_column
 from geartrain.storage.store import StoreError, needed
 
 with needed("postgres"):
@@ -71,7 +71,7 @@ class PostgresQueue:
             self._connection.commit()
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
         self._connection.close()
 
     def _quoted(self) -> SQL:

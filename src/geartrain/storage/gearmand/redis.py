@@ -5,7 +5,7 @@ A job is a key ``<prefix>-<function>-<unique>``. Its value is, by the version of
 
 - up to 1.1.15: the workload, as a string;
 - later 1.1: a hash with ``data`` and ``priority``;
-- 2.0: a hash with ``function`` and ``unique`` besides.
+- 2.0: the same with ``function`` and ``unique``.
 
 Before 2.0 the key alone says what the function is, and a function or a unique may have a ``-`` in it. Most uniques that
 have are UUIDs, which clients make up, and these are recognised; anything else is divided where gearmand would divide
@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from itertools import islice
 from urllib.parse import SplitResult, parse_qs, urlunsplit
 
-from geartrain.jobrecord import JobRecord
-from geartrain.storage.gearmand.queue import job
+from geartrain.core.record import JobRecord
+from geartrain.storage.gearmand.persistent_queue import job
 from geartrain.storage.store import StoreError, needed
 
 with needed("redis"):
@@ -110,7 +110,7 @@ class RedisQueue:
                 self._redis.delete(*portion)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
         self._redis.close()
 
     @contextmanager

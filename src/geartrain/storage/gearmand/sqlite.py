@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote
 
-from geartrain.jobrecord import JobRecord
-from geartrain.storage.gearmand.queue import job, when_column
+from geartrain.core.record import JobRecord
+from geartrain.storage.gearmand.persistent_queue import job, when_column
 from geartrain.storage.store import StoreError
 
 __all__ = ["SQLiteQueue"]
@@ -63,8 +63,8 @@ class SQLiteQueue:
             self._connection.execute("COMMIT")
 
     def close(self) -> None:
-        """Let go of it."""
-        self._cursor.close()  # or it would keep its lock as long as somebody has an iterator over its rows
+        """Close the connection."""
+        self._cursor.close()  # or its lock would be held as long as there is an iterator over its rows
         self._connection.close()
 
     @contextmanager

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""What is in a store, in numbers."""
+"""Counts of the jobs in a store."""
 
 from dataclasses import dataclass, field
 
-from geartrain.jobrecord import JobRecord
+from geartrain.core.record import JobRecord
 from geartrain.records import Priority
 
-__all__ = ["FunctionTally", "Tally"]
+__all__ = ["FunctionSummary", "Summary"]
 
 
 @dataclass(slots=True)
-class FunctionTally:
+class FunctionSummary:
     """The jobs of one function.
 
     Attributes:
-        priorities: How many there are of each priority.
-        delayed: How many of them have a time that has yet to come.
-        schedules: How many schedules there are besides, which are no jobs.
+        priorities: Number of jobs by priority.
+        delayed: Number of jobs whose time has yet to come.
+        schedules: Number of schedules, which are not jobs.
         size: Bytes of all workloads.
     """
 
@@ -27,21 +27,21 @@ class FunctionTally:
 
     @property
     def jobs(self) -> int:
-        """How many there are."""
+        """Number of jobs."""
         return sum(self.priorities.values())
 
 
 @dataclass(slots=True)
-class Tally:
+class Summary:
     """All jobs of a store.
 
     Args:
-        now: Seconds since 1970, by which a job is delayed or due.
+        now: The current time in milliseconds since 1970.
 
     Attributes:
-        oldest: The least number that is there, or None without any.
-        newest: The highest.
-        next_at: When the first of the delayed jobs is due, or None without any.
+        oldest: The lowest number, or None without any.
+        newest: The highest number.
+        next_at: When the first delayed job is due, in milliseconds since 1970, or None without any.
         functions: The jobs of each function.
     """
 
@@ -49,13 +49,13 @@ class Tally:
     oldest: int | None = None
     newest: int | None = None
     next_at: int | None = None
-    functions: dict[bytes, FunctionTally] = field(default_factory=dict)
+    functions: dict[bytes, FunctionSummary] = field(default_factory=dict)
 
     def count(self, record: JobRecord) -> None:
-        """Take note of a job, or a schedule of jobs; they come in the order of their numbers."""
+        """Count a job or a schedule; they come ordered by number."""
         function = self.functions.get(record.function)
         if function is None:
-            function = self.functions[record.function] = FunctionTally()
+            function = self.functions[record.function] = FunctionSummary()
         function.size += len(record.workload)
         if record.schedule:
             function.schedules += 1
@@ -69,17 +69,17 @@ class Tally:
 
     @property
     def jobs(self) -> int:
-        """How many there are."""
+        """Number of jobs."""
         return sum(function.jobs for function in self.functions.values())
 
     @property
     def delayed(self) -> int:
-        """How many have a time that has yet to come."""
+        """Number of jobs whose time has yet to come."""
         return sum(function.delayed for function in self.functions.values())
 
     @property
     def schedules(self) -> int:
-        """How many schedules there are."""
+        """Number of schedules."""
         return sum(function.schedules for function in self.functions.values())
 
     @property

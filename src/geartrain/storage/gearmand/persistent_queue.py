@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The queue of a C gearmand: what all of them have, and the way from a URL to one."""
+"""Persistent queues of a C gearmand: their interface, and their URLs."""
 
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from geartrain.jobrecord import JobRecord
+from geartrain.core.record import JobRecord
+from geartrain.protocol.limits import INT64_MAX
 from geartrain.records import Priority
 from geartrain.storage.store import StoreError
 
@@ -15,7 +16,7 @@ __all__ = ["Queue", "job", "open_queue", "when_column"]
 
 
 class Queue(Protocol):
-    """Jobs that wait for a C gearmand, which should not run meanwhile."""
+    """Jobs in the persistent queue of a C gearmand, which should not run meanwhile."""
 
     def jobs(self) -> Iterator[JobRecord]:
         """Yield all jobs, in the order in which gearmand would take them back; their numbers are 0.
@@ -32,17 +33,17 @@ class Queue(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
 
 
 def job(
     unique: bytes | None, function: bytes, priority: int | None, workload: bytes | None, run_at: int | None
 ) -> JobRecord:
-    """Return what gearmand means by the fields of a row.
+    """Return the job in a row.
 
     SQLite's module stores an empty workload as NULL, and rows from before there was a time have NULL for it; its next
-    start fails at either (protocol 7.5). It keeps no handles. Those made up here say the same of a row each time, so
-    that an import can be told to go on where another one broke off.
+    start fails at either (protocol 7.5). It keeps no handles. Those made up here are the same for a row each time, so
+    that an import can resume one that broke off.
     """
     name = blake2b(function + b"\0" + (unique or b""), digest_size=16).hexdigest().encode()
     known = priority if priority in tuple(Priority) else None
@@ -53,15 +54,15 @@ def job(
         unique or b"",
         Priority.NORMAL if known is None else known,
         workload or b"",
-        max(run_at or 0, 0),
+        run_at=min(max(run_at or 0, 0) * 1000, INT64_MAX),
     )
 
 
 def when_column(columns: Iterable[str], table: str) -> str:
-    """Return what a query has for the time: the column, or a zero in tables from before there was one.
+    """Return the column with the time, or a zero for tables from before there was one.
 
     Raises:
-        StoreError: This is no table of gearmand's.
+        StoreError: The table is not gearmand's.
     """
     missing = {"unique_key", "function_name", "priority", "data"} - set(columns)
     if missing:
@@ -69,7 +70,7 @@ def when_column(columns: Iterable[str], table: str) -> str:
     return "when_to_run" if "when_to_run" in columns else "0"
 
 
-# Where a URL leads: the module, and the class in it, whose `from_url` makes a queue of it.
+# The module and class for each scheme; `from_url` of the class makes a queue.
 _SCHEMES = {
     "sqlite": ("geartrain.storage.gearmand.sqlite", "SQLiteQueue"),
     "postgresql": ("geartrain.storage.gearmand.postgres", "PostgresQueue"),
