@@ -31,7 +31,7 @@ STEP = {part: number for number, parts in enumerate(STAIRCASE) for part in parts
 
 # The inside of the server, from the ground up in the same way.
 SERVER = [
-    {"config/kinds", "loop", "local", "service"},
+    {"config/kinds", "config/tomlhints", "loop", "local", "service"},
     {"config/option", "config/access"},
     {"config/compatibility", "config/environment", "config/reloadable", "core_options", "levels", "shutdown"},
     {"listen/endpoints", "listen/socket_options", "listen/tls", "listen/rejection"},
