@@ -22,8 +22,13 @@ LENGTH = struct.Struct("!I")  # of a request, before it
 _MODULES = [
     "geartrain.cli.gearman",
     "geartrain.cli.gearadmin",
+    "geartrain.cli.gearman_client",
+    "geartrain.cli.gearman_json",
+    "geartrain.cli.gearman_output",
+    "geartrain.cli.gearman_page",
     "geartrain.cli.gearman_worker",
-    "geartrain.admin.sync",
+    "geartrain.cli.gearadmin_json",
+    "geartrain.cli.gearadmin_page",
     "ssl",
 ]
 

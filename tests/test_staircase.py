@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 # From the ground up. A part may import itself and parts of the steps below it; parts on one step do not know each
 # other.
 STAIRCASE = [
-    {"_version", "errors"},
+    {"_version", "errors", "frozen", "lazy"},
     {"protocol"},
     {"records", "names", "cron", "wording"},
     {"transport", "codec"},
@@ -31,7 +31,7 @@ STEP = {part: number for number, parts in enumerate(STAIRCASE) for part in parts
 
 # The inside of the server, from the ground up in the same way.
 SERVER = [
-    {"config/kinds", "loop", "local", "service"},
+    {"config/kinds", "config/tomlhints", "loop", "local", "service"},
     {"config/option", "config/access"},
     {"config/compatibility", "config/environment", "config/reloadable", "core_options", "levels", "shutdown"},
     {"listen/endpoints", "listen/socket_options", "listen/tls", "listen/rejection"},
@@ -68,8 +68,8 @@ CORE = [
 
 # Of client and worker, each step holds the same modules of both shells.
 CLIENT = [
-    {"buffer", "cron", "deadline", "events", "request", "serverpool"},
-    {"options", "session"},
+    {"buffer", "cron", "deadline", "events", "serverpool", "submission"},
+    {"options", "request", "session"},
     {"ticket"},
     {"batch", "inquiry", "placement", "remote"},
     {"anyclient"},
@@ -113,7 +113,7 @@ DECIDES = ["protocol/*.py", "core/**/*.py"]
 DECIDES += [
     f"client/{name}.py" for name in ("buffer", "batch", "deadline", "events", "inquiry", "placement", "request")
 ]
-DECIDES += [f"client/{name}.py" for name in ("remote", "serverpool", "session", "ticket")]
+DECIDES += [f"client/{name}.py" for name in ("remote", "serverpool", "session", "submission", "ticket")]
 DECIDES += [f"worker/{name}.py" for name in ("arguments", "dispatcher", "functions", "job", "middleware", "partition")]
 DECIDES += [f"worker/{name}.py" for name in ("run", "serverstate", "session")]
 DECIDES += ["admin/session.py", "admin/calls.py", "typed/*.py"]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Geartrain: Gearman for the next decade."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from geartrain._version import __version__
@@ -21,7 +20,7 @@ from geartrain.errors import (
     ReplyTimeout,
     ServerError,
 )
-from geartrain.records import Data, Handle, JobRequest, JobStatus, Priority, Progress, Warn
+from geartrain.lazy import lazy_names
 
 if TYPE_CHECKING:
     from geartrain.admin import AdminClient
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from geartrain.client import Client, NotAllSubmitted, SubmittedJob, as_completed
     from geartrain.client.aio import AsyncClient, AsyncSubmittedJob
     from geartrain.codec import JSON, PICKLE, RAW, Codec
+    from geartrain.records import Data, Handle, JobRequest, JobStatus, Priority, Progress, Warn
     from geartrain.transport import TLS
     from geartrain.worker import AssignedJob, Worker
     from geartrain.worker.aio import AsyncAssignedJob, AsyncWorker
@@ -75,28 +75,22 @@ __all__ = [
     "as_completed",
 ]
 
-# Loaded when it is asked for: who does without asyncio does not pay for it, nor a server for clients and workers, which
-# would be 4 MiB of its memory.
-_ELSEWHERE = {
-    name: module
-    for module, names in {
-        "geartrain.admin": ("AdminClient",),
+# A program that does without asyncio does not pay for it; a server would be 4 MiB of a client's memory.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "geartrain.admin.sync": ("AdminClient",),
         "geartrain.admin.aio": ("AsyncAdminClient",),
-        "geartrain.client": ("Client", "NotAllSubmitted", "SubmittedJob", "as_completed"),
+        "geartrain.client.batch": ("NotAllSubmitted",),
+        "geartrain.client.sync": ("Client", "SubmittedJob", "as_completed"),
         "geartrain.client.aio": ("AsyncClient", "AsyncSubmittedJob"),
         "geartrain.codec": ("Codec", "JSON", "PICKLE", "RAW"),
-        "geartrain.transport": ("TLS",),
+        "geartrain.records": ("Data", "Handle", "JobRequest", "JobStatus", "Priority", "Progress", "Warn"),
+        "geartrain.transport.tls": ("TLS",),
         "geartrain.worker": ("AssignedJob", "Worker"),
         "geartrain.worker.aio": ("AsyncAssignedJob", "AsyncWorker"),
-    }.items()
-    for name in names
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _ELSEWHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_ELSEWHERE[name]), name)
+    },
+)
 
 
 def __dir__() -> list[str]:

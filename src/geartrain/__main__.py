@@ -4,16 +4,19 @@
 import importlib
 import sys
 
+from geartrain._version import __version__
+from geartrain.wording import did_you_mean
+
 __all__ = ["main"]
 
 COMMANDS = {
-    "gearmand": "the job server",
+    "gearmand": "run a job server",
     "gearman": "submit jobs, or do them, from the shell",
-    "gearadmin": "ask a job server how it is",
+    "gearadmin": "query and control a job server",
 }
 
 _USAGE = "\n".join(
-    ["Usage: python -m geartrain COMMAND [option ...]", "", "Commands; each has --help:"]
+    ["Usage: python -m geartrain COMMAND [option ...]", "", "Commands; each has --help and --version:"]
     + [f"  {command:<12}{text}" for command, text in COMMANDS.items()]
 )
 
@@ -21,14 +24,19 @@ _USAGE = "\n".join(
 def main() -> int:
     """Run the command that the first word names."""
     words = sys.argv[1:]
-    if not words or words[0] in ("-h", "--help"):
+    first = words[0] if words else "--help"
+    if first in ("-h", "--help"):
         print(_USAGE)
         return 0
-    if words[0] not in COMMANDS:
-        print(f"There is no command '{words[0]}'.\n\n{_USAGE}", file=sys.stderr)
+    if first in ("-V", "--version"):
+        print(f"Geartrain {__version__}")
+        return 0
+    if first not in COMMANDS:
+        hint = did_you_mean(first, COMMANDS)
+        print(f"geartrain: there is no command {first!r}{hint or '.'} See python -m geartrain --help.", file=sys.stderr)
         return 1
     sys.argv = words  # the command's own name comes first, as if it had been called
-    result: int = importlib.import_module(f"geartrain.cli.{words[0]}").main()
+    result: int = importlib.import_module(f"geartrain.cli.{first}").main()
     return result
 
 

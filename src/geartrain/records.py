@@ -2,8 +2,9 @@
 """Plain values that clients, workers and their sessions exchange."""
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias
+
+from geartrain.frozen import frozen
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -50,7 +51,7 @@ class Nothing(bytes):
 NOTHING: Final = Nothing()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobRequest:
     """A job to submit.
 
@@ -72,7 +73,7 @@ class JobRequest:
     reducer: str | bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handle:
     """A server's name for a job, together with the address of that server.
 
@@ -88,7 +89,7 @@ class Handle:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobStatus:
     """The status of a job.
 
@@ -112,14 +113,14 @@ class JobStatus:
         return _fraction(self.numerator, self.denominator)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Data(Generic[ResultT]):
     """A part of the result, sent before the end (WORK_DATA): bytes, or the value that the client's codec decodes."""
 
     data: ResultT
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Warn:
     """A warning from the worker (WORK_WARNING)."""
 
@@ -131,7 +132,7 @@ class Warn:
         return self.data.decode("utf-8", "replace")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """A progress report from the worker (WORK_STATUS)."""
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Numbers in messages: ``1 job``, ``2 jobs``."""
+"""Parts of messages: numbers with their words, as in ``1 job`` and ``2 jobs``, and ``did you mean``."""
 
-__all__ = ["counted"]
+from collections.abc import Iterable
+
+__all__ = ["counted", "did_you_mean"]
 
 
 def counted(number: float, one: str, many: str = "") -> str:
@@ -14,3 +16,17 @@ def counted(number: float, one: str, many: str = "") -> str:
     """
     words = one if number == 1 else many or f"{one}s"
     return f"{number} {words}" if isinstance(number, int) else f"{number:g} {words}"
+
+
+def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "") -> str:
+    """Return the end of a message about an unknown name: the closest known one, or nothing if none is close.
+
+    Args:
+        name: The unknown name.
+        known: The names that exist.
+        prefix: Put before the known name, such as the dashes of an option.
+    """
+    from difflib import get_close_matches  # with re and collections behind it, for messages about mistakes alone
+
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean '{prefix}{close[0]}'?" if close else ""

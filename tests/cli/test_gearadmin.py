@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from geartrain import Client
+from geartrain import Client, __version__
 from geartrain.cli.gearadmin import main
 from geartrain.testing import ServerProcess, run_server
 from tests.commands import GEARADMIN, GEARMAN, run_command
@@ -71,12 +71,15 @@ class TestEqual:
         assert ours(server, "--workers").stdout.partition(b" ")[2] == expected
 
     @pytest.mark.parametrize("words", ["", "--nonsense", "--create-function", "--show", "--status=x", "-z"])
-    def test_wrong_usage_is_reported_on_stdout_with_the_help(self, server: str, words: str) -> None:
+    def test_wrong_usage_is_a_failure(self, server: str, words: str) -> None:
+        """The C tool prints its help on stdout; ours prints one line on stderr, with the way to the help."""
         expected = theirs(server, *words.split())
         result = ours(server, *words.split())
 
-        assert (result.returncode, result.stderr) == (expected.returncode, expected.stderr) == (1, b"")
-        assert b"--priority-status" in result.stdout
+        assert (result.returncode, result.stdout) == (expected.returncode, b"") == (1, b"")
+        assert result.stderr.startswith(b"gearadmin: ")
+        assert result.stderr.endswith(b" See gearadmin --help.\n")
+        assert result.stderr.count(b"\n") == 1
         assert b"--priority-status" in expected.stdout
 
 
@@ -166,17 +169,64 @@ class TestDifferent:
         for part in (b"--shutdown", b"--maxqueue", b"Examples:", b"Exit status:"):
             assert part in result.stdout
 
-    def test_a_refused_shutdown_is_an_error(self, server: str) -> None:
-        """gearmand does not have the command any more, and ours does not allow it by default."""
+    def test_a_refused_shutdown_says_how_to_allow_it(self, server: str) -> None:
+        """The C server has no such command any more, ours needs an option."""
         result = ours(server, "--shutdown=graceful")
 
         assert result.returncode == 2
         assert result.stderr.startswith(b"Error: UNKNOWN_COMMAND")
+        assert b"--allow-shutdown" in result.stderr.splitlines()[-1]
+
+    @pytest.mark.parametrize("words", [["--shutdown"], ["--shutdown", "graceful"], ["--shutdown=now"]])
+    def test_a_shutdown_that_is_allowed_stops_the_server(self, words: list[str]) -> None:
+        with ServerProcess("--allow-shutdown") as allowing:
+            result = ours(allowing.address, *words)
+
+            assert (result.returncode, result.stdout, result.stderr) == (0, b"OK\n", b"")
+            assert allowing.process.wait(TIMEOUT) == 0
+
+    @pytest.mark.parametrize("variable", ["GEARMAN_SERVER", "GEARMAN_SERVERS"])
+    def test_the_environment_names_the_server(self, server: str, variable: str) -> None:
+        environment = os.environ | {variable: f"{server},127.0.0.1:1"}
+
+        result = run_command([*GEARADMIN, "--status"], environment=environment, timeout=TIMEOUT)
+
+        assert (result.returncode, result.stdout) == (0, b".\n")
+
+    def test_an_option_overrides_the_environment(self, server: str) -> None:
+        environment = os.environ | {"GEARMAN_SERVERS": "127.0.0.1:1"}
+        _, _, port = server.rpartition(":")
+
+        result = run_command([*GEARADMIN, "-p", port, "--status"], environment=environment, timeout=TIMEOUT)
+
+        assert (result.returncode, result.stdout) == (0, b".\n")
+
+    def test_it_has_a_version(self) -> None:
+        result = run_command([*GEARADMIN, "--version"], timeout=TIMEOUT)
+
+        assert result.stdout == f"gearadmin {__version__} - Geartrain\n".encode()
+
+    @pytest.mark.parametrize(
+        ("word", "hint"),
+        [
+            ("--statsu", "there is no option --statsu; did you mean '--status'?"),
+            ("--sho", "--sho may be --show-jobs, --show-unique-jobs, --show-schedules, "),
+            ("-status", "there is no option -s, as in -status; did you mean '--status'?"),
+            ("status", "name an operation; did you mean '--status'?"),
+            ("--cancel-job", "--cancel-job needs an argument: HANDLE"),
+            ("--status=x", "--status takes no argument"),
+            ("--shutdown=soon", "--shutdown takes now or graceful, not 'soon'"),
+        ],
+    )
+    def test_a_slip_gets_a_hint(self, word: str, hint: str) -> None:
+        result = run_command([*GEARADMIN, word], timeout=TIMEOUT)
+
+        assert (result.returncode, result.stdout) == (1, b"")
+        assert result.stderr.decode().startswith(f"gearadmin: {hint}")
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "1e30", "nan", "soon"])
 def test_a_timeout_is_a_positive_number(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="1"):
-        main([f"--timeout={seconds}", "--status"])
+    assert main([f"--timeout={seconds}", "--status"]) == 1
 
-    assert f"a number of seconds above 0, not {seconds}" in capsys.readouterr().out
+    assert f"--timeout takes a number of seconds above 0, not '{seconds}'" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from geartrain import AssignedJob, Client, Data, JobFail, JobFailed, Warn, Worker
+from geartrain import AssignedJob, Client, Data, JobFail, JobFailed, Warn, Worker, __version__
 from geartrain.records import JobEvent
 from geartrain.transport import CONNECT_TIMEOUT
 from tests.commands import GEARMAN, run_command
@@ -112,13 +112,15 @@ class TestAnEqualClient:
         assert (result.returncode, result.stderr) == (expected.returncode, expected.stderr) == (0, b"talk: hm\n")
 
     @pytest.mark.parametrize("words", [[], ["-f"], ["-f", "x", "-Q"], ["-w"]])
-    def test_wrong_usage_is_reported_on_stderr(self, working: str, words: list[str]) -> None:
+    def test_wrong_usage_is_one_line_on_stderr(self, working: str, words: list[str]) -> None:
         expected = run("theirs", working, *words)
         result = run("ours", working, *words)
 
         assert (result.returncode, result.stdout) == (expected.returncode, expected.stdout) == (1, b"")
-        assert b"\tError in usage(" in result.stderr.splitlines()[1]
         assert b"\tError in usage(" in expected.stderr.splitlines()[1]
+        assert result.stderr.startswith(b"gearman: ")
+        assert result.stderr.endswith(b" See gearman --help.\n")
+        assert result.stderr.count(b"\n") == 1
 
     def test_a_pid_file_that_cannot_be_written_is_fatal(self, working: str) -> None:
         words = ["-f", "cat", "-i", "/nonexistent/pid", "x"]
@@ -275,10 +277,16 @@ class TestADifferentClient:
                     process.send_signal(signal.SIGINT)
                     _, error = process.communicate(timeout=TIMEOUT)
 
-        assert (process.returncode, error) == (130, b"")
+        assert (process.returncode, error) == (-signal.SIGINT, b"")  # 130 in a shell
 
-    def test_help_has_examples(self) -> None:
-        result = run_command([*command("ours"), "--help"], timeout=TIMEOUT)
+    def test_it_has_a_version(self) -> None:
+        result = run_command([*command("ours"), "--version"], timeout=TIMEOUT)
+
+        assert (result.returncode, result.stdout) == (0, f"gearman {__version__} - Geartrain\n".encode())
+
+    @pytest.mark.parametrize("word", ["-H", "--help"])
+    def test_help_is_for_newcomers(self, word: str) -> None:
+        result = run_command([*command("ours"), word], timeout=TIMEOUT)
 
         assert result.returncode == 0
         assert b"gearman -w -f count -- wc -w" in result.stdout
@@ -457,7 +465,7 @@ class TestADifferentWorker:
 
         assert result.returncode == 0
         assert [line for line in result.stderr.decode().splitlines() if "refused" in line] == [
-            f"gearman.py: {server}: Connection refused; trying again until it is back"
+            f"gearman: {server}: Connection refused; trying again until it is back"
         ]
 
     def test_with_a_timeout_of_zero_it_runs_the_waiting_jobs_and_exits(self, workers: Workers) -> None:

@@ -3,8 +3,9 @@
 
 import pytest
 
-from geartrain.cli.gearman_options import UsageError, help_text, read_options, servers_of, usage_text
-from geartrain.cli.murmur import unique_of
+from geartrain.cli.gearman_options import read_options, servers_of
+from geartrain.cli.murmurhash3 import unique_of
+from geartrain.cli.options import UsageError
 from geartrain.cli.servers import UnknownServer, client_tls
 from geartrain.records import Priority
 
@@ -50,14 +51,20 @@ def test_a_timeout_of_zero_differs_from_none(words: str, timeout: float | None) 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ("", "No Functions were provided"),
-        ("-b x", "No Functions were provided"),
-        ("-f", "option -f requires argument"),
-        ("-f f -Q", "option -Q not recognized"),
-        ("-f f -t x", "-t takes a whole number, not x"),
-        ("-f f -t 2147483648", "-t takes a number from -2147483647 to 2147483647, not 2147483648"),
-        ("-w -f f -c -1", "-c takes a number from 0 to 2147483647, not -1"),
-        ("-f f --timeout -1", "--timeout takes a number of seconds, not -1"),
+        ("", "name a function with -f"),
+        ("-b x", "name a function with -f"),
+        ("-f", "-f needs an argument: FUNCTION"),
+        ("-f f -Q", "there is no option -Q"),
+        ("-f f -bQ", "there is no option -Q, as in -bQ"),
+        ("-f f -json", "there is no option -j, as in -json; did you mean '--json'\\?"),
+        ("-f f --tiemout 3", "there is no option --tiemout; did you mean '--timeout'\\?"),
+        ("-f f --t", "--t may be --token-file or --timeout"),
+        ("-f f --json=yes", "--json takes no argument"),
+        ("-f f --server --json", "--server needs an argument: ADDRESS"),
+        ("-f f -t x", "-t takes a whole number, not 'x'"),
+        ("-f f -t 2147483648", "-t takes a number from -2147483647 to 2147483647, not '2147483648'"),
+        ("-w -f f -c -1", "-c takes a number from 0 to 2147483647, not '-1'"),
+        ("-f f --timeout -1", "--timeout takes a number of seconds, not '-1'"),
     ],
 )
 def test_wrong_usage_is_explained(words: str, reason: str) -> None:
@@ -68,9 +75,19 @@ def test_wrong_usage_is_explained(words: str, reason: str) -> None:
 def test_help_needs_no_function() -> None:
     assert read_options(["-H"]).help
     assert read_options(["--help"]).help
-    assert "gearman -w -f count -- wc -w" in help_text("gearman")
-    assert "Error in usage(a reason)" in usage_text("gearman", "a reason")
-    assert "Error" not in usage_text("gearman")
+    assert read_options(["--version"]).version
+
+
+def test_long_names_may_be_shortened_and_their_arguments_be_in_the_next_word() -> None:
+    options = read_options(["-f", "f", "--serv", "a", "--server=b", "--tok=file", "--time", "3"])
+
+    assert (options.servers, options.token_file, options.total_timeout) == (["a", "b"], "file", 3.0)
+
+
+def test_the_argument_of_a_letter_may_look_like_an_option() -> None:
+    options = read_options(["-f", "-x", "-u", "-", "-t", "-1"])
+
+    assert (options.functions, options.unique, options.timeout) == (["-x"], "-", None)
 
 
 @pytest.mark.parametrize(

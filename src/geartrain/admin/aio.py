@@ -11,7 +11,7 @@ from geartrain.admin import calls
 from geartrain.admin.anyadmin import AnyAdminClient
 from geartrain.admin.calls import Call, RowT
 from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
-from geartrain.admin.session import READ_SIZE, AdminSession, Reply, Request
+from geartrain.admin.session import READ_SIZE, AdminSession, Reply, Request, check_token, show_token
 from geartrain.errors import ConnectionLost
 from geartrain.transport.aio import open_streams
 from geartrain.transport.sockets import is_stale
@@ -170,6 +170,11 @@ class AsyncAdminClient(AnyAdminClient):
         [reply] = await self.exchange([call.request])
         return call.value_of(reply)
 
+    def _session(self, requests: Sequence[Request]) -> AdminSession:
+        session = AdminSession(str(self.address))
+        session.ask_all(requests)
+        return session
+
     async def _converse(self, session: AdminSession, streams: Streams) -> list[Reply]:
         reader, writer = streams
         replies: list[Reply] = []
@@ -195,9 +200,8 @@ class AsyncAdminClient(AnyAdminClient):
             self._streams = await open_streams(
                 self.address, tls=self._tls, timeout=self._connect_timeout, keepalive=self._keepalive
             )
-            session = self._token_session()
-            if session is not None:
-                calls.check_token(*await self._converse(session, self._streams))
+            if self._token is not None:
+                check_token(*await self._converse(self._session([show_token(self._token)]), self._streams))
         return self._streams
 
     def _disconnect(self) -> None:

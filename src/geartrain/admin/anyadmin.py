@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""The common part of both admin clients: the options, and the sessions."""
+"""The common part of both admin clients: their options."""
 
-import ssl
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from geartrain.admin import calls
-from geartrain.admin.session import REPLY_TIMEOUT, AdminSession, Request
+from geartrain.admin.session import REPLY_TIMEOUT
 from geartrain.names import token_bytes
-from geartrain.transport import (
-    CONNECT_TIMEOUT,
-    KEEPALIVE,
-    TLS,
-    ServerAddress,
-    check_seconds,
-    client_context,
-    parse_servers,
-)
+from geartrain.transport.address import ServerAddress, parse_servers
+from geartrain.transport.sockets import CONNECT_TIMEOUT, KEEPALIVE
+from geartrain.transport.timeouts import check_seconds
+from geartrain.transport.tls import TLS, client_context
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 __all__ = ["AnyAdminClient"]
 
@@ -31,7 +27,7 @@ class AnyAdminClient:
         self,
         server: str | ServerAddress | None = None,
         *,
-        tls: ssl.SSLContext | TLS | None = None,
+        tls: "SSLContext | TLS | None" = None,
         token: str | None = None,
         timeout: float = REPLY_TIMEOUT,
         connect_timeout: float = CONNECT_TIMEOUT,
@@ -54,13 +50,3 @@ class AnyAdminClient:
     def _set_up(self) -> None:
         """Set the attributes of a shell."""
         raise NotImplementedError
-
-    def _session(self, requests: Sequence[Request]) -> AdminSession:
-        """Return a session for one call, with its requests."""
-        session = AdminSession(str(self.address))
-        session.ask_all(requests)
-        return session
-
-    def _token_session(self) -> AdminSession | None:
-        """Return a session that shows the token on a new connection, or ``None`` without one."""
-        return self._session([calls.show_token(self._token)]) if self._token is not None else None

@@ -2,7 +2,6 @@
 """The calls of an admin client: the command of each, and the decoding of its reply."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from geartrain.admin.rows import (
@@ -17,13 +16,13 @@ from geartrain.admin.rows import (
 )
 from geartrain.admin.session import Reply, Request, to_text
 from geartrain.errors import RemoteProtocolError
+from geartrain.frozen import frozen
 from geartrain.protocol.listings import LISTINGS, ListingRow
 from geartrain.protocol.text import TextCommand
 
 __all__ = [
     "Call",
     "cancel",
-    "check_token",
     "create_function",
     "drop_function",
     "jobs",
@@ -33,7 +32,6 @@ __all__ = [
     "schedules",
     "show",
     "set_max_queue",
-    "show_token",
     "shutdown",
     "stalls",
     "status",
@@ -46,10 +44,8 @@ __all__ = [
 Value = TypeVar("Value")
 RowT = TypeVar("RowT", bound=ListingRow)
 
-_WRONG_TOKEN = b"WRONG_TOKEN"
 
-
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call(Generic[Value]):
     """A command and the decoding of its reply.
 
@@ -168,21 +164,6 @@ def set_max_queue(function: str, limit: int, high: int | None, normal: int | Non
 def shutdown(*, graceful: bool) -> Call[None]:
     """Return the call that stops the server."""
     return _order(TextCommand.SHUTDOWN, *(["graceful"] if graceful else []))
-
-
-def show_token(token: str) -> Request:
-    """Return the command that shows a token."""
-    return (TextCommand.TOKEN, (token,))
-
-
-def check_token(reply: Reply) -> None:
-    """Check that a server has accepted the token. A server without this command does not need the token.
-
-    Raises:
-        ServerError: The server has not accepted it.
-    """
-    if reply.value.startswith(_WRONG_TOKEN):
-        reply.checked()
 
 
 def _listing(command: TextCommand, parse: Callable[[bytes], Value]) -> Call[list[Value]]:

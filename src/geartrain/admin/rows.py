@@ -2,12 +2,12 @@
 """The rows of listings (protocol 2)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self, TypeVar, cast, get_type_hints
 
 from geartrain.admin.session import to_text
 from geartrain.errors import RemoteProtocolError
+from geartrain.frozen import frozen
 from geartrain.protocol.listings import ListingRow
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
 RowT = TypeVar("RowT", bound=ListingRow)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FunctionStatus:
     """A function in the listing `status`.
 
@@ -52,7 +52,7 @@ class FunctionStatus:
         return cls(to_text(function), *_numbers(numbers, row))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PriorityStatus:
     """A function in the listing `prioritystatus`: its waiting jobs by priority, and its workers."""
 
@@ -69,7 +69,7 @@ class PriorityStatus:
         return cls(to_text(function), *_numbers(numbers, row))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkerStatus:
     """A connection in the listing `workers`; one without functions is a client or an admin client.
 
@@ -97,7 +97,7 @@ class WorkerStatus:
         return cls(descriptor, to_text(words[1]), to_text(words[2]), names)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobRow:
     """A job in the listing `show jobs`.
 
@@ -121,7 +121,7 @@ class JobRow:
         return cls(to_text(handle), retries, bool(ignored), bool(stored))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScheduleRow:
     """A cron job in the listing `show schedules`.
 
@@ -147,7 +147,7 @@ class ScheduleRow:
         return cls(to_text(handle), to_text(function), to_text(cron), moment, to_text(unique))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StallRow:
     """A function in the listing `show stalls`: its jobs wait although workers could do them.
 
@@ -174,7 +174,7 @@ class StallRow:
         return cls(to_text(function), waiting, workers, seconds, to_text(reason))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LimitRow:
     """A limit in the listing `show limits`.
 

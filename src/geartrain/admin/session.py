@@ -7,25 +7,37 @@ line, or lines up to a single dot. A pause never ends a reply.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from geartrain.errors import ConnectionLost, LocalProtocolError, RemoteProtocolError, ReplyTimeout, ServerError
+from geartrain.frozen import frozen
 from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand
 
-__all__ = ["MAX_REPLY_LINE", "READ_SIZE", "REPLY_TIMEOUT", "AdminSession", "Reply", "Request", "to_text", "to_wire"]
+__all__ = [
+    "MAX_REPLY_LINE",
+    "READ_SIZE",
+    "REPLY_TIMEOUT",
+    "AdminSession",
+    "Reply",
+    "Request",
+    "check_token",
+    "show_token",
+    "to_text",
+    "to_wire",
+]
 
 REPLY_TIMEOUT = 30.0  # seconds: a listing of a million jobs takes several
 READ_SIZE = 256 * 1024  # bytes read from a socket at once
 
 MAX_REPLY_LINE = 16 * 1024 * 1024  # bytes: a row of `workers` names every function, of which some users have thousands
+_WRONG_TOKEN = b"WRONG_TOKEN"
 _CONTROL_OR_SPACE = frozenset(range(0x21)) | {0x7F}
 
 # A command and its arguments.
 Request: TypeAlias = tuple[TextCommand, Sequence[str]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """The reply to one command.
 
@@ -174,3 +186,18 @@ def to_text(name: bytes) -> str:
 def to_wire(name: str) -> bytes:
     """Return a name on the wire."""
     return name.encode("utf-8", "surrogateescape")
+
+
+def show_token(token: str) -> Request:
+    """Return the command that shows a token."""
+    return (TextCommand.TOKEN, (token,))
+
+
+def check_token(reply: Reply) -> None:
+    """Check that a server has accepted the token. A server without this command does not need the token.
+
+    Raises:
+        ServerError: The server has not accepted it.
+    """
+    if reply.value.startswith(_WRONG_TOKEN):
+        reply.checked()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The blocking admin client. Its twin is `geartrain.admin.aio`."""
 
-import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -11,13 +10,9 @@ from typing import Self, TypeVar
 from geartrain.admin import calls
 from geartrain.admin.anyadmin import AnyAdminClient
 from geartrain.admin.calls import Call, RowT
+from geartrain.admin.connection import TextConnection
 from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
-from geartrain.admin.session import READ_SIZE, AdminSession, Reply, Request
-from geartrain.errors import ConnectionLost
-from geartrain.transport import (
-    connect,
-)
-from geartrain.transport.sockets import is_stale
+from geartrain.admin.session import Reply, Request
 
 __all__ = ["AdminClient"]
 
@@ -52,7 +47,14 @@ class AdminClient(AnyAdminClient):
 
     def _set_up(self) -> None:
         self._turn = threading.Lock()
-        self._sock: socket.socket | None = None
+        self._connection = TextConnection(
+            self.address,
+            tls=self._tls,
+            token=self._token,
+            timeout=self._timeout,
+            connect_timeout=self._connect_timeout,
+            keepalive=self._keepalive,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +67,7 @@ class AdminClient(AnyAdminClient):
     def close(self) -> None:
         """Close the connection; the next call opens another."""
         with self._turn:
-            self._disconnect()
+            self._connection.close()
 
     def status(self) -> list[FunctionStatus]:
         """Return the number of jobs and workers of each function."""
@@ -193,51 +195,9 @@ class AdminClient(AnyAdminClient):
             RemoteProtocolError: The server does not speak the text protocol.
             ServerError: The server does not accept the token.
         """
-        session = self._session(requests)
         with self._turn:
-            try:
-                return self._converse(session, self._connected())
-            except BaseException:
-                # Replies that are still to come would be taken for those of the next call.
-                self._disconnect()
-                raise
+            return self._connection.exchange(requests)
 
     def _do(self, call: Call[Value]) -> Value:
         [reply] = self.exchange([call.request])
         return call.value_of(reply)
-
-    def _converse(self, session: AdminSession, sock: socket.socket) -> list[Reply]:
-        deadline = time.monotonic() + self._timeout
-        replies: list[Reply] = []
-        try:
-            sock.settimeout(self._timeout)
-            sock.sendall(session.take_outgoing())
-            while session.awaited:
-                left = deadline - time.monotonic()
-                if left <= 0:  # also when the server sends without a pause
-                    raise session.late(self._timeout)
-                sock.settimeout(left)
-                data = sock.recv(READ_SIZE)
-                replies += session.receive(data)
-        except TimeoutError as error:
-            raise session.late(self._timeout) from error
-        except ConnectionLost:
-            raise
-        except OSError as error:
-            raise session.lost(error) from error
-        return replies
-
-    def _connected(self) -> socket.socket:
-        if self._sock is not None and is_stale(self._sock):
-            self._disconnect()
-        if self._sock is None:
-            self._sock = connect(self.address, tls=self._tls, timeout=self._connect_timeout, keepalive=self._keepalive)
-            session = self._token_session()
-            if session is not None:
-                calls.check_token(*self._converse(session, self._sock))
-        return self._sock
-
-    def _disconnect(self) -> None:
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None

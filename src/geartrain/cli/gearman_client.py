@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 """`gearman` as a client (protocol 4.1).
 
-What differs from the C tool, and why:
+Differences from the C tool:
 
-- Exceptions are asked for, so that they are shown; they make the exit status 1 as other failures do.
-- No server, a lost connection, a server's ERROR and a timeout end with a message and the status 2 or 3. The C tool
-  exits 0, and a script takes its job for done (protocol 7.6).
-- A line of any length is one job, where the C tool makes a job of every 8191 bytes. -N takes away a line end, not the
-  last letter of a last line without one. NUL bytes are kept.
+- It asks for exceptions and shows them. They make the exit status 1, as other failures do.
+- Without a server, after a lost connection, an ERROR or a timeout, it prints a message and exits with 2 or 3. The C
+  tool exits with 0, and a script takes the job for done (protocol 7.6).
+- A line of any length is one job; the C tool makes a job of every 8191 bytes. -N removes a line end, and not the last
+  letter of a last line without one. NUL bytes are kept.
 - An empty word and, with -N, an empty line are jobs with an empty workload; the C library refuses those.
-- The jobs of several functions are sent in the order of the functions; libgearman 1.1 turns it round.
+- The jobs of several functions are sent in the order of the functions; libgearman 1.1 reverses it.
 """
 
 import contextlib
@@ -18,22 +18,34 @@ import os
 import select
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from socket import socket
-from ssl import SSLContext, SSLWantReadError, SSLWantWriteError
+from typing import TYPE_CHECKING, TypeAlias
 
-from geartrain.cli.gearman_options import GearmanOptions
-from geartrain.cli.gearman_output import JobOutput
-from geartrain.cli.murmur import unique_of
-from geartrain.client.events import Completed, Created, Failed
-from geartrain.client.request import Submission, submission
+from geartrain.cli.gearman_options import GearmanOptions, servers_of
+from geartrain.cli.output import error
+from geartrain.cli.servers import START_HINT, client_tls, client_token
+from geartrain.client.events import Completed, Created, Failed, SessionEvent
 from geartrain.client.session import Session
-from geartrain.errors import ConnectionLost, JobError, NoServerAvailable, ReplyTimeout
-from geartrain.records import JobRequest
-from geartrain.transport import CONNECT_TIMEOUT, ServerAddress, connect
+from geartrain.client.submission import Submission, plain_submission
+from geartrain.errors import (
+    ConnectionLost,
+    GeartrainError,
+    JobError,
+    LocalProtocolError,
+    NoServerAvailable,
+    ReplyTimeout,
+)
+from geartrain.transport.address import ServerAddress
+from geartrain.transport.sockets import CONNECT_TIMEOUT, connect
 
-__all__ = ["EXIT_FAILED", "EXIT_NO_ANSWER", "EXIT_TIMEOUT", "JobRunner"]
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
+__all__ = ["prepare"]
+
+EXIT_USAGE = 1  # something that cannot be sent
 EXIT_FAILED = 1  # a job failed
 EXIT_NO_ANSWER = 2  # no server, or one that refused a job or was lost
 EXIT_TIMEOUT = 3
@@ -41,7 +53,52 @@ EXIT_TIMEOUT = 3
 READ_SIZE = 256 * 1024  # bytes taken from the socket at once
 WRITE_SIZE = 256 * 1024  # and offered to it: an encrypted one encrypts all of it before it says how much it took
 
-_NOT_NOW = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
+Show: TypeAlias = Callable[[str, SessionEvent], None]
+
+
+def prepare(options: GearmanOptions) -> Callable[[], int]:
+    """Return a function that does the jobs of a command line, and returns the exit status.
+
+    Raises:
+        ValueError: A server is not an address, or a file has no token.
+        OSError: A file cannot be read.
+        GeartrainError: There is no such port, or the token is not allowed.
+    """
+    tls = client_tls(os.environ).context() if options.tls else None
+    token = client_token(options.token_file, os.environ)
+    return partial(_run, JobRunner(options, servers_of(options, os.environ), tls, token, _output(options)))
+
+
+def _hash(workload: bytes) -> str:
+    from geartrain.cli.murmurhash3 import unique_of
+
+    return unique_of(workload)
+
+
+def _output(options: GearmanOptions) -> Show:
+    if options.json:
+        from geartrain.cli.gearman_json import print_event
+
+        return print_event
+    from geartrain.cli.gearman_output import PlainOutput
+
+    return PlainOutput(prefix=options.prefix, verbose=options.verbose).show
+
+
+def _run(runner: "JobRunner") -> int:
+    try:
+        return runner.run()
+    except NoServerAvailable as problem:
+        error(f"cannot reach {problem}\n{START_HINT}")
+    except ReplyTimeout as problem:
+        error(str(problem))
+        return EXIT_TIMEOUT
+    except LocalProtocolError as problem:  # such as a unique that is too long
+        error(str(problem))
+        return EXIT_USAGE
+    except GeartrainError as problem:
+        error(str(problem))
+    return EXIT_NO_ANSWER
 
 
 class _Task:
@@ -49,31 +106,35 @@ class _Task:
 
     __slots__ = ("function", "submission")
 
-    def __init__(self, function: str, wanted: Submission) -> None:
+    def __init__(self, function: str, submission: Submission) -> None:
         self.function = function
-        self.submission = wanted
+        self.submission = submission
 
 
 class JobRunner:
-    """Submits what the command line names, and shows what becomes of it.
+    """Submits the jobs of a command line, and shows their events.
 
     Args:
-        servers: In the order in which they are tried.
+        options: The command line.
+        servers: The servers in the order in which they are tried.
+        tls: Encrypts the connections.
+        token: The token for servers with access rules.
+        show: Called with the function and each event of its job.
     """
 
     def __init__(
         self,
         options: GearmanOptions,
         servers: Sequence[ServerAddress],
-        tls: SSLContext | None,
+        tls: "SSLContext | None",
         token: str | None,
-        output: JobOutput,
+        show: Show,
     ) -> None:
         self._options = options
         self._servers = servers
         self._tls = tls
         self._token = (token or "").encode()
-        self._output = output
+        self._show = show
         self._deadline = None if options.total_timeout is None else time.monotonic() + options.total_timeout
         self._sock: socket | None = None
         self._address = servers[0]
@@ -81,6 +142,8 @@ class JobRunner:
         self._unsent = memoryview(b"")
         self._failed = False
         self._refused = False
+        # The exceptions of a socket that has nothing to read, or takes nothing, at present.
+        self._not_now: tuple[type[OSError], ...] = (BlockingIOError,)
 
     def run(self) -> int:
         """Do all jobs, and return the exit status.
@@ -101,7 +164,7 @@ class JobRunner:
     def _workloads(self) -> Iterator[bytes]:
         if self._options.words:
             yield from (os.fsencode(word) for word in self._options.words)
-        elif self._options.empty or sys.stdin is None:  # which was closed by whoever started us
+        elif self._options.empty or sys.stdin is None:  # which the caller has closed
             yield b""
         elif self._options.lines:
             yield from (line.removesuffix(b"\n") if self._options.strip else line for line in sys.stdin.buffer)
@@ -109,11 +172,12 @@ class JobRunner:
             yield sys.stdin.buffer.read()
 
     def _task(self, function: str, workload: bytes) -> _Task:
-        unique = unique_of(workload) if self._options.unique == "#" else self._options.unique
-        wanted = JobRequest(
-            os.fsencode(function), workload, None if unique is None else os.fsencode(unique), self._options.priority
+        unique = _hash(workload) if self._options.unique == "#" else self._options.unique
+        encoded = None if unique is None else os.fsencode(unique)
+        submission = plain_submission(
+            os.fsencode(function), encoded, workload, self._options.priority, background=self._options.background
         )
-        return _Task(function, submission(wanted, background=self._options.background))
+        return _Task(function, submission)
 
     def _do(self, tasks: list[_Task]) -> None:
         """Submit some jobs together, and wait until all have ended or, in the background, are taken.
@@ -141,15 +205,19 @@ class JobRunner:
         if self._sock is None:
             self._sock = self._connect()
             self._sock.setblocking(False)
+            if self._tls is not None or self._address.tls:
+                from ssl import SSLWantReadError, SSLWantWriteError
+
+                self._not_now = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
             self._session = Session(str(self._address), time.monotonic)
             greeting = self._session.greet(token=self._token)
         packets = [self._session.submit(task.submission, task) for task in tasks]
         self._unsent = memoryview(greeting + b"".join(packets))
 
     def _wait(self, tasks: list[_Task]) -> None:
-        """Take what comes next, or send what the socket takes, and drop tasks that have ended.
+        """Receive the next events, or send as much as the socket takes, and drop tasks that have ended.
 
-        Both at once: a server that cannot get rid of the first results takes no more jobs.
+        Both at once: a server whose results are not read takes no more jobs.
         """
         sock = self._sock
         assert sock is not None, "tasks were submitted"
@@ -165,7 +233,7 @@ class JobRunner:
                 self._unsent = self._unsent[sock.send(self._unsent[:WRITE_SIZE]) :]
 
     def _receive(self, sock: socket, tasks: list[_Task]) -> None:
-        """Show what has come."""
+        """Show the events that have come."""
         data = None
         with self._translated():
             data = sock.recv(READ_SIZE)
@@ -174,7 +242,7 @@ class JobRunner:
         if not data:
             raise ConnectionLost(f"{self._address} closed the connection before all jobs were done")
         for task, event in self._session.receive(data):
-            self._output.show(task.function, event)
+            self._show(task.function, event)
             if isinstance(event, Failed):
                 self._failed = True
                 self._refused |= not isinstance(event.error, JobError)
@@ -183,13 +251,13 @@ class JobRunner:
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turn the errors of a socket into ours, and pass over those that say "not now"."""
+        """Translate the errors of the socket, and ignore that it is not ready."""
         try:
             yield
-        except _NOT_NOW:
+        except self._not_now:
             pass
-        except OSError as error:
-            raise ConnectionLost(f"{self._address}: {error.strerror or error}") from error
+        except OSError as failure:
+            raise ConnectionLost(f"{self._address}: {failure.strerror or failure}") from failure
 
     def _connect(self) -> socket:
         """Return a connection to the first server that can be reached."""
@@ -198,12 +266,12 @@ class JobRunner:
             self._address = address
             try:
                 return connect(address, tls=self._tls, timeout=min(self._patience(), CONNECT_TIMEOUT))
-            except NoServerAvailable as error:
-                failures.append(str(error))
+            except NoServerAvailable as failure:
+                failures.append(str(failure))
         raise NoServerAvailable("; ".join(failures))
 
     def _begin_behind(self, address: ServerAddress) -> None:
-        """Let a server that accepts connections and closes them be the last that is tried."""
+        """Try a server that closes its connections last."""
         place = self._servers.index(address) + 1
         self._servers = [*self._servers[place:], *self._servers[:place]]
 
@@ -213,6 +281,6 @@ class JobRunner:
             self._sock = None
 
     def _patience(self) -> float:
-        """Return how long to wait for the next sign of life."""
+        """Return the seconds to wait for the next event."""
         left = math.inf if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
         return left if self._options.timeout is None else min(left, self._options.timeout)

@@ -1,36 +1,74 @@
 # SPDX-License-Identifier: MIT
 """`gearman` as a worker (protocol 4.2).
 
-What differs from the C tool, and why:
+Differences from the C tool:
 
-- The command is fed by a thread of its own, so that one that writes before it has read all cannot get stuck.
-- With -n and -N each line goes out when it comes, and once; there, each packet repeats all lines before it.
-- A command that cannot be run, or is killed by a signal, fails its job, and the client is told why in a warning; there,
-  such jobs succeed.
-- A server that is not there is waited for, with one line per outage instead of thousands a second.
-- SIGINT and SIGTERM let the command finish; a second one does not. The command stands in a process group of its own, or
-  the terminal's ^C would reach it as well.
-- -t 0 does the jobs that wait and leaves; there, it is a loop without pause.
+- A thread writes to the command, so that a command that prints before it has read everything does not block.
+- With -n and -N each line is sent once, when it is printed; the C tool repeats all earlier lines in each packet.
+- If a command cannot be run, or is killed by a signal, its job fails, and the client gets the reason in a warning; in
+  the C tool such jobs succeed.
+- It prints one line for each outage of a server, and waits for it; the C tool prints thousands a second.
+- SIGINT and SIGTERM let the command finish, a second one does not. The command has a process group of its own, so that
+  Ctrl-C in the terminal does not reach it.
+- -t 0 does the jobs that wait, and exits; in the C tool it is a loop without pause.
 """
 
 import contextlib
+import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from ssl import SSLContext
 
-from geartrain.cli.gearman_options import GearmanOptions
-from geartrain.cli.output import complain, give_up_stdout
-from geartrain.errors import JobFail
-from geartrain.transport import ServerAddress
+from geartrain.cli.gearman_options import GearmanOptions, servers_of
+from geartrain.cli.output import discard_stdout, error, program_name
+from geartrain.cli.servers import UnknownServer, client_tls, client_token
+from geartrain.errors import GeartrainError, JobFail
+from geartrain.transport.address import ServerAddress
 from geartrain.wording import counted
 from geartrain.worker import AssignedJob, Reason, Worker
 
-__all__ = ["CommandWorker"]
+__all__ = ["prepare"]
+
+
+def prepare(options: GearmanOptions) -> Callable[[], int]:
+    """Return a function that does jobs as a command line says, and returns the exit status.
+
+    Raises:
+        ValueError: A server is not an address, or a file has no token.
+        OSError: A file cannot be read.
+        GeartrainError: There is no such port, or the token is not allowed.
+    """
+    tls = client_tls(os.environ).context() if options.tls else None
+    token = client_token(options.token_file, os.environ)
+    return partial(_run, options, servers_of(options, os.environ), tls, token)
+
+
+def _run(options: GearmanOptions, servers: Sequence[ServerAddress], tls: SSLContext | None, token: str | None) -> int:
+    level = logging.INFO if options.verbose else logging.WARNING
+    logging.basicConfig(format=f"{program_name()}: %(message)s", level=level)
+    try:
+        _check_names(servers)
+        return CommandWorker(options, servers, tls, token).run()
+    except GeartrainError as problem:
+        error(str(problem))
+        return 1
+
+
+def _check_names(servers: Sequence[ServerAddress]) -> None:
+    """Raise `UnknownServer` for a host that does not exist: a worker would wait for it without an end."""
+    for server in servers:
+        try:
+            if not server.path:
+                socket.getaddrinfo(server.host, server.port)
+        except (OSError, UnicodeError) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) else "this is not a valid host name"
+            raise UnknownServer(f"{server}: {reason}") from problem
 
 
 class CommandWorker:
@@ -55,7 +93,7 @@ class CommandWorker:
                 worker = self._worker(count - self._rounds if count else None)
                 if worker.run(burst=timeout == 0, idle_timeout=timeout or None) is not Reason.IDLE:
                     return self._status
-                complain(f"no job came within {counted(timeout or 0.0, 'second')}")
+                error(f"no job came within {counted(timeout or 0.0, 'second')}")
                 self._rounds += 1  # the C tool counts a timeout as well as a job
                 if count and self._rounds >= count:
                     return 0
@@ -77,8 +115,8 @@ class CommandWorker:
             sys.stdout.buffer.write(job.workload)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
-            complain("nobody reads what is printed any more")
-            give_up_stdout()
+            error("the reader of the output is gone")
+            discard_stdout()
             self._status = 1
             worker.stop(grace=0.0)
             # Without an answer the job goes to another worker, as do those behind it.
@@ -89,8 +127,8 @@ class CommandWorker:
         command = self._options.words
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
-        except OSError as error:
-            raise _failure(job, f"{command[0]}: {error.strerror or error}") from error
+        except OSError as problem:
+            raise _failure(job, f"{command[0]}: {problem.strerror or problem}") from problem
         self._process = process
         with process:
             feeder = threading.Thread(target=_feed, args=(process, job.workload), daemon=True)
@@ -105,7 +143,7 @@ class CommandWorker:
             job.data(output)
         if status < 0:
             raise _failure(job, f"{command[0]} was killed by {_signal_name(-status)}")
-        complain(f"{command[0]} exited with status {status} for {job.handle}")
+        error(f"{command[0]} exited with status {status} for {job.handle}")
         raise JobFail(f"status {status}")
 
     def _collect(self, process: subprocess.Popen[bytes], job: AssignedJob) -> bytes:
@@ -140,6 +178,6 @@ def _signal_name(number: int) -> str:
 
 
 def _failure(job: AssignedJob, message: str) -> JobFail:
-    complain(f"{message} ({job.handle})")
+    error(f"{message} ({job.handle})")
     job.warning(f"{message}\n")
     return JobFail(message)

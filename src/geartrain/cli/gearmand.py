@@ -26,6 +26,7 @@ from collections.abc import Callable, Sequence
 
 from geartrain._version import __version__
 from geartrain.cli import store
+from geartrain.cli.output import error as print_error
 from geartrain.core import IS_COMPILED
 from geartrain.errors import GeartrainError
 from geartrain.server import Server
@@ -56,7 +57,6 @@ log = logging.getLogger("geartrain.server")
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; ``words`` are those behind its name."""
-    program = sys.argv[0]
     words = sys.argv[1:] if words is None else words
     if words[:1] == ["store"]:
         return store.main(words[1:])
@@ -71,11 +71,11 @@ def main(words: Sequence[str] | None = None) -> int:
             _check(invocation.options)
             if invocation.command == "check-args":
                 for warning in invocation.warnings:
-                    print(f"{program}: {warning}", file=sys.stderr)
+                    print_error(warning)
             else:
-                _run(invocation, program, read_again)
+                _run(invocation, read_again)
     except GeartrainError as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        print_error(str(error))
         return 1
     return 0
 
@@ -93,7 +93,7 @@ def _check(options: GearmandOptions) -> None:
     tls_context(options, options.access)
 
 
-def _run(invocation: Invocation, program: str, read_again: Callable[[], Invocation]) -> None:
+def _run(invocation: Invocation, read_again: Callable[[], Invocation]) -> None:
     """Serve until a signal or a text command ends it."""
     options = invocation.options
     owner = ids_of(options.user) if options.user is not None else None
@@ -103,7 +103,7 @@ def _run(invocation: Invocation, program: str, read_again: Callable[[], Invocati
     notify_parent = daemonize() if options.daemon else _do_nothing
     paths = DefaultPaths.of_process()
     with contextlib.ExitStack() as stack:
-        log_setup = _start_log(options, paths, owner, program)
+        log_setup = _start_log(options, paths, owner)
         stack.callback(log_setup.stop)
         for warning in invocation.warnings:
             log.warning("%s", warning)
@@ -125,7 +125,7 @@ def _run(invocation: Invocation, program: str, read_again: Callable[[], Invocati
         os._exit(1)  # a normal exit would wait for the thread that waits for the store
 
 
-def _start_log(options: GearmandOptions, paths: DefaultPaths, owner: tuple[int, int] | None, program: str) -> LogSetup:
+def _start_log(options: GearmandOptions, paths: DefaultPaths, owner: tuple[int, int] | None) -> LogSetup:
     """Set up the log; if its file cannot be opened, a server in the foreground logs to standard error output."""
     destination = options.log_file or "stderr"
     if options.log_file is None and options.daemon:
@@ -139,8 +139,8 @@ def _start_log(options: GearmandOptions, paths: DefaultPaths, owner: tuple[int, 
         problem = f"Could not open the log file {destination}: {error.strerror}"
         if options.daemon:
             raise ProcessError(problem) from error
-        print(f"{program}: {problem}; logging to stderr", file=sys.stderr)
-        return _start_log(dataclasses.replace(options, log_file="stderr"), paths, owner, program)
+        print_error(f"{problem}; logging to stderr")
+        return _start_log(dataclasses.replace(options, log_file="stderr"), paths, owner)
     return setup
 
 

@@ -1,23 +1,35 @@
 # SPDX-License-Identifier: MIT
-"""What the commands say to people."""
+"""Messages of the commands for their users."""
 
 import os
 import sys
-from pathlib import Path
 
-__all__ = ["complain", "give_up_stdout", "program_name"]
+from geartrain._version import __version__
+
+__all__ = ["discard_stdout", "error", "print_version", "program_name", "usage_error"]
 
 
 def program_name() -> str:
-    """Return what the command was called as."""
-    return Path(sys.argv[0]).name
+    """Return the name under which the command was called."""
+    return sys.argv[0].rpartition(os.sep)[2].removesuffix(".py")
 
 
-def complain(message: str) -> None:
-    """Print a message about something that went wrong."""
+def error(message: str) -> None:
+    """Print an error."""
     print(f"{program_name()}: {message}", file=sys.stderr)
 
 
-def give_up_stdout() -> None:
-    """Have nothing written any more to a pipe whose reader is gone; the interpreter would complain at its end."""
+def usage_error(message: str) -> None:
+    """Print an error about the command line in one line, with the way to the help."""
+    mark = "" if message.endswith("?") else "."
+    error(f"{message}{mark} See {program_name()} --help.")
+
+
+def print_version(command: str) -> None:
+    """Print the answer to ``--version``."""
+    print(f"{command} {__version__} - Geartrain")
+
+
+def discard_stdout() -> None:
+    """Discard further output, as the reader of the pipe is gone; the interpreter would complain at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,7 +14,7 @@ class PidFileError(Exception):
 
 
 def detach() -> bool:
-    """Go on in a child without a terminal; return whether this is the child, as the parent has nothing left to do."""
+    """Fork a child without a terminal; return True in the child, and False in the parent, which is to exit."""
     if os.fork():
         return False
     os.setsid()
@@ -27,7 +27,7 @@ def detach() -> bool:
 
 @contextmanager
 def pid_file(path: str | None) -> Iterator[None]:
-    """Keep a pid file for as long as the process is at work; a file that is there already is replaced.
+    """Write a pid file, and remove it at the end of the block; an existing file is replaced.
 
     Raises:
         PidFileError: It cannot be written.

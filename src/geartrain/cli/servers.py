@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""How `gearman` and `gearadmin` are told where a server is, and what they say when there is none."""
+"""The options and variables by which `gearman` and `gearadmin` are told their servers, TLS files and token."""
 
 import socket
 from collections.abc import Mapping
 
 from geartrain.errors import NoServerAvailable
 from geartrain.names import token_bytes
-from geartrain.transport import TLS, ServerAddress
-from geartrain.transport.tokens import read_tokens
+from geartrain.transport.address import ServerAddress
+from geartrain.transport.tls import TLS
 
 __all__ = [
     "START_HINT",
@@ -20,13 +20,13 @@ __all__ = [
 ]
 
 TLS_VARIABLES = """\
-  GEARMAND_CA_CERTIFICATE   certificates of the authorities that vouch for servers (else the system's)
+  GEARMAND_CA_CERTIFICATE   certificates of the trusted authorities, for TLS; the system's if not set
   GEARMAN_CLIENT_PEM        our own certificate, for servers that ask for one
   GEARMAN_CLIENT_KEY        its private key"""
 
 # On a command line, every user of the machine could read it.
 ACCESS_VARIABLE = """\
-  GEARMAN_TOKEN             a token, for servers with rules of access; --token-file wins over it"""
+  GEARMAN_TOKEN             a token, for servers with access rules; --token-file overrides it"""
 
 START_HINT = "Is a job server running there? The command gearmand starts one."
 
@@ -51,10 +51,10 @@ def server_address(host: str, port: str) -> ServerAddress:
 
 
 def client_tls(environment: Mapping[str, str]) -> TLS:
-    """Return what -S means.
+    """Return the TLS settings of the option -S.
 
-    As with the C tools, a server need not bear the name that we know it by: the certificates of existing installations
-    seldom name hosts. An address that begins with ``tls://`` is checked for its name, too.
+    As with the C tools, the certificate of a server need not name its host: those of existing installations seldom do.
+    An address that begins with ``tls://`` is checked for its name, too.
     """
     return TLS(
         ca=environment.get("GEARMAND_CA_CERTIFICATE") or None,
@@ -65,14 +65,16 @@ def client_tls(environment: Mapping[str, str]) -> TLS:
 
 
 def client_token(file: str | None, environment: Mapping[str, str]) -> str | None:
-    """Return the token for servers that ask for one: the first in a file, or else that of the environment, if any.
+    """Return the first token in a file, or without a file that of the environment, or None.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: There is no token in it.
-        LocalProtocolError: That of the environment cannot be a token.
+        ValueError: The file has no token.
+        LocalProtocolError: The token of the environment is not allowed by the protocol.
     """
     if file is not None:
+        from geartrain.transport.tokens import read_tokens
+
         return read_tokens(file)[0]
     token = environment.get("GEARMAN_TOKEN")
     if token:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from geartrain.cli.output import give_up_stdout
+from geartrain.cli.output import discard_stdout
 from geartrain.cli.store_report import as_json, as_text
 from geartrain.core.record import JobRecord
 from geartrain.errors import GeartrainError
@@ -72,7 +72,7 @@ def main(words: Sequence[str]) -> int:
         asyncio.run(options.run(options))
         sys.stdout.flush()
     except BrokenPipeError:
-        give_up_stdout()
+        discard_stdout()
     except KeyboardInterrupt:
         pass
     except (GeartrainError, OSError) as error:

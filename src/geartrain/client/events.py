@@ -1,37 +1,37 @@
 # SPDX-License-Identifier: MIT
 """The events of a client's session. Those in a job's life that its user sees are in `geartrain.records`."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from geartrain.errors import GeartrainError
+from geartrain.frozen import frozen
 from geartrain.records import Handle, JobEvent, JobStatus
 
 __all__ = ["Answered", "Completed", "Created", "Failed", "SessionEvent"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Created:
     """The server has accepted the job; for a background job this is the last event."""
 
     handle: Handle
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Completed:
     """The job has ended with a result."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failed:
     """The job has ended without a result, or the server has answered the request with ERROR."""
 
     error: GeartrainError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answered:
     """The answer to a request that is not a submission: a status, or the bytes of an echo."""
 

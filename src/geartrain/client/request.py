@@ -2,19 +2,20 @@
 """Submissions: a user's request for a job, checked and encoded as a packet."""
 
 import math
-import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from hashlib import blake2b
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from geartrain.codec import RAW, Codec
+from geartrain.client.submission import Submission, check_size, chosen_unique, plain_packet, unique_bytes
 from geartrain.cron import CronFields
 from geartrain.errors import LocalProtocolError
 from geartrain.names import Text, encode, function_bytes
 from geartrain.protocol import Command, request
 from geartrain.protocol.limits import INT64_MAX, MAX_UNIQUE
 from geartrain.records import JobRequest, Nothing, Priority
+
+if TYPE_CHECKING:
+    from geartrain.codec import Codec
 
 __all__ = [
     "MAX_HANDLE",
@@ -34,49 +35,15 @@ __all__ = [
 MAX_HANDLE = 63  # bytes; the C server does not answer requests about longer ones
 MAX_IN_FLIGHT = 100  # jobs of one `map`: enough to hide the round trip, and little memory
 
-_LARGEST_WORKLOAD = 2**32 - 1 - MAX_UNIQUE - 1024  # the header's length has 32 bits, and the names need room as well
-
 Moment: TypeAlias = datetime | float
 Delay: TypeAlias = timedelta | float
-
-_FOREGROUND = {
-    Priority.HIGH: Command.SUBMIT_JOB_HIGH,
-    Priority.NORMAL: Command.SUBMIT_JOB,
-    Priority.LOW: Command.SUBMIT_JOB_LOW,
-}
-_BACKGROUND = {
-    Priority.HIGH: Command.SUBMIT_JOB_HIGH_BG,
-    Priority.NORMAL: Command.SUBMIT_JOB_BG,
-    Priority.LOW: Command.SUBMIT_JOB_LOW_BG,
-}
-
-
-class Submission(NamedTuple):
-    """A job, checked and encoded.
-
-    Attributes:
-        packet: The SUBMIT_JOB* packet.
-        function: The function's name on the wire.
-        unique: The unique on the wire.
-        key: Two jobs of the function with the same key are the same job, and must go to the same server. It is the
-            unique, or the workload; empty if any server will do.
-        background: True for a background job, which returns no result.
-        retries: As in `JobRequest`.
-    """
-
-    packet: bytes
-    function: bytes
-    unique: bytes
-    key: bytes
-    background: bool
-    retries: int
 
 
 def submission(
     wanted: JobRequest,
     *,
     prefix: Text = b"",
-    codec: Codec[Any, Any] = RAW,
+    codec: "Codec[Any, Any] | None" = None,
     background: bool = False,
     epoch: int | None = None,
     cron: CronFields | None = None,
@@ -86,7 +53,7 @@ def submission(
     Args:
         wanted: The job.
         prefix: Put before the function's name.
-        codec: Encodes the workload.
+        codec: Encodes the workload; without one, it is text or bytes.
         background: True for a background job; jobs with ``epoch`` or ``cron`` are background jobs too.
         epoch: The second before which the job is not started.
         cron: The times at which the job is started repeatedly.
@@ -102,15 +69,14 @@ def submission(
         raise ValueError(f"retries is 0 or more, not {wanted.retries}")
     function = function_bytes(wanted.function, prefix)
     workload = _workload_of(wanted, codec)
-    if len(workload) > _LARGEST_WORKLOAD:
-        raise LocalProtocolError(f"a workload may have {_LARGEST_WORKLOAD} bytes, not {len(workload)}")
+    check_size(workload)
     background = background or epoch is not None or cron is not None
-    unique = _unique_of(wanted, background=background)
+    unique = chosen_unique(wanted.unique, background=background)
     if cron is not None:
         _check_plain(wanted, "repeating", Command.SUBMIT_JOB_SCHED)
         if wanted.unique is None:
             # A program submits its schedules at each start: the same function and workload are the same schedule.
-            unique = blake2b(workload, digest_size=16).hexdigest().encode()
+            unique = _digest(workload)
         packet = request(Command.SUBMIT_JOB_SCHED, function, unique, *cron, workload)
     elif epoch is not None:
         _check_plain(wanted, "delayed", Command.SUBMIT_JOB_EPOCH)
@@ -123,8 +89,7 @@ def submission(
         command = Command.SUBMIT_REDUCE_JOB_BACKGROUND if background else Command.SUBMIT_REDUCE_JOB
         packet = request(command, function, unique, _reducer_bytes(wanted.reducer, prefix), b"", workload)
     else:
-        command = (_BACKGROUND if background else _FOREGROUND)[Priority(wanted.priority)]
-        packet = request(command, function, unique, workload)
+        packet = plain_packet(function, unique, workload, Priority(wanted.priority), background=background)
     key = (workload if unique == b"-" else unique) if wanted.unique or cron is not None else b""
     return Submission(packet, function, unique, key, background, wanted.retries)
 
@@ -135,17 +100,18 @@ def _check_plain(wanted: JobRequest, what: str, command: Command) -> None:
             raise ValueError(f"a {what} job has no {name}: the protocol's {command.name} has no place for one")
 
 
-def _workload_of(wanted: JobRequest, codec: Codec[Any, Any]) -> bytes:
+def _workload_of(wanted: JobRequest, codec: "Codec[Any, Any] | None") -> bytes:
     if isinstance(wanted.workload, Nothing):
         return wanted.workload
-    return encode(codec.encode(wanted.workload), "a workload")
+    if codec is not None:
+        return encode(codec.encode(wanted.workload), "a workload")
+    return encode(wanted.workload, "a value without a codec")  # type: ignore[arg-type]  # the function checks the type
 
 
-def _unique_of(wanted: JobRequest, *, background: bool) -> bytes:
-    if wanted.unique is None:
-        # The C server stores background jobs by function and unique: without a unique they overwrite each other.
-        return os.urandom(16).hex().encode() if background else b""
-    return unique_bytes(wanted.unique)
+def _digest(workload: bytes) -> bytes:
+    from hashlib import blake2b  # and with it OpenSSL, which no other job needs
+
+    return blake2b(workload, digest_size=16).hexdigest().encode()
 
 
 def _reducer_bytes(name: Text, prefix: Text) -> bytes:
@@ -153,20 +119,6 @@ def _reducer_bytes(name: Text, prefix: Text) -> bytes:
     if len(encoded) > MAX_UNIQUE:
         raise LocalProtocolError(
             f"a reducer's name may have {MAX_UNIQUE} bytes with its prefix, not {len(encoded)}: {encoded!r:.200}"
-        )
-    return encoded
-
-
-def unique_bytes(unique: Text) -> bytes:
-    """Return a unique on the wire.
-
-    Raises:
-        LocalProtocolError: The unique is too long or contains a NUL byte.
-    """
-    encoded = encode(unique, "a unique")
-    if len(encoded) > MAX_UNIQUE or b"\0" in encoded:
-        raise LocalProtocolError(
-            f"a unique has up to {MAX_UNIQUE} bytes and no NUL among them, unlike {encoded!r:.200}"
         )
     return encoded
 

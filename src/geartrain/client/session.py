@@ -13,21 +13,18 @@ The session knows each caller by a ticket, an object that its shell gets back wi
 inside. It uses the time only to detect a server that does not answer.
 """
 
-import logging
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
-from geartrain.client.request import Submission
+from geartrain.client.submission import Submission
 from geartrain.errors import JobException, JobFailed, RemoteProtocolError, ServerError
 from geartrain.protocol import RESPONSE, Command, Reader, request
 from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, Warn
 
 __all__ = ["Session"]
-
-logger = logging.getLogger("geartrain.client")
 
 Ticket = TypeVar("Ticket")
 
@@ -236,8 +233,7 @@ class Session(Generic[Ticket]):
             raise RemoteProtocolError(f"{self._server} sent an error that answers no request: {code}: {text}")
         pending = self._pending.popleft()
         if pending.is_token:
-            level = logging.DEBUG if code == "UNKNOWN_OPTION" else logging.WARNING
-            logger.log(level, "%s does not accept our token: %s: %s", self._server, code, text)
+            _log_token_error(self._server, code, text)
         return _for(pending.ticket, Failed(ServerError(code, text)))
 
     def _on_option(self, reader: Reader) -> Happened[Ticket]:
@@ -301,6 +297,13 @@ class Session(Generic[Ticket]):
         Command.WORK_EXCEPTION: _on_exception,
         Command.NOOP: _on_noop,
     }
+
+
+def _log_token_error(server: str, code: str, text: str) -> None:
+    import logging  # here alone, as it would be a fifth of the time that the command gearman takes to start
+
+    level = logging.DEBUG if code == "UNKNOWN_OPTION" else logging.WARNING
+    logging.getLogger("geartrain.client").log(level, "%s does not accept our token: %s: %s", server, code, text)
 
 
 def _for(ticket: Ticket | None, event: SessionEvent) -> Happened[Ticket]:

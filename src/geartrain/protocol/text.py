@@ -8,7 +8,7 @@ CR LF.
 import enum
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from geartrain.errors import GeartrainError
 
@@ -63,8 +63,7 @@ class ReplyKind(enum.Enum):
     LISTING = enum.auto()  # lines up to a single dot; an error is one line
 
 
-@dataclass(frozen=True, slots=True)
-class TextShape:
+class TextShape(NamedTuple):
     """The arguments of a command, and the form of its reply.
 
     Attributes:
@@ -125,8 +124,7 @@ class TextError(GeartrainError):
         self.reply = b"ERR " + error.encode() + (b"+" + printable(word) if word else b"") + b"\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class TextRequest:
+class TextRequest(NamedTuple):
     """A parsed line."""
 
     command: TextCommand

@@ -12,8 +12,9 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from geartrain.frozen import frozen
 
 __all__ = ["DEFAULT_PORT", "ServerAddress", "Servers", "parse_servers"]
 
@@ -23,7 +24,7 @@ _TLS = "tls://"
 _UNIX = "unix:"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServerAddress:
     """The address of one server: a host and port, or the path of a Unix socket.
 

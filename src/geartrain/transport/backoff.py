@@ -3,12 +3,13 @@
 
 import math
 import random
-from dataclasses import dataclass
+
+from geartrain.frozen import frozen
 
 __all__ = ["Backoff"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Backoff:
     """Waits that grow with every failure in a row, up to a limit, with random jitter.
 

@@ -3,12 +3,15 @@
 
 import select
 import socket
-import ssl
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from geartrain.errors import NoServerAvailable
 from geartrain.transport.address import ServerAddress
+
+if TYPE_CHECKING:
+    from ssl import SSLContext  # which takes 13 ms to import, so that only encrypted connections do
 
 __all__ = ["CONNECT_TIMEOUT", "KEEPALIVE", "LEAST_SHARE", "connect", "is_stale", "reason", "tune"]
 
@@ -21,7 +24,7 @@ _LONGEST_KEEPALIVE = 32_767.0  # seconds; Linux counts no further
 def connect(
     address: ServerAddress,
     *,
-    tls: ssl.SSLContext | None = None,
+    tls: "SSLContext | None" = None,
     timeout: float = CONNECT_TIMEOUT,
     keepalive: float | None = KEEPALIVE,
 ) -> socket.socket:
@@ -43,7 +46,9 @@ def connect(
     try:
         if address.path:
             return _connect_unix(address.path, timeout)
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        # A name of ASCII letters, as bytes, does not load the codec for international names, which takes 2 ms.
+        host = address.host.encode() if address.host.isascii() else address.host
+        found = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM)
         deadline = time.monotonic() + timeout
         sock = _connect_any(found, deadline)
     except (OSError, UnicodeError) as error:
@@ -52,12 +57,18 @@ def connect(
         tune(sock, keepalive)
         if address.tls or tls is not None:
             sock.settimeout(max(deadline - time.monotonic(), LEAST_SHARE))
-            sock = (tls or ssl.create_default_context()).wrap_socket(sock, server_hostname=address.host)
+            sock = (tls or _default_context()).wrap_socket(sock, server_hostname=address.host)
         sock.settimeout(None)
     except OSError as error:
         sock.close()
         raise NoServerAvailable(f"{address}: {reason(error)}") from error
     return sock
+
+
+def _default_context() -> "SSLContext":
+    from ssl import create_default_context
+
+    return create_default_context()
 
 
 def tune(sock: socket.socket, keepalive: float | None) -> None:

@@ -173,6 +173,30 @@ def test_a_variable_with_the_url_of_a_service_is_no_port() -> None:
     assert "GEARMAND_PORT=tcp://10.0.0.1:4731" in found.warnings[0]
 
 
+def test_an_unknown_variable_is_named_with_the_one_that_may_be_meant() -> None:
+    found = invocation(environment={"GEARMAND_PROT": "1", "GEARMAND_XYZZY": "1", "GEARMAN_SERVERS": "a"})
+
+    assert found.warnings == [
+        "ignored GEARMAND_PROT: no option has this variable; did you mean 'GEARMAND_PORT'?",
+        "ignored GEARMAND_XYZZY: no option has this variable",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GEARMAND_SERVICE_HOST",
+        "GEARMAND_SERVICE_PORT_GEARMAN",
+        "GEARMAND_PORT_4730_TCP_ADDR",
+        "GEARMAND_NAME",
+        "GEARMAND_CONFIG_FILE",
+        "GEARMAND_SERVER_PEM",
+    ],
+)
+def test_a_variable_of_a_container_or_an_option_is_no_unknown_one(name: str) -> None:
+    assert invocation(environment={name: "/dev/null"}).warnings == []
+
+
 def test_the_command_line_wins_over_variables_and_they_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "gearmand.conf"
     file.write_text("--port=1 --backlog=1 --threads=1")
@@ -247,18 +271,29 @@ def test_a_toml_file_has_the_long_options_as_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prot = 1", "unrecognised option 'prot'; did you mean 'port'?; there are port, listen, "),
+        ("prot = 1", "unrecognised option 'prot'; did you mean 'port'?"),
+        ("--port = 1", "in a file in TOML, '--port' has no dashes in front: 'port'"),
         ("daemon = 1", "option 'daemon' is true or false, not 1"),
-        ("job-retries = true", "option 'job-retries' is a whole number, not True"),
-        ('job-retries = "1"', "option 'job-retries' is a whole number, not '1'"),
-        ("user-timeout = '1'", "option 'user-timeout' is a whole number or a number, not '1'"),
+        ("daemon = 'Yes'", "option 'daemon' is true or false, not 'Yes'; write: daemon = true"),
+        ("daemon = 'x'", "option 'daemon' is true or false, not 'x'"),
+        ("job-retries = true", "option 'job-retries' is a whole number, not true"),
+        ('job-retries = "1"', "option 'job-retries' is a whole number, not '1'; leave out the quotes: job-retries = 1"),
+        ('job-retries = "many"', "option 'job-retries' is a whole number, not 'many'"),
+        (
+            "user-timeout = '1.5'",
+            "option 'user-timeout' is a whole number or a number, not '1.5'; leave out the",
+        ),
+        (
+            "[server]\nport = 1",
+            "there is no table [server]; options stand above all [tables], and [[access]]",
+        ),
+        ("[port]\nx = 1", "option 'port' is a whole number or a string, not a table; options stand above all [tables]"),
         ("port = 1.5", "option 'port' is a whole number or a string, not 1.5"),
         ("port = [1]", "option 'port' is a whole number or a string, not [1]"),
         ("listen = [1]", "option 'listen' is a string, not 1"),
         ("job-retries = 300", "the argument ('300') for option '--job-retries' is invalid"),
         ("pid-file = 'a'\npid_file = 'b'", "option 'pid_file' cannot be specified more than once"),
         ("http-port = 'x'", "option 'http-port' is for 'http', which is not available in this version"),
-        ("port = ", "Invalid value"),
     ],
 )
 def test_an_error_in_a_toml_file_names_the_key(tmp_path: Path, text: str, message: str) -> None:
@@ -266,6 +301,42 @@ def test_an_error_in_a_toml_file_names_the_key(tmp_path: Path, text: str, messag
     file.write_text(text)
 
     assert error(f"--config-file={file}").startswith(f"{file}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "hint"),
+    [
+        ("port = ", 8, None),
+        ("store = sqlite:///jobs.db", 9, 'a text has quotes: store = "sqlite:///jobs.db"'),
+        ("max-memory = 100M # bytes", 17, 'a text has quotes: max-memory = "100M"'),
+        ("daemon = yes", 10, "write: daemon = true"),
+        ("daemon = False", 10, "write: daemon = false"),
+        ("port: 4731", 5, "an equals sign stands between an option and its value, as in: port = 4731"),
+        ("port 4731", 6, "an equals sign stands between an option and its value, as in: port = 4731"),
+        ("--port 4731", None, "a file in TOML has lines like: port = 4731. A file of command-line words has a name "),
+    ],
+)
+def test_an_error_of_syntax_shows_the_line_and_what_it_may_mean(
+    tmp_path: Path, line: str, column: int | None, hint: str | None
+) -> None:
+    file = tmp_path / "gearmand.toml"
+    file.write_text(f"# options\n{line}\n")
+
+    first, *rest = error(f"--config-file={file}").splitlines()
+
+    assert first.startswith(f"{file}: line 2: ")
+    assert rest[0] == f"    {line}"
+    if column is not None:
+        assert rest[1] == f"    {' ' * (column - 1)}^"
+    assert [text for text in rest[2:] if hint is None or not text.startswith(hint)] == []
+    assert len(rest) == (2 if hint is None else 3)
+
+
+def test_an_error_of_syntax_at_the_end_is_that_of_the_parser(tmp_path: Path) -> None:
+    file = tmp_path / "gearmand.toml"
+    file.write_text('listen = ["a",')
+
+    assert error(f"--config-file={file}").startswith(f"{file}: ")
 
 
 def test_a_named_file_must_exist(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Options of gearmand that have no effect here, and the error for options that do not exist."""
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from geartrain.server.config.kinds import FLAG, Kind, OptionError, number
 from geartrain.server.config.option import Group, option
+from geartrain.wording import did_you_mean
 
 __all__ = ["CompatibleOptions", "unknown_option"]
 
@@ -49,7 +49,5 @@ def unknown_option(name: str, written: str, known: Iterable[str]) -> OptionError
     for beginning, module in _MODULES.items():
         if name.startswith(beginning):
             return OptionError(f"option '{written}' is for '{module}', which is not available in this version")
-    close = difflib.get_close_matches(name, known, n=1)
     dashes = written.removesuffix(written.lstrip("-"))
-    hint = f"; did you mean '{dashes}{close[0]}'?" if close else ""
-    return OptionError(f"unrecognised option '{written}'{hint}")
+    return OptionError(f"unrecognised option '{written}'{did_you_mean(name, known, prefix=dashes)}")

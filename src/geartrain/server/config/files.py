@@ -11,6 +11,7 @@ from geartrain.server.config.argv import WordReader
 from geartrain.server.config.compatibility import unknown_option
 from geartrain.server.config.kinds import OptionError
 from geartrain.server.config.option import Option
+from geartrain.server.config.tomlhints import syntax_error, type_hint
 
 __all__ = ["read_file"]
 
@@ -56,7 +57,7 @@ def _read_toml(text: str, path: str, options: Mapping[str, Option], warnings: li
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise OptionError(str(error)) from None
+        raise OptionError(syntax_error(text, error)) from None
     values: dict[str, object] = {}
     if "access" in table:
         tables = table.pop("access")
@@ -69,11 +70,20 @@ def _read_toml(text: str, path: str, options: Mapping[str, Option], warnings: li
         name = key.replace("_", "-")
         option = options.get(name)
         if option is None:
-            raise OptionError(f"{unknown_option(name, key, options)}; there are {', '.join(options)}")
+            raise _unknown_key(name, key, value, options)
         if option.attribute in values:
             raise OptionError(f"option '{key}' cannot be specified more than once")
         values[option.attribute] = _from_toml(option, key, value)
     return values
+
+
+def _unknown_key(name: str, key: str, value: object, options: Mapping[str, Option]) -> OptionError:
+    """Return the error for a key that is not an option."""
+    if isinstance(value, Mapping):
+        return OptionError(f"there is no table [{key}]{type_hint(key, value, ())}")
+    if key.startswith("-"):
+        return OptionError(f"in a file in TOML, '{key}' has no dashes in front: '{key.lstrip('-')}'")
+    return unknown_option(name, key, options)
 
 
 def _from_toml(option: Option, key: str, value: object) -> object:
@@ -87,8 +97,14 @@ def _from_toml_single(option: Option, key: str, value: object) -> object:
     # By exact type: a bool is an int to isinstance.
     if type(value) not in option.kind.toml:
         expected = " or ".join(_TOML_NAMES[kind] for kind in option.kind.toml)
-        raise OptionError(f"option '{key}' is {expected}, not {value!r}")
+        hint = type_hint(key, value, option.kind.toml)
+        raise OptionError(f"option '{key}' is {expected}, not {_shown(value)}{hint}")
     return value if isinstance(value, bool) else option.parse(str(value))
+
+
+def _shown(value: object) -> str:
+    """Return a value as TOML writes it, as far as that is simple."""
+    return str(value).lower() if isinstance(value, bool) else "a table" if isinstance(value, dict) else repr(value)
 
 
 _TOML_NAMES: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The hash that libgearman puts in place of the unique ``#`` (protocol 1.8), so that jobs of both kinds meet."""
+"""MurmurHash3, which libgearman uses for the unique ``#`` (protocol 1.8), so that jobs of both are the same."""
 
 import struct
 
