@@ -85,7 +85,10 @@ class AsyncAdminClient(AnyAdminClient):
         return await self._do(calls.limits())
 
     async def show(self, row: type[RowT]) -> list[RowT]:
-        """Return the rows of a listing of Geartrain's server; see `AdminClient.show`."""
+        """Return the rows of a listing of Geartrain's server.
+
+        See `AdminClient.show`.
+        """
         return await self._do(calls.show(row))
 
     async def ping(self) -> float:

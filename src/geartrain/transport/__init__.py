@@ -3,6 +3,7 @@
 
 from geartrain.transport.address import DEFAULT_PORT, ServerAddress, Servers, parse_servers
 from geartrain.transport.backoff import Backoff
+from geartrain.transport.latch import Latch
 from geartrain.transport.sockets import CONNECT_TIMEOUT, KEEPALIVE, connect, tune
 from geartrain.transport.timeouts import check_seconds
 from geartrain.transport.tls import TLS, client_context
@@ -14,6 +15,7 @@ __all__ = [
     "KEEPALIVE",
     "TLS",
     "Backoff",
+    "Latch",
     "ServerAddress",
     "Servers",
     "Waker",

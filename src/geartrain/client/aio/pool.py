@@ -70,7 +70,7 @@ class ConnectionPool:
             except (ConnectionLost, NoServerAvailable) as error:
                 attempt.error = error
 
-    def forget(self, ticket: object, handle: Handle | None) -> None:
+    def forget(self, ticket: Ticket, handle: Handle | None) -> None:
         """Drop all later events of a ticket; see `Session.forget`."""
         for connection in list(self._connections.values()):
             connection.forget(ticket, handle)
