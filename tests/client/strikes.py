@@ -32,13 +32,15 @@ class Striker:
     Args:
         first: The number of the point, from 1 on, of the first strike.
         second: The number of the point after that of the second one; 0 for no second one.
+        within: A part of the paths of the files in whose code it strikes; by default any.
 
     Attributes:
         strikes: The number of strikes so far.
     """
 
-    def __init__(self, first: int, second: int = 0) -> None:
+    def __init__(self, first: int, second: int = 0, *, within: str = "") -> None:
         self.strikes = 0
+        self._within = within
         self._points = 0
         self._targets = [first, second] if second else [first]
         self._last: dict[int, int] = {}  # by frame, the opcode before the next one
@@ -56,6 +58,8 @@ class Striker:
             sys.setprofile(None)
 
     def _trace(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if self._within not in frame.f_code.co_filename:
+            return None
         if event == "call":
             frame.f_trace_opcodes = True
             self._last[id(frame)] = _RESUME

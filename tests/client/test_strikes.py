@@ -6,6 +6,7 @@ a call after that works, and `close` leaves neither threads nor descriptors behi
 every point, otherwise at each third.
 """
 
+import asyncio
 import itertools
 import random
 import signal
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from geartrain import Client, ConnectionLost, NoServerAvailable, ReplyTimeout
+from geartrain import AsyncClient, Client, ConnectionLost, NoServerAvailable, ReplyTimeout
 from geartrain.protocol import Command, response
 from tests.client.peers import PATIENCE, ScriptedServer, ServedClient
 from tests.client.strikes import Strike, Striker
@@ -219,3 +220,45 @@ def open_descriptors(server: ScriptedServer) -> int:
     while server.open_connections() and time.monotonic() < deadline:
         threading.Event().wait(0.001)
     return len(list(Path("/dev/fd").iterdir()))
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*never awaited:RuntimeWarning"
+)  # a strike between making a coroutine and awaiting it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_at_every_point_of_a_run_of_an_event_loop() -> None:
+    """The run that is struck has lost its connections; the next one gets right results or `ConnectionLost`."""
+    total = 0
+    number = itertools.count(1)
+    wrong: list[object] = []
+
+    async def run() -> None:
+        for _ in range(2):
+            workload = b"task %d" % next(number)
+            try:
+                result = await asyncio.wait_for(client.do("reverse", workload), PATIENCE)
+            except _LOST:
+                continue
+            if result != workload[::-1]:
+                wrong.append((workload, result))
+
+    with ScriptedServer(serve) as server:
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda *_: None)  # of strikes in callbacks
+        client = AsyncClient(server.address, reply_timeout=0.4)
+        loop.run_until_complete(run())
+        for point in itertools.count(1, _STEP):
+            striker = Striker(point, within="geartrain")  # the loop's own code does not survive it
+            task = loop.create_task(asyncio.wait_for(run(), PATIENCE))
+            striker.call(lambda task=task: loop.run_until_complete(task))  # type: ignore[misc]
+            total += striker.strikes
+            _, waiting = loop.run_until_complete(asyncio.wait([task, loop.create_task(run())], timeout=PATIENCE))
+            assert not waiting, f"a task waits for ever after a strike at point {point}"
+            if not task.cancelled():
+                task.exception()  # a strike, perhaps
+            assert wrong == []
+            if not striker.strikes:
+                break
+        loop.run_until_complete(client.close())
+        loop.close()
+    assert total >= _LEAST

@@ -66,7 +66,7 @@ class ConnectionPool:
             return
         for attempt in placements(jobs, self._servers, self.loop.time):
             try:
-                await self._send(attempt.address, attempt.compose, until)
+                await self._send(attempt.address, attempt.jobs, attempt.compose, until)
             except (ConnectionLost, NoServerAvailable) as error:
                 attempt.error = error
 
@@ -96,7 +96,7 @@ class ConnectionPool:
     async def _ask(self, address: ServerAddress, inquiry: Inquiry) -> JobStatus | bytes:
         question = Question(self)
         try:
-            await self._send(address, lambda session: inquiry.compose(session, question))
+            await self._send(address, [question], lambda session: inquiry.compose(session, question))
             return await question.result(self._options.reply_timeout)
         finally:
             question.abandon()
@@ -104,10 +104,14 @@ class ConnectionPool:
     # Connections
 
     async def _send(
-        self, address: ServerAddress, compose: Callable[[Session[Ticket]], bytes], until: float | None = None
+        self,
+        address: ServerAddress,
+        tickets: Sequence[Ticket],
+        compose: Callable[[Session[Ticket]], bytes],
+        until: float | None = None,
     ) -> None:
         connection = await self._connection(address, until)
-        await connection.send(compose, until=until)
+        await connection.send(compose, tickets, until=until)
 
     async def _connection(self, address: ServerAddress, until: float | None) -> ClientConnection:
         connection = self._connections.get(address)
