@@ -63,6 +63,15 @@ class TestCallbacks:
             assert client.do("reverse", "ab") == b"ba"  # by the thread that called them
             assert "oops" in caplog.text
 
+    @pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit])
+    def test_that_are_called_at_once_raise_what_ends_the_program(self, raised: type[BaseException]) -> None:
+        with ScriptedServer(serve) as server, Client(server.address) as client:
+            job = client.submit("reverse", "ab")
+            assert job.result(PATIENCE) == b"ba"
+
+            with pytest.raises(raised):
+                job.add_done_callback(lambda _: raising(raised())())
+
     def test_may_submit_but_not_wait(self) -> None:
         outcome: list[object] = []
         called = threading.Event()
