@@ -51,7 +51,7 @@ ASYNC_NAMES = {"__enter__": "__aenter__", "__exit__": "__aexit__", "__iter__": "
 # The methods that one of two twins has alone, and why.
 ALONE: dict[type, set[str]] = {
     # those of a future, which it is for threads
-    SubmittedJob: {"cancelled", "check_wait", "running", "set_exception", "set_result", "set_running_or_notify_cancel"},
+    SubmittedJob: {"check_wait", "watch"},
     AsyncSubmittedJob: {"__await__"},
     AsyncClient: {"aclose"},  # for `contextlib.aclosing`
     AsyncEagerClient: {"aclose"},

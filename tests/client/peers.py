@@ -65,8 +65,11 @@ class ServedClient:
         return workload
 
     def send(self, command: Command, *arguments: bytes) -> None:
+        self.send_bytes(response(command, *arguments))
+
+    def send_bytes(self, data: bytes) -> None:
         try:
-            self.socket.sendall(response(command, *arguments))
+            self.socket.sendall(data)
         except ConnectionError:
             raise Gone from None
 
@@ -129,6 +132,10 @@ class ScriptedServer:
         for sock in self._sockets:
             with contextlib.suppress(OSError):  # it has ended already
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def open_connections(self) -> int:
+        """Return the number of connections whose script still runs."""
+        return sum(thread.is_alive() for thread in self._threads[1:])
 
     def stop_listening(self) -> None:
         """Refuse connections from now on."""

@@ -36,7 +36,7 @@ class BatchSubmission:
         owner: The owner of their tickets.
         submissions: The jobs.
         servers: The number of servers to try.
-        ended: Called once all have ended; perhaps twice, if two threads end the last two at the same time.
+        ended: Called once all have ended; perhaps twice.
 
     Attributes:
         tickets: The tickets of the jobs, in order.
@@ -46,14 +46,14 @@ class BatchSubmission:
         self, owner: TicketOwner, submissions: Iterable[Submission], servers: int, ended: Callable[[], object]
     ) -> None:
         self.tickets = [BatchTicket(owner, submission, servers, self) for submission in submissions]
-        self._open = self.tickets.copy()  # only its length matters; threads can pop from a list without a lock
+        self._open = set(self.tickets)  # threads can discard from a set without a lock
         self._ended = ended
         if not self.tickets:
             ended()
 
-    def end_one(self) -> None:
-        """Record the end of one ticket."""
-        self._open.pop()
+    def end_one(self, ticket: "BatchTicket") -> None:
+        """Record the end of one ticket; a further call completes one that was interrupted."""
+        self._open.discard(ticket)
         if not self._open:
             self._ended()
 
@@ -91,9 +91,12 @@ class BatchTicket(BackgroundTicket):
         return self.outcome is not None
 
     def succeed(self, value: Any) -> None:
-        self.outcome = value
-        self._batch.end_one()
+        self._end(value)
 
     def fail(self, error: GeartrainError) -> None:
-        self.outcome = error
-        self._batch.end_one()
+        self._end(error)
+
+    def _end(self, outcome: Handle | GeartrainError) -> None:
+        if self.outcome is None:
+            self.outcome = outcome
+        self._batch.end_one(self)

@@ -23,7 +23,7 @@ UserEvent: TypeAlias = Data[ResultT] | Warn | Progress
 class TicketOwner(Protocol):
     """The connections that a ticket is sent on."""
 
-    def forget(self, ticket: object, handle: Handle | None) -> None:
+    def forget(self, ticket: "Ticket", handle: Handle | None) -> None:
         """Drop all later events of a ticket, whose job has this handle if it has one."""
 
 
@@ -105,7 +105,7 @@ class PlacedTicket(Ticket):
         return self._submission
 
     def lost(self, error: GeartrainError, *, taken: bool) -> bool:
-        if not self._is_abandoned and self._retries.after_loss(taken=taken):
+        if not (self._is_abandoned or self.done()) and self._retries.after_loss(taken=taken):
             return True
         return super().lost(error, taken=taken)
 

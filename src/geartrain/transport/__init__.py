@@ -8,6 +8,7 @@ from geartrain.lazy import lazy_names
 if TYPE_CHECKING:
     from geartrain.transport.address import DEFAULT_PORT, ServerAddress, Servers, parse_servers
     from geartrain.transport.backoff import Backoff
+    from geartrain.transport.latch import Latch
     from geartrain.transport.sockets import CONNECT_TIMEOUT, KEEPALIVE, connect, tune
     from geartrain.transport.timeouts import check_seconds
     from geartrain.transport.tls import TLS, client_context
@@ -19,6 +20,7 @@ __all__ = [
     "KEEPALIVE",
     "TLS",
     "Backoff",
+    "Latch",
     "ServerAddress",
     "Servers",
     "Waker",
@@ -34,6 +36,7 @@ __getattr__ = lazy_names(
     {
         "geartrain.transport.address": ("DEFAULT_PORT", "ServerAddress", "Servers", "parse_servers"),
         "geartrain.transport.backoff": ("Backoff",),
+        "geartrain.transport.latch": ("Latch",),
         "geartrain.transport.sockets": ("CONNECT_TIMEOUT", "KEEPALIVE", "connect", "tune"),
         "geartrain.transport.timeouts": ("check_seconds",),
         "geartrain.transport.tls": ("TLS", "client_context"),

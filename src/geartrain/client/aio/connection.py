@@ -3,11 +3,14 @@
 
 The bytes that tasks send in one turn of the loop leave in one write. While the server is slow, tasks that want to send
 more wait.
+
+An exception from a signal handler ends the loop between two instructions, perhaps while a session changes. A flag that
+is set before and cleared after shows that to the next task that uses the connection, which gives it up.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from geartrain.client.session import Session
@@ -59,6 +62,8 @@ class ClientConnection(asyncio.Protocol):
         self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._session: Session[Ticket] = Session(str(address), self._loop.time)
+        self._tickets: dict[Ticket, None] = {}  # those that wait for the session
+        self._is_changing = False  # session, tickets and bytes do not agree
         self._transport: asyncio.Transport | None = None
         self._closed = self._loop.create_future()
         self._collected: list[bytes] = []
@@ -79,13 +84,20 @@ class ClientConnection(asyncio.Protocol):
 
     # For any task
 
-    async def send(self, compose: Callable[[Session[Ticket]], bytes], *, until: float | None = None) -> None:
+    async def send(
+        self,
+        compose: Callable[[Session[Ticket]], bytes],
+        tickets: Sequence[Ticket] = (),
+        *,
+        until: float | None = None,
+    ) -> None:
         """Send the bytes that ``compose`` returns.
 
         A task that is cancelled in here has sent nothing.
 
         Args:
             compose: Called with the session.
+            tickets: The tickets that it passes to the session.
             until: The loop's time at which the wait for a slow server ends.
 
         Raises:
@@ -94,7 +106,7 @@ class ClientConnection(asyncio.Protocol):
         """
         while self.loss is None and (self._collected_size > _MAX_COLLECTED or not self._room.is_set()):
             await (asyncio.sleep(0) if self._room.is_set() else self._wait_for_room(until))
-        self.send_now(compose)
+        self.send_now(compose, tickets)
 
     async def _wait_for_room(self, until: float | None) -> None:
         try:
@@ -103,19 +115,28 @@ class ClientConnection(asyncio.Protocol):
         except TimeoutError:
             raise NoServerAvailable(f"{self.address} did not take what was sent before in time") from None
 
-    def send_now(self, compose: Callable[[Session[Ticket]], bytes]) -> None:
+    def send_now(self, compose: Callable[[Session[Ticket]], bytes], tickets: Sequence[Ticket] = ()) -> None:
         """Send bytes as `send` does, without a wait."""
+        self._check_interrupted()
         if self.loss is not None:
             raise ConnectionLost(str(self.loss))
+        self._is_changing = True
+        for ticket in tickets:
+            self._tickets[ticket] = None
         data = compose(self._session)
         if not self._collected:
             self._loop.call_soon(self._flush)
         self._collected.append(data)
         self._collected_size += len(data)
+        self._is_changing = False
 
-    def forget(self, ticket: object, handle: Handle | None) -> None:
+    def forget(self, ticket: Ticket, handle: Handle | None) -> None:
         """Drop all later events of a ticket."""
+        self._check_interrupted()
+        self._is_changing = True
         self._session.forget(ticket, handle)
+        self._tickets.pop(ticket, None)
+        self._is_changing = False
 
     def lose(self, loss: GeartrainError) -> None:
         """Mark the connection as lost, and close it."""
@@ -131,8 +152,12 @@ class ClientConnection(asyncio.Protocol):
             self._lost(self)
 
     def abandon(self) -> list[tuple[Ticket, bool]]:
-        """Return the tickets of a lost connection, each with True if the server had accepted its job."""
-        return list(self._session.abandon())
+        """Return the tickets of a lost connection, each with True if the server may have accepted its job."""
+        waiting = dict(self._session.abandon())
+        for ticket in self._tickets:
+            waiting.setdefault(ticket, True)  # the session no longer had it when the loop was interrupted
+        self._tickets.clear()
+        return list(waiting.items())
 
     async def wait_closed(self) -> None:
         """Wait until the transport has closed its socket."""
@@ -146,18 +171,23 @@ class ClientConnection(asyncio.Protocol):
         self._check_silence()
 
     def data_received(self, data: bytes) -> None:
+        self._check_interrupted()
         if self.loss is not None:
             return
+        self._is_changing = True
         try:
             if not self._session.has_heard:
                 self._answered(self.address)
             for ticket, event in self._session.receive(data):
                 ticket.take(event)
+                if ticket.done():
+                    self._tickets.pop(ticket, None)  # last: until then the loss of the connection ends it as well
         except RemoteProtocolError as error:
             self.lose(error)
         except Exception as error:  # a bug: the connection is lost, but no caller may wait for ever
             logger.exception("giving up the connection to %s after an unexpected error", self.address)
             self.lose(ConnectionLost(f"the client gave up {self.address} after an unexpected {error!r}"))
+        self._is_changing = False
 
     def pause_writing(self) -> None:
         self._room.clear()
@@ -172,14 +202,24 @@ class ClientConnection(asyncio.Protocol):
         self.lose(ConnectionLost(lost if exc else f"{self.address} closed the connection"))
 
     def _flush(self) -> None:
+        self._check_interrupted()
         if self._collected and self._transport is not None:
+            self._is_changing = True
             data = b"".join(self._collected)
             self._collected.clear()
             self._collected_size = 0
             self._transport.write(data)
+            self._is_changing = False
+
+    def _check_interrupted(self) -> None:
+        if self._is_changing and self.loss is None:
+            self.lose(ConnectionLost(f"the event loop was interrupted while it used the connection to {self.address}"))
 
     def _check_silence(self) -> None:
         assert self._transport is not None, "it is connected"
+        self._check_interrupted()
+        if self.loss is not None:
+            return
         unsent = self._transport.get_write_buffer_size()
         if unsent < self._unsent_size:
             self._session.sent()

@@ -39,34 +39,29 @@ class Pending(Ticket, Generic[Value]):
     def __init__(self, owner: TicketOwner) -> None:
         super().__init__(owner)
         self._ended = asyncio.Event()
-        self._value: Any = None
-        self._error: GeartrainError | None = None
+        self._outcome: tuple[Any, GeartrainError | None] | None = None
         self._callbacks: list[Callable[[Any], object]] = []
 
     def done(self) -> bool:
         """Return True if it has ended."""
-        return self._ended.is_set()
+        return self._outcome is not None
 
     def succeed(self, value: Any) -> None:
-        self._value = value
-        self._end()
+        self._end(value, None)
 
     def fail(self, error: GeartrainError) -> None:
-        self._error = error
-        self._end()
+        self._end(None, error)
 
     async def result(self, timeout: float | None = None) -> Value:
         """Return the value, or raise the error in its place."""
-        await self._wait(timeout)
-        if self._error is not None:
-            raise self._error
-        value: Value = self._value
-        return value
+        value, error = await self._wait(timeout)
+        if error is not None:
+            raise error
+        return cast(Value, value)
 
     async def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return the error in place of the value, or ``None``."""
-        await self._wait(timeout)
-        return self._error
+        return (await self._wait(timeout))[1]
 
     def __await__(self) -> Generator[Any, None, Value]:
         return self.result().__await__()
@@ -81,23 +76,26 @@ class Pending(Ticket, Generic[Value]):
         else:
             self._callbacks.append(fn)
 
-    def _end(self) -> None:
+    def _end(self, value: Any, error: GeartrainError | None) -> None:
+        """End, once; a further call completes one that was interrupted."""
+        if self._outcome is None:
+            self._outcome = value, error
         self._ended.set()
         for callback in self._callbacks:
             self._owner.loop.call_soon(callback, self)
         self._callbacks.clear()
 
-    async def _wait(self, timeout: float | None) -> None:
-        if self.done():
-            return
-        if timeout is None:
-            await self._ended.wait()
-            return
-        try:
-            async with asyncio.timeout_at(Deadline(timeout, self._owner.loop.time).at):
-                await self._ended.wait()
-        except TimeoutError:
-            raise self.late(timeout) from None
+    async def _wait(self, timeout: float | None) -> tuple[Any, GeartrainError | None]:
+        if self._outcome is None:
+            try:
+                async with asyncio.timeout_at(Deadline(timeout, self._owner.loop.time).at):
+                    await self._ended.wait()
+            except TimeoutError:
+                if timeout is None:
+                    raise  # raised by a signal handler
+                raise self.late(timeout) from None
+        assert self._outcome is not None, "it is set before the event"
+        return self._outcome
 
 
 class Question(QuestionTicket, Pending[JobStatus | bytes]):

@@ -66,11 +66,11 @@ class ConnectionPool:
             return
         for attempt in placements(jobs, self._servers, self.loop.time):
             try:
-                await self._send(attempt.address, attempt.compose, until)
+                await self._send(attempt.address, attempt.jobs, attempt.compose, until)
             except (ConnectionLost, NoServerAvailable) as error:
                 attempt.error = error
 
-    def forget(self, ticket: object, handle: Handle | None) -> None:
+    def forget(self, ticket: Ticket, handle: Handle | None) -> None:
         """Drop all later events of a ticket; see `Session.forget`."""
         for connection in list(self._connections.values()):
             connection.forget(ticket, handle)
@@ -96,7 +96,7 @@ class ConnectionPool:
     async def _ask(self, address: ServerAddress, inquiry: Inquiry) -> JobStatus | bytes:
         question = Question(self)
         try:
-            await self._send(address, lambda session: inquiry.compose(session, question))
+            await self._send(address, [question], lambda session: inquiry.compose(session, question))
             return await question.result(self._options.reply_timeout)
         finally:
             question.abandon()
@@ -104,10 +104,14 @@ class ConnectionPool:
     # Connections
 
     async def _send(
-        self, address: ServerAddress, compose: Callable[[Session[Ticket]], bytes], until: float | None = None
+        self,
+        address: ServerAddress,
+        tickets: Sequence[Ticket],
+        compose: Callable[[Session[Ticket]], bytes],
+        until: float | None = None,
     ) -> None:
         connection = await self._connection(address, until)
-        await connection.send(compose, until=until)
+        await connection.send(compose, tickets, until=until)
 
     async def _connection(self, address: ServerAddress, until: float | None) -> ClientConnection:
         connection = self._connections.get(address)

@@ -2,7 +2,6 @@
 """The blocking client. Its twin is `geartrain.client.aio.client`."""
 
 import os
-import threading
 import time
 import weakref
 from collections import deque
@@ -30,6 +29,7 @@ from geartrain.codec import Codec
 from geartrain.errors import ConnectionLost
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
+from geartrain.transport import Latch
 
 __all__ = ["Client"]
 
@@ -71,7 +71,9 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             self._origin.close()
             return
         pools = list(self._pools.values())
-        self._closer()
+        for pool in pools:
+            pool.close()
+        self._closer()  # after that: an interrupted call leaves it for the next one
         for pool in pools:
             pool.join()
 
@@ -192,11 +194,11 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         """
         deadline = Deadline(timeout, time.monotonic)
         pool = self._pool()
-        ended = threading.Event()
+        ended = Latch()
         batch = BatchSubmission(pool, map(self._background, requests), len(self._options.addresses), ended.set)
         try:
             pool.place(batch.tickets, until=deadline.at)
-            if not ended.is_set():
+            if not ended.is_set:
                 pool.check_wait()
             ended.wait(deadline.remaining())
         finally:

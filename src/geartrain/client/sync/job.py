@@ -4,14 +4,17 @@
 Each is a future, and at the same time the ticket that its session returns with the events. One thread at a time handles
 a ticket: the one that places it with a server, or the receiving thread while a session has it. No other thread ends it,
 so it ends once.
+
+They are no ``concurrent.futures.Future``, whose threads share a condition: a signal handler that raises in one of them
+can leave its lock held. Here the outcome is one assignment, and each thread waits for a latch of its own.
 """
 
 import itertools
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from concurrent import futures
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import ClientOptions
@@ -21,6 +24,7 @@ from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket,
 from geartrain.client.ticket import TicketOwner as AnyTicketOwner
 from geartrain.errors import GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
+from geartrain.transport import Latch
 
 __all__ = ["BackgroundSubmission", "Pending", "Question", "SubmittedJob", "TicketOwner", "as_completed"]
 
@@ -39,35 +43,56 @@ class TicketOwner(AnyTicketOwner, Protocol):
     def read_for(self, ticket: Ticket, deadline: Deadline) -> None:
         """Receive what a ticket waits for, if no other thread does."""
 
+    def call_back(self, call: Callable[[], object]) -> None:
+        """Call a function in the thread that receives."""
 
-class Pending(futures.Future[Value], Ticket):
+
+class _Watcher(Protocol):
+    """An object that is told when something ends, perhaps twice."""
+
+    def set(self) -> None: ...
+
+
+class _Callback(Generic[Value]):
+    """A function to be called once, by the thread that removes it from the list of those that remain."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[["Pending[Value]"], object]) -> None:
+        self.function = function
+
+
+class Pending(Ticket, Generic[Value]):
     """A future that a session fulfils."""
 
     _owner: TicketOwner
 
     def __init__(self, owner: TicketOwner) -> None:
-        futures.Future.__init__(self)
-        Ticket.__init__(self, owner)
+        super().__init__(owner)
+        self._outcome: tuple[Any, GeartrainError | None] | None = None
+        self._watchers: list[_Watcher] = []
+        self._callbacks: deque[_Callback[Value]] = deque()
 
-    def cancel(self) -> bool:
-        """Return ``False``: a request that was sent cannot be cancelled."""
-        return False
+    def done(self) -> bool:
+        """Return True if it has ended."""
+        return self._outcome is not None
 
     def succeed(self, value: Any) -> None:
-        self.set_result(value)
+        self._end(value, None)
 
     def fail(self, error: GeartrainError) -> None:
-        self.set_exception(error)
+        self._end(None, error)
 
     def result(self, timeout: float | None = None) -> Value:
         """Return the value, or raise the error in its place."""
-        self._wait(timeout)
-        return super().result()
+        value, error = self._wait(timeout)
+        if error is not None:
+            raise error
+        return cast(Value, value)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return the error in place of the value, or ``None``."""
-        self._wait(timeout)
-        return super().exception()
+        return self._wait(timeout)[1]
 
     def check_wait(self) -> None:
         """Raise if the current thread must not wait for the end."""
@@ -78,28 +103,64 @@ class Pending(futures.Future[Value], Ticket):
         """Call ``fn`` with this object at its end, or now if it has ended.
 
         The call happens in a thread that receives for the whole client: it may submit jobs, but must not wait. An
-        exception is logged.
+        exception is logged. A call that happens now is made by the current thread, and raises what ends a program, such
+        as KeyboardInterrupt.
         """
-        super().add_done_callback(lambda _: self._call(fn))
+        callback = _Callback(fn)
+        self._callbacks.append(callback)
+        if self.done():
+            try:
+                self._callbacks.remove(callback)
+            except ValueError:
+                return  # the other thread calls it
+            self._call(callback)
 
-    def _call(self, fn: Callable[["Pending[Value]"], object]) -> None:
+    def watch(self, watcher: _Watcher) -> None:
+        """Set a latch at the end, or now if it has ended."""
+        self._watchers.append(watcher)
+        if self.done():
+            watcher.set()
+
+    def _end(self, value: Any, error: GeartrainError | None) -> None:
+        """End, once; a further call completes one that was interrupted."""
+        if self._outcome is None:
+            self._outcome = value, error
+        for watcher in self._watchers.copy():
+            watcher.set()
+        if self._callbacks:
+            self._owner.call_back(self._call_all)
+
+    def _call_all(self) -> None:
+        while self._callbacks:
+            try:
+                callback = self._callbacks.popleft()
+            except IndexError:
+                return  # the thread that added it calls it
+            try:
+                self._call(callback)
+            except BaseException:  # SystemExit, too, would end the thread that all callers depend on
+                logger.exception("%r: a callback raised", self)
+
+    def _call(self, callback: _Callback[Value]) -> None:
         try:
-            fn(self)
-        except BaseException:  # SystemExit, too, would end the thread that all callers depend on
+            callback.function(self)
+        except Exception:
             logger.exception("%r: a callback raised", self)
 
-    def _wait(self, timeout: float | None) -> None:
-        if self.done():
-            return
-        self._owner.check_wait()
-        deadline = Deadline(timeout, time.monotonic)
-        self._owner.read_for(self, deadline)
-        try:
-            super().exception(deadline.remaining())
-        except TimeoutError:
-            if timeout is None:
-                raise  # raised by something else, such as a signal handler
-            raise self.late(timeout) from None
+    def _wait(self, timeout: float | None) -> tuple[Any, GeartrainError | None]:
+        if self._outcome is None:
+            self._owner.check_wait()
+            deadline = Deadline(timeout, time.monotonic)
+            self._owner.read_for(self, deadline)
+            latch = Latch()
+            self._watchers.append(latch)
+            if self._outcome is None:
+                latch.wait(deadline.remaining())
+            self._watchers.remove(latch)
+        if self._outcome is None:
+            assert timeout is not None, "a wait without a limit ends with an outcome"
+            raise self.late(timeout)
+        return self._outcome
 
 
 class Question(QuestionTicket, Pending[JobStatus | bytes]):
@@ -193,27 +254,72 @@ def as_completed(jobs: Iterable[JobT], timeout: float | None = None) -> Iterator
         JobTimeout: Some jobs have not ended in time.
     """
     deadline = Deadline(timeout, time.monotonic)
-    try:
-        yield from _whole(jobs, deadline) if isinstance(jobs, Collection) else _lazily(iter(jobs), deadline)
-    except futures.TimeoutError as error:
-        raise JobTimeout(str(error)) from None
+    yield from _whole(jobs, deadline) if isinstance(jobs, Collection) else _lazily(iter(jobs), deadline)
+
+
+class _Endings(Generic[JobT]):
+    """Jobs, in the order in which they end; for one thread that waits.
+
+    Attributes:
+        open: The jobs that have not been taken yet.
+    """
+
+    def __init__(self) -> None:
+        self.open: set[JobT] = set()
+        self._ended: deque[JobT] = deque()
+        self._latch = Latch()
+
+    def add(self, job: JobT) -> None:
+        self.open.add(job)
+        job.watch(_Ending(self, job))
+
+    def ended(self, job: JobT) -> None:
+        self._ended.append(job)
+        self._latch.set()
+
+    def take(self, deadline: Deadline) -> JobT:
+        """Wait for the next job that ends, and return it."""
+        while True:
+            while self._ended:
+                job = self._ended.popleft()
+                if job in self.open:
+                    self.open.remove(job)
+                    return job
+            self._latch = Latch()
+            if not self._ended and not self._latch.wait(deadline.remaining()):
+                raise JobTimeout(f"{len(self.open)} jobs had not ended in time")
+
+
+class _Ending(Generic[JobT]):
+    """Tells that one job has ended."""
+
+    __slots__ = ("_endings", "_job")
+
+    def __init__(self, endings: _Endings[JobT], job: JobT) -> None:
+        self._endings = endings
+        self._job = job
+
+    def set(self) -> None:
+        self._endings.ended(self._job)
 
 
 def _whole(jobs: Collection[JobT], deadline: Deadline) -> Iterator[JobT]:
     for job in jobs:
         job.check_wait()
-    yield from cast(Iterator[JobT], futures.as_completed(jobs, deadline.remaining()))
+    endings: _Endings[JobT] = _Endings()
+    for job in set(jobs):
+        endings.add(job)
+    while endings.open:
+        yield endings.take(deadline)
 
 
 def _lazily(jobs: Iterator[JobT], deadline: Deadline) -> Iterator[JobT]:
-    awaited = set(itertools.islice(jobs, MAX_IN_FLIGHT))
-    while awaited:
-        for job in awaited:
+    endings: _Endings[JobT] = _Endings()
+    for job in itertools.islice(jobs, MAX_IN_FLIGHT):
+        endings.add(job)
+    while endings.open:
+        for job in endings.open:
             job.check_wait()
-        done, _ = futures.wait(awaited, deadline.remaining(), futures.FIRST_COMPLETED)
-        if not done:
-            raise JobTimeout(f"{len(awaited)} jobs had not ended in time")
-        for job in cast(set[JobT], done):  # `wait` returns the jobs that it was given
-            awaited.remove(job)
-            yield job
-            awaited.update(itertools.islice(jobs, 1))
+        yield endings.take(deadline)
+        for job in itertools.islice(jobs, 1):
+            endings.add(job)

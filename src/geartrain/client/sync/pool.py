@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The connections of one blocking client in one process.
 
-A thread that needs a connection makes it. When a connection is lost, jobs that may be sent again get a thread of their
-own for it, as the I/O thread must not wait for a connect, and perhaps no thread waits for the jobs yet.
+Connecting takes long, and so does the resolver of names: a thread of its own does it for each server, and those that
+need the connection wait for the outcome as long as their callers allow. When a connection is lost, jobs that may be
+sent again get a thread as well: the I/O thread must not wait for a connect, and perhaps no thread waits for the jobs.
+
+See `geartrain.client.sync.connection` for what an exception from a signal handler may do here.
 """
 
 import logging
@@ -10,7 +13,9 @@ import os
 import socket
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from geartrain.client.deadline import Deadline
@@ -25,7 +30,7 @@ from geartrain.client.sync.job import Question
 from geartrain.client.ticket import PlacedTicket, Ticket
 from geartrain.errors import ConnectionLost, NoServerAvailable, ReplyTimeout
 from geartrain.records import Handle, JobStatus
-from geartrain.transport import ServerAddress, connect
+from geartrain.transport import Latch, ServerAddress, connect
 
 __all__ = ["ConnectionPool"]
 
@@ -43,6 +48,20 @@ class Connect(Protocol):
     ) -> socket.socket: ...
 
 
+class _Wait:
+    """A thread's wait for a connection, and its outcome."""
+
+    __slots__ = ("latch", "outcome")
+
+    def __init__(self) -> None:
+        self.latch = Latch()
+        self.outcome: ClientConnection | ConnectionLost | NoServerAvailable | None = None
+
+    def end(self, outcome: ClientConnection | ConnectionLost | NoServerAvailable) -> None:
+        self.outcome = outcome
+        self.latch.set()
+
+
 class ConnectionPool:
     """The connections of a client in one process. A forked child has its own, and closes copies of the parent's.
 
@@ -58,10 +77,9 @@ class ConnectionPool:
         self._servers = ServerPool(options.addresses, balance=options.balance, placement=options.placement)
         self._io: IOThread | None = None
         self._connections: dict[ServerAddress, ClientConnection] = {}
-        self._failures: dict[ServerAddress, tuple[float, NoServerAvailable]] = {}
-        self._connecting = {address: threading.Lock() for address in options.addresses}  # held by the thread that does
-        self._lock = threading.Lock()  # guards the attributes below and above; never held for long
-        self._receiving: set[int] = set()  # threads that receive in place of the I/O thread
+        self._waiting: defaultdict[ServerAddress, list[_Wait]] = defaultdict(list)
+        self._connecting: set[ServerAddress] = set()  # those with a thread that connects
+        self._lock = threading.Lock()  # guards the attributes above; never held for long
         self._borrowed: dict[int, ClientConnection] = {}  # by thread, the connection that it borrowed before it sent
         self._closed = False
 
@@ -89,7 +107,7 @@ class ConnectionPool:
             except (ConnectionLost, NoServerAvailable) as error:
                 attempt.error = error
 
-    def forget(self, ticket: object, handle: Handle | None) -> None:
+    def forget(self, ticket: Ticket, handle: Handle | None) -> None:
         """Drop all later events of a ticket; see `Session.forget`."""
         for connection in list(self._connections.values()):
             connection.forget(ticket, handle)
@@ -137,10 +155,16 @@ class ConnectionPool:
             ticket.connection = connection
         self.release()  # the connection to a server that did not answer
         may_wait = not self._receives()
-        if reads and may_wait and self._io is not None and self._io.borrow(connection):
-            self._borrowed[threading.get_ident()] = connection
-            may_wait = False  # the server may wait for its answers to be received
-        connection.send(compose, may_wait=may_wait, until=until)
+        io = self._io
+        assert io is not None, "it made the connection"
+        try:
+            if reads and may_wait and io.borrow(connection):
+                self._borrowed[threading.get_ident()] = connection
+                may_wait = False  # the server may wait for its answers to be received
+            connection.send(compose, tickets, may_wait=may_wait, until=until)
+        except BaseException:
+            io.notify(connection)  # to have it checked at once
+            raise
 
     def release(self) -> None:
         """Give back the connection that the current thread has borrowed, if it has not done so."""
@@ -160,64 +184,115 @@ class ConnectionPool:
         if self._borrowed.pop(thread, None) is not connection and not io.borrow(connection):
             return
         try:
-            self._receiving.add(thread)
-            while not ticket.done() and connection.loss is None and connection.wait(deadline.remaining()):
-                self._receive(connection)
+            while not ticket.done() and connection.is_borrowed and connection.loss is None:
+                remaining = deadline.remaining()
+                # The I/O thread may have received in place of this one, which then sees it after an interval.
+                if connection.wait(io.interval if remaining is None else min(remaining, io.interval)):
+                    connection.receive()
+                elif remaining is not None and remaining <= io.interval:
+                    break
+        except BaseException:
+            io.notify(connection)  # to have it checked at once
+            raise
         finally:
-            self._receiving.discard(thread)
             io.give_back(connection)
 
-    def _receive(self, connection: ClientConnection) -> None:
-        try:
-            connection.receive()
-        except Exception as error:  # a bug: the connection is lost, but no caller may wait for ever
-            logger.exception("giving up the connection to %s after an unexpected error", connection.address)
-            connection.lose(ConnectionLost(f"the client gave up {connection.address} after an unexpected {error!r}"))
-        except BaseException as error:  # a KeyboardInterrupt, perhaps between receiving and passing on
-            connection.lose(ConnectionLost(f"{error!r} stopped a thread that read from {connection.address}"))
-            raise
+    def call_back(self, call: Callable[[], object]) -> None:
+        """Call a function in the I/O thread."""
+        io = self._io
+        if io is not None:
+            io.post(call)
+        else:
+            call()
 
     def _connection(self, address: ServerAddress, until: float | None) -> ClientConnection:
         connection = self._connections.get(address)
         if connection is not None and connection.loss is None:
             return connection
-        asked_at = time.monotonic()
-        with self._connecting[address]:
+        io = self._io_thread()
+        wait = _Wait()
+        with self._lock:
+            self._check_open()
             connection = self._connections.get(address)
             if connection is not None and connection.loss is None:
                 return connection
-            failed_at, failure = self._failures.get(address, (0.0, None))
-            if failure is not None and failed_at >= asked_at:  # another thread has tried while this one waited
-                raise NoServerAvailable(str(failure)) from failure
-            return self._connect(address, until)
-
-    def _connect(self, address: ServerAddress, until: float | None) -> ClientConnection:
-        options = self._options
-        self._check_open()
-        timeout = options.connect_timeout
+            self._waiting[address].append(wait)
+        if io.is_current():
+            self._start_connecting(address)
+        else:
+            io.post(partial(self._start_connecting, address))
+        timeout = self._options.connect_timeout
         if until is not None:
             timeout = min(timeout, max(until - time.monotonic(), _SHORTEST_CONNECT))
-        try:
-            sock = self._connect_to(address, tls=options.tls, timeout=timeout, keepalive=options.keepalive)
-        except NoServerAvailable as error:
-            now = time.monotonic()
-            self._servers.failed(address, now, error)
-            self._failures[address] = now, error
-            raise
+        wait.latch.wait(timeout)
+        outcome = wait.outcome
+        if isinstance(outcome, ClientConnection):
+            return outcome
+        if outcome is None:
+            raise NoServerAvailable(f"{address}: no answer in time")
+        raise type(outcome)(str(outcome)) from outcome
+
+    def _io_thread(self) -> IOThread:
         with self._lock:
-            if self._closed:
-                sock.close()
-                raise ConnectionLost(_CLOSED)
+            self._check_open()
             if self._io is None:
-                io = IOThread(options.reply_timeout, self._lost)
-                io.start()  # first: without its thread no caller would ever get an answer
-                self._io = io
+                self._io = IOThread(self._options.reply_timeout, self._lost, self._io_failed)
+            io = self._io
+        io.start()
+        return io
+
+    def _io_failed(self, error: OSError) -> None:
+        for address in self._options.addresses:
+            self._end_waits(address, NoServerAvailable(f"{address}: the client's thread cannot start: {error}"))
+
+    def _start_connecting(self, address: ServerAddress) -> None:
+        """Start a thread that connects, unless there is one; called by the I/O thread."""
+        with self._lock:
+            connection = self._connections.get(address)
+            is_needed = not self._closed and (connection is None or connection.loss is not None)
+            if not is_needed or address in self._connecting:
+                return  # those that wait got the connection, or will get it
+            self._connecting.add(address)
+        try:
+            threading.Thread(target=self._connect, args=(address,), name="geartrain-connect", daemon=True).start()
+        except RuntimeError as error:  # there are too many threads
+            self._end_waits(address, NoServerAvailable(f"{address}: {error}"))
+
+    def _connect(self, address: ServerAddress) -> None:
+        options = self._options
+        try:
+            sock = self._connect_to(
+                address, tls=options.tls, timeout=options.connect_timeout, keepalive=options.keepalive
+            )
+        except NoServerAvailable as error:
+            self._servers.failed(address, time.monotonic(), error)
+            self._end_waits(address, error)
+        except Exception as error:
+            logger.exception("connecting to %s failed unexpectedly", address)
+            self._end_waits(address, NoServerAvailable(f"{address}: {error!r}"))
+        else:
+            self._install(address, sock)
+
+    def _install(self, address: ServerAddress, sock: socket.socket) -> None:
+        options = self._options
+        with self._lock:
+            if self._closed or self._io is None:
+                sock.close()
+                return
             connection = ClientConnection(address, sock, self._io.notify, self._servers.answered)
             connection.send(lambda session: session.greet(options.client_id, options.token), may_wait=False)
             self._connections[address] = connection
             self._servers.reached(address)
             self._io.notify(connection)
-        return connection
+        self._end_waits(address, connection)
+
+    def _end_waits(
+        self, address: ServerAddress, outcome: ClientConnection | ConnectionLost | NoServerAvailable
+    ) -> None:
+        with self._lock:
+            self._connecting.discard(address)
+            for wait in self._waiting.pop(address, ()):
+                wait.end(outcome)
 
     def _lost(self, connection: ClientConnection) -> None:
         """Pass the loss of a connection to its tickets; called by the I/O thread."""
@@ -252,8 +327,7 @@ class ConnectionPool:
 
     def _receives(self) -> bool:
         """Return True if the current thread receives, so that it must not wait."""
-        io = self._io
-        return io is not None and (io.is_current() or threading.get_ident() in self._receiving)
+        return self._io is not None and self._io.is_current()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -266,6 +340,9 @@ class ConnectionPool:
             return
         with self._lock:
             self._closed = True
+            for waiting in self._waiting.values():
+                for wait in waiting:
+                    wait.end(ConnectionLost(_CLOSED))
             io = self._io
         if io is not None:
             io.stop()

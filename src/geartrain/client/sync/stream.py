@@ -7,6 +7,7 @@ import time
 from geartrain.client.buffer import EventBuffer
 from geartrain.errors import JobTimeout
 from geartrain.records import JobEvent
+from geartrain.transport import Latch
 
 __all__ = ["EventStream"]
 
@@ -18,23 +19,24 @@ class EventStream:
         limit: See `EventBuffer`.
     """
 
-    __slots__ = ("_buffer", "_changed")
+    __slots__ = ("_buffer", "_lock", "_waiting")
 
     def __init__(self, limit: int) -> None:
         self._buffer = EventBuffer(limit)
-        self._changed = threading.Condition(threading.Lock())
+        self._waiting: list[Latch] = []
+        self._lock = threading.Lock()  # guards the lines above
 
     def put(self, event: JobEvent) -> None:
         """Add an event; see `EventBuffer.put`."""
-        with self._changed:
+        with self._lock:
             self._buffer.put(event)
-            self._changed.notify()
+            self._wake()
 
     def end(self) -> None:
         """Record that no more events will come."""
-        with self._changed:
+        with self._lock:
             self._buffer.end()
-            self._changed.notify_all()
+            self._wake()
 
     def get(self, deadline: float | None = None) -> JobEvent | None:
         """Return the next event, or ``None`` after the last one.
@@ -46,9 +48,16 @@ class EventStream:
             JobTimeout: No event has come by then.
             EventsLost: There were more unread events than the limit.
         """
-        with self._changed:
-            while self._buffer.is_waiting:
-                remaining = None if deadline is None else deadline - time.monotonic()
-                if not (remaining is None or remaining > 0) or not self._changed.wait(remaining):
-                    raise JobTimeout("the job sent nothing within the time allowed")
-            return self._buffer.take()
+        while True:
+            with self._lock:
+                if not self._buffer.is_waiting:
+                    return self._buffer.take()
+                latch = Latch()
+                self._waiting.append(latch)
+            if not latch.wait(None if deadline is None else max(deadline - time.monotonic(), 0.0)):
+                raise JobTimeout("the job sent nothing within the time allowed")
+
+    def _wake(self) -> None:
+        for latch in self._waiting:
+            latch.set()
+        self._waiting.clear()  # last: an interrupted caller leaves those that it may not have set

@@ -2,7 +2,7 @@
 """The asyncio client without a server. Its twin is `geartrain.testing.eager.sync`."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Generic
 
 from geartrain.client.aio.client import AsyncClient
@@ -100,7 +100,11 @@ class _EagerPool(ConnectionPool):
         self._do = do
 
     async def _send(
-        self, address: ServerAddress, compose: Callable[[Session[Ticket]], bytes], until: float | None = None
+        self,
+        address: ServerAddress,
+        tickets: Sequence[Ticket],
+        compose: Callable[[Session[Ticket]], bytes],
+        until: float | None = None,
     ) -> None:
         self._check_open()
         for task in self._server.answer(str(address), compose):
