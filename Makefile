@@ -3,17 +3,17 @@ PYTHON ?= python3
 # Each interpreter has its own environment, so that `make test PYTHON=python3.13` does not change .venv.
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
-# The tests of these two folders alone have to cover every branch of protocol/ and core/.
-DECIDES := tests/core tests/protocol
-# The environment with the package as users install it: built, with `protocol/` and `core/` compiled.
+# The tests of these folders alone have to cover every branch of protocol/, core/ and reactor/.
+DECIDES := tests/core tests/protocol tests/reactor
+# The environment with the package as users install it: built, with these three compiled.
 COMPILED := $(VENV)-compiled
 CAN_COMPILE := $(if $(CI)$(shell command -v $(CC)),yes)
 # They are about the server, and run once: over the compiled one, or over the interpreted one if there is no compiler.
 ONCE := $(addprefix tests/,crash fuzz interop server storage) \
     $(addprefix tests/cli/test_,gearmand.py gearmand_process.py reload.py store.py)
 # They need no other programs, where `not interop` leaves out those of Debian.
-QUICK := $(addprefix tests/,admin cli client core protocol server testing transport typed worker) \
-    $(addprefix tests/storage/test_,bundles.py intake.py jsonlines.py packing.py sqlite.py)
+QUICK := $(addprefix tests/,admin cli client core protocol reactor server testing transport typed worker) \
+    $(wildcard $(addprefix tests/storage/test_,bundles.py importer.py intake.py jsonlines.py migration.py packing.py sqlite*.py))
 # Most tests wait for servers and processes rather than compute, so that there is one run more than there are cores.
 SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
 # Kept also where the environment says otherwise: the tests start hundreds of interpreters, and each would compile again.

@@ -90,8 +90,8 @@ class Backpressure:
             self._end(hold)
 
     def _end(self, hold: _Hold) -> None:
-        if hold.timer is not None:
-            hold.timer.cancel()
+        assert hold.timer is not None, "it is set before anything can end the hold"
+        hold.timer.cancel()
         self._schedule()
         workers, hold.workers = hold.workers, []
         for worker in workers:

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""Connections: input, flow control, and their ends."""
+
+import asyncio
+
+from geartrain.core import Durability, JobServerOptions
+from geartrain.core.outbox import HELD, SLOW
+from geartrain.protocol import Command, request
+from geartrain.reactor.connection import AdminOnlyConnection, Connection
+from tests.reactor.ends import Reactor, in_loop
+
+BULK = bytes(16 * 1024)
+
+
+class TestInput:
+    def test_that_comes_when_the_connection_closes_is_discarded(self) -> None:
+        async def scenario() -> None:
+            end = Reactor().connect()
+            end.connection.close_gracefully()
+            end.give(request(Command.ECHO_REQ, b"x"))
+
+            assert end.packets() == []
+
+        in_loop(scenario)
+
+    def test_of_a_large_packet_is_acknowledged_unless_a_reply_does_that(self) -> None:
+        async def scenario() -> None:
+            end = Reactor().connect(acknowledges=True)
+            submission = request(Command.SUBMIT_JOB_BG, b"f", b"", BULK * 2)
+            end.give(submission[: len(BULK)])
+            assert end.transport.acknowledged == 1
+            end.give(submission[len(BULK) :])
+            assert end.transport.acknowledged == 1
+            assert [command for command, _ in end.packets()] == [Command.JOB_CREATED]
+
+            end.give(request(Command.CAN_DO, b"f"))
+            assert end.transport.acknowledged == 1, "that is not a part of something large"
+
+        in_loop(scenario)
+
+
+class TestReading:
+    def test_is_paused_while_there_is_a_reason(self) -> None:
+        async def scenario() -> None:
+            end = Reactor().connect()
+            connection, calls = end.connection, end.transport.calls
+            connection.resume_reading(SLOW)
+            assert calls == []
+            connection.pause_reading(SLOW)
+            connection.pause_reading(HELD)
+            connection.resume_reading(SLOW)
+            connection.resume_reading(SLOW)
+            assert calls == ["pause_reading"]
+            connection.resume_reading(HELD)
+            assert calls == ["pause_reading", "resume_reading"]
+
+        in_loop(scenario)
+
+    def test_is_paused_while_the_peer_does_not_read(self) -> None:
+        async def scenario() -> None:
+            end = Reactor().connect()
+            end.connection.pause_writing()
+            assert end.connection.is_slow
+            end.connection.resume_writing()
+            assert not end.connection.is_slow
+            assert end.transport.calls == ["pause_reading", "resume_reading"]
+
+        in_loop(scenario)
+
+
+class TestTheEndOfThePeersData:
+    def test_closes_the_connection_when_its_replies_were_sent(self) -> None:
+        async def scenario() -> None:
+            end = Reactor().connect()
+            end.connection.data_received(request(Command.ECHO_REQ, b"x"))
+
+            assert not end.connection.eof_received(), "the transport closes itself"
+            assert end.packets() == [(Command.ECHO_RES, [b"x"])]
+
+        in_loop(scenario)
+
+    def test_waits_for_the_replies_that_wait_for_the_store(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor(JobServerOptions(durability=Durability.COMMIT))
+            end = reactor.connect()
+            end.send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
+
+            assert end.connection.eof_received(), "the transport stays open"
+            assert end.transport.calls == []
+            reactor.job_server.commit_queue.take_batch()
+            reactor.job_server.commit_queue.committed()
+            reactor.flusher.flush()
+            assert [command for command, _ in end.packets()] == [Command.JOB_CREATED]
+            assert end.transport.calls == ["write_eof"]
+
+        in_loop(scenario)
+
+    def test_does_not_wait_for_the_store_on_a_transport_that_cannot_close_one_side(self) -> None:
+        async def scenario() -> None:
+            end = Reactor(JobServerOptions(durability=Durability.COMMIT)).connect(can_write_eof=False)
+            end.send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
+
+            assert not end.connection.eof_received()
+
+        in_loop(scenario)
+
+    def test_changes_nothing_when_the_server_closes_the_connection(self) -> None:
+        async def scenario() -> None:
+            end = Reactor().connect()
+            end.connection.close_gracefully()
+
+            assert not end.connection.eof_received()
+
+        in_loop(scenario)
+
+
+class TestClosing:
+    def test_gives_the_peer_time_to_read(self) -> None:
+        async def scenario() -> None:
+            for kind in (Connection, AdminOnlyConnection):
+                end = Reactor().connect(kind)
+                end.connection.close_gracefully()
+                end.connection.close_gracefully()
+                assert end.transport.calls == ["write_eof"]
+                while "abort" not in end.transport.calls:  # noqa: ASYNC110  # it only takes turns of the event loop
+                    await asyncio.sleep(0)
+                end.connection.connection_lost(None)
+
+        in_loop(scenario)
+
+    def test_leaves_the_rest_to_a_transport_that_cannot_close_one_side(self) -> None:
+        async def scenario() -> None:
+            end = Reactor().connect(can_write_eof=False)
+            end.connection.close_gracefully()
+            assert end.transport.calls == ["close"]
+
+        in_loop(scenario)
+
+    def test_at_once_is_up_to_the_transport(self) -> None:
+        async def scenario() -> None:
+            end = Reactor().connect()
+            end.connection.close()
+            end.connection.abort()
+            assert end.transport.calls == ["close", "abort"]
+
+        in_loop(scenario)
+
+
+class TestAConnectionForAdministratorsOnly:
+    def test_rejects_packets(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            end = reactor.connect(AdminOnlyConnection)
+            end.give(request(Command.ECHO_REQ, b"x"))
+            [(command, (code, _))] = end.packets()
+            assert (command, code) == (Command.ERROR, b"TOO_MANY_CONNECTIONS")
+            assert end.transport.calls == ["write_eof"]
+
+            end.give(request(Command.ECHO_REQ, b"x"))
+            assert end.packets() == []
+
+        in_loop(scenario)
+
+    def test_takes_text(self) -> None:
+        async def scenario() -> None:
+            end = Reactor().connect(AdminOnlyConnection)
+            end.give(b"status\n")
+            assert bytes(end.transport.unsent) == b".\n"
+
+        in_loop(scenario)

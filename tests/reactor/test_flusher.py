@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""The flusher: one flush per turn for all peers, limits of what waits for a peer, and a timer."""
+
+import asyncio
+
+import pytest
+
+from geartrain.core import JobServerOptions
+from geartrain.core.limits import Limit
+from geartrain.protocol import Command, request
+from geartrain.reactor.backpressure import STEP
+from tests.reactor.ends import Reactor, in_loop
+
+PIECE = bytes(1 << 20)
+
+
+def test_the_replies_of_a_turn_leave_when_the_loop_has_read_all_input() -> None:
+    async def scenario() -> None:
+        reactor = Reactor()
+        ends = [reactor.connect(), reactor.connect()]
+        await asyncio.sleep(0)
+        before = reactor.turns
+        for end in ends:
+            for _ in range(3):
+                end.connection.data_received(b"version\n")
+            assert not end.transport.unsent
+        await asyncio.sleep(0)
+
+        assert reactor.turns == before + 1
+        assert all(end.transport.unsent.count(b"\n") == 3 for end in ends)
+
+    in_loop(scenario)
+
+
+def test_a_peer_that_has_disconnected_is_sent_nothing() -> None:
+    async def scenario() -> None:
+        reactor = Reactor()
+        leaves, stays = reactor.connect(), reactor.connect()
+        for end in (leaves, stays):
+            end.connection.data_received(b"version\n")
+        leaves.connection.connection_lost(None)
+        assert [outlet is stays.connection for outlet in reactor.flusher.outlets] == [True]
+        reactor.flusher.flush()
+
+        assert not leaves.transport.unsent
+        assert stays.transport.unsent
+
+    in_loop(scenario)
+
+
+def test_it_is_empty_without_connections() -> None:
+    async def scenario() -> None:
+        reactor = Reactor()
+        assert reactor.flusher.is_empty.is_set()
+        end = reactor.connect()
+        assert not reactor.flusher.is_empty.is_set()
+        end.connection.connection_lost(ConnectionResetError())
+        assert reactor.flusher.is_empty.is_set()
+
+    in_loop(scenario)
+
+
+def test_a_lower_limit_drops_peers_for_which_more_waits(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        reactor = Reactor()
+        client, worker = reactor.connect(), reactor.connect()
+        handle = reactor.run_job(client, worker)
+        client.connection.pause_writing()
+        worker.send(Command.WORK_DATA, handle, PIECE)
+        assert "abort" not in client.transport.calls
+
+        reactor.flusher.change_limit(len(PIECE))
+        worker.send(Command.WORK_DATA, handle, b"")
+        assert "abort" in client.transport.calls
+        assert reactor.job_server.refused[Limit.UNSENT] == 1
+
+    in_loop(scenario)
+    assert "Dropped test: more than 1048576 bytes wait for it" in caplog.text
+
+
+def test_what_is_too_much_for_a_peer_is_not_written(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        reactor = Reactor(max_unsent=3 * len(PIECE))
+        client, worker = reactor.connect(), reactor.connect()
+        handle = reactor.run_job(client, worker)
+        for _ in range(4):
+            worker.connection.data_received(packet(handle))
+        reactor.flusher.flush()
+
+        assert not client.transport.unsent
+        assert "abort" in client.transport.calls
+
+    in_loop(scenario)
+    assert "Dropped test: more than 3145728 bytes wait for it" in caplog.text
+
+
+def test_an_error_with_one_peer_does_not_affect_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        reactor = Reactor()
+        broken, sound = reactor.connect(), reactor.connect()
+        broken.transport.is_broken = True
+        for end in (broken, sound):
+            end.connection.data_received(b"version\n")
+        reactor.flusher.flush()
+
+        assert sound.transport.unsent
+        assert broken.transport.calls == ["abort"]
+
+    in_loop(scenario)
+    assert "this transport is broken" in caplog.text
+
+
+class TestTheTimer:
+    """Waking a worker again is what is due at a time."""
+
+    def test_ends_a_turn_when_something_is_due(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor(JobServerOptions(rearm_after=0.001))
+            self.wake(reactor)
+            await asyncio.sleep(0)
+            assert not reactor.flusher.is_scheduled
+            before = reactor.turns
+            while reactor.turns == before:  # noqa: ASYNC110  # it only takes turns of the event loop
+                await asyncio.sleep(0)
+            reactor.flusher.stop()
+
+        in_loop(scenario)
+
+    def test_stays_as_it_is_for_what_is_due_later(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor(JobServerOptions(rearm_after=3600.0))
+            self.wake(reactor)
+            self.wake(reactor)
+            [timer] = reactor.loop.timers
+            assert not timer.cancelled()
+            reactor.flusher.stop()
+            assert timer.cancelled()
+
+        in_loop(scenario)
+
+    def test_is_set_earlier_for_what_is_due_earlier(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor(JobServerOptions(rearm_after=3600.0, job_timeout=60.0))
+            self.wake(reactor)
+            reactor.run_job(reactor.connect(), reactor.connect())
+            late, early = reactor.loop.timers
+            assert late.cancelled()
+            assert early.when() < late.when() - 3000.0
+            reactor.flusher.stop()
+
+        in_loop(scenario)
+
+    def test_need_not_be_set_to_be_stopped(self) -> None:
+        async def scenario() -> None:
+            Reactor().flusher.stop()
+
+        in_loop(scenario)
+
+    def wake(self, reactor: Reactor) -> None:
+        worker, client = reactor.connect(), reactor.connect()
+        worker.send(Command.CAN_DO, b"w")
+        worker.send(Command.PRE_SLEEP)
+        client.send(Command.SUBMIT_JOB_BG, b"w", b"", b"")
+
+
+class TestAWorkerThatIsHeldBack:
+    def test_and_slept_is_woken_when_it_is_read_from_again(self) -> None:
+        """It announced that it sleeps while its job ran; a job that came meanwhile was not dispatched to it."""
+
+        async def scenario() -> None:
+            reactor = Reactor()
+            client, worker, other = reactor.connect(), reactor.connect(), reactor.connect()
+            handle = reactor.run_job(client, worker)
+            worker.send(Command.PRE_SLEEP)
+            client.connection.pause_writing()
+            worker.connection.data_received(packet(handle, STEP))
+            reactor.flusher.flush()
+            assert worker.transport.calls == ["pause_reading"]
+
+            other.send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
+            assert worker.packets() == []
+            client.connection.resume_writing()
+            reactor.flusher.flush()
+            assert worker.transport.calls == ["pause_reading", "resume_reading"]
+            assert worker.packets() == [(Command.NOOP, [])]
+
+        in_loop(scenario)
+
+    def test_for_two_clients_is_read_from_when_both_have_caught_up(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            first, second, worker = reactor.connect(), reactor.connect(), reactor.connect()
+            for client in (first, second):
+                handle = reactor.run_job(client, worker)
+                client.connection.pause_writing()
+                worker.connection.data_received(packet(handle, STEP))
+                reactor.flusher.flush()
+            first.connection.resume_writing()
+            assert worker.transport.calls == ["pause_reading"]
+            second.connection.resume_writing()
+            assert worker.transport.calls == ["pause_reading", "resume_reading"]
+
+        in_loop(scenario)
+
+    def test_may_disconnect(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            client, worker = reactor.connect(), reactor.connect()
+            handle = reactor.run_job(client, worker)
+            client.connection.pause_writing()
+            worker.connection.data_received(packet(handle, STEP))
+            reactor.flusher.flush()
+            worker.connection.connection_lost(None)
+            client.connection.resume_writing()
+
+            assert worker.transport.calls == ["pause_reading"]
+
+        in_loop(scenario)
+
+
+def packet(handle: bytes, size: int = len(PIECE)) -> bytes:
+    return request(Command.WORK_DATA, handle, bytes(size))
