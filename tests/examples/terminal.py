@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from geartrain import AdminClient
-from tests.interop.programs import PATIENCE, Program
+from tests.interop.programs import TIMEOUT, Program
 from tests.job_servers import free_port
 
 __all__ = ["ROOT", "Terminal", "open_terminal"]
@@ -60,7 +60,7 @@ class Terminal:
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Return when a condition holds."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             assert time.monotonic() < deadline, f"gave up waiting for {what}: {self._shell.lines}, {self._shell.errors}"
             time.sleep(0.02)

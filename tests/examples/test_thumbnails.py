@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageStat
 from examples.thumbnails.client import CELL, COLUMNS, PAPER
 from tests.examples.terminal import ROOT, Terminal
 
-PATIENCE = 100  # seconds for a download of 14 MB
+TIMEOUT = 100  # seconds for a download of 14 MB
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The photographs, which are fetched once for all tests."""
     folder = tmp_path_factory.mktemp("photographs")
     fetch = [sys.executable, "examples/thumbnails/fetch.py", str(folder)]
-    if subprocess.run(fetch, cwd=ROOT, check=False, timeout=PATIENCE).returncode != 0:
+    if subprocess.run(fetch, cwd=ROOT, check=False, timeout=TIMEOUT).returncode != 0:
         assert not os.environ.get("CI"), "the photographs cannot be fetched"
         pytest.skip("the photographs cannot be fetched from PyPI")
     return folder

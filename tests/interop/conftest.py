@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Servers as users run them, each a process of its own."""
+"""Fixtures that run servers as users do, each in a process of its own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ AnyServer: TypeAlias = ServerProcess | Gearmand
 
 @pytest.fixture
 def ours() -> Iterator[ServerProcess]:
-    """Our server. Nothing in the test may have been an error to it, and it leaves when it is told to."""
+    """Our server, which must log no error and must stop when asked."""
     with ServerProcess() as server:
         yield server
         assert server.stop() == 0
@@ -31,6 +31,6 @@ def theirs(tmp_path: Path) -> Iterator[Gearmand]:
 
 @pytest.fixture(params=["ours", "theirs"])
 def server(request: pytest.FixtureRequest) -> AnyServer:
-    """Both, one after the other: what is expected of ours is what the other one does."""
+    """Both servers, one after the other: ours must behave like the other one."""
     result: AnyServer = request.getfixturevalue(request.param)
     return result

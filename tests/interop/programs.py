@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Other people's programs as processes that a test feeds, reads and ends."""
+"""Programs of other projects as processes that a test feeds, reads and stops."""
 
 import functools
 import os
@@ -18,7 +18,7 @@ from tests.job_servers import needs
 __all__ = [
     "OUR_ADMIN",
     "OUR_TOOL",
-    "PATIENCE",
+    "TIMEOUT",
     "PEERS",
     "THEIR_ADMIN",
     "THEIR_TOOL",
@@ -33,7 +33,7 @@ __all__ = [
     "run",
 ]
 
-PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
+TIMEOUT = 30.0  # seconds; only a failure takes as long
 PEERS = Path(__file__).with_name("peers")
 
 OUR_TOOL = [*GEARMAN]
@@ -41,7 +41,7 @@ OUR_ADMIN = [*GEARADMIN]
 THEIR_TOOL = ["/usr/bin/gearman"]
 THEIR_ADMIN = ["/usr/bin/gearadmin"]
 
-# What install-peers fetches from other places than Debian.
+# The libraries that install-peers installs from other sources than Debian.
 _CACHE = Path(__file__).parents[2] / ".venv-peers"
 
 Result = subprocess.CompletedProcess[bytes]
@@ -52,15 +52,15 @@ ours_and_theirs = pytest.mark.parametrize("tool", [OUR_TOOL, THEIR_TOOL], ids=["
 def run(command: list[str], *words: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Result:
     """Run a program to its end."""
     _check(command)
-    return run_command([*command, *words], stdin=stdin, environment=_environment(environment), timeout=PATIENCE)
+    return run_command([*command, *words], stdin=stdin, environment=_environment(environment), timeout=TIMEOUT)
 
 
 class Program:
-    """A program, running inside a ``with``; what it prints is read all the time.
+    """A program that runs inside a ``with`` statement, and whose output is read all the time.
 
     Attributes:
-        lines: What it has printed so far.
-        errors: The same for its stderr.
+        lines: The lines that it has printed so far.
+        errors: The lines that it has printed to stderr.
     """
 
     def __init__(self, command: list[str], *words: str, environment: Mapping[str, str] | None = None) -> None:
@@ -91,36 +91,36 @@ class Program:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self.process.poll() is None:
-            os.killpg(self.process.pid, 9)  # what it has started too
-        self.process.wait(PATIENCE)
+            os.killpg(self.process.pid, 9)  # its children too
+        self.process.wait(TIMEOUT)
         for reader in self._readers:
-            reader.join(PATIENCE)
+            reader.join(TIMEOUT)
         assert self.process.stdin is not None
         self.process.stdin.close()
 
     def write(self, text: str) -> None:
-        """Give it something to read."""
+        """Write to its standard input."""
         assert self.process.stdin is not None
         self.process.stdin.write(text.encode())
 
     def wait_for_line(self, part: str) -> str:
-        """Return the first line that contains ``part``, once it is there.
+        """Wait for the first line that contains ``part``, and return it.
 
         Raises:
-            AssertionError: The program ended, or nothing came for a long time.
+            AssertionError: The program ended, or the timeout is over.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._find(part) is not None or not self._open, PATIENCE)
+            self._changed.wait_for(lambda: self._find(part) is not None or not self._open, TIMEOUT)
         found = self._find(part)
         if found is None:
-            raise AssertionError(f"{self._command} said no line with {part!r}: {self.lines}, {self.errors}")
+            raise AssertionError(f"{self._command} printed no line with {part!r}: {self.lines}, {self.errors}")
         return found
 
     def wait(self) -> int:
-        """Return the exit status when it has ended and all that it printed is read."""
-        code = self.process.wait(PATIENCE)
+        """Wait until it has ended and all of its output is read; return the exit status."""
+        code = self.process.wait(TIMEOUT)
         for reader in self._readers:
-            reader.join(PATIENCE)
+            reader.join(TIMEOUT)
         return code
 
     def _find(self, part: str) -> str | None:
@@ -138,19 +138,19 @@ class Program:
 
 
 def php(script: str) -> list[str]:
-    """Return the command for a script of ours in PHP, or skip the test; in CI there has to be PHP."""
+    """Return the command for a PHP script; without PHP skip the test, or fail in CI."""
     _must("php-cli with php-gearman", _works("php", "-r", "exit(extension_loaded('gearman') ? 0 : 1);"))
     return ["php", str(PEERS / script)]
 
 
 def perl(script: str) -> list[str]:
-    """Return the command for a script of ours in Perl, or skip the test; in CI there have to be the modules."""
+    """Return the command for a Perl script; without the modules skip the test, or fail in CI."""
     _must("libgearman-client-perl", _works("perl", "-MGearman::Client", "-MGearman::Worker", "-e", "1"))
     return ["perl", str(PEERS / script)]
 
 
 def python(script: str, module: str) -> list[str]:
-    """Return the command for a script of ours that uses a library from PyPI, or skip the test."""
+    """Return the command for a script that uses a library from PyPI, or skip the test."""
     interpreter = str(_CACHE / "bin" / "python")
     if not _works(interpreter, "-c", f"import {module}"):
         pytest.skip(f"{module} is not installed; see tests/interop/install-peers")
@@ -158,14 +158,14 @@ def python(script: str, module: str) -> list[str]:
 
 
 def node(script: str, module: str) -> list[str]:
-    """Return the command for a script of ours that uses a library from npm, or skip the test."""
+    """Return the command for a script that uses a library from npm, or skip the test."""
     if not (_works("node", "--version") and (_CACHE / "node_modules" / module).is_dir()):
         pytest.skip(f"{module} is not installed; see tests/interop/install-peers")
     return ["env", f"NODE_PATH={_CACHE / 'node_modules'}", "node", str(PEERS / script)]
 
 
 def compiled(source: str, directory: Path, library: str) -> list[str]:
-    """Return the command for a program of ours in C, or skip the test; in CI there have to be compiler and library."""
+    """Compile a C program and return its command; without compiler or library skip the test, or fail in CI."""
     include = f"#include <lib{library}/{library}.h>"
     _must(f"gcc with lib{library}-dev", _works("sh", "-c", f"echo '{include}' | gcc -E -"))
     program = directory / Path(source).stem
@@ -174,7 +174,7 @@ def compiled(source: str, directory: Path, library: str) -> list[str]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert done.returncode == 0, done.stderr
     return [str(program)]
@@ -200,6 +200,6 @@ def _must(what: str, is_there: bool) -> None:
 @functools.cache
 def _works(*command: str) -> bool:
     try:
-        return subprocess.run(command, check=False, capture_output=True, timeout=PATIENCE).returncode == 0
+        return subprocess.run(command, check=False, capture_output=True, timeout=TIMEOUT).returncode == 0
     except OSError:
         return False

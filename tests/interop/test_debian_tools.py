@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Debian's gearman and gearadmin, with our server, and beside and against our own.
+"""Debian's gearman and gearadmin with our server, and together with our tools.
 
-That the two gearmans and the two gearadmins print the same is tested in ``tests/cli``; here they work with each other.
+The tests in ``tests/cli`` compare the output of the two gearmans and of the two gearadmins; here they work together.
 """
 
 import re
@@ -15,7 +15,7 @@ from geartrain.protocol import Command, request
 from geartrain.protocol.packets import RESPONSE
 from geartrain.testing import ServerProcess
 from tests.interop.conftest import AnyServer
-from tests.interop.programs import OUR_TOOL, PATIENCE, THEIR_ADMIN, THEIR_TOOL, Program, Result, run
+from tests.interop.programs import OUR_TOOL, THEIR_ADMIN, THEIR_TOOL, TIMEOUT, Program, Result, run
 from tests.interop.workers import our_worker
 from tests.packets import Packets
 
@@ -43,7 +43,7 @@ def admin(server: AnyServer, *words: str) -> str:
 @either_worker
 @either_client
 def test_lines_are_counted(server: AnyServer, client: list[str], worker: list[str]) -> None:
-    """The first thing that everybody tries."""
+    """This is the usual first example."""
     passwd = Path("/etc/passwd").read_bytes()
     with Program(worker, *at(server, "-w", "-f", "wc", "--", "wc", "-l")):
         result = run(client, *at(server, "-f", "wc"), stdin=passwd)
@@ -83,9 +83,9 @@ def test_every_mode_of_a_client(ours: ServerProcess, client: list[str], worker: 
 @either_worker
 @either_client
 def test_large_payloads_pass(ours: ServerProcess, client: list[str], worker: list[str]) -> None:
-    """Not huge ones: Debian's tool copies all that it has read for each further 1000 bytes.
+    """The payloads are not huge: for each 1000 bytes, Debian's tool copies all that it has read.
 
-    And its worker writes all of the workload to the command before it reads, so that cat would block it.
+    Its worker writes all of the workload to the command before it reads, so that cat would block it.
     """
     lines = [b"%d\n" % number for number in range(200_000)]
     with Program(worker, *at(ours, "-w", "-f", "tac", "--", "tac")):
@@ -97,7 +97,7 @@ def test_large_payloads_pass(ours: ServerProcess, client: list[str], worker: lis
 
 @either_worker
 @either_client
-def test_the_urgent_is_done_first(server: AnyServer, client: list[str], worker: list[str]) -> None:
+def test_high_priority_jobs_run_first(server: AnyServer, client: list[str], worker: list[str]) -> None:
     for priority in ("-L", "-P", "-I"):  # -P has no effect in the background
         for number in "12":
             run(client, *at(server, "-f", "f", "-b", priority, priority[1] + number + "\n"))
@@ -109,7 +109,7 @@ def test_the_urgent_is_done_first(server: AnyServer, client: list[str], worker: 
 
 @either_client
 def test_equal_uniques_are_one_job(server: AnyServer, client: list[str]) -> None:
-    """# and - are by workload, and the clients agree on the number."""
+    """The uniques # and - are derived from the workload, and the clients agree on the number."""
     for unique, word in [
         ("key", "a"),
         ("key", "b"),
@@ -127,17 +127,17 @@ def test_equal_uniques_are_one_job(server: AnyServer, client: list[str]) -> None
     assert "2727477341\n" in uniques
 
 
-def test_lines_come_as_they_are(ours: ServerProcess) -> None:
+def test_repeated_data_is_forwarded_unchanged(ours: ServerProcess) -> None:
     """Debian's worker repeats all earlier lines in each packet."""
     with Program(THEIR_TOOL, *at(ours, "-w", "-f", "f", "-n", "--", "cat")), Client(ours.address) as client:
         job = client.submit("f", b"a\nb\n")
 
         assert list(job) == [Data(b"a\n"), Data(b"a\nb\n")]
-        assert job.result(PATIENCE) == b""
+        assert job.result(TIMEOUT) == b""
 
 
-def test_an_exception_is_a_failure_to_who_did_not_ask_for_it(ours: ServerProcess) -> None:
-    """WORK_FAIL with a separator, as gearmand makes it of an exception, is not noticed by the tool: it would wait."""
+def test_an_exception_is_a_failure_for_clients_without_the_option(ours: ServerProcess) -> None:
+    """The tool ignores a WORK_FAIL with a separator, which gearmand sends for an exception, and waits for ever."""
     with our_worker(ours.address):
         result = tool(ours, "-f", "throw", "x")
 
@@ -145,12 +145,12 @@ def test_an_exception_is_a_failure_to_who_did_not_ask_for_it(ours: ServerProcess
 
 
 def test_timeouts(ours: ServerProcess) -> None:
-    assert b"GEARMAN_TIMEOUT" in tool(ours, "-f", "nobody", "-t", "10", "x").stderr
-    assert tool(ours, "-w", "-f", "nobody", "-t", "10", "-c", "2").returncode == 0
-    assert admin(ours, "--status").splitlines() == ["nobody\t0\t0\t0", "."]  # the client took its job along
+    assert b"GEARMAN_TIMEOUT" in tool(ours, "-f", "unserved", "-t", "10", "x").stderr
+    assert tool(ours, "-w", "-f", "unserved", "-t", "10", "-c", "2").returncode == 0
+    assert admin(ours, "--status").splitlines() == ["unserved\t0\t0\t0", "."]  # the job ended with its client
 
 
-def test_an_administrator_does_everything(ours: ServerProcess) -> None:
+def test_every_command_of_gearadmin(ours: ServerProcess) -> None:
     assert admin(ours, "--getpid") == f"{ours.process.pid}\n"
     assert re.fullmatch(r"\d+\.\S+\n", admin(ours, "--server-version"))
     assert admin(ours, "--server-verbose") == "ERROR\n"
@@ -173,14 +173,14 @@ def test_an_administrator_does_everything(ours: ServerProcess) -> None:
 
 
 def test_a_reduce_job_is_split_and_joined_by_debians_worker(server: AnyServer) -> None:
-    """GRAB_JOB_ALL hands over the reducer; libgearman sends it what the job emits, and completes the job."""
+    """A job assigned by GRAB_JOB_ALL has a reducer; libgearman sends the job's data there, and completes it."""
     reduced: list[bytes] = []
     reducer = Worker(server.address)
     reducer.add_function("reduce", lambda job: reduced.append(job.workload))
     with (
         Program(THEIR_TOOL, *at(server, "-w", "-f", "split", "-n", "--", "cat")),
         Program(THEIR_TOOL, *at(server, "-w", "-f", "reduce")) as printer,
-        socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client,
+        socket.create_connection(("127.0.0.1", server.port), TIMEOUT) as client,
     ):
         client.sendall(request(Command.SUBMIT_REDUCE_JOB, b"split", b"", b"reduce", b"", b"one\n"))
         parser = Packets(RESPONSE, 1 << 20)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reduce jobs between libgearman and us: its client with our workers, and the reverse."""
+"""Reduce jobs between libgearman and Geartrain: its client with our workers, and the reverse."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ import pytest
 
 from geartrain import AssignedJob, AsyncAssignedJob, AsyncWorker, Client, JobFail, JobFailed, Worker
 from tests.interop.conftest import AnyServer
-from tests.interop.programs import PATIENCE, Program, compiled, run
+from tests.interop.programs import TIMEOUT, Program, compiled, run
 
 pytestmark = pytest.mark.interop
 
@@ -38,12 +38,12 @@ def running(worker: Worker | AsyncWorker) -> Iterator[None]:
         yield
     finally:
         worker.stop(grace=0)
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
         assert not thread.is_alive()
 
 
 def splitting(server: AnyServer) -> Worker:
-    """Return a worker that does what the one in C does."""
+    """Return a worker like the one in C."""
     worker = Worker(server.address)
 
     @worker.partition(aggregate=b",".join)
@@ -54,7 +54,7 @@ def splitting(server: AnyServer) -> Worker:
 
 
 def splitting_async(server: AnyServer) -> AsyncWorker:
-    """Return its twin."""
+    """Return the same worker for asyncio."""
     worker = AsyncWorker(server.address)
 
     async def join(words: AsyncIterator[bytes]) -> bytes:
@@ -82,7 +82,7 @@ def shouting(server: AnyServer) -> Worker:
 
 @pytest.fixture(params=["worker", "async worker", "worker in C"])
 def split(request: pytest.FixtureRequest, server: AnyServer) -> Iterator[None]:
-    """Somebody who splits."""
+    """A worker that splits texts into words."""
     makers: dict[str, Callable[[AnyServer], Any]] = {"worker": splitting, "async worker": splitting_async}
     with contextlib.ExitStack() as stack:
         if request.param in makers:
@@ -95,7 +95,7 @@ def split(request: pytest.FixtureRequest, server: AnyServer) -> Iterator[None]:
 
 @pytest.fixture(params=["worker", "worker in C"])
 def shout(request: pytest.FixtureRequest, server: AnyServer) -> Iterator[None]:
-    """Somebody who shouts."""
+    """A worker that turns words into capitals."""
     with contextlib.ExitStack() as stack:
         if request.param == "worker":
             stack.enter_context(running(shouting(server)))
@@ -107,25 +107,25 @@ def shout(request: pytest.FixtureRequest, server: AnyServer) -> Iterator[None]:
 
 @pytest.mark.usefixtures("split", "shout")
 class TestAReduceJob:
-    def test_of_a_client_in_c_is_split_done_and_joined(self, server: AnyServer, client_program: list[str]) -> None:
+    def test_of_a_client_in_c_is_split_run_and_joined(self, server: AnyServer, client_program: list[str]) -> None:
         done = run(client_program, str(server.port), "split", "shout", TEXT)
 
         code, _, words = done.stdout.decode().strip().partition(": ")
         assert (code, sorted(words.split(","))) == ("GEARMAN_SUCCESS", SHOUTED)
 
-    def test_of_ours_is_split_done_and_joined(self, server: AnyServer) -> None:
+    def test_of_our_client_is_split_run_and_joined(self, server: AnyServer) -> None:
         with Client(server.address) as client:
-            [first, second] = client.map_reduce("split", "shout", [TEXT, "a nothing b"], timeout=PATIENCE)
+            [first, second] = client.map_reduce("split", "shout", [TEXT, "a nothing b"], timeout=TIMEOUT)
 
         assert sorted(first.decode().split(",")) == SHOUTED
         assert sorted(second.decode().split(",")) == ["", "A", "B"]
 
-    def test_fails_when_a_part_does(self, server: AnyServer, client_program: list[str]) -> None:
+    def test_fails_if_a_part_fails(self, server: AnyServer, client_program: list[str]) -> None:
         done = run(client_program, str(server.port), "split", "shout", "a fail b")
         assert done.stdout.decode().startswith("GEARMAN_WORK_FAIL")
 
         with Client(server.address) as client, pytest.raises(JobFailed):
-            list(client.map_reduce("split", "shout", ["a fail b"], timeout=PATIENCE))
+            list(client.map_reduce("split", "shout", ["a fail b"], timeout=TIMEOUT))
 
 
 @pytest.mark.parametrize("maker", [splitting, splitting_async])
@@ -145,7 +145,7 @@ def test_a_background_job_of_a_client_in_c_reaches_the_reducer(
     with running(maker(server)), running(reducer):
         submitted = run(client_program, str(server.port), "split", "note", "one two", "background")
         assert submitted.stdout.decode().startswith("GEARMAN_SUCCESS")
-        assert done.wait(PATIENCE)
+        assert done.wait(TIMEOUT)
 
     assert sorted(seen) == ["one", "two"]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What programs that nobody here can install do to a server, byte for byte."""
+"""The packets of programs that cannot be installed here, byte for byte."""
 
 import socket
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from geartrain.protocol import Command, Packet, request
 from geartrain.protocol.packets import RESPONSE
 from geartrain.testing import ServerProcess
 from tests.interop.conftest import AnyServer
-from tests.interop.programs import PATIENCE
+from tests.interop.programs import TIMEOUT
 from tests.interop.workers import our_worker
 from tests.packets import Packets
 
@@ -18,10 +18,10 @@ pytestmark = pytest.mark.interop
 
 
 class Wire:
-    """A connection of a program that we are not."""
+    """A connection of such a program."""
 
     def __init__(self, server: AnyServer) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
+        self._socket = socket.create_connection(("127.0.0.1", server.port), TIMEOUT)
         self._packets = self._receive()
 
     def __enter__(self) -> "Wire":
@@ -42,13 +42,13 @@ class Wire:
             yield from parser.receive(data)
 
 
-def test_one_read_holds_the_replies_to_two_questions(ours: ServerProcess) -> None:
-    """gearman_top and check_gearman send both at once and read once."""
+def test_one_read_has_the_replies_to_two_commands(ours: ServerProcess) -> None:
+    """The tools gearman_top and check_gearman send both at once, and read once."""
     with our_worker(ours.address), Wire(ours) as wire:
         wire.send(request(Command.SUBMIT_JOB, b"echo", b"", b"x"))
         assert [wire.take()[0], wire.take()[0]] == [Command.JOB_CREATED, Command.WORK_COMPLETE]
         for _ in range(20):
-            with socket.create_connection(("127.0.0.1", ours.port), PATIENCE) as sock:
+            with socket.create_connection(("127.0.0.1", ours.port), TIMEOUT) as sock:
                 sock.sendall(b"status\nversion\n")
                 reply = sock.recv(65535)
 
@@ -63,7 +63,7 @@ def test_every_row_has_the_columns_that_monitors_count(server: AnyServer) -> Non
         wire.send(request(Command.SUBMIT_JOB, b"echo", b"", b"x"))
         wire.take()
         wire.take()
-        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as sock, sock.makefile("rb") as replies:
+        with socket.create_connection(("127.0.0.1", server.port), TIMEOUT) as sock, sock.makefile("rb") as replies:
             sock.sendall(b"status\nworkers\n")
             status = list(iter(replies.readline, b".\n"))
             workers = list(iter(replies.readline, b".\n"))
@@ -76,7 +76,7 @@ def test_every_row_has_the_columns_that_monitors_count(server: AnyServer) -> Non
 
 
 def test_a_worker_that_answers_noop_with_pre_sleep_is_woken_again(ours: ServerProcess) -> None:
-    """python-gearman does, while it is busy with another server's job; gearmand then lets it sleep for ever."""
+    """It is python-gearman that answers so, while it runs a job of another server; gearmand never wakes it again."""
     with Wire(ours) as worker, Wire(ours) as client:
         worker.send(request(Command.CAN_DO, b"f"), request(Command.PRE_SLEEP), request(Command.ECHO_REQ, b"asleep"))
         assert worker.take()[0] == Command.ECHO_RES
@@ -96,7 +96,7 @@ def test_a_worker_that_answers_noop_with_pre_sleep_is_woken_again(ours: ServerPr
         assert (command, arguments[1:]) == (Command.JOB_ASSIGN_UNIQ, [b"f", b"", b"1"])
 
 
-def test_a_worker_that_asks_for_all_gets_the_reducer_if_there_is_one(server: AnyServer) -> None:
+def test_grab_job_all_is_answered_with_the_reducer_if_there_is_one(server: AnyServer) -> None:
     with Wire(server) as client, Wire(server) as worker:
         client.send(
             request(Command.SUBMIT_REDUCE_JOB_BACKGROUND, b"f", b"u", b"reducer", b"", b"data"),
@@ -110,7 +110,7 @@ def test_a_worker_that_asks_for_all_gets_the_reducer_if_there_is_one(server: Any
         assert (second, other) == (Command.JOB_ASSIGN_UNIQ, [b"f", b"v", b"plain"])
 
 
-def test_the_exception_and_the_failure_behind_it_are_one_end(ours: ServerProcess) -> None:
+def test_a_failure_after_an_exception_is_ignored(ours: ServerProcess) -> None:
     with Wire(ours) as client, Wire(ours) as worker:
         client.send(request(Command.SUBMIT_JOB, b"f", b"", b"x"))
         handle = client.take()[1][0]

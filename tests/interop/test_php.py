@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""PHP's extension, which is libgearman: workers and clients as its manual shows them."""
+"""PHP's extension, which uses libgearman: workers and clients as in its manual."""
 
 import json
 from pathlib import Path
@@ -9,13 +9,13 @@ import pytest
 from geartrain import Client, Data, JobException, JobFailed, Progress, Warn, as_completed
 from geartrain.testing import ServerProcess
 from tests.interop.conftest import AnyServer
-from tests.interop.programs import PATIENCE, Program, php, run
+from tests.interop.programs import TIMEOUT, Program, php, run
 from tests.interop.workers import our_worker
 
 pytestmark = pytest.mark.interop
 
 
-def test_the_reverse_client_meets_the_reverse_worker(server: AnyServer) -> None:
+def test_the_reverse_client_with_the_reverse_worker(server: AnyServer) -> None:
     with Program(php("reverse_worker.php"), server.address) as worker:
         result = run(php("reverse_client.php"), server.address, "Hello!", "x")
 
@@ -24,17 +24,15 @@ def test_the_reverse_client_meets_the_reverse_worker(server: AnyServer) -> None:
         assert worker.wait_for_line("Received job: ").startswith("Received job: H:")
 
 
-def test_our_client_meets_the_reverse_worker(server: AnyServer) -> None:
+def test_our_client_with_the_reverse_worker(server: AnyServer) -> None:
     with Program(php("reverse_worker.php"), server.address), Client(server.address) as client:
         job = client.submit("reverse", "abc")
 
         assert list(job) == [Progress(1, 3), Progress(2, 3), Progress(3, 3)]
-        assert job.result(PATIENCE) == b"cba"
+        assert job.result(TIMEOUT) == b"cba"
 
 
-def test_mails_are_sent_in_the_background_and_the_client_sees_how_far_they_are(
-    server: AnyServer, tmp_path: Path
-) -> None:
+def test_mails_are_sent_in_the_background_and_the_client_sees_their_progress(server: AnyServer, tmp_path: Path) -> None:
     mailbox = tmp_path / "mailbox"
     addresses = ["ann@example.org", "bob@example.org", "cem@example.org"]
     with (
@@ -73,7 +71,7 @@ def test_mails_are_sent_in_the_background_and_the_client_sees_how_far_they_are(
         ),
     ],
 )
-def test_all_that_becomes_of_a_job_is_seen(server: AnyServer, function: str, shown: list[object]) -> None:
+def test_a_client_gets_all_events_of_a_job(server: AnyServer, function: str, shown: list[object]) -> None:
     with Program(php("odd_worker.php"), server.address):
         result = run(php("odd_client.php"), server.address, function, "work")
 
@@ -81,11 +79,11 @@ def test_all_that_becomes_of_a_job_is_seen(server: AnyServer, function: str, sho
     assert (result.returncode, result.stderr) == (0, b"")
 
 
-def test_our_client_sees_all_that_becomes_of_a_job(server: AnyServer) -> None:
+def test_our_client_gets_all_events_of_a_job(server: AnyServer) -> None:
     with Program(php("odd_worker.php"), server.address), Client(server.address) as client:
         talk = client.submit("talk", "work")
         assert list(talk) == [Progress(1, 4), Data(b"da\0ta"), Warn(b"careful"), Data(b"\xff\0")]
-        assert talk.result(PATIENCE) == b"work"
+        assert talk.result(TIMEOUT) == b"work"
         with pytest.raises(JobException, match="out of work"):
             client.do("raise", "work")
         with pytest.raises(JobFailed):
@@ -94,17 +92,17 @@ def test_our_client_sees_all_that_becomes_of_a_job(server: AnyServer) -> None:
         assert client.do("nothing") == b""
 
 
-def test_a_worker_does_the_next_job_after_any_end(ours: ServerProcess) -> None:
-    """What comes after an exception has to be the answer to the next GRAB, and no ERROR in front of it."""
+def test_a_worker_runs_the_next_job_after_any_outcome(ours: ServerProcess) -> None:
+    """After an exception the next packet must be the answer to the next grab, and no ERROR before it."""
     with Program(php("odd_worker.php"), ours.address) as worker, Client(ours.address) as client:
         for _ in range(3):
             jobs = [client.submit(function, "x") for function in ("raise", "fail", "talk", "nothing", "raise")]
-            assert len(list(as_completed(jobs, PATIENCE))) == len(jobs)
-        assert client.do("echo", "still here", timeout=PATIENCE) == b"still here"
+            assert len(list(as_completed(jobs, TIMEOUT))) == len(jobs)
+        assert client.do("echo", "still here", timeout=TIMEOUT) == b"still here"
     assert not [line for line in worker.lines if "error" in line]
 
 
-def test_tasks_run_in_parallel_and_find_their_results(server: AnyServer) -> None:
+def test_tasks_run_in_parallel_and_get_their_own_results(server: AnyServer) -> None:
     with (
         Program(php("odd_worker.php"), server.address),
         Program(php("odd_worker.php"), server.address),
@@ -124,8 +122,8 @@ def test_uniques_reach_our_worker(server: AnyServer) -> None:
 
 
 @pytest.mark.parametrize("whose", ["ours", "theirs"])
-def test_huge_binary_payloads_go_both_ways(server: AnyServer, whose: str) -> None:
-    """With Debian's server libgearman moves 2 MB in a second over the loopback interface, so that gets less."""
+def test_huge_binary_payloads_pass_in_both_directions(server: AnyServer, whose: str) -> None:
+    """With Debian's server libgearman moves 2 MB per second over loopback, so that server gets less data."""
     size = 16 << 20 if isinstance(server, ServerProcess) else 1 << 18
     with Program(php("odd_worker.php"), server.address) if whose == "theirs" else our_worker(server.address):
         result = run(php("big_client.php"), server.address, str(size))
@@ -133,7 +131,7 @@ def test_huge_binary_payloads_go_both_ways(server: AnyServer, whose: str) -> Non
     assert result.stdout.decode().splitlines() == ["arrived", "came back", "zeros"]
 
 
-def test_questions_are_answered(server: AnyServer) -> None:
+def test_status_and_echo(server: AnyServer) -> None:
     result = run(php("questions_client.php"), server.address)
 
     assert result.stdout.decode().splitlines() == [
@@ -146,7 +144,7 @@ def test_questions_are_answered(server: AnyServer) -> None:
     ]
 
 
-def test_the_urgent_is_done_first(server: AnyServer) -> None:
+def test_high_priority_jobs_run_first(server: AnyServer) -> None:
     run(php("priorities_client.php"), server.address)
     with Program(php("odd_worker.php"), server.address, "6") as worker:
         assert worker.wait() == 0

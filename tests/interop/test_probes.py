@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Workers of every kind bear being woken for nothing, again and again (``--probe-after``)."""
+"""Probes of workers of every kind (``--probe-after``)."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -8,13 +8,13 @@ import pytest
 
 from geartrain import Client
 from geartrain.testing import FaultProxy, ServerProcess
-from tests.interop.programs import PATIENCE, THEIR_TOOL, Program, node, perl, php, python
+from tests.interop.programs import THEIR_TOOL, TIMEOUT, Program, node, perl, php, python
 from tests.interop.workers import our_worker
 
 pytestmark = pytest.mark.interop
 
 ANSWERS = 5 * 24  # bytes of GRAB_JOB and PRE_SLEEP, five times
-BESIDES = 300  # bytes of its greeting, or of a job, at most
+OTHER = 300  # the maximum bytes of its greeting, or of a job
 
 WORKERS: dict[str, Callable[[FaultProxy], AbstractContextManager[object]]] = {
     "ours": lambda way: our_worker(way.address),
@@ -27,7 +27,7 @@ WORKERS: dict[str, Callable[[FaultProxy], AbstractContextManager[object]]] = {
 
 
 @pytest.mark.parametrize("kind", WORKERS)
-def test_a_worker_answers_and_goes_on(kind: str) -> None:
+def test_a_worker_answers_probes_and_still_runs_jobs(kind: str) -> None:
     with (
         ServerProcess("--probe-after=0.005", "--rearm-after=20") as server,
         FaultProxy(server.address) as way,
@@ -35,8 +35,8 @@ def test_a_worker_answers_and_goes_on(kind: str) -> None:
         Client(server.address) as client,
     ):
         for number in range(1, 3):
-            assert client.do("reverse", "abc", timeout=PATIENCE).strip() == b"cba"
-            way.wait_for_bytes(number * (BESIDES + ANSWERS))
+            assert client.do("reverse", "abc", timeout=TIMEOUT).strip() == b"cba"
+            way.wait_for_bytes(number * (OTHER + ANSWERS))
 
-        assert way.accepted == 1, "it has not lost its connection"
+        assert way.accepted == 1, "the worker has not lost its connection"
         assert not any("do not answer" in line for line in server.lines)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""libgearman's clients and workers show a token as any option of the server."""
+"""Tokens of libgearman's clients and workers, which send them as server options."""
 
 import subprocess
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from geartrain.server import access_rules
 from geartrain.testing import RunningServer, run_server
-from tests.interop.programs import PATIENCE, compiled
+from tests.interop.programs import TIMEOUT, compiled
 
 pytestmark = pytest.mark.interop
 
@@ -26,19 +26,19 @@ def server() -> Iterator[RunningServer]:
         yield server
 
 
-def test_a_client_and_a_worker_are_let_in(program: list[str], server: RunningServer) -> None:
+def test_a_client_and_a_worker_get_rights(program: list[str], server: RunningServer) -> None:
     words = [*program, str(server.port), KNOWN, "f"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as worker:
-        client = subprocess.run([*words, "hello"], capture_output=True, text=True, timeout=PATIENCE, check=False)
-        said, _ = worker.communicate(timeout=PATIENCE)
+        client = subprocess.run([*words, "hello"], capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        said, _ = worker.communicate(timeout=TIMEOUT)
 
     assert (client.returncode, client.stdout) == (0, "taken: hello\n")
     assert (worker.returncode, said) == (0, "taken: GEARMAN_SUCCESS\n")
 
 
-def test_a_wrong_token_is_refused_and_so_is_the_job(program: list[str], server: RunningServer) -> None:
+def test_a_wrong_token_and_the_job_are_refused(program: list[str], server: RunningServer) -> None:
     words = [*program, str(server.port), "x" * 16, "f", "hello"]
 
-    client = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    client = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
     assert (client.returncode, client.stdout) == (1, "not taken: \n")

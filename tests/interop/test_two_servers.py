@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two of our servers, of which one is killed."""
+"""Failover between two of our servers, of which one is killed."""
 
 import signal
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def kill(server: ServerProcess) -> None:
 
 @pytest.mark.parametrize("client", [OUR_TOOL, THEIR_TOOL], ids=["client ours", "client theirs"])
 @pytest.mark.parametrize("worker", [OUR_TOOL, THEIR_TOOL], ids=["worker ours", "worker theirs"])
-def test_tools_go_on_with_the_other_server(
+def test_tools_use_the_other_server(
     first: ServerProcess, second: ServerProcess, client: list[str], worker: list[str]
 ) -> None:
     both = {"GEARMAN_SERVER": f"{first.address},{second.address}"}
@@ -43,10 +43,10 @@ def test_tools_go_on_with_the_other_server(
 
 
 @pytest.mark.parametrize("worker", [OUR_TOOL, THEIR_TOOL], ids=["worker ours", "worker theirs"])
-def test_a_worker_whose_server_dies_under_a_job_does_the_next_one(
+def test_a_worker_whose_server_is_killed_during_a_job_runs_the_next_one(
     first: ServerProcess, second: ServerProcess, worker: list[str], tmp_path: Path
 ) -> None:
-    """The job is done in vain, the client is told, and asks the other server."""
+    """The result is lost, the client gets an error, and the next one uses the other server."""
     both = {"GEARMAN_SERVER": f"{first.address},{second.address}"}
     gate = tmp_path / "gate"
     wait = f"while [ -d {gate} ] && kill -0 $PPID; do sleep 0.01; done"
@@ -65,8 +65,8 @@ def test_a_worker_whose_server_dies_under_a_job_does_the_next_one(
         assert (result.returncode, result.stdout) == (0, b"again")
 
 
-def test_php_goes_on_with_the_other_server(first: ServerProcess, second: ServerProcess) -> None:
-    """Its client is started when one has gone: with two, it sometimes sleeps on the result, whoever made the server."""
+def test_php_uses_the_other_server(first: ServerProcess, second: ServerProcess) -> None:
+    """Its client is started after the kill: with two servers of any kind, it sometimes misses the result."""
     both = f"{first.address},{second.address}"
     with Program(php("reverse_worker.php"), both) as worker:
         for _ in range(3):
@@ -78,11 +78,11 @@ def test_php_goes_on_with_the_other_server(first: ServerProcess, second: ServerP
         assert worker.process.poll() is None
 
 
-def test_perl_goes_on_with_the_other_server(first: ServerProcess, second: ServerProcess) -> None:
+def test_perl_uses_the_other_server(first: ServerProcess, second: ServerProcess) -> None:
     both = f"{first.address},{second.address}"
     with Program(perl("worker.pl"), both):
         for _ in range(3):
             assert run(perl("client.pl"), both, "", "do", "reverse", "abc").stdout == b"cba\n"
         kill(second)
-        for _ in range(3):  # at random, and the other one if that fails
+        for _ in range(3):  # it chooses one at random, and the other one if that fails
             assert run(perl("client.pl"), both, "", "do", "reverse", "abc").stdout == b"cba\n"

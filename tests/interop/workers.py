@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker of ours for other people's clients."""
+"""One of our workers for clients of other projects."""
 
 import hashlib
 import threading
@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from geartrain import AssignedJob, JobFail, Worker
-from tests.interop.programs import PATIENCE
+from tests.interop.programs import TIMEOUT
 
 __all__ = ["our_worker"]
 
 
 @contextmanager
 def our_worker(servers: str | list[str], *, prefix: str = "") -> Iterator[None]:
-    """Do the jobs that the workers in ``peers`` do, in the same way."""
+    """Run a worker with the functions of the workers in ``peers``."""
     worker = Worker(servers, prefix=prefix)
     worker.add_function("reverse", lambda job: job.workload[::-1])
     worker.add_function("echo", lambda job: job.workload)
     worker.add_function("unique", lambda job: job.unique)
-    worker.add_function("size", lambda job: f"{len(job.workload)} {hashlib.md5(job.workload).hexdigest()}")  # noqa: S324  # what PHP has
+    worker.add_function("size", lambda job: f"{len(job.workload)} {hashlib.md5(job.workload).hexdigest()}")  # noqa: S324  # as in PHP
     worker.add_function("zeros", lambda job: bytes(int(job.workload)))
     for function in (talk, fail, throw):
         worker.add_function(function.__name__, function)
@@ -29,7 +29,7 @@ def our_worker(servers: str | list[str], *, prefix: str = "") -> Iterator[None]:
         yield
     finally:
         worker.stop()
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
 
 
 def talk(job: AssignedJob) -> Iterator[bytes]:

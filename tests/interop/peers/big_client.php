@@ -1,6 +1,6 @@
 <?php
 // SPDX-License-Identifier: MIT
-// Sends so many bytes, of all values, has them come back, and says whether they are the same.
+// Sends and receives a number of bytes of all values, and prints whether they are equal.
 //
 // Usage: php big_client.php SERVERS BYTES
 

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# Does what a Perl program does with Gearman, one thing at each call.
+# Runs one command of a Perl client per call.
 #
 # Usage: perl client.pl SERVERS PREFIX COMMAND [ARGUMENT...]
 use strict;

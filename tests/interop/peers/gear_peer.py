@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""OpenStack's gear: a worker, and a client that has one job of each kind done.
+"""OpenStack's gear: a worker, and a client that runs one job of each kind.
 
 Usage: gear_peer.py worker|client HOST PORT
 """

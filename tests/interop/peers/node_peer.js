@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// npm's gearmanode: a worker, and a client that has one job of each kind done.
+// npm's gearmanode: a worker, and a client that runs one job of each kind.
 //
 // Usage: node node_peer.js worker|client HOST PORT
 const gearmanode = require('gearmanode');

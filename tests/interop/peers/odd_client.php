@@ -1,6 +1,6 @@
 <?php
 // SPDX-License-Identifier: MIT
-// Has one job done, and shows all that comes of it: texts as JSON, with bytes that are none as hexadecimal digits.
+// Submits one job, and prints all of its events: text as JSON, and other bytes as hexadecimal digits.
 //
 // Usage: php odd_client.php SERVERS FUNCTION [WORKLOAD]
 

@@ -1,6 +1,6 @@
 <?php
 // SPDX-License-Identifier: MIT
-// Functions that end in every way there is.
+// Functions with every kind of outcome.
 //
 // Usage: php odd_worker.php SERVERS [JOBS]
 

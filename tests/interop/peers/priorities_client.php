@@ -1,6 +1,6 @@
 <?php
 // SPDX-License-Identifier: MIT
-// Puts background jobs of all priorities into the queue of the function "print", the least urgent first.
+// Submits background jobs of all priorities for the function "print", the lowest priority first.
 //
 // Usage: php priorities_client.php SERVERS
 

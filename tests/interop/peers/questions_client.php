@@ -1,6 +1,6 @@
 <?php
 // SPDX-License-Identifier: MIT
-// Asks what a client can ask a server: for an echo, and for jobs that wait, by handle and by unique.
+// Sends all requests for information: an echo, and the status of waiting jobs by handle and by unique.
 //
 // Usage: php questions_client.php SERVERS
 
@@ -8,9 +8,9 @@ $client = new GearmanClient();
 $client->addServers($argv[1]);
 
 var_dump($client->ping("any\0bytes"));
-$handle = $client->doBackground('nobody', 'work', 'some key');
-$same = $client->doHighBackground('nobody', 'other work', 'some key');
-$other = $client->doLowBackground('nobody', 'work', 'other key');
+$handle = $client->doBackground('unserved', 'work', 'some key');
+$same = $client->doHighBackground('unserved', 'other work', 'some key');
+$other = $client->doLowBackground('unserved', 'work', 'other key');
 echo json_encode([$handle === $same, $handle === $other]), "\n";
 echo json_encode($client->jobStatus($handle)), "\n";
 echo json_encode($client->jobStatus('H:nowhere:1')), "\n";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Submits one reduce job and prints its end: reduce_client PORT PARTITION REDUCER WORKLOAD [background] */
+ * Submits one reduce job and prints its outcome: reduce_client PORT PARTITION REDUCER WORKLOAD [background] */
 #include <libgearman/gearman.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Does jobs until it is killed: reduce_worker PORT (split | shout)
+ * Runs jobs until it is killed: reduce_worker PORT (split | shout)
  *
- * split   partitions a text into its words, and joins what has become of them by commas
- * shout   turns a word into capitals, fails at "fail" and has nothing to say to "nothing" */
+ * split   partitions a text into words, and joins their results by commas
+ * shout   turns a word into capitals, fails for "fail" and has an empty result for "nothing" */
 #include <ctype.h>
 #include <libgearman/gearman.h>
 #include <stdio.h>

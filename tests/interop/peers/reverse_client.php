@@ -1,6 +1,6 @@
 <?php
 // SPDX-License-Identifier: MIT
-// The client of the extension's manual: has words turned round.
+// The client of the extension's manual, which reverses words.
 //
 // Usage: php reverse_client.php SERVERS WORD...
 

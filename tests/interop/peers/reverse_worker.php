@@ -1,6 +1,6 @@
 <?php
 // SPDX-License-Identifier: MIT
-// The first worker of the extension's manual: says how far it is, letter by letter, and returns the word backwards.
+// The first worker of the extension's manual: reports progress after each letter, and returns the word reversed.
 //
 // Usage: php reverse_worker.php SERVERS
 

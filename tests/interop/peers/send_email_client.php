@@ -1,6 +1,6 @@
 <?php
 // SPDX-License-Identifier: MIT
-// Has a mail sent in the background, and asks how far it is until it is done. Prints what is new.
+// Sends a mail in the background, and prints its progress until it is done.
 //
 // Usage: php send_email_client.php SERVERS ADDRESS...
 

@@ -1,7 +1,7 @@
 <?php
 // SPDX-License-Identifier: MIT
-// Sends a mail to each of its recipients: appends it to a mailbox, one at a time, each when a line comes on stdin. That
-// is as slow as a mail server can be.
+// Sends a mail to each of its recipients: appends it to a mailbox, one copy for each line on stdin, as slowly as a mail
+// server may be.
 //
 // Usage: php send_email_worker.php SERVERS MAILBOX
 

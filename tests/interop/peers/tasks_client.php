@@ -1,6 +1,6 @@
 <?php
 // SPDX-License-Identifier: MIT
-// Adds tasks of all priorities, has them run at once, and shows what became of each.
+// Adds tasks of all priorities, runs them at once, and prints the outcome of each.
 //
 // Usage: php tasks_client.php SERVERS FUNCTION TASKS
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Shows a token, then submits a job and prints its result, or does one job:
+ * Shows a token, then submits a job and prints its result, or runs one job:
  * token_peer PORT TOKEN FUNCTION [WORKLOAD] */
 #include <libgearman/gearman.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# Functions that end in every way there is. Leaves when it has been idle after a job "leave".
+# Functions with every kind of outcome. Exits when it has been idle after a job "leave".
 #
 # Usage: perl worker.pl SERVERS [PREFIX]
 use strict;
