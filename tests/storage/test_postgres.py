@@ -135,6 +135,16 @@ class TestPostgres(ExclusiveContract):
             self.engine.start()
             assert self.kept() == JOBS[:1]
 
+    def test_a_lost_connection_is_an_error_and_not_a_line_in_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
+        async def lose(store: Store) -> None:
+            self.engine.kill()
+            assert await outcome_of(store, [Forget([1])]) is CommitOutcome.NOT_STORED
+            self.engine.start()
+
+        self.use(lose)
+
+        assert caplog.text == ""
+
     def test_an_engine_that_never_syncs_is_warned_about(
         self, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
     ) -> None:
