@@ -161,5 +161,6 @@ class TestPostgres(ExclusiveContract):
 def test_a_server_that_is_not_there_is_named() -> None:
     store = open_store("postgresql://postgres@127.0.0.1:1/jobs")
 
-    with pytest.raises(StoreError, match=r"postgresql database jobs on 127\.0\.0\.1: .*refused"):
+    with pytest.raises(StoreError, match=r"postgresql database jobs on 127\.0\.0\.1: .*refused") as caught:
         asyncio.run(store.open())
+    assert len(str(caught.value).splitlines()) == 1
