@@ -135,6 +135,16 @@ class TestPostgres(ExclusiveContract):
             self.engine.start()
             assert self.kept() == JOBS[:1]
 
+    def test_a_lost_connection_is_an_error_and_not_a_line_in_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
+        async def lose(store: Store) -> None:
+            self.engine.kill()
+            assert await outcome_of(store, [Forget([1])]) is CommitOutcome.NOT_STORED
+            self.engine.start()
+
+        self.use(lose)
+
+        assert caplog.text == ""
+
     def test_an_engine_that_never_syncs_is_warned_about(
         self, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
     ) -> None:
@@ -151,5 +161,6 @@ class TestPostgres(ExclusiveContract):
 def test_a_server_that_is_not_there_is_named() -> None:
     store = open_store("postgresql://postgres@127.0.0.1:1/jobs")
 
-    with pytest.raises(StoreError, match=r"postgresql database jobs on 127\.0\.0\.1: .*refused"):
+    with pytest.raises(StoreError, match=r"postgresql database jobs on 127\.0\.0\.1: .*refused") as caught:
         asyncio.run(store.open())
+    assert len(str(caught.value).splitlines()) == 1

@@ -158,10 +158,14 @@ class PostgresStore(ThreadedStore):
         connection = self._connected()
         try:
             with connection.pipeline():
-                connection.execute("BEGIN")
-                found = connection.execute(_CHECK_SESSION, (self._session.token,))
-                for change in changes:
-                    self._CHANGES[type(change)](self, connection, change)
+                try:
+                    connection.execute("BEGIN")
+                    found = connection.execute(_CHECK_SESSION, (self._session.token,))
+                    for change in changes:
+                        self._CHANGES[type(change)](self, connection, change)
+                except psycopg.OperationalError:
+                    if not connection.broken:  # otherwise leaving the block raises it again, and psycopg logs nothing
+                        raise
             if found.fetchone() is None:
                 raise self._fenced()
             with self._doubt():

@@ -101,7 +101,8 @@ class ThreadedStore(ABC):
         """Close the connection, and translate an error."""
         self._reset()
         outcome = CommitOutcome.UNKNOWN if self._in_doubt else CommitOutcome.NOT_STORED
-        return StoreError(f"{self.name}: {error}", outcome)
+        message = " ".join(str(error).split())  # libpq's has several lines
+        return StoreError(f"{self.name}: {message}", outcome)
 
     @contextmanager
     def _doubt(self) -> Iterator[None]:
