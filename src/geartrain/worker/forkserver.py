@@ -86,9 +86,15 @@ class ForkServer:
 
         Raises:
             GeartrainError: The fork server has ended.
+            OSError: The system has no descriptors left.
         """
         ours, theirs = socket.socketpair()
-        exit_pipe, exit_pipe_write = os.pipe()
+        try:
+            exit_pipe, exit_pipe_write = os.pipe()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         try:
             with self._lock:
                 socket.send_fds(self._control, [b"+"], [theirs.fileno(), exit_pipe_write])
@@ -151,7 +157,11 @@ class _Forker:
                 request, descriptors, _, _ = socket.recv_fds(self._control, 1, 2)
                 if not request:
                     break
-                self._spawn(*descriptors)
+                if len(descriptors) == 2:
+                    self._spawn(*descriptors)
+                else:  # the system had none left for this process; the worker sees the end of the pipe
+                    for descriptor in descriptors:
+                        os.close(descriptor)
         for child in self._exit_pipes:
             os.kill(child, signal.SIGKILL)
         self._close()

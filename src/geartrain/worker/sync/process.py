@@ -64,6 +64,10 @@ class ProcessExecutor:
             if not self._fork_server.is_closed:  # else the worker itself has killed it
                 _logger.error("%s %s: %s", job.function, job.handle, died)  # noqa: TRY400  # its traceback says nothing
             job.raised(died, tell=self._exceptions)
+        except OSError as error:  # such as EMFILE: the next job may have better luck
+            self.leave()
+            _logger.exception("%s %s: the system has no process for it", job.function, job.handle)
+            job.raised(error, tell=self._exceptions)
 
     def leave(self) -> None:
         """Let the process exit."""
@@ -159,7 +163,7 @@ def _exit_text(child: ChildProcess) -> str:
     """Return a description of a child's exit status; wait until it is known."""
     status = os.read(child.exit_pipe, 1000)
     if not status:
-        return "was lost together with the process that forked it"
+        return "was lost together with the process that forked it, or could not be forked"
     if not status.isdigit():
         return status.decode("utf-8", "replace")
     code = os.waitstatus_to_exitcode(int(status))
