@@ -44,7 +44,17 @@ __all__ = [
 
 
 class GeartrainError(Exception):
-    """The root of all exceptions that Geartrain raises on purpose."""
+    """The root of all exceptions that Geartrain raises on purpose. They can be copied and pickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[GeartrainError], args: tuple[object, ...]) -> GeartrainError:
+    """Return an exception without a call of its constructor, which may take other arguments."""
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class ProtocolError(GeartrainError):

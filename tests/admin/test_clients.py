@@ -10,11 +10,12 @@ from collections.abc import Iterator
 import pytest
 
 from geartrain import AdminClient, Client
-from geartrain.errors import ConnectionLost, LocalProtocolError, NoServerAvailable, ReplyTimeout, ServerError
+from geartrain.errors import ConnectionLost, JobFailed, LocalProtocolError, NoServerAvailable, ReplyTimeout, ServerError
 from geartrain.protocol.text import TextCommand
 from geartrain.server import access_rules
 from geartrain.testing import run_server
 from tests.admin.conftest import Connect
+from tests.client.peers import PATIENCE, RawWorker
 from tests.job_servers import free_port
 
 
@@ -48,6 +49,20 @@ def test_jobs_are_listed_until_they_are_cancelled(admin: AdminClient, server: st
     admin.cancel(handle)
     with pytest.raises(ServerError, match="UNKNOWN_JOB"):
         admin.cancel("H:nowhere:1")
+
+
+def test_a_running_job_is_cancelled_by_the_handle_that_its_client_has(admin: AdminClient, server: str) -> None:
+    with Client(server) as client, RawWorker(int(server.rpartition(":")[2])) as worker:
+        job = client.submit("hold")
+        worker.held.get(timeout=PATIENCE)
+        handle = job.handle
+        while handle is None:
+            client.ping()
+            handle = job.handle
+
+        admin.cancel(handle)
+        with pytest.raises(JobFailed):
+            job.result(PATIENCE)
 
 
 def test_queues_that_stand_still_are_listed(connect: Connect) -> None:

@@ -16,6 +16,7 @@ from geartrain import (
     Data,
     EventsLost,
     Handle,
+    JobException,
     JobFailed,
     JobRequest,
     JobStatus,
@@ -355,6 +356,62 @@ class TestStreams:
             job.result(PATIENCE)
 
             assert len(list(job)) == 3
+
+    def test_each_of_two_readers_gets_all_events(self, shell: Shell) -> None:
+        go = threading.Event()
+
+        def script(peer: ServedClient) -> None:
+            peer.expect_job(b"H:1")
+            peer.send(Command.WORK_DATA, b"H:1", b"1")
+            peer.send(Command.WORK_DATA, b"H:1", b"2")
+            assert go.wait(PATIENCE)
+            peer.send(Command.WORK_DATA, b"H:1", b"3")
+            peer.send(Command.WORK_DATA, b"H:1", b"4")
+            peer.send(Command.WORK_COMPLETE, b"H:1", b"end")
+            peer.wait_until_gone()
+
+        with ScriptedServer(script) as server, shell.client(server.address) as client:
+            job = client.submit("f")
+            first, second = iter(job), iter(job)
+            assert [next(first), next(first)] == [Data(b"1"), Data(b"2")]
+            go.set()
+            assert next(first) == Data(b"3")
+
+            # It begins here, perhaps before the fourth event is there.
+            assert list(second) in ([Data(b"4")], [])
+            assert list(first) == [Data(b"4")]
+
+    def test_a_reader_goes_on_where_the_last_one_stopped(self, shell: Shell) -> None:
+        with ScriptedServer(self.talk) as server, shell.client(server.address) as client:
+            job = client.submit("talk")
+            first = job.events(PATIENCE)
+            assert next(first) == Data(b"part")
+            first.close()
+
+            assert list(job) == [Warn(b"careful"), Progress(1, 0)]
+
+    def test_a_timeout_of_the_events_names_the_job(self, shell: Shell) -> None:
+        with ScriptedServer(hold) as server, shell.client(server.address) as client:
+            job = client.submit("f")
+            with pytest.raises(JobTimeout, match=r"f (H:h:1|without a handle) did not end within 0.01 seconds"):
+                list(job.events(0.01))
+
+    def test_each_wait_raises_an_error_of_its_own(self, shell: Shell) -> None:
+        def script(peer: ServedClient) -> None:
+            peer.expect_job(b"H:1")
+            peer.send(Command.WORK_EXCEPTION, b"H:1", b"ValueError: no")
+            peer.wait_until_gone()
+
+        with ScriptedServer(script) as server, shell.client(server.address) as client:
+            job = client.submit("f")
+            errors = []
+            for _ in range(2):
+                with pytest.raises(JobException, match="ValueError: no") as raised:
+                    job.result(PATIENCE)
+                errors.append(raised.value)
+
+            assert errors[0] is not errors[1]
+            assert [(error.data, error.handle) for error in errors] == [(b"ValueError: no", "H:1")] * 2
 
     def test_a_status_is_what_has_been_heard(self, shell: Shell) -> None:
         go = threading.Event()

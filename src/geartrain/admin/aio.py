@@ -13,6 +13,7 @@ from geartrain.admin.calls import Call, RowT
 from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.session import READ_SIZE, AdminSession, Reply, Request, check_token, show_token
 from geartrain.errors import ConnectionLost
+from geartrain.records import Handle
 from geartrain.transport.aio import open_streams
 from geartrain.transport.sockets import is_stale
 
@@ -112,8 +113,8 @@ class AsyncAdminClient(AnyAdminClient):
         """Return the server's log level, such as ``ERROR``."""
         return await self._do(calls.verbosity())
 
-    async def cancel(self, handle: str) -> None:
-        """Cancel a waiting job; its clients get WORK_FAIL.
+    async def cancel(self, handle: Handle | str) -> None:
+        """Cancel a job; its clients get WORK_FAIL.
 
         See `AdminClient.cancel`.
         """

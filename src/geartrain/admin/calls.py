@@ -19,6 +19,7 @@ from geartrain.errors import RemoteProtocolError
 from geartrain.frozen import frozen
 from geartrain.protocol.listings import LISTINGS, ListingRow
 from geartrain.protocol.text import TextCommand
+from geartrain.records import Handle
 
 __all__ = [
     "Call",
@@ -134,9 +135,9 @@ def verbosity() -> Call[str]:
     return Call((TextCommand.VERBOSE, ()), _text)
 
 
-def cancel(handle: str) -> Call[None]:
-    """Return the call that cancels a waiting job."""
-    return _order(TextCommand.CANCEL_JOB, handle)
+def cancel(handle: Handle | str) -> Call[None]:
+    """Return the call that cancels a job."""
+    return _order(TextCommand.CANCEL_JOB, str(handle))
 
 
 def create_function(function: str) -> Call[None]:

@@ -13,6 +13,7 @@ from geartrain.admin.calls import Call, RowT
 from geartrain.admin.connection import TextConnection
 from geartrain.admin.rows import FunctionStatus, JobRow, LimitRow, PriorityStatus, ScheduleRow, StallRow, WorkerStatus
 from geartrain.admin.session import Reply, Request
+from geartrain.records import Handle
 
 __all__ = ["AdminClient"]
 
@@ -133,8 +134,13 @@ class AdminClient(AnyAdminClient):
         """Return the server's log level, such as ``ERROR``."""
         return self._do(calls.verbosity())
 
-    def cancel(self, handle: str) -> None:
-        """Cancel a waiting job; its clients get WORK_FAIL.
+    def cancel(self, handle: Handle | str) -> None:
+        """Cancel a job; its clients get WORK_FAIL.
+
+        A waiting job is never done. A worker that runs the job is not told; what it sends for the job is dropped.
+
+        Args:
+            handle: The job's handle.
 
         Raises:
             ServerError: The server has no such job.

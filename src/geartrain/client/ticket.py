@@ -5,6 +5,7 @@ A shell combines a ticket with a future of its own kind. A session holds the tic
 future lets its user wait. A ticket ends once.
 """
 
+import copy
 from typing import Any, Generic, Protocol, TypeAlias
 
 from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
@@ -14,10 +15,26 @@ from geartrain.client.serverpool import RetryBudget
 from geartrain.errors import CodecError, GeartrainError, JobTimeout, ReplyTimeout
 from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, ResultT, Warn
 
-__all__ = ["BackgroundTicket", "JobTicket", "PlacedTicket", "QuestionTicket", "Ticket", "TicketOwner", "UserEvent"]
+__all__ = [
+    "BackgroundTicket",
+    "JobTicket",
+    "PlacedTicket",
+    "QuestionTicket",
+    "Ticket",
+    "TicketOwner",
+    "UserEvent",
+    "own_copy",
+]
 
 # A job's event as its user sees it, with the data decoded.
 UserEvent: TypeAlias = Data[ResultT] | Warn | Progress
+
+
+def own_copy(error: GeartrainError) -> GeartrainError:
+    """Return a copy of an error to raise: one object, raised by several waits, would mix up their tracebacks."""
+    twin = copy.copy(error)
+    twin.__cause__ = error.__cause__
+    return twin
 
 
 class TicketOwner(Protocol):

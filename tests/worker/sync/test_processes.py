@@ -1,22 +1,32 @@
 # SPDX-License-Identifier: MIT
 """Jobs in processes: what dies, what lives on, and what is left behind."""
 
+import contextlib
 import ctypes
+import errno
 import faulthandler
 import os
+import resource
 import select
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
-from geartrain import AssignedJob, Client, Data, JobException, SubmittedJob, Worker
+from geartrain import AssignedJob, Client, Data, JobException, Priority, SubmittedJob, Worker
 from geartrain.errors import GeartrainError
+from geartrain.protocol import Command
 from geartrain.testing import run_server
+from geartrain.worker import WorkerOptions
 from geartrain.worker.forkserver import ChildProcess, ForkServer
+from geartrain.worker.functions import Function
+from geartrain.worker.session import Assignment
+from geartrain.worker.sync.calls import Call
+from geartrain.worker.sync.process import ProcessExecutor, serve_jobs
 from tests.worker.shells import PATIENCE, Gate, working
 
 # Python 3.12 and later warn of a fork in a process with threads; tests have some.
@@ -172,6 +182,27 @@ def test_what_runs_when_the_grace_is_over_is_killed(address: str, client: Client
     assert job.result(PATIENCE) == b"second"
 
 
+def test_a_job_that_hangs_is_killed_with_the_programs_that_it_started(address: str, client: Client) -> None:
+    """Also if one of them holds its socket and its output open; the slot does the next job."""
+    worker = Worker(address, executor="process")
+    worker.add_function("whoami", whoami)
+
+    @worker.function(timeout=0.1)
+    def hang(job: AssignedJob) -> None:
+        program = subprocess.Popen(["sleep", "600"], close_fds=False)
+        job.data(f"{os.getpid()} {program.pid}")
+        program.wait()
+
+    with working(worker):
+        job = client.submit("hang")
+        event = next(iter(job))
+        assert isinstance(event, Data)
+        for process in event.data.split():
+            wait_for_the_end_of(int(process))
+        assert client.do("whoami", priority=Priority.HIGH, timeout=PATIENCE) != event.data.split()[0]
+        worker.stop(grace=0.0)
+
+
 def test_a_whole_run_warns_of_nothing(address: str, client: Client) -> None:
     """Neither of a fork among threads, which later Pythons complain of, nor of anything left open."""
     program = PROGRAM.replace("concurrency=2", "concurrency=2, max_jobs=4")
@@ -193,6 +224,60 @@ def test_a_fork_server_that_was_killed_forks_no_more() -> None:
     with pytest.raises(GeartrainError, match="is gone"):
         fork_server.spawn()
     fork_server.close()
+
+
+class Exhausted(ForkServer):
+    """A fork server on a machine that has no descriptors left, for some time."""
+
+    failures = 1
+
+    def spawn(self) -> ChildProcess:
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().spawn()
+
+
+def test_a_job_without_descriptors_fails_and_the_next_one_is_done() -> None:
+    options = WorkerOptions(executor="process", concurrency=1)
+    function: Function[Call] = Function("f", b"f", lambda job: b"done", None)
+    functions = {b"f": function}
+    fork_server = Exhausted(partial(serve_jobs, functions, options))
+    executor = ProcessExecutor(fork_server, exceptions=True)
+    endings = []
+    for _ in range(2):
+        job = AssignedJob(Assignment(b"H:1", b"f", b"", b"", b""), function, options, lambda report: None)
+        executor.do(job, function)
+        endings.append(job.ending)
+    executor.leave()
+    fork_server.close()
+
+    assert endings == [
+        ((Command.WORK_EXCEPTION, b"OSError: [Errno 24] Too many open files"), (Command.WORK_FAIL,)),
+        ((Command.WORK_COMPLETE, b"done"),),
+    ]
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limits of another process are set by Linux alone")
+def test_a_fork_server_without_descriptors_forks_again_later() -> None:
+    fork_server = ForkServer(_wait)
+    end_of(fork_server.spawn())  # it has started
+    limits = resource.prlimit(fork_server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(fork_server.pid, resource.RLIMIT_NOFILE, (3, limits[1]))  # the standard ones
+    assert end_of(fork_server.spawn()) == b""
+    resource.prlimit(fork_server.pid, resource.RLIMIT_NOFILE, limits)
+
+    assert end_of(fork_server.spawn()) == b"0"
+    fork_server.close()
+
+
+def end_of(child: ChildProcess) -> bytes:
+    """Let a child exit, and return its exit status, empty if it was never forked."""
+    with contextlib.suppress(OSError):
+        child.sock.sendall(b"!")
+    status = os.read(child.exit_pipe, 100)
+    child.close()
+    return status
 
 
 def _wait(sock: socket.socket) -> None:

@@ -11,10 +11,11 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from geartrain.client.aio.source import feed
 from geartrain.client.aio.stream import EventStream
+from geartrain.client.buffer import EventBuffer
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import ClientOptions
 from geartrain.client.request import MAX_IN_FLIGHT, Submission
-from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent
+from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent, own_copy
 from geartrain.client.ticket import TicketOwner as AnyTicketOwner
 from geartrain.errors import GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
@@ -56,7 +57,7 @@ class Pending(Ticket, Generic[Value]):
         """Return the value, or raise the error in its place."""
         value, error = await self._wait(timeout)
         if error is not None:
-            raise error
+            raise own_copy(error)
         return cast(Value, value)
 
     async def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -144,12 +145,24 @@ class AsyncSubmittedJob(JobTicket[ResultT], Pending[ResultT]):
         See `SubmittedJob.events`.
         """
         deadline = Deadline(timeout, self._owner.loop.time).at
-        while self._stream is not None:
-            event = await self._stream.get(deadline)
-            if event is None:
-                break
-            yield self._event_of(event)
+        stream = self._stream
+        if stream is not None:
+            reader = stream.open()
+            try:
+                while (event := await self._next_event(stream, reader, deadline, timeout)) is not None:
+                    yield self._event_of(event)
+            finally:
+                stream.close(reader)
         await self.result()
+
+    async def _next_event(
+        self, stream: EventStream, reader: EventBuffer, deadline: float | None, timeout: float | None
+    ) -> JobEvent | None:
+        try:
+            return await stream.get(reader, deadline)
+        except JobTimeout:
+            assert timeout is not None, "without a timeout there is no deadline"
+            raise self.late(timeout) from None
 
     def put(self, event: JobEvent) -> None:
         if self._stream is not None:

@@ -16,11 +16,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from geartrain.client.buffer import EventBuffer
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import ClientOptions
 from geartrain.client.request import MAX_IN_FLIGHT, Submission
 from geartrain.client.sync.stream import EventStream
-from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent
+from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent, own_copy
 from geartrain.client.ticket import TicketOwner as AnyTicketOwner
 from geartrain.errors import GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
@@ -87,7 +88,7 @@ class Pending(Ticket, Generic[Value]):
         """Return the value, or raise the error in its place."""
         value, error = self._wait(timeout)
         if error is not None:
-            raise error
+            raise own_copy(error)
         return cast(Value, value)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -215,7 +216,8 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     def events(self, timeout: float | None = None) -> Generator[UserEvent[ResultT], None, ResultT]:
         """Yield the events of the job until it ends, then raise its error if it ends with one.
 
-        The generator returns the result.
+        The generator returns the result. Of several at a time each gets all events from its first one on; one that is
+        begun when there is no other goes on where the last one stopped.
 
         Args:
             timeout: Seconds for all of them.
@@ -225,13 +227,25 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
             EventsLost: The job sent more events than a stream keeps unread.
         """
         deadline = Deadline(timeout, time.monotonic).at
-        while self._stream is not None:
-            self.check_wait()
-            event = self._stream.get(deadline)
-            if event is None:
-                break
-            yield self._event_of(event)
+        stream = self._stream
+        if stream is not None:
+            reader = stream.open()
+            try:
+                while (event := self._next_event(stream, reader, deadline, timeout)) is not None:
+                    yield self._event_of(event)
+            finally:
+                stream.close(reader)
         return self.result()
+
+    def _next_event(
+        self, stream: EventStream, reader: EventBuffer, deadline: float | None, timeout: float | None
+    ) -> JobEvent | None:
+        self.check_wait()
+        try:
+            return stream.get(reader, deadline)
+        except JobTimeout:
+            assert timeout is not None, "without a timeout there is no deadline"
+            raise self.late(timeout) from None
 
     def put(self, event: JobEvent) -> None:
         if self._stream is not None:

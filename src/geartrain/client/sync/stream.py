@@ -4,7 +4,7 @@
 import threading
 import time
 
-from geartrain.client.buffer import EventBuffer
+from geartrain.client.buffer import EventBuffer, EventReaders
 from geartrain.errors import JobTimeout
 from geartrain.records import JobEvent
 from geartrain.transport import Latch
@@ -13,35 +13,46 @@ __all__ = ["EventStream"]
 
 
 class EventStream:
-    """A buffer of events that threads can wait for.
+    """The events of a job that threads can wait for.
 
     Args:
-        limit: See `EventBuffer`.
+        limit: See `EventReaders`.
     """
 
-    __slots__ = ("_buffer", "_lock", "_waiting")
+    __slots__ = ("_lock", "_readers", "_waiting")
 
     def __init__(self, limit: int) -> None:
-        self._buffer = EventBuffer(limit)
+        self._readers = EventReaders(limit)
         self._waiting: list[Latch] = []
         self._lock = threading.Lock()  # guards the lines above
 
     def put(self, event: JobEvent) -> None:
         """Add an event; see `EventBuffer.put`."""
         with self._lock:
-            self._buffer.put(event)
+            self._readers.put(event)
             self._wake()
 
     def end(self) -> None:
         """Record that no more events will come."""
         with self._lock:
-            self._buffer.end()
+            self._readers.end()
             self._wake()
 
-    def get(self, deadline: float | None = None) -> JobEvent | None:
-        """Return the next event, or ``None`` after the last one.
+    def open(self) -> EventBuffer:
+        """Add a reader; see `EventReaders.open`."""
+        with self._lock:
+            return self._readers.open()
+
+    def close(self, reader: EventBuffer) -> None:
+        """Remove a reader."""
+        with self._lock:
+            self._readers.close(reader)
+
+    def get(self, reader: EventBuffer, deadline: float | None = None) -> JobEvent | None:
+        """Return the next event of a reader, or ``None`` after the last one.
 
         Args:
+            reader: The reader.
             deadline: The time at which the wait ends, of the monotonic clock.
 
         Raises:
@@ -50,8 +61,8 @@ class EventStream:
         """
         while True:
             with self._lock:
-                if not self._buffer.is_waiting:
-                    return self._buffer.take()
+                if not reader.is_waiting:
+                    return reader.take()
                 latch = Latch()
                 self._waiting.append(latch)
             if not latch.wait(None if deadline is None else max(deadline - time.monotonic(), 0.0)):
