@@ -168,7 +168,7 @@ def test_a_wrong_answer_is_an_error() -> None:
 
 
 def test_the_start_is_left_out_of_a_rate() -> None:
-    """A worker that takes 1 s for its first job and 0.1 s for each other has a rate of ten."""
+    """A worker that takes 1 s for its first job and 0.1 s for others has a rate of ten."""
     times = [0.0, *(1 + number / 10 for number in range(21))]
 
     assert rate(times) == pytest.approx(10)
