@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Our commands, run to their end without starting an interpreter for each: see `tests.forkserver`."""
+"""Running our commands without starting an interpreter for each: see `tests.forkserver`."""
 
 import atexit
 import functools
@@ -31,16 +31,16 @@ def run_command(
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[bytes]":
-    """Run a program to its end; ours in a fork of a process that has imported it.
+    """Run a program to its end; our commands run in a fork of a process that has imported them.
 
     Args:
-        command: The program and its words.
-        timeout: Seconds that it may take.
-        stdin: The contents of its standard input.
-        environment: Its environment; that of this process, if it is not given.
+        command: The program and its arguments.
+        timeout: Seconds after which it is killed.
+        stdin: The data for its standard input.
+        environment: Its environment; by default that of this process.
 
     Raises:
-        subprocess.TimeoutExpired: It took longer, and has been killed.
+        subprocess.TimeoutExpired: It exceeded the timeout, and was killed.
     """
     chosen = dict(os.environ if environment is None else environment)
     if tuple(command[:3]) in _FORKED:
@@ -78,7 +78,7 @@ def _run_forked(
 
 
 class _ForkServer:
-    """The fork server of this process; it ends with it."""
+    """The fork server of this process, which ends with it."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()

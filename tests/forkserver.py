@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A process that has imported our commands, and forks for each that is to be run.
+"""A fork server: a process that has imported our commands, and forks to run one.
 
 A new interpreter needs a tenth of a second to import a command, a fork some milliseconds. This process has one thread
-and no state, so that a fork of it is as good as a new interpreter.
+and no state, so that a fork of it behaves like a new interpreter.
 """
 
 import contextlib
@@ -16,9 +16,9 @@ import sys
 
 __all__ = ["LENGTH", "main"]
 
-LENGTH = struct.Struct("!I")  # of a request, before it
+LENGTH = struct.Struct("!I")  # the length of a request, sent before it
 
-# With what they import only when they need it.
+# The commands, with the modules that they import late.
 _MODULES = [
     "geartrain.cli.gearman",
     "geartrain.cli.gearadmin",
@@ -63,13 +63,13 @@ def _supervise(request: bytes, descriptors: list[int]) -> int:
         os.close(stream)
     os.write(status, b"%d\n" % pid)
     _, code = os.waitpid(pid, 0)
-    with contextlib.suppress(BrokenPipeError):  # it took too long
+    with contextlib.suppress(BrokenPipeError):  # the test has stopped waiting
         os.write(status, b"%d\n" % os.waitstatus_to_exitcode(code))
     os._exit(0)
 
 
 def _run(request: bytes, streams: list[int]) -> int:
-    """Become what a new interpreter would be, and run the command."""
+    """Set up the process like a new interpreter, and run the command."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)

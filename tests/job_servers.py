@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Real job servers for tests: gearmand as Debian packages it, and ours."""
+"""Real job servers for tests: Debian's gearmand, and ours."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ _RESERVED: list[socket.socket] = []  # until the tests end
 
 
 def needs(program: str) -> str:
-    """Return a program of Debian's, or skip the test; in CI it has to be there."""
+    """Return a Debian program; if it is missing, skip the test, or fail in CI."""
     if not Path(program).exists():
         if os.environ.get("CI"):
             pytest.fail(f"{program} is missing; run tests/interop/install-peers as root")
@@ -29,10 +29,10 @@ def needs(program: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens unless told to.
+    """Return a free port, reserved until the tests end.
 
-    It stays bound to a socket that does not listen: connections are refused, the system gives the port to nobody else
-    who asks for a free one, or connects, and a server that is given it can bind to it all the same, again and again.
+    It stays bound to a socket that does not listen: connections are refused, the system gives the port to no other
+    program, and a server with this port can still bind to it, any number of times.
     """
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -53,7 +53,7 @@ class Gearmand:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Start, and return when it listens."""
+        """Start it, and wait until it listens."""
         process = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True)
         self._process = process
         assert process.stderr is not None
@@ -62,12 +62,12 @@ class Gearmand:
                 break
         else:
             pytest.fail(f"{self._command} did not start")
-        # Somebody has to read the log, or the server waits.
+        # The log must be read, or the server would block.
         self._drain = threading.Thread(target=_read_all, args=(process.stderr,), daemon=True)
         self._drain.start()
 
     def kill(self) -> None:
-        """End it without a farewell."""
+        """Kill it."""
         process = self._process
         if process is not None:
             process.kill()
@@ -77,7 +77,7 @@ class Gearmand:
 
     @contextmanager
     def running(self) -> "Iterator[Gearmand]":
-        """Run it for the length of a block."""
+        """Run it during a block."""
         self.start()
         try:
             yield self

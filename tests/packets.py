@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The packets of a stream of bytes, as a test compares them."""
+"""Packets of a byte stream, in a form that is easy to compare."""
 
 from geartrain.protocol import Packet, Reader
 from geartrain.protocol.limits import MAX_LINE, MAX_PACKET
@@ -8,7 +8,7 @@ __all__ = ["Packets"]
 
 
 class Packets:
-    """Reads the packets of one direction.
+    """A reader of the packets of one direction.
 
     Args:
         magic: ``REQUEST`` or ``RESPONSE``.
@@ -20,7 +20,7 @@ class Packets:
         self._reader = Reader(magic, max_packet, max_line)
 
     def receive(self, data: bytes) -> list[Packet]:
-        """Return the packets that some bytes complete."""
+        """Return the packets that ``data`` completes."""
         reader = self._reader
         reader.feed(data)
         packets: list[Packet] = []

@@ -43,12 +43,12 @@ def json(request: pytest.FixtureRequest) -> Codec[Any, Any]:
         (uuid.UUID(int=1), b'"00000000-0000-0000-0000-000000000001"'),
     ],
 )
-def test_json_is_written_alike_by_both_libraries(json: Codec[Any, Any], value: object, data: bytes) -> None:
+def test_both_libraries_write_the_same_json(json: Codec[Any, Any], value: object, data: bytes) -> None:
     assert json.encode(value) == data
 
 
 @pytest.mark.parametrize("value", [None, True, 2**70, -1, 1.5, "ü\n", [], {"a": [{}]}])
-def test_json_comes_back(json: Codec[Any, Any], value: object) -> None:
+def test_json_round_trips(json: Codec[Any, Any], value: object) -> None:
     assert json.decode(json.encode(value)) == value
 
 
@@ -63,7 +63,7 @@ def test_the_error_for_other_bytes_shows_them(json: Codec[Any, Any], data: bytes
         json.decode(data)
 
 
-def test_the_public_codec_uses_msgspec_where_it_is_installed() -> None:
+def test_the_public_codec_uses_msgspec_if_it_is_installed() -> None:
     msgspec = pytest.importorskip("msgspec")
 
     assert JSON.encode is msgspec.json.encode
@@ -82,7 +82,7 @@ def test_a_plain_install_has_json(program: str) -> None:
     subprocess.run([sys.executable, "-c", without], check=True)
 
 
-def test_raw_takes_text_and_bytes_and_nothing_else() -> None:
+def test_raw_accepts_only_text_and_bytes() -> None:
     assert RAW.encode("ü") == "ü".encode()
     assert RAW.encode(b"\0\xff") == b"\0\xff"
     assert RAW.decode(b"\0\xff") == b"\0\xff"
@@ -90,7 +90,7 @@ def test_raw_takes_text_and_bytes_and_nothing_else() -> None:
         RAW.encode(1)  # type: ignore[arg-type]
 
 
-def test_a_pickle_carries_any_object() -> None:
+def test_pickle_encodes_any_object() -> None:
     assert PICKLE.decode(PICKLE.encode(Point(1, 2))) == Point(1, 2)
     with pytest.raises(CodecError, match="pickle"):
         PICKLE.decode(b"not one")

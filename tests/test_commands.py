@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A command in a fork does what it does in an interpreter of its own."""
+"""Commands in a fork behave like commands in an interpreter of their own."""
 
 import os
 import subprocess
@@ -31,13 +31,13 @@ def test_streams_and_status_are_the_same(command: tuple[str, ...], words: list[s
 
 
 @pytest.mark.parametrize("name", ["one.invalid", "other.invalid"])
-def test_it_has_the_environment_that_is_given(name: str) -> None:
+def test_it_has_the_given_environment(name: str) -> None:
     done = run_command([*GEARMAN, "-f", "f", "x"], environment={"GEARMAN_SERVERS": f"{name}:1"}, timeout=TIMEOUT)
 
     assert name.encode() in done.stderr
 
 
-def test_it_runs_where_the_test_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_has_the_working_directory_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "token").write_text("short\n")
 
@@ -47,7 +47,7 @@ def test_it_runs_where_the_test_does(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert b"a token is 16 to 512" in done.stderr
 
 
-def test_what_takes_too_long_is_killed(tmp_path: Path) -> None:
+def test_it_is_killed_after_the_timeout(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
     with pytest.raises(subprocess.TimeoutExpired):  # nothing ever writes to the pipe

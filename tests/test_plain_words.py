@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Plain words in every file that is not on the shrinking list of those to be rewritten."""
+"""Plain words in every file that is not on the list of files to be rewritten."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Imports go down a staircase, and this is its map."""
+"""The layers of the source: each module may import only from lower steps."""
 
 import ast
 import graphlib
@@ -11,7 +11,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 
-# From the ground up. A part may import itself and parts of the steps below it; parts on one step do not know each
+# The steps, the lowest first. A part may import itself and parts on lower steps; parts on one step do not import each
 # other.
 STAIRCASE = [
     {"_version", "errors", "frozen", "lazy"},
@@ -20,7 +20,7 @@ STAIRCASE = [
     {"transport", "codec"},
     {"typed"},
     {"core", "client", "admin"},
-    # A partition has its parts done, and a typed function can be called: both by a client.
+    # Partitions submit their parts, and typed functions can be called: both need a client.
     {"reactor", "worker", "storage"},
     {"server", "python_gearman"},
     {"testing"},
@@ -29,7 +29,7 @@ STAIRCASE = [
 ]
 STEP = {part: number for number, parts in enumerate(STAIRCASE) for part in parts}
 
-# The inside of the server, from the ground up in the same way.
+# The steps inside the server, in the same way.
 SERVER = [
     {"config/kinds", "config/tomlhints", "loop", "local", "service"},
     {"config/option", "config/access"},
@@ -47,7 +47,7 @@ SERVER = [
     {"config/help", "process/reload"},
 ]
 
-# The inside of the core.
+# The steps inside the core.
 CORE = [
     {"access", "clock", "deadlines", "levels", "limits", "numbers", "outbox", "outcome", "record", "shutdown"},
     {"sleepstate", "takenaway", "timers"},
@@ -66,7 +66,7 @@ CORE = [
     {"jobserver"},
 ]
 
-# Of client and worker, each step holds the same modules of both shells.
+# The steps inside client and worker, each with the same modules of both shells.
 CLIENT = [
     {"buffer", "cron", "deadline", "events", "serverpool", "submission"},
     {"options", "request", "session"},
@@ -107,7 +107,7 @@ INSIDE = [
     for module in sorted(modules)
 ]
 
-# What decides does no I/O, does not wait and has no clock.
+# Modules that decide do no I/O, do not wait and have no clock.
 WORLD = {"asyncio", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading", "time", "uvloop"}
 DECIDES = ["protocol/*.py", "core/**/*.py"]
 DECIDES += [
@@ -122,7 +122,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 
 def imports(module: Path) -> set[str]:
-    """Return the names of all modules that a file imports, wherever in it."""
+    """Return the names of all modules that a file imports anywhere."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.Import):
@@ -153,7 +153,7 @@ def test_imports_go_down(module: Path) -> None:
 
 @pytest.mark.parametrize(("part", "module", "step"), INSIDE)
 def test_imports_inside_a_part_go_down(part: str, module: str, step: int) -> None:
-    """And none is of the package itself, which imports all of them."""
+    """No module imports the package itself, which imports all of them."""
     found = imports(SOURCE / part / f"{module}.py")
     assert f"geartrain.{part}" not in found
 
@@ -177,20 +177,20 @@ def test_every_module_inside_a_part_has_its_step(part: str) -> None:
 
 
 def test_there_is_no_import_circle() -> None:
-    """Neither at run time, nor for type checkers, except in the packages that import their public names lazily."""
+    """This includes imports for type checkers, except in packages that import their public names lazily."""
     names = {".".join(module.relative_to(SOURCE.parent).with_suffix("").parts): module for module in MODULES}
     names = {name.removesuffix(".__init__"): module for name, module in names.items()}
     graph: dict[str, set[str]] = {"geartrain": set(), "geartrain.testing": set()}
     for name in names.keys() - graph:
         found = imports(names[name]) & names.keys()
-        # ``from package import module`` needs the module, and not the names that the package has.
+        # ``from package import module`` needs the module, not the names of the package.
         graph[name] = found - {module.rpartition(".")[0] for module in found} - {name}
 
     tuple(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
 
 
 @pytest.mark.parametrize("pattern", DECIDES)
-def test_what_decides_knows_nothing_of_the_world(pattern: str) -> None:
+def test_modules_that_decide_do_no_io(pattern: str) -> None:
     modules = list(SOURCE.glob(pattern))
     assert modules
 
@@ -203,7 +203,7 @@ def test_what_decides_knows_nothing_of_the_world(pattern: str) -> None:
     "module", ["geartrain", "geartrain.client", "geartrain.worker", "geartrain.admin", "geartrain.python_gearman"]
 )
 def test_a_client_or_worker_loads_no_server(module: str) -> None:
-    """Who only submits or works pays for nothing else."""
+    """A program that only submits jobs or works must not load anything else."""
     unwanted = "'geartrain.core', 'geartrain.server', 'geartrain.testing', 'asyncio', 'uvloop'"
     program = f"import sys, {module}; print([name for name in ({unwanted}) if name in sys.modules])"
 

@@ -48,17 +48,17 @@ FUNCTIONS: list[tuple[Callable[..., Any], Callable[..., Any], str]] = [
 # The asynchronous form of the methods that Python itself calls.
 ASYNC_NAMES = {"__enter__": "__aenter__", "__exit__": "__aexit__", "__iter__": "__aiter__"}
 
-# The methods that one of two twins has alone, and why.
+# Methods that only one of two twins has, with the reason.
 ALONE: dict[type, set[str]] = {
-    # those of a future, which it is for threads
+    # for threads, which wait differently
     SubmittedJob: {"check_wait", "watch"},
     AsyncSubmittedJob: {"__await__"},
     AsyncClient: {"aclose"},  # for `contextlib.aclosing`
     AsyncEagerClient: {"aclose"},
-    # a program with an event loop has other tasks than its worker's
+    # a program with an event loop also has other tasks
     AsyncWorker: {"__aenter__", "__aexit__"},
 }
-# The parameters of which one of two twins has more.
+# Parameters that only one of two twins has.
 MORE: dict[tuple[type, str], set[str]] = {(Worker, "__init__"): {"executor"}}
 
 SHOWN = {*ASYNC_NAMES, *ASYNC_NAMES.values(), "__init__", "__call__", "__await__"}
@@ -80,7 +80,7 @@ def parameters(function: Any) -> list[tuple[str, object, object]]:
 
 
 def check_documentation(blocking: object, asynchronous: object, reference: str) -> None:
-    """The first line is the same, and what follows is either, or is left to the twin that is named."""
+    """Check that the first lines are equal, and that one of the twins documents the arguments."""
     first, _, rest = inspect.cleandoc(getattr(blocking, "__doc__", None) or "").partition("\n")
     other_first, _, other_rest = inspect.cleandoc(getattr(asynchronous, "__doc__", None) or "").partition("\n")
 
@@ -121,7 +121,7 @@ def test_twins_are_documented_once(blocking: type, asynchronous: type) -> None:
 
 @pytest.mark.parametrize(("blocking", "asynchronous"), PAIRS)
 def test_twins_read_side_by_side(blocking: type, asynchronous: type) -> None:
-    """The methods that both define stand in the same order."""
+    """Methods that both define are in the same order."""
     ours = [ASYNC_NAMES.get(name, name) for name in vars(blocking) if inspect.isfunction(vars(blocking)[name])]
     theirs = [name for name in vars(asynchronous) if inspect.isfunction(vars(asynchronous)[name])]
 
@@ -129,7 +129,7 @@ def test_twins_read_side_by_side(blocking: type, asynchronous: type) -> None:
 
 
 @pytest.mark.parametrize(("blocking", "asynchronous", "reference"), FUNCTIONS)
-def test_functions_are_twins_as_well(
+def test_functions_are_twins_too(
     blocking: Callable[..., Any], asynchronous: Callable[..., Any], reference: str
 ) -> None:
     assert parameters(blocking) == parameters(asynchronous)

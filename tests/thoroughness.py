@@ -10,5 +10,5 @@ THOROUGH: Final = bool(os.environ.get("THOROUGH"))
 
 
 def often(quick: int, thorough: int) -> int:
-    """Return the number of repetitions that this run makes of the two."""
+    """Return the number of repetitions for this run."""
     return thorough if THOROUGH else quick

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One test for a blocking class and its asyncio twin: event loops of both kinds, and calls that look blocking."""
+"""Shared tests for a blocking class and its asyncio twin: both event loops, and blocking calls."""
 
 import asyncio
 import inspect
@@ -18,11 +18,11 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 
 
 class Driven:
-    """An asyncio object whose methods are called as those of its blocking twin: each call is a run of the loop.
+    """An asyncio object whose methods can be called like those of its blocking twin: each call runs the loop.
 
     Args:
         subject: The object.
-        runner: What runs the loop.
+        runner: Runs the event loop.
     """
 
     def __init__(self, subject: object, runner: asyncio.Runner) -> None:

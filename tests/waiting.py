@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Waiting for what no event tells: asking again and again, with an end far away."""
+"""Waiting for a condition without an event, by polling with a long timeout."""
 
 import time
 from collections.abc import Callable
@@ -8,16 +8,16 @@ from typing import Final
 __all__ = ["TIMEOUT", "wait_until"]
 
 TIMEOUT: Final = 60.0  # seconds; only a failure takes as long, also on a machine with twenty busy programs
-_BETWEEN_LOOKS: Final = 0.01  # seconds; spares the machine, and nothing depends on it
+_INTERVAL: Final = 0.01  # seconds; saves CPU, and no test depends on it
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
-    """Return when something has happened.
+    """Wait until a condition is true.
 
     Raises:
-        AssertionError: It did not happen for a minute.
+        AssertionError: It was not true for a minute.
     """
     deadline = time.monotonic() + TIMEOUT
     while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(_BETWEEN_LOOKS)
+        assert time.monotonic() < deadline, "the condition was not true in time"
+        time.sleep(_INTERVAL)

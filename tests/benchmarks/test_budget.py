@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A figure above its budget fails, and the functions that it was spent on are listed."""
+"""The budget of instructions and memory: its limits, its comparison and its report."""
 
 import shutil
 from pathlib import Path
@@ -32,7 +32,7 @@ Ir                  file:function
 """
 
 
-def test_a_budget_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_saved_budget_is_loaded_unchanged(tmp_path: Path) -> None:
     budget = Budget.from_figures(FIGURES)
 
     budget.write(tmp_path / "budget.toml")
@@ -48,7 +48,7 @@ def test_the_budget_of_this_project_has_a_limit_for_each_workload() -> None:
     assert set(limits["memory"]) == {"idle-server", "idle-worker", "queued-job", "stored-job", "replayed-job"}
 
 
-def test_a_figure_exceeds_its_budget_from_the_next_number_on() -> None:
+def test_a_figure_exceeds_its_budget_by_one() -> None:
     budget = Budget({"instructions": {"foreground": 30_000, "drain": 9_999}, "memory": {"idle-server": 40_000}}, {})
 
     assert budget.exceeded(FIGURES) == [("instructions", "drain")]
@@ -84,8 +84,8 @@ def test_the_costs_of_a_function_in_several_files_are_combined() -> None:
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="the server is a C program")
-def test_only_the_work_is_counted_and_its_functions_are_listed(tmp_path: Path) -> None:
-    """The server is the one in floor.c, which starts faster than ours."""
+def test_only_the_workload_is_counted_and_its_functions_are_listed(tmp_path: Path) -> None:
+    """The server is that of floor.c, which starts faster than ours."""
     needs("/usr/bin/valgrind")
     work = Workload(jobs=400, clients=2, workers=2, depth=4)
     queue = Workload(jobs=400, clients=2, workers=0, depth=4, background=True)

@@ -12,7 +12,7 @@ from benchmarks.page import ROOT
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="the load generator needs a C compiler")
-def test_stores_are_measured_and_jobs_replayed() -> None:
+def test_stores_and_restarts_are_measured() -> None:
     words = ["--rounds=1", "--jobs=200", "--left=3000", "none", "sqlite"]
 
     done = subprocess.run(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The benchmark of queues measures, compares and writes. How fast anything is, is not for tests to say."""
+"""The benchmark of queues: measurements, comparison and reports. The tests do not check the speed."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from benchmarks.queues.picture import draw
 from benchmarks.queues.rounds import measure_all, rate
 from tests.thoroughness import THOROUGH
 
-FEW = Limits(jobs=20, seconds=60, warm_up=3)  # so few that the number ends a measurement, and never the time
+FEW = Limits(jobs=20, seconds=60, warm_up=3)  # so few that the number of jobs ends a measurement before the time does
 
 BY_NAME = {contestant.name: contestant for contestant in CONTESTANTS}
 
@@ -58,7 +58,7 @@ def test_every_figure_of_ours_is_measured(name: str) -> None:
 
 @pytest.mark.parametrize("system", [name for name, system in SYSTEMS.items() if system.requirements])
 def test_every_figure_of_the_others_is_measured(system: str) -> None:
-    """Where `make bench-queues` has set them up; the last of its settings stands for a system."""
+    """Systems that `make bench-queues` has installed are measured, each with its last settings."""
     contestant = choose([system])[-1]
     environments = Environments()
     if not environments.is_there(contestant.system):
@@ -74,7 +74,7 @@ def test_every_figure_of_the_others_is_measured(system: str) -> None:
     assert result.medians.memory_mib
 
 
-def test_who_cannot_be_installed_fails_alone(tmp_path: Path) -> None:
+def test_a_system_that_cannot_be_installed_fails_alone(tmp_path: Path) -> None:
     environments = Environments(tmp_path)
     environments.failures["celery"] = "there is no network"
 
@@ -88,7 +88,7 @@ def test_who_cannot_be_installed_fails_alone(tmp_path: Path) -> None:
     assert "there is no network" in report.failures([celery, ours])
 
 
-def test_what_cannot_be_installed_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_installation_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SYSTEMS, "celery", replace(SYSTEMS["celery"], requirements=("/nowhere/celery",)))
     environments = Environments(tmp_path)
 
@@ -98,8 +98,8 @@ def test_what_cannot_be_installed_is_noted(tmp_path: Path, monkeypatch: pytest.M
     assert "/nowhere/celery" in environments.failures["celery"]
 
 
-def test_a_worker_that_cannot_start_is_quoted() -> None:
-    """And what was measured before that stays."""
+def test_the_error_of_a_worker_that_cannot_start_is_quoted() -> None:
+    """Figures that were measured before are kept."""
     result = run(Contestant("geartrain", "sideways", "", GEARMAND_IN_MEMORY, ""), Environments())
 
     [error] = result.errors
@@ -142,7 +142,7 @@ def test_the_warm_up_is_not_counted() -> None:
     assert (jobs.count, jobs.total) == (10, 14)
 
 
-def test_batches_hold_so_many_jobs_each() -> None:
+def test_batches_have_the_requested_size() -> None:
     jobs = Jobs(Limits(jobs=10, seconds=60, warm_up=1), batch=5)
 
     assert [len(batch) for batch in jobs.batches()] == [5, 5, 5]
@@ -167,8 +167,8 @@ def test_a_wrong_answer_is_an_error() -> None:
         calls.answer("nonsense")
 
 
-def test_the_run_up_is_left_out_of_a_rate() -> None:
-    """A worker that takes a second for its first job and a tenth for each of the others does ten in a second."""
+def test_the_start_is_left_out_of_a_rate() -> None:
+    """A worker that takes 1 s for its first job and 0.1 s for others has a rate of ten."""
     times = [0.0, *(1 + number / 10 for number in range(21))]
 
     assert rate(times) == pytest.approx(10)
@@ -220,14 +220,14 @@ def test_nothing_is_compared_without_both_sides() -> None:
     assert report.comparison([OURS]) == report.goals([OURS]) == ""
 
 
-def test_the_tables_say_what_was_measured() -> None:
+def test_the_tables_have_the_measured_figures() -> None:
     assert "| Geartrain, blocking | 2,500 | 100,000 | 20,000 | 0.30 | 2.00 | 17 |" in report.figures([OURS])
     assert "| drain | 22.5 | 20.0 to 25.0 |" in report.comparison([OURS, CELERY, SOLO])
     assert "| drain | 22.5 | 20 | met |" in report.goals([OURS, CELERY, SOLO])
     assert report.failures([OURS, SOLO]) == "- Celery, solo: than this"
 
 
-def test_the_page_is_written_between_its_marks(tmp_path: Path) -> None:
+def test_a_page_is_filled_between_its_marks(tmp_path: Path) -> None:
     file = tmp_path / "page.md"
     file.write_text("before\n<!-- figures: begin; by a program -->\nold\n<!-- figures: end -->\nafter\n")
 
@@ -240,7 +240,7 @@ def test_the_page_is_written_between_its_marks(tmp_path: Path) -> None:
         fill(file, "goals", "")
 
 
-def test_the_page_lists_the_contestants_as_they_are_measured() -> None:
+def test_the_page_lists_the_current_contestants() -> None:
     assert read(PAGE, "contestants") == report.contestants(CONTESTANTS)
 
 
@@ -251,7 +251,7 @@ def test_the_page_has_figures_of_every_contestant() -> None:
     assert PICTURE.exists()
 
 
-def test_the_picture_has_a_row_for_each_also_for_who_failed(tmp_path: Path) -> None:
+def test_the_picture_has_a_row_for_each_contestant_including_failed_ones(tmp_path: Path) -> None:
     picture = tmp_path / "queues.svg"
 
     draw([OURS, CELERY, Result(BY_NAME["gearman3-default"], [Figures()])], picture)

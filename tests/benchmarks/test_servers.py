@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The benchmark measures, and notices a server that is wrong. How fast anything is, is not for tests to say."""
+"""The benchmark of servers: measurements, reports and errors. The tests do not check the speed."""
 
 import shutil
 import subprocess
@@ -22,7 +22,7 @@ THEIRS = GEARMAND if Path(GEARMAND.split()[0]).exists() else OURS  # which takes
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="the load generator needs a C compiler")
 
-# Answers each echo, and each job in its own way.
+# A server that answers each echo, and each job with a given answer.
 WRONG_SERVER = """
 import socketserver, sys
 class Echo(socketserver.BaseRequestHandler):
@@ -44,7 +44,7 @@ def run_benchmark(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @needs_compiler
-def test_every_part_is_measured_told_and_compared(tmp_path: Path) -> None:
+def test_every_part_is_measured_printed_and_compared(tmp_path: Path) -> None:
     figures, other = tmp_path / "figures.json", tmp_path / "other"
     other.write_text(f"#!/bin/sh\nexec {OURS.partition(' --config-file')[0]} --config-file=/dev/null --store=none $*")
     other.chmod(0o755)
@@ -76,7 +76,7 @@ def test_every_part_is_measured_told_and_compared(tmp_path: Path) -> None:
     assert "| roundtrip, times gearmand |" in again.stdout
 
 
-def test_the_page_shows_what_was_measured() -> None:
+def test_the_page_has_the_measured_figures() -> None:
     for name, result in read_results(PUBLISHED).items():
         assert read(PAGE, name) == told(name, result)
         assert name == "day" or (PICTURES / f"servers-{name}.svg").exists()
@@ -101,7 +101,7 @@ def test_a_picture_has_colours_for_dark_pages() -> None:
         (r'b"\0\0\0\x07" in data and self.request.close()', "closed a connection"),
     ],
 )
-def test_a_wrong_server_is_found_out(tmp_path: Path, answer: str, complaint: str) -> None:
+def test_a_wrong_answer_of_a_server_is_an_error(tmp_path: Path, answer: str, complaint: str) -> None:
     server = tmp_path / "server.py"
     server.write_text(WRONG_SERVER.replace("{answer}", answer))
 
@@ -112,7 +112,7 @@ def test_a_wrong_server_is_found_out(tmp_path: Path, answer: str, complaint: str
     assert complaint in done.stderr
 
 
-def test_a_server_that_is_not_there_is_named() -> None:
+def test_a_missing_server_is_named() -> None:
     done = run_benchmark("--only=table", "--theirs=/nowhere/gearmand -p {port}")
 
     assert done.returncode == 2
@@ -128,7 +128,7 @@ def test_an_unknown_workload_is_named() -> None:
 
 
 def test_the_ratio_is_the_median_of_the_rounds() -> None:
-    """Each ratio is taken within a round, where the machine was the same for both."""
+    """Each ratio is taken within a round, in which the machine was equally busy for both."""
     ours = [Run(rate=rate, cpu_us=5, rss_mib=20) for rate in (900.0, 2000.0, 3000.0)]
     theirs = [Run(rate=rate, cpu_us=10, rss_mib=20) for rate in (1000.0, 1000.0, 1000.0)]
 

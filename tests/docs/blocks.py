@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The blocks of code on a page, and how each is executed, by its language.
+"""Execution of the code blocks on a page of the documentation, by language.
 
-- A block whose first line is a comment with a file's name is that file.
-- Python without a name is executed here, with the names of the Python blocks above it.
-- Shell is typed in the page's terminal, where later blocks find what it left; with ``# in another terminal`` for a
-  first line it is typed there, and goes on.
-- PHP and Perl are programs, which have names; the shell runs them.
-- Text behind a block is what that block prints. An ellipsis stands for anything in a line, or for any lines.
-- TOML, INI and JSON must be well formed.
-- A block behind ``<!-- not run: the reason -->`` is looked at for syntax only.
+- A block whose first line is a comment with a file name is written to that file.
+- Python without a file name is executed in this process, with the names of the Python blocks above it.
+- Shell blocks are typed in one terminal of the page, so that they share their state. With ``# in another terminal`` as
+  the first line, a block is typed in a terminal of its own, and keeps running.
+- PHP and Perl blocks must have a file name; the shell runs them.
+- A text block is the output of the block before it. An ellipsis stands for any text in a line, or for any lines.
+- TOML, INI and JSON must be valid.
+- A block after ``<!-- not run: the reason -->`` is only checked for syntax.
 """
 
 import configparser
@@ -38,7 +38,7 @@ _PROGRAMS = {"php": "/usr/bin/php", "perl": "/usr/bin/perl", "openssl": "/usr/bi
 
 
 class Blocks:
-    """Sybil's parser for our pages."""
+    """The parser of pages for Sybil."""
 
     def __call__(self, document: Document) -> Iterator[Region]:
         """Yield the blocks that are executed."""
@@ -65,7 +65,7 @@ def execute(example: Example) -> None:
 
 
 def _python(page: Page, code: str, example: Example) -> None:
-    padding = "\n" * (example.line + example.parsed.line_offset)  # so that a traceback shows the page's lines
+    padding = "\n" * (example.line + example.parsed.line_offset)  # so that tracebacks have the line numbers of the page
     printed = io.StringIO()
     with page.entered(), contextlib.redirect_stdout(printed):
         exec(compile(padding + code, example.path, "exec", dont_inherit=True), page.names)  # noqa: S102  # our own
@@ -88,11 +88,11 @@ def _program(page: Page, code: str, example: Example) -> None:
 
 def _output(page: Page, expected: str, example: Example) -> None:
     said, pattern = _words(page.printed), _pattern(expected)
-    assert re.fullmatch(pattern, said), f"line {example.line} says:\n{expected}\nprinted was:\n{page.printed}"
+    assert re.fullmatch(pattern, said), f"line {example.line} expects:\n{expected}\nthe output was:\n{page.printed}"
 
 
 def _words(text: str) -> str:
-    """Return a text without what cannot be seen: how wide a gap is, and white space at the ends of lines."""
+    """Return a text with single spaces, and without spaces at the ends of lines."""
     return "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
 
 
@@ -104,7 +104,7 @@ def _pattern(expected: str) -> str:
 
 
 def _check(page: Page, language: str, code: str) -> None:
-    """Look whether a block is well formed."""
+    """Check the syntax of a block."""
     if language == "python":
         compile(code, "the block", "exec")
     elif language in _COMMANDS:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""One page of the documentation, and the small world in which its blocks are executed.
+"""The environment in which the blocks of one page of the documentation are executed.
 
-A page may say `4730`, as its readers would. Here each port from 4730 to 4739 stands for a free one of this machine, and
-the commands and libraries that have 4730 for a default are told of the one in its place. A page that does not start
-``gearmand`` itself finds a server running. Servers keep their jobs in the page's folder, or nowhere.
+Pages use the port 4730, as their readers do. Here each port from 4730 to 4739 is replaced by a free one, and commands
+and libraries whose default is 4730 get the replacement. For a page that does not start ``gearmand`` itself, a server is
+running. Servers store their jobs in the page's folder, or not at all.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from geartrain.testing import run_server
-from tests.docs.terminal import PATIENCE, Terminal
+from tests.docs.terminal import TIMEOUT, Terminal
 from tests.job_servers import free_port
 
 __all__ = ["Page", "begin", "end"]
@@ -27,9 +27,9 @@ __all__ = ["Page", "begin", "end"]
 _PORT = re.compile(r"\b473\d\b")
 _COMMANDS = Path(sysconfig.get_path("scripts"))
 
-# What stands in for a command: the command itself, told where the server is unless the page says so. libgearman, given
-# a server twice, now and then waits for ever, so PHP has it from the program alone.
-_STAND_INS = {
+# Wrappers of commands, which pass the address of the server unless the page does. If libgearman gets a server twice, it
+# sometimes waits for ever, so PHP programs must name it themselves.
+_WRAPPERS = {
     "gearmand": "export GEARMAND_PORT={port} GEARMAND_LISTEN=127.0.0.1 GEARMAND_STORE=none\n"
     'exec "{commands}/gearmand" "$@"',
     "gearman": 'unset GEARMAN_SERVERS; exec env GEARMAN_SERVER=127.0.0.1:{port} "{commands}/gearman" "$@"',
@@ -44,8 +44,8 @@ class Page:
     """The folder, the ports, the server and the terminals of one page.
 
     Attributes:
-        names: What its Python blocks have defined.
-        printed: What its last block printed.
+        names: The names that its Python blocks have defined.
+        printed: The output of its last block.
     """
 
     def __init__(self, *, starts_servers: bool) -> None:
@@ -61,7 +61,7 @@ class Page:
         self._ports: dict[str, int] = {}
         self._environment = os.environ | {
             "GEARMAN_SERVERS": f"127.0.0.1:{self._port('4730')}",
-            "PATH": f"{self._stand_ins()}{os.pathsep}{_COMMANDS}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{self._wrappers()}{os.pathsep}{_COMMANDS}{os.pathsep}{os.environ['PATH']}",
             "PYTHONUNBUFFERED": "1",
         }
         if not starts_servers:
@@ -70,16 +70,16 @@ class Page:
         self._terminal = self._open_terminal()
 
     def close(self) -> None:
-        """End all that the page started."""
+        """Stop everything that the page started."""
         self._cleanup.close()
 
     def localised(self, text: str) -> str:
-        """Return a text with this page's ports in it."""
+        """Replace the ports in a text by those of this page."""
         return _PORT.sub(lambda found: str(self._port(found[0])), text)
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """Let Python in this process work in the folder, and find the server."""
+        """Run Python of this process in the folder, with the server's address in the environment."""
         with contextlib.chdir(self.folder):
             before = os.environ.get("GEARMAN_SERVERS")
             os.environ["GEARMAN_SERVERS"] = self._environment["GEARMAN_SERVERS"]
@@ -96,7 +96,7 @@ class Page:
         self._wait_for_servers(block, r"^gearmand\b(.*)&$")
 
     def start(self, block: str) -> None:
-        """Type a block in a terminal of its own, where it goes on."""
+        """Type a block in a terminal of its own, where it keeps running."""
         self._open_terminal().start(block)
         self._wait_for_servers(block, r"^gearmand\b(.*)$")
 
@@ -108,10 +108,10 @@ class Page:
     def _port(self, written: str) -> int:
         return self._ports.setdefault(written, free_port())
 
-    def _stand_ins(self) -> Path:
+    def _wrappers(self) -> Path:
         folder = self.folder / ".commands"
         folder.mkdir()
-        for name, script in _STAND_INS.items():
+        for name, script in _WRAPPERS.items():
             command = folder / name
             text = script.format(port=self._port("4730"), commands=_COMMANDS, python=sys.executable)
             command.write_text(f"#!/bin/sh\n{text}\n")
@@ -119,19 +119,19 @@ class Page:
         return folder
 
     def _wait_for_servers(self, block: str, pattern: str) -> None:
-        """Return when the servers that a block leaves running listen, as a reader takes a moment, too."""
+        """Wait until the servers that a block has started listen."""
         for options in re.findall(pattern, block, re.MULTILINE):
             named = re.search(r"(?:--port[ =]|-p ?)(\d+)", options)
             _wait_for_port(int(named[1]) if named else self._port("4730"))
 
 
 def _wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), PATIENCE):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), TIMEOUT):
             return
         time.sleep(0.01)
-    raise AssertionError(f"no server came to listen on port {port}")
+    raise AssertionError(f"no server listens on port {port}")
 
 
 def begin(namespace: dict[str, Any]) -> None:

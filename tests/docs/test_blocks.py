@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Blocks that do not do what their page says are found out."""
+"""The execution of blocks: right pages pass, and wrong ones fail."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.docs.page import begin, end
 
 @pytest.fixture
 def execute(tmp_path: Path) -> Callable[[str], None]:
-    """Execute a page."""
+    """Return a function that executes a page."""
 
     def execute(text: str) -> None:
         page = tmp_path / "page.md"
@@ -65,11 +65,11 @@ BAD = {
 
 
 @pytest.mark.parametrize("page", GOOD)
-def test_what_a_page_says_is_so(page: str, execute: Callable[[str], None]) -> None:
+def test_a_right_page_passes(page: str, execute: Callable[[str], None]) -> None:
     execute(GOOD[page])
 
 
 @pytest.mark.parametrize("page", BAD)
-def test_what_is_not_so_is_found_out(page: str, execute: Callable[[str], None]) -> None:
+def test_a_wrong_page_fails(page: str, execute: Callable[[str], None]) -> None:
     with pytest.raises((AssertionError, ArithmeticError, SyntaxError, ValueError)):
         execute(BAD[page])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What holds for all pages. That their code does what they say, the blocks themselves show: they are tests, too."""
+"""Rules for all pages of the documentation. The code blocks of pages are tests of their own."""
 
 import re
 from pathlib import Path
@@ -15,23 +15,23 @@ from tests.docs.blocks import FENCE, LANGUAGES, NOT_RUN
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-MOST_NOT_RUN = 12  # of all pages; each says why
+MOST_NOT_RUN = 12  # blocks of all pages; each has a reason
 
 
 def openings(text: str) -> list[re.Match[str]]:
-    """Return where the blocks of a page begin."""
+    """Return the opening lines of the blocks of a page."""
     return list(FENCE.finditer(text))[::2]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
-def test_a_block_has_a_language_that_is_executed_or_is_a_drawing(page: Path) -> None:
+def test_a_block_has_an_executed_language_or_is_a_drawing(page: Path) -> None:
     languages = {fence["language"] for fence in openings(page.read_text())}
 
     assert {language for language in languages if not language.startswith("{")} <= {"", *LANGUAGES}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
-def test_output_stands_behind_the_block_that_prints_it(page: Path) -> None:
+def test_output_follows_the_block_that_prints_it(page: Path) -> None:
     languages = [fence["language"] for fence in openings(page.read_text())]
 
     for before, language in zip(["", *languages], languages, strict=False):
@@ -46,7 +46,7 @@ def test_the_reference_has_every_public_name(module: ModuleType) -> None:
     assert set(module.__all__) - {"__version__"} <= described
 
 
-def test_few_blocks_are_not_run() -> None:
+def test_the_number_of_blocks_that_are_not_run_is_limited() -> None:
     marks = [line for page in PAGES for line in page.read_text().splitlines() if "not run:" in line]
 
     assert len(marks) <= MOST_NOT_RUN

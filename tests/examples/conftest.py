@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A shell to try the examples in."""
+"""A shell for trying the examples."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Somebody who copies the commands of an example's README into a shell, block by block."""
+"""A shell in which the commands of an example's README are run, block by block."""
 
 import itertools
 import os
@@ -19,17 +19,17 @@ __all__ = ["ROOT", "Terminal", "open_terminal"]
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = Path(sysconfig.get_path("scripts"))
-# What every README begins with; the tests run in an environment that has it all.
+# The first line of every README; the tests run in an environment where this is done.
 SET_UP = "make examples && . .venv/bin/activate\n"
 
 
 class Terminal:
-    """A shell in a folder where everything of the repository is, with a port of its own for gearmand.
+    """A shell in a folder with links to the repository, with a port of its own for gearmand.
 
     Attributes:
-        folder: Where it is.
-        address: Where a job server that is started in it listens.
-        ports: The free ports that take the place of those in READMEs.
+        folder: Its working directory.
+        address: The address of a job server that is started in it.
+        ports: The free ports that replace those in READMEs.
     """
 
     def __init__(self, shell: Program, folder: Path, address: str, ports: dict[int, int]) -> None:
@@ -40,14 +40,14 @@ class Terminal:
         self._number = itertools.count()
 
     def blocks(self, example: str) -> list[str]:
-        """Return the blocks of commands in a README, with free ports in place of those that it names."""
+        """Return the command blocks of a README, with its ports replaced by free ones."""
         text = (ROOT / "examples" / example / "README.md").read_text()
         first, *others = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
         assert first.startswith(SET_UP)
         return [self._with_free_ports(block) for block in (first.removeprefix(SET_UP), *others)]
 
     def type(self, commands: str) -> list[str]:
-        """Run commands and return the lines that they print, once they have ended."""
+        """Run commands, wait for their end, and return the lines that they print."""
         mark = f"typed {next(self._number)}:"
         before = len(self._shell.lines)
         self._shell.write(f"{commands.rstrip()}\necho; echo '{mark}' $?\n")
@@ -55,14 +55,16 @@ class Terminal:
         return [line for line in self._shell.lines[before : self._shell.lines.index(end)] if line]
 
     def wait_for(self, *functions: str) -> None:
-        """Return when each function has a worker."""
+        """Wait until each function has a worker."""
         self.until(lambda: set(functions) <= self._with_workers(), f"workers for {functions}")
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        """Return when a condition holds."""
+        """Wait until a condition holds."""
         deadline = time.monotonic() + TIMEOUT
         while not condition():
-            assert time.monotonic() < deadline, f"gave up waiting for {what}: {self._shell.lines}, {self._shell.errors}"
+            assert time.monotonic() < deadline, (
+                f"timeout while waiting for {what}: {self._shell.lines}, {self._shell.errors}"
+            )
             time.sleep(0.02)
 
     def _with_workers(self) -> set[str]:
@@ -77,11 +79,11 @@ class Terminal:
 
 @contextmanager
 def open_terminal(folder: Path, *ports: int) -> Iterator[Terminal]:
-    """Open a shell and, in the end, end all that was started in it.
+    """Open a shell, and stop everything that was started in it at the end.
 
     Args:
-        folder: An empty one.
-        ports: Those of other services than gearmand that the README names.
+        folder: An empty folder.
+        ports: Ports of other services than gearmand in the README.
     """
     tree, private = folder / "geartrain", folder / "private"
     tree.mkdir()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Mailings to a real SMTP server: what it got is read from its mailbox."""
+"""The email example with a real SMTP server, whose mailbox is checked."""
 
 import mailbox
 import os
@@ -18,7 +18,7 @@ from tests.examples.terminal import Terminal, open_terminal
 SMTP_PORT = 8025
 CLIENT = "python examples/email/client.py"
 WORKER = "python examples/email/worker.py 2>&1 &"
-MANY = 1000  # recipients, who take a second at least
+MANY = 1000  # recipients, for at least a second of work
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 @pytest.fixture
 def blocks(terminal: Terminal) -> list[str]:
-    """The README's blocks, the first of which has been typed."""
+    """The blocks of the README after the first one, which has been run."""
     start, *others = terminal.blocks("email")
     terminal.type(start)
     return others
@@ -44,7 +44,7 @@ def recipients(terminal: Terminal) -> Path:
 
 
 def delivered(terminal: Terminal) -> list[Message]:
-    """Return all that the SMTP server got, in order."""
+    """Return the messages that the SMTP server got, in order."""
     box = mailbox.Maildir(terminal.folder / "mail")
     return sorted(box, key=lambda message: message["Message-ID"])
 
@@ -70,7 +70,7 @@ def test_the_readme(terminal: Terminal, blocks: list[str]) -> None:
         assert "$name" not in message.as_string()
 
 
-def test_a_refused_address_comes_back_to_the_sender_and_to_who_waits(terminal: Terminal, blocks: list[str]) -> None:
+def test_a_refused_address_is_reported_to_the_sender_and_to_the_client(terminal: Terminal, blocks: list[str]) -> None:
     terminal.type(WORKER)
 
     lines = terminal.type(blocks[1].splitlines()[1] + " 2>&1 || echo exit status $?")
@@ -92,7 +92,7 @@ def test_a_mailing_that_is_queued_again_is_not_sent_again(terminal: Terminal, bl
     assert Counter(message["To"] for message in delivered(terminal))["Grace <grace@example.org>"] == 1
 
 
-def test_another_worker_goes_on_where_one_has_died(terminal: Terminal, blocks: list[str], recipients: Path) -> None:
+def test_another_worker_continues_after_a_kill(terminal: Terminal, blocks: list[str], recipients: Path) -> None:
     [worker] = terminal.type(f"{WORKER} echo $!")
     [mail_server] = terminal.type("jobs -p %?aiosmtpd")
 
@@ -111,10 +111,10 @@ def test_another_worker_goes_on_where_one_has_died(terminal: Terminal, blocks: l
     assert 10 < int(sent[1]) < MANY
     letters = Counter(message["X-RcptTo"] for message in delivered(terminal))
     assert len(letters) == MANY
-    assert letters.total() <= MANY + 1  # the letter that was under way, to which nobody had heard the answer
+    assert letters.total() <= MANY + 1  # the letter that was being sent may be sent twice
 
 
-def test_a_mailing_survives_a_job_server_that_is_killed(terminal: Terminal, blocks: list[str]) -> None:
+def test_a_mailing_survives_a_kill_of_the_job_server(terminal: Terminal, blocks: list[str]) -> None:
     start = terminal.blocks("email")[0]
 
     terminal.type(blocks[0])
@@ -125,7 +125,7 @@ def test_a_mailing_survives_a_job_server_that_is_killed(terminal: Terminal, bloc
     terminal.until(lambda: len(delivered(terminal)) == 12, "eleven letters and the report")
 
 
-def test_a_mail_server_that_is_away_is_waited_for(terminal: Terminal, blocks: list[str]) -> None:
+def test_the_worker_waits_for_a_mail_server_that_is_down(terminal: Terminal, blocks: list[str]) -> None:
     start = terminal.blocks("email")[0]
     progress = terminal.folder / "progress"
     progress.touch()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Log aggregation over real logs, compared with what the shell counts."""
+"""The logs example with real logs, compared with counts of the shell."""
 
 import gzip
 import os
@@ -21,7 +21,7 @@ ROW = re.compile(r"  (\S.*?) +([\d,]+)(?: #+)?")
 
 @pytest.fixture
 def blocks(terminal: Terminal) -> Iterator[list[str]]:
-    """The README's blocks, the first of which has been typed."""
+    """The blocks of the README after the first one, which has been run."""
     start, *others = terminal.blocks("logs")
     terminal.type(start)
     terminal.wait_for("cut_log", "tally_lines")
@@ -31,7 +31,7 @@ def blocks(terminal: Terminal) -> Iterator[list[str]]:
 
 @pytest.fixture
 def log(terminal: Terminal) -> Path:
-    """A log that nobody writes to any more: the package manager's, or else the one of our own server."""
+    """A copy of a log: of the package manager, or else of our own server."""
     copy = terminal.folder / "some.log"
     shutil.copy(DPKG_LOG if DPKG_LOG.exists() else terminal.folder / "gearmand.log", copy)
     return copy
@@ -43,7 +43,7 @@ def table(lines: list[str]) -> dict[str, int]:
 
 
 def counted_by_the_shell(log: Path) -> dict[str, int]:
-    """Return how many lines there are of each day and kind in a log of dpkg's, or else of gearmand's."""
+    """Return the number of lines of each day and kind in a log of dpkg, or else of gearmand."""
     columns = (
         '{ day[$1]++; kind[$3 == "status" ? $3 " " $4 : $3]++ }' if DPKG_LOG.exists() else "{ day[$2]++; kind[$1]++ }"
     )
@@ -64,7 +64,7 @@ def test_the_readme(terminal: Terminal, blocks: list[str]) -> None:
         assert rows["status installed"] > 0
 
 
-def test_every_line_is_counted_once_in_however_many_pieces(terminal: Terminal, blocks: list[str], log: Path) -> None:
+def test_every_line_is_counted_once_in_any_number_of_pieces(terminal: Terminal, blocks: list[str], log: Path) -> None:
     text = log.read_bytes()
     times = 4 * 1024 * 1024 // len(text)
     log.write_bytes(text * times)
@@ -75,7 +75,7 @@ def test_every_line_is_counted_once_in_however_many_pieces(terminal: Terminal, b
     assert lines[0].startswith(f"{len(text.splitlines()) * times:,} lines, 0 of them")
 
 
-def test_a_compressed_log_counts_and_what_cannot_be_read_is_named(
+def test_a_compressed_log_is_counted_and_an_unreadable_one_is_named(
     terminal: Terminal, blocks: list[str], log: Path
 ) -> None:
     with gzip.open(terminal.folder / "some.log.1.gz", "wb") as compressed:
@@ -87,7 +87,7 @@ def test_a_compressed_log_counts_and_what_cannot_be_read_is_named(
     assert "nothing.log: cannot be read" in lines
 
 
-def test_a_reducer_that_dies_loses_nothing(terminal: Terminal, blocks: list[str], log: Path) -> None:
+def test_a_killed_reducer_loses_nothing(terminal: Terminal, blocks: list[str], log: Path) -> None:
     text = log.read_bytes()
     log.write_bytes(text * (32 * 1024 * 1024 // len(text)))
     result = terminal.folder / "result"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The machine monitor: machines that answer, that hang, and that are gone."""
+"""The monitor example: machines that answer, that hang, and that are down."""
 
 import os
 import re
@@ -17,7 +17,7 @@ CLIENT = "python -u examples/monitor/client.py"
 
 @pytest.fixture
 def blocks(terminal: Terminal) -> list[str]:
-    """The README's blocks, the first of which has been typed."""
+    """The blocks of the README after the first one, which has been run."""
     start, *others = terminal.blocks("monitor")
     terminal.type(start)
     terminal.wait_for(f"load@{THIS}", f"disk@{THIS}", "load@another", "disk@another")
@@ -25,7 +25,7 @@ def blocks(terminal: Terminal) -> list[str]:
 
 
 def rows(lines: list[str]) -> dict[str, list[str]]:
-    """Return the words of each line of a table, without the first, by the first."""
+    """Return the rows of a table by their first word."""
     words = [line.split() for line in lines if line.startswith((THIS, "another"))]
     return {name: figures for name, *figures in words}
 
@@ -71,7 +71,7 @@ def test_the_client_waits_for_the_first_agent(terminal: Terminal) -> None:
     assert int(rows(status)[THIS][3]) == os.cpu_count()
 
 
-def test_a_machine_that_hangs_does_not_hold_up_the_others(terminal: Terminal, blocks: list[str]) -> None:
+def test_a_machine_that_hangs_does_not_delay_the_others(terminal: Terminal, blocks: list[str]) -> None:
     ask = blocks[0]
 
     terminal.type("kill -STOP %2")
@@ -81,11 +81,11 @@ def test_a_machine_that_hangs_does_not_hold_up_the_others(terminal: Terminal, bl
     assert int(rows(lines)[THIS][3]) == os.cpu_count()
 
 
-def test_asking_again_and_again_until_interrupted(terminal: Terminal, blocks: list[str]) -> None:
+def test_repeated_queries_until_an_interrupt(terminal: Terminal, blocks: list[str]) -> None:
     tables = terminal.folder / "tables"
     tables.touch()
 
-    # A shell without a keyboard has what it starts in the background ignore this signal.
+    # A shell without a terminal starts background commands with this signal ignored.
     terminal.type(f"env --default-signal=INT {CLIENT} --every 0.1 >tables &")
     terminal.until(lambda: tables.read_text().count("MACHINE") >= 3, "three tables")
     [end] = terminal.type("kill -INT %?client; wait %?client; echo exit status $?")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The image pipeline, on photographs: thumbnails, contact sheets, and files that are no pictures."""
+"""The thumbnails example with photographs: thumbnails, contact sheets, and files that are no pictures."""
 
 import os
 import shutil
@@ -18,18 +18,18 @@ TIMEOUT = 100  # seconds for a download of 14 MB
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The photographs, which are fetched once for all tests."""
+    """The photographs, downloaded once for all tests."""
     folder = tmp_path_factory.mktemp("photographs")
     fetch = [sys.executable, "examples/thumbnails/fetch.py", str(folder)]
     if subprocess.run(fetch, cwd=ROOT, check=False, timeout=TIMEOUT).returncode != 0:
-        assert not os.environ.get("CI"), "the photographs cannot be fetched"
+        assert not os.environ.get("CI"), "the photographs cannot be downloaded"
         pytest.skip("the photographs cannot be fetched from PyPI")
     return folder
 
 
 @pytest.fixture
 def blocks(terminal: Terminal, photographs: Path) -> list[str]:
-    """The README's blocks, the first of which has been typed."""
+    """The blocks of the README after the first one, which has been run."""
     shutil.copytree(photographs, terminal.folder / "pictures")
     start, *others = terminal.blocks("thumbnails")
     lines = terminal.type(start)
@@ -38,13 +38,13 @@ def blocks(terminal: Terminal, photographs: Path) -> list[str]:
 
 
 def cell(sheet: Image.Image, place: int) -> Image.Image:
-    """Return the part of a cell that a thumbnail fills at least, whatever its shape."""
+    """Return the part of a cell that a thumbnail of any shape fills."""
     x, y = CELL[0] * (place % COLUMNS) + CELL[0] // 2, CELL[1] * (place // COLUMNS) + CELL[1] // 2 - 10
     return sheet.crop((x - 70, y - 70, x + 70, y + 70))
 
 
 def unlike(one: Image.Image, other: Image.Image) -> float:
-    """Return how far two pictures are apart on average, as a part of the whole range."""
+    """Return the mean difference of two pictures, as a part of the whole range."""
     small = [each.convert("L").resize((16, 16)) for each in (one, other)]
     return ImageStat.Stat(ImageChops.difference(*small)).mean[0] / 255
 
@@ -72,10 +72,10 @@ def test_the_readme(terminal: Terminal, blocks: list[str]) -> None:
         assert unlike(cell(sheet, place), middle) < 0.02, path
 
 
-def test_what_is_no_picture_costs_its_own_place_only(terminal: Terminal, blocks: list[str]) -> None:
+def test_a_file_that_is_no_picture_only_leaves_its_own_cell_empty(terminal: Terminal, blocks: list[str]) -> None:
     make, _ = blocks
     pictures = terminal.folder / "pictures"
-    for number in range(12):  # as many as there are, which makes a sheet full
+    for number in range(12):  # enough to fill a sheet
         shutil.copy(pictures / "rocket.jpg", pictures / f"rocket-{number:02}.jpg")
     (pictures / "broken.png").write_bytes((pictures / "coffee.png").read_bytes()[:5000])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Word count with a real memcached, from Python and from Perl, compared with what the shell counts."""
+"""The wordcount example with a real memcached, in Python and in Perl, compared with counts of the shell."""
 
 import json
 import os
@@ -22,7 +22,7 @@ SUMMARY = re.compile(r"([\d,]+) words, ([\d,]+) of them different; (\d+) pieces 
 
 @pytest.fixture(autouse=True)
 def peers() -> None:
-    """What Debian has to have."""
+    """Skip the tests without the Debian packages."""
     needs("/usr/bin/memcached")
     perl = ["perl", "-MGearman::Worker", "-MCache::Memcached", "-e", "1"]
     if subprocess.run(perl, check=False, capture_output=True).returncode != 0:
@@ -44,7 +44,7 @@ def cache(terminal: Terminal) -> Iterator[Memcached]:
 
 @pytest.fixture
 def blocks(terminal: Terminal, cache: Memcached) -> list[str]:
-    """The README's blocks, the first of which has been typed."""
+    """The blocks of the README after the first one, which has been run."""
     start, *others = terminal.blocks("wordcount")
     terminal.type(start)
     terminal.wait_for("wordcount")
@@ -60,7 +60,7 @@ def answers(cache: Memcached) -> bool:
 
 
 def stored(cache: Memcached, *files: Path) -> list[bytes]:
-    """Return what memcached has for each piece of the files, as it was written."""
+    """Return the values in memcached of each piece of the files."""
     keys = [key_of(piece) for path in files for piece in pieces(path)]
     found = cache.get_many(keys)
     return [found[key] for key in keys]
@@ -93,7 +93,9 @@ def test_the_readme(terminal: Terminal, blocks: list[str], cache: Memcached) -> 
 
 
 @pytest.mark.parametrize("language", ["python", "perl"])
-def test_a_licence_has_the_words_that_the_shell_counts(terminal: Terminal, blocks: list[str], language: str) -> None:
+def test_the_words_of_a_licence_are_counted_as_by_the_shell(
+    terminal: Terminal, blocks: list[str], language: str
+) -> None:
     if language == "perl":
         terminal.type(blocks[1])
 
@@ -102,10 +104,8 @@ def test_a_licence_has_the_words_that_the_shell_counts(terminal: Terminal, block
     assert {word: int(times.replace(",", "")) for times, word in map(str.split, lines)} == counted_by_the_shell(GPL)
 
 
-def test_both_workers_mean_the_same_by_a_word(
-    terminal: Terminal, blocks: list[str], cache: Memcached, tmp_path: Path
-) -> None:
-    """Letters of all scripts, upper and lower case, whatever is between them, and bytes that are no UTF-8."""
+def test_both_workers_agree_on_words(terminal: Terminal, blocks: list[str], cache: Memcached, tmp_path: Path) -> None:
+    """The text has letters of all scripts in both cases, other characters, and bytes that are no UTF-8."""
     text = tmp_path / "text"
     text.write_bytes(
         "Straße STRASSE, ΟΔΥΣΣΕΎΣ Ὀδυσσεύς; İstanbul naïve NAÏVE 東京 x² ½ ⅷ a_b don't 2b \U0001d4b3\n".encode()
