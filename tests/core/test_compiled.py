@@ -15,7 +15,7 @@ def test_what_was_to_be_compiled_is() -> None:
         assert IS_COMPILED
 
 
-@pytest.mark.parametrize("module", ["geartrain.core.jobserver", "geartrain.core.state", "geartrain.protocol.parser"])
+@pytest.mark.parametrize("module", ["geartrain.core.jobserver", "geartrain.core.state", "geartrain.protocol.reader"])
 def test_core_and_protocol_are_compiled_together(module: str) -> None:
     spec = find_spec(module)
     assert spec is not None

@@ -21,6 +21,7 @@ __all__ = [
     "TextCommand",
     "TextError",
     "TextRequest",
+    "is_http",
     "listing",
     "ok",
     "parse_line",
@@ -108,6 +109,8 @@ COMMANDS: dict[TextCommand, TextShape] = {
     TextCommand.TOKEN: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "token"),
 }
 
+_HTTP = re.compile(rb" HTTP/[0-9]\.[0-9]\s*$")
+
 _BY_WORDS = {tuple(command.value.encode().split()): command for command in TextCommand}
 _LONGEST = max(len(words) for words in _BY_WORDS)
 # First words of commands with two words: the error if the second one is wrong.
@@ -160,6 +163,11 @@ def _with_arguments(command: TextCommand, arguments: list[bytes]) -> TextRequest
     if shape.most is not None and not shape.least <= len(arguments) <= shape.most:
         raise TextError(shape.surplus)
     return TextRequest(command, arguments)
+
+
+def is_http(line: bytes) -> bool:
+    """Tell whether a line is the first line of an HTTP request, of any method and version."""
+    return _HTTP.search(line) is not None
 
 
 def ok(value: bytes) -> bytes:

@@ -20,10 +20,21 @@ from geartrain.core.snapshot import Snapshot
 from geartrain.core.state import FunctionQueue, Peer
 from geartrain.protocol.commands import Command
 from geartrain.protocol.reader import Reader
-from geartrain.protocol.text import COMMANDS, OK, UNKNOWN_COMMAND, TextCommand, TextError, TextRequest, ok, parse_line
+from geartrain.protocol.text import (
+    COMMANDS,
+    OK,
+    UNKNOWN_COMMAND,
+    TextCommand,
+    TextError,
+    TextRequest,
+    is_http,
+    ok,
+    parse_line,
+)
 
 __all__ = ["TextCommands"]
 
+_NO_HTTP: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _MAX_LIMIT: Final = 2**31 - 1
 # As many digits as a number beyond that needs: Python refuses numbers with thousands of digits.
 _NUMBER: Final = re.compile(rb"0*(\d{0,11})")
@@ -111,8 +122,14 @@ class TextCommands:
             reader.keep()
             self._backlog.add(peer, Reason.LISTING)
             return
+        line = reader.argument(0)
+        if is_http(line):
+            # A web page can make a browser send a request here, whose body would be obeyed line by line.
+            peer.send_bytes(_NO_HTTP)
+            self._replies.hang_up(peer, "NOT_GEARMAN", "The connection sends HTTP")
+            return
         try:
-            reply = self.answer(peer, reader.argument(0))
+            reply = self.answer(peer, line)
         except NotAllowed as error:
             self._replies.log(peer, error.code, str(error))
             reply = TextError(f"{error.code} {str(error).replace(' ', '+')}").reply
