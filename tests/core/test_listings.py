@@ -116,3 +116,17 @@ def test_peers_that_wait_have_turns(wire: Wire, admin: WirePeer) -> None:
         wire.advance(0)
 
     assert all(other.take_bytes().endswith(b".\nOK 0\n") for other in others)
+
+
+def test_names_cannot_change_the_terminal_that_shows_a_list(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    peer = wire.connect()
+    name = "a\u202eb\x9b".encode()
+    peer.send(Command.SET_CLIENT_ID, name)
+    peer.send(Command.CAN_DO, name)
+    peer.submit(name, name)
+    peer.send(Command.OPTION_REQ, b"unknown")
+
+    peer.take_bytes()
+    for line in ("status", "workers", "show unique jobs", "show connections"):
+        assert rb"a\xe2\x80\xaeb\xc2\x9b".decode() in peer.say(line)
+    assert "\u202e" not in caplog.text

@@ -37,7 +37,7 @@ from geartrain.cli.output import give_up_stdout, program_name
 from geartrain.cli.servers import ACCESS_VARIABLE, START_HINT, TLS_VARIABLES, client_tls, client_token, server_address
 from geartrain.errors import GeartrainError, NoServerAvailable
 from geartrain.protocol.listings import LISTINGS
-from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand, listing
+from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand, listing, printable
 from geartrain.transport import CONNECT_TIMEOUT, DEFAULT_PORT, ServerAddress
 
 __all__ = ["main"]
@@ -259,12 +259,17 @@ def _print_plain(replies: Sequence[Reply], heading: str) -> None:
     for reply in replies:
         if reply.is_error:
             out.flush()
-            _complain(to_text(reply.value))
+            _complain(to_text(_shown(reply.value)))
         elif COMMANDS[reply.command].reply is ReplyKind.LISTING:
-            out.write(listing(reply.lines))
+            out.write(listing([_shown(line) for line in reply.lines]))
         else:
-            out.write((reply.value or b"OK") + b"\n")
+            out.write((_shown(reply.value) or b"OK") + b"\n")
     out.flush()
+
+
+def _shown(line: bytes) -> bytes:
+    """Return a line with what would change the terminal escaped: C servers send names as they are."""
+    return b"\t".join([printable(column) for column in line.split(b"\t")])
 
 
 def _print_json(

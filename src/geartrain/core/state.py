@@ -30,6 +30,7 @@ from geartrain.core.takenaway import TakenAway
 from geartrain.protocol._binary import BytesWriter
 from geartrain.protocol.limits import INT64_MAX
 from geartrain.protocol.reader import Reader
+from geartrain.protocol.text import printable
 from geartrain.wording import counted
 
 __all__ = ["NO_PROGRESS", "PRIORITIES", "Ability", "FunctionQueue", "Job", "JobDetails", "Line", "Peer"]
@@ -442,7 +443,7 @@ class FunctionQueue:
         peer.unlisted[self] = None
 
     def __repr__(self) -> str:
-        name = self.name.decode(errors="replace")
+        name = printable(self.name).decode(errors="replace")
         workers = counted(len(self.workers), "worker")
         return f"<FunctionQueue {name}: {self.waiting} waiting, {self.running} running, {workers}>"
 
@@ -643,7 +644,7 @@ class Peer(Recipient):
         return {job.worker for job in self.awaited if job.worker is not None}
 
     def __repr__(self) -> str:
-        return f"<Peer {self.fd} {self.host} {self.client_id.decode(errors='replace')}>"
+        return f"<Peer {self.fd} {self.host} {printable(self.client_id).decode(errors='replace')}>"
 
 
 def _rank(ability: Ability) -> int:

@@ -14,6 +14,7 @@ from geartrain.errors import GeartrainError
 
 __all__ = [
     "COMMANDS",
+    "DECEPTIVE",
     "END",
     "OK",
     "UNKNOWN_COMMAND",
@@ -26,6 +27,7 @@ __all__ = [
     "ok",
     "parse_line",
     "printable",
+    "printable_text",
 ]
 
 OK = b"OK\r\n"
@@ -183,11 +185,38 @@ def listing(rows: Iterable[bytes]) -> bytes:
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _CONTROL_OR_SPACE = re.compile(rb"[\x00-\x20\x7f]")
 
+# Characters with which a name could change how a terminal shows the text around it: controls, also those of C1, line
+# separators, and marks of the direction of writing. In bytes beyond ASCII, other characters are found and kept whole; a
+# byte of the C1 range that belongs to none is escaped as well.
+_MARKS = "\u0080-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+DECEPTIVE = re.compile(f"[\x00-\x1f\x7f{_MARKS}]")
+_DECEPTIVE_BYTES = re.compile(
+    rb"(?P<escaped>\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9])"
+    rb"|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+    rb"|(?P<byte>[\x00-\x1f\x7f-\x9f])"
+)
+
 
 def printable(name: bytes, *, spaces: bool = True) -> bytes:
-    r"""Return a name with control characters, and with ``spaces=False`` spaces, escaped as ``\xNN`` for listings.
+    r"""Return a name with characters that would change a listing escaped byte by byte, as ``\xNN``.
 
-    A backslash stays as it is: names such as ``App\Mail`` are common, and must be found as they are.
+    These are controls, line separators and marks of the direction of writing, and with ``spaces=False`` spaces. A
+    backslash stays as it is: names such as ``App\Mail`` are common, and must be found as they are.
     """
+    if not name.isascii():
+        name = _DECEPTIVE_BYTES.sub(_escape_found, name)
     pattern = _CONTROL if spaces else _CONTROL_OR_SPACE
     return pattern.sub(lambda found: b"\\x%02x" % found[0][0], name)
+
+
+def printable_text(text: str) -> str:
+    r"""Return text with the same characters escaped, as ``\xNN`` for each of their bytes."""
+    return DECEPTIVE.sub(lambda found: _escape(found[0].encode()).decode(), text)
+
+
+def _escape_found(found: re.Match[bytes]) -> bytes:
+    return _escape(found[0]) if found["escaped"] or found["byte"] else found[0]
+
+
+def _escape(data: bytes) -> bytes:
+    return b"".join([b"\\x%02x" % byte for byte in data])
