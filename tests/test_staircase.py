@@ -50,7 +50,7 @@ SERVER = [
 # The inside of the core.
 CORE = [
     {"access", "clock", "deadlines", "levels", "limits", "numbers", "outbox", "outcome", "record", "shutdown"},
-    {"sleepstate", "takenaway", "timers"},
+    {"sleepstate", "takenaway", "timers", "turns"},
     {"changes", "durable", "errorlog", "options", "recipient", "stats"},
     {"commit_queue", "cron", "policy"},
     {"state"},

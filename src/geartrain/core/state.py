@@ -13,6 +13,7 @@ A peer is a connection; it can be client and worker at once. These invariants ho
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Final
 
 from mypy_extensions import i32, i64, mypyc_attr, u8
@@ -484,6 +485,9 @@ class Peer(Recipient):
         current: The job that it runs, or the first of several.
         running: The others that it runs, by handle.
         taken_away: The jobs that were taken from it before it sent a result.
+        budget: Packets of ordinary cost that are handled before it needs another share of a turn; see `Turns`.
+        debt: Further units that the current packet has cost. One unit is about the cost of an ordinary packet.
+        listing: The rest of a listing that is sent in portions.
         sleep_state: A `SleepState`.
         unlisted: The functions that it can do and in whose ``sleepers`` it is not; it enters them when it falls asleep.
         woken_for: The queue for whose job it was woken and has not answered yet.
@@ -496,8 +500,10 @@ class Peer(Recipient):
         "_last_rank",
         "abilities",
         "awaited",
+        "budget",
         "client_id",
         "current",
+        "debt",
         "declines",
         "exceptions",
         "fd",
@@ -505,6 +511,7 @@ class Peer(Recipient):
         "host",
         "identity",
         "is_local",
+        "listing",
         "long_polling",
         "pushed_job",
         "running",
@@ -533,8 +540,11 @@ class Peer(Recipient):
         self._last_rank: i64 = 0
         self.awaited: set[Job] = set()
         self.current: Job | None = None
-        self.running: dict[bytes, Job] | None = None
+        self.running: OrderedDict[bytes, Job] | None = None
         self.taken_away = TakenAway()
+        self.budget: i64 = 0
+        self.debt: i64 = 0
+        self.listing: Iterator[bytes] | None = None
         self.sleep_state: i64 = _AWAKE
         self.unlisted: dict[FunctionQueue, None] = {}
         self.woken_for: FunctionQueue | None = None
@@ -561,7 +571,7 @@ class Peer(Recipient):
             self.current = job
         else:
             if self.running is None:
-                self.running = {}
+                self.running = OrderedDict()
             self.running[job.handle] = job
 
     def remove_running(self, job: Job) -> None:
@@ -571,9 +581,13 @@ class Peer(Recipient):
             assert running is not None, "it runs the job"
             del running[job.handle]
         elif running is not None and len(running):
-            self.current = running.pop(next(iter(running)))
+            _, self.current = running.popitem(last=False)
         else:
             self.current = None
+
+    def count_running(self) -> int:
+        """Return the number of jobs that it runs."""
+        return (1 if self.current is not None else 0) + (len(self.running) if self.running is not None else 0)
 
     def running_jobs(self) -> list[Job]:
         """Return the jobs that it runs, the oldest first."""

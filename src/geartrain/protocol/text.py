@@ -24,6 +24,7 @@ __all__ = [
     "TextRequest",
     "is_http",
     "listing",
+    "listing_line",
     "ok",
     "parse_line",
     "printable",
@@ -179,7 +180,12 @@ def ok(value: bytes) -> bytes:
 
 def listing(rows: Iterable[bytes]) -> bytes:
     """Return a listing with one row per line and the closing dot; a row that is a dot is escaped."""
-    return b"".join([row + b"\n" if row != b"." else b"\\x2e\n" for row in rows]) + END
+    return b"".join([listing_line(row) for row in rows]) + END
+
+
+def listing_line(row: bytes) -> bytes:
+    """Return a row of a listing with its line end; a row that is a dot is escaped."""
+    return row + b"\n" if row != b"." else b"\\x2e\n"
 
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")

@@ -11,7 +11,7 @@ from geartrain.core.functions import FunctionTable
 from geartrain.core.jobtable import JobTable
 from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import Refused
-from geartrain.core.listings import ListingBudget
+from geartrain.core.listings import MOST_LISTED, ListingBudget
 from geartrain.core.options import JobServerOptions
 from geartrain.core.replies import Replies
 from geartrain.core.schedulerunner import ScheduleRunner
@@ -35,6 +35,8 @@ from geartrain.protocol.text import (
 __all__ = ["TextCommands"]
 
 _NO_HTTP: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_EMPTY: Final = b""
+_MOST_LINES: Final = 8192  # short lines of a listing that are made at once
 _MAX_LIMIT: Final = 2**31 - 1
 # As many digits as a number beyond that needs: Python refuses numbers with thousands of digits.
 _NUMBER: Final = re.compile(rb"0*(\d{0,11})")
@@ -133,11 +135,39 @@ class TextCommands:
         except NotAllowed as error:
             self._replies.log(peer, error.code, str(error))
             reply = TextError(f"{error.code} {str(error).replace(' ', '+')}").reply
+        if peer.listing is not None:
+            self.has_listed(peer)
+            return
         budget.spend(len(reply))
         peer.send_bytes(reply)
 
+    def has_listed(self, peer: Peer) -> bool:
+        """Send more of the listing that a peer is sent in portions; return True if it is sent, or there is none."""
+        lines = peer.listing
+        if lines is None:
+            return True
+        if peer.outlet is not None and peer.outlet.is_slow:
+            self._backlog.add(peer, Reason.UNREAD)
+            return False
+        if not self.budget.has_budget(peer):
+            self._backlog.add(peer, Reason.LISTING)
+            return False
+        portion: list[bytes] = []
+        size = 0
+        for line in lines:
+            portion.append(line)
+            size += len(line)
+            if size >= MOST_LISTED or len(portion) >= _MOST_LINES:
+                self._backlog.add(peer, Reason.LISTING)
+                break
+        else:
+            peer.listing = None
+        self.budget.spend(size)
+        peer.send_bytes(b"".join(portion))
+        return peer.listing is None
+
     def answer(self, peer: Peer, line: bytes) -> bytes:
-        """Return the reply to a line.
+        """Return the reply to a line; a listing is left to `has_listed`, and the reply is empty.
 
         Raises:
             NotAllowed: The peer has no right to the command.
@@ -152,7 +182,10 @@ class TextCommands:
                 return OK
             self._check(peer, request)
             answer = self._answers.get(command)
-            return answer(request) if answer is not None else self._snapshot.listing(command)
+            if answer is not None:
+                return answer(request)
+            peer.listing = self._snapshot.lines(command)
+            return _EMPTY
         except TextError as error:
             return error.reply
         except Refused as refusal:
