@@ -14,7 +14,7 @@ SERVER_TESTS := $(DECIDES) $(ONCE) tests/server tests/cli/test_gearmand.py
 # Most tests wait for servers and processes rather than compute, so that there is one run more than there are cores.
 SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-compiled docs crash fuzz soak budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-compiled docs crash fuzz costs soak budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ crash: $(VENV)/developer  ## Kill servers and stores repeatedly, and check that 
 
 fuzz: $(VENV)/developer  ## Send malformed input to running servers, and check that they survive it
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+costs: $(VENV)/developer  ## Look for valid packets that make a turn of the server long, or its replies large
+	$(BIN)/python -m tests.costs $(ARGS)
 
 soak: $(VENV)/developer  ## Run a server among peers that are killed all the time (MINUTES=15), and check that no job is lost
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),1) $(ARGS)

@@ -58,7 +58,7 @@ CORE = [
     {"wakeups"},
     {"expiry", "lifecycle", "probes", "stalls"},
     {"dispatch", "metrics"},
-    {"snapshot"},
+    {"departures", "snapshot"},
     {"authorization", "schedulerunner"},
     {"commands/status", "replies"},
     {"commands/session", "commands/submit", "commands/text", "commands/work"},

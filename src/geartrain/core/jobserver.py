@@ -22,6 +22,7 @@ from geartrain.core.commands.text import TextCommands
 from geartrain.core.commands.work import WorkCommands
 from geartrain.core.commit_queue import CommitOutcome, CommitQueue
 from geartrain.core.cron import Schedule, Schedules
+from geartrain.core.departures import Departures
 from geartrain.core.dispatch import Dispatcher
 from geartrain.core.errorlog import RateLimitedErrorLog
 from geartrain.core.expiry import Expiry
@@ -81,6 +82,7 @@ class JobServer:
         "_authorizer",
         "_backlog",
         "_clock",
+        "_departures",
         "_dirty",
         "_dispatcher",
         "_expiry",
@@ -136,6 +138,7 @@ class JobServer:
         self._dispatcher = Dispatcher(
             self._clock, timers, functions, self._lifecycle, ready, options.worker_wakeup, options.rearm_after
         )
+        self._departures = Departures(self._clock, timers, self._dispatcher)
         self._stalls = stalls = Stalls(
             functions, self._dispatcher.wakeups, timers, options.stall_after, options.stall_busy_after
         )
@@ -304,7 +307,8 @@ class JobServer:
         """Remove a peer whose connection has ended."""
         del self._peers[peer]
         self._backlog.discard(peer)
-        self._dispatcher.disconnect(peer)
+        peer.listing = None
+        self._departures.add(peer)
 
     def tick(self) -> float | None:
         """Run everything that is due. Return the seconds until the next deadline, or None if there is none."""

@@ -43,6 +43,7 @@ _NEW: Final = int(JobState.NEW)
 _DELAYED: Final = int(JobState.DELAYED)
 _ENDED: Final = int(JobState.ENDED)
 _EMPTY: Final = b""
+_PER_UNIT: Final = 3  # as a power of two: entries of a table that are looked at for one unit of cost
 
 # Module names: looking up a member of an enumeration costs as much as a call.
 _AWAKE: Final = int(SleepState.AWAKE)
@@ -589,6 +590,13 @@ class Peer(Recipient):
         """Return the number of jobs that it runs."""
         return (1 if self.current is not None else 0) + (len(self.running) if self.running is not None else 0)
 
+    def last_running(self) -> Job:
+        """Return the newest of the jobs that it runs. There must be one."""
+        running = self.running
+        job = next(reversed(running.values())) if running else self.current
+        assert job is not None, "it runs a job"
+        return job
+
     def running_jobs(self) -> list[Job]:
         """Return the jobs that it runs, the oldest first."""
         if self.current is None:
@@ -633,6 +641,7 @@ class Peer(Recipient):
     def fall_asleep(self, state: i64) -> None:
         """Enter the sleepers of all its functions: at the front if it polls, else at the end."""
         self.sleep_state = state
+        self.debt += len(self.unlisted) >> _PER_UNIT
         for queue in self.unlisted:
             queue.sleepers[self] = None
             if state == _POLLING:

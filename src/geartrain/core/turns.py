@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The budget of a turn of the event loop, so that a peer that sends much does not delay the others.
+"""The budget of a turn of the event loop: a peer that sends much does not delay others.
 
 The unit is about the cost of an ordinary packet. A packet that costs more is charged for it (`Peer.debt`). A peer has a
 few units at any time; beyond them it needs a share of the turn, which is smaller the more peers needed one in the turn
@@ -37,7 +37,7 @@ class Turns:
         self._left = TURN
 
     def grant(self, budget: i64) -> i64:
-        """Add a share to the budget of a peer that has used it up; the budget stays negative if none is left."""
+        """Add a share to a budget that is used up; it stays negative if nothing is left."""
         self._takers += 1
         granted = self._share if self._share < self._left else self._left  # noqa: FURB136  # `min` boxes both
         self._left -= granted

@@ -142,7 +142,7 @@ class TextCommands:
         peer.send_bytes(reply)
 
     def has_listed(self, peer: Peer) -> bool:
-        """Send more of the listing that a peer is sent in portions; return True if it is sent, or there is none."""
+        """Send a portion of the listing of a peer; return True if nothing of it is left."""
         lines = peer.listing
         if lines is None:
             return True
