@@ -80,7 +80,7 @@ class ConnectionRow(NamedTuple):
         descriptor: The server's number for it.
         address: The address of the peer.
         client_id: The id that the peer has set, or ``-``.
-        state: The way in which it waits for jobs: ``awake``, ``asleep``, ``polling``, ``woken``, ``resting``, ``pushed`` or
+        state: The way it waits for jobs: ``awake``, ``asleep``, ``polling``, ``woken``, ``resting``, ``pushed`` or
             ``unresponsive``.
         functions: Functions that it can do.
         running: Jobs that it runs.
