@@ -19,7 +19,7 @@ SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) -
 # Kept also where the environment says otherwise: the tests start hundreds of interpreters, and each would compile again.
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-quick test-compiled docs crash fuzz soak budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-quick test-compiled docs crash fuzz costs soak budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -65,6 +65,9 @@ crash: $(VENV)/developer  ## Kill servers and stores repeatedly, and check that 
 
 fuzz: $(VENV)/developer  ## Send malformed input to running servers, and check that they survive it
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+costs: $(VENV)/developer  ## Look for valid packets that make a turn of the server long, or its replies large
+	$(BIN)/python -m tests.costs $(ARGS)
 
 soak: $(VENV)/developer  ## Run a server among peers that are killed all the time (MINUTES=15), and check that no job is lost
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),1) $(ARGS)

@@ -50,7 +50,7 @@ SERVER = [
 # The steps inside the core.
 CORE = [
     {"access", "clock", "deadlines", "levels", "limits", "numbers", "outbox", "outcome", "record", "shutdown"},
-    {"sleepstate", "takenaway", "timers"},
+    {"sleepstate", "takenaway", "timers", "turns"},
     {"changes", "durable", "errorlog", "options", "recipient", "stats"},
     {"commit_queue", "cron", "policy"},
     {"state"},
@@ -58,7 +58,7 @@ CORE = [
     {"wakeups"},
     {"expiry", "lifecycle", "probes", "stalls"},
     {"dispatch", "metrics"},
-    {"snapshot"},
+    {"departures", "snapshot"},
     {"authorization", "schedulerunner"},
     {"commands/status", "replies"},
     {"commands/session", "commands/submit", "commands/text", "commands/work"},

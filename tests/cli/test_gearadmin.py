@@ -5,7 +5,9 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -230,3 +232,24 @@ def test_a_timeout_is_a_positive_number(seconds: str, capsys: pytest.CaptureFixt
     assert main([f"--timeout={seconds}", "--status"]) == 1
 
     assert f"--timeout takes a number of seconds above 0, not '{seconds}'" in capsys.readouterr().err
+
+
+def test_names_from_a_server_that_escapes_nothing_do_not_change_the_terminal(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=_answer_once, args=(listener, b"a\xe2\x80\xaeb\x1b[2J\t1\t0\t0\n.\n"))
+        answering.start()
+        status = main(["-h", "127.0.0.1", "-p", str(listener.getsockname()[1]), "--status"])
+        answering.join()
+
+    assert status == 0
+    assert capfdbinary.readouterr().out == rb"a\xe2\x80\xaeb\x1b[2J" + b"\t1\t0\t0\n.\n"
+
+
+def _answer_once(listener: socket.socket, reply: bytes) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1000)
+        connection.sendall(reply)
+        connection.recv(1000)

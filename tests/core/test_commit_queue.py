@@ -622,6 +622,7 @@ class TestManyJobs:
         clients = [wire.connect() for _ in range(2)]
         for client in clients:
             client.send_bytes(submit * 10_000)
+        wire.settle()
         end = wire.connect().ask(Command.ECHO_REQ, b"x")
         assert end == (Command.ECHO_RES, b"x")
 
@@ -639,6 +640,7 @@ class TestManyJobs:
         self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
         client.send_bytes(request(SUBMIT_BG, b"f", b"", b"w") * 8200)
+        wire.settle()
         take(queue)
         for number in range(1, 8201):
             worker.send(Command.GRAB_JOB)
@@ -655,6 +657,7 @@ class TestManyJobs:
         self, wire: Wire, client: WirePeer, queue: CommitQueue
     ) -> None:
         client.send_bytes(request(SUBMIT_BG, b"f", b"", b"w") * 8200)
+        wire.settle()
         take(queue)
 
         wire.server.store_failed(CommitOutcome.NOT_STORED)

@@ -75,14 +75,14 @@ class TestCrashes:
         assert reply == (Command.ERROR, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
         assert worker.ask(Command.GRAB_JOB_ALL) == NO_JOB
 
-    def test_an_http_request_is_some_unknown_commands(self, wire: Wire) -> None:
-        """There is no HTTP interface, so a worker cannot crash it."""
+    def test_an_http_request_ends_the_connection(self, wire: Wire) -> None:
+        """There is no HTTP, and so nothing in it that a worker could bring down."""
         peer = wire.connect()
 
         peer.send_bytes(b"POST /reverse HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc\n")
 
-        assert peer.take_bytes().count(b"ERR UNKNOWN_COMMAND") == 4
-        assert not peer.is_closed
+        assert b"ERR" not in peer.take_bytes()
+        assert peer.is_closed
         assert_alive(wire)
 
 

@@ -4,7 +4,7 @@
 import pytest
 
 from geartrain.core import JobServerOptions
-from geartrain.core.limits import JOB_WEIGHT, MAX_WAITS, Limit, Refused
+from geartrain.core.limits import JOB_WEIGHT, MAX_ABILITIES, MAX_WAITS, Limit, Refused
 from geartrain.core.record import JobRecord
 from geartrain.protocol import Command
 from geartrain.protocol.packets import response
@@ -151,6 +151,20 @@ class TestFunctions:
         peer.send(Command.CAN_DO, b"g")
 
         assert peer.ask(Command.GRAB_JOB)[2] == b"g"
+
+    def test_one_connection_can_do_so_many(self) -> None:
+        wire = Wire()
+        worker = wire.connect()
+        for number in range(MAX_ABILITIES):
+            worker.send(Command.CAN_DO, b"f%d" % number)
+
+        assert (
+            refusal(worker, Command.CAN_DO, b"g") == f"Too many functions for this connection (limit {MAX_ABILITIES})"
+        )
+        worker.send(Command.CAN_DO, b"f0")
+        worker.send(Command.CANT_DO, b"f0")
+        worker.send(Command.CAN_DO, b"g")
+        assert worker.packets() == []
 
     def test_a_function_name_has_a_maximum_length(self) -> None:
         peer = Wire().connect()

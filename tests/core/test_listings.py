@@ -6,6 +6,7 @@ import pytest
 from geartrain.core.listings import MOST_LISTED
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
+from tests.core.valve import Valve
 
 ROW = len("f000\t0\t0\t0\n")
 STATUS = MOST_LISTED // 4  # bytes of `status`, about
@@ -116,3 +117,68 @@ def test_waiting_peers_take_turns(wire: Wire, admin: WirePeer) -> None:
         wire.advance(0)
 
     assert all(other.take_bytes().endswith(b".\nOK 0\n") for other in others)
+
+
+def test_names_cannot_change_the_terminal_that_shows_a_list(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    peer = wire.connect()
+    name = "a\u202eb\x9b".encode()
+    peer.send(Command.SET_CLIENT_ID, name)
+    peer.send(Command.CAN_DO, name)
+    peer.submit(name, name)
+    peer.send(Command.OPTION_REQ, b"unknown")
+
+    peer.take_bytes()
+    for line in ("status", "workers", "show unique jobs", "show connections"):
+        assert rb"a\xe2\x80\xaeb\xc2\x9b".decode() in peer.say(line)
+    assert "\u202e" not in caplog.text
+
+
+def test_one_long_list_is_sent_in_portions(wire: Wire) -> None:
+    admin, other = wire.connect(), wire.connect()
+    for number in range(3 * MOST_LISTED // ROW):
+        admin.say(f"create function f{number:04}")
+        wire.tick()
+
+    admin.send_bytes(b"status\nversion\n")
+    sizes = [len(admin.take_bytes())]
+    while wire.server.is_waiting(admin.peer):
+        assert other.ask(Command.ECHO_REQ, b"x") == (Command.ECHO_RES, b"x")
+        wire.tick()
+        sizes.append(len(admin.take_bytes()))
+
+    assert len(sizes) == 4
+    assert max(sizes) < MOST_LISTED + 2 * ROW
+
+
+def test_a_list_in_portions_waits_for_a_peer_that_does_not_read(wire: Wire) -> None:
+    admin = wire.connect()
+    for number in range(2 * MOST_LISTED // ROW):
+        admin.say(f"create function f{number:04}")
+        wire.tick()
+    outlet = admin.peer.outlet = Valve()
+    admin.send_bytes(b"status\nversion\n")
+    outlet.is_slow = True
+
+    assert wire.tick() is None
+    assert len(admin.take_bytes()) < MOST_LISTED + 2 * ROW
+    assert wire.tick() is None
+    outlet.is_slow = False
+    wire.server.resume_listing(admin.peer)
+    wire.settle()
+
+    assert admin.take_bytes().endswith(b".\nOK 0\n")
+
+
+def test_peers_and_jobs_may_leave_while_they_are_listed(wire: Wire) -> None:
+    admin = wire.connect()
+    others = [wire.connect() for _ in range(3000)]
+    for other in others:
+        other.send(Command.SET_CLIENT_ID, b"x" * 40)
+        other.submit(b"f")
+
+    admin.send_bytes(b"workers\nshow jobs\nshow connections\n")
+    for other in others:
+        other.close()
+    wire.settle()
+
+    assert admin.take_bytes().splitlines().count(b".") == 3

@@ -292,3 +292,19 @@ class TestTimeouts:
         wire.advance(3600)
 
         assert wire.connect().say("show jobs").split("\t")[1] == "1", "it was lost once, and has not timed out"
+
+
+def test_data_for_many_submissions_of_a_client_is_held_once(wire: Wire) -> None:
+    client, worker = wire.connect(), wire.connect()
+    for _ in range(100):
+        client.submit(b"f", b"u")
+    worker.send(Command.CAN_DO, b"f")
+    worker.send(Command.GRAB_JOB)
+    data = b"x" * 1000
+
+    worker.send(Command.WORK_DATA, b"H:localhost:1", data)
+
+    pieces = [piece for piece in client.peer.outbox.take() if piece]
+    assert len(pieces) == 100
+    assert len({id(piece) for piece in pieces}) == 1
+    assert pieces[0].endswith(data)

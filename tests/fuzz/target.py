@@ -30,7 +30,7 @@ _INTERVAL = 0.05  # seconds
 _AT_ONCE = 500  # jobs to cancel
 
 _LINE = re.compile(r" *(?P<level>[A-Z]+) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} \[ *(?P<area>\w+) \] (?P<text>.*)")
-_NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _ABOUT_PEERS = re.compile(
     r"GEARMAN_[A-Z_]+:.* to |GEARMAN_[A-Z_]+ to .* times? more within |\d+ errors? more, to many|"
     r".*: \d+ jobs? ha(s|ve) waited for \d+ seconds?"

@@ -3,7 +3,16 @@
 
 import pytest
 
-from geartrain.protocol.text import TextCommand, TextError, TextRequest, listing, ok, parse_line, printable
+from geartrain.protocol.text import (
+    TextCommand,
+    TextError,
+    TextRequest,
+    listing,
+    ok,
+    parse_line,
+    printable,
+    printable_text,
+)
 
 INCOMPLETE = "ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+"
 UNKNOWN = "ERR UNKNOWN_COMMAND Unknown+server+command"
@@ -83,3 +92,26 @@ def test_line_ends_are_mixed() -> None:
 def test_control_characters_cannot_break_a_listing() -> None:
     assert printable(b"a\tb\nc\x7f\\d \xc3\xa9") == b"a\\x09b\\x0ac\\x7f\\d \xc3\xa9"
     assert printable(b"a b", spaces=False) == b"a\\x20b"
+
+
+DECEPTIVE = [*range(0x80, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+
+
+@pytest.mark.parametrize("point", DECEPTIVE, ids="{:04x}".format)
+def test_characters_that_change_the_text_around_them_are_escaped(point: int) -> None:
+    encoded = chr(point).encode()
+    escaped = "".join(f"\\x{byte:02x}" for byte in encoded)
+
+    assert printable(b"a" + encoded + b"b") == f"a{escaped}b".encode()
+    assert printable(b"a " + encoded, spaces=False) == rf"a\x20{escaped}".encode()
+    assert printable_text(f"a{chr(point)}b") == f"a{escaped}b"
+
+
+@pytest.mark.parametrize("name", ["é", "日本語", "שלום", "🙂👩‍🔬", "İ\u00a0ß", "\u2027\u202f\u2065\u206a"])
+def test_all_other_characters_stay(name: str) -> None:
+    assert printable(name.encode()) == name.encode()
+    assert printable_text(name) == name
+
+
+def test_bytes_of_the_c1_range_alone_are_escaped_and_other_encodings_stay() -> None:
+    assert printable(b"\x9b2J \xe9t\xe9 \xe2\x80") == b"\\x9b2J \xe9t\xe9 \xe2\\x80"

@@ -24,7 +24,7 @@ from geartrain.cli.options import UsageError
 from geartrain.cli.output import discard_stdout, print_version, usage_error
 from geartrain.cli.servers import START_HINT, client_tls, client_token
 from geartrain.errors import GeartrainError, NoServerAvailable
-from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand, listing
+from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand, listing, printable
 from geartrain.transport.sockets import CONNECT_TIMEOUT
 
 __all__ = ["main"]
@@ -109,14 +109,19 @@ def _print(replies: Sequence[Reply], heading: str) -> None:
     for reply in replies:
         if reply.is_error:
             out.flush()
-            _error(to_text(reply.value))
+            _error(to_text(_shown(reply.value)))
             if reply.command is TextCommand.SHUTDOWN:
                 print(_SHUTDOWN_HINT, file=sys.stderr)
         elif COMMANDS[reply.command].reply is ReplyKind.LISTING:
-            out.write(listing(reply.lines))
+            out.write(listing([_shown(line) for line in reply.lines]))
         else:
-            out.write((reply.value or b"OK") + b"\n")
+            out.write((_shown(reply.value) or b"OK") + b"\n")
     out.flush()
+
+
+def _shown(line: bytes) -> bytes:
+    """Return a line with what would change the terminal escaped: C servers send names as they are."""
+    return b"\t".join([printable(column) for column in line.split(b"\t")])
 
 
 def _error(message: str) -> None:

@@ -26,6 +26,8 @@ log = logging.getLogger("geartrain.jobs")
 # Functions that are kept for a worker that has no right to them, to register it when it gets the right.
 _MAX_DENIED = 256
 
+_JUDGEMENT = 16  # units that the rules cost, apart from the peer's functions
+
 _SHOWN = 100  # bytes of a function's name in an error
 
 
@@ -112,6 +114,7 @@ class Authorizer:
 
     def _apply(self, peer: Peer) -> int:
         """Apply the rules to a peer; return the number of functions that it has lost."""
+        peer.debt += _JUDGEMENT + len(peer.abilities) + len(peer.identity.denied)
         if self.rules is not None:
             peer.identity.apply_rules(self.rules)
         self._give_back(peer, peer.identity)

@@ -6,10 +6,11 @@ the last time still waits or runs, no second one is made. Runs that were missed,
 clock was set forward, become one run. If the clock is set back, all times are computed again.
 """
 
+import calendar
 import logging
 import re
 from collections.abc import Iterator
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 
 from cronsim import CronSim, CronSimError
 from mypy_extensions import i64, mypyc_attr
@@ -23,13 +24,16 @@ from geartrain.protocol.limits import INT64_MAX
 from geartrain.records import Priority
 from geartrain.wording import counted
 
-__all__ = ["Schedule", "Schedules", "cron_line"]
+__all__ = ["CronLines", "Schedule", "Schedules", "cron_line"]
 
 log = logging.getLogger("geartrain.jobs")
 
 _NORMAL = int(Priority.NORMAL)
+_MOST_KNOWN = 1024  # cron lines that are remembered
 _MAX_FIELD = 200  # bytes; all sixty minutes one by one take less
 _MAY_STAND = re.compile(rb"[0-9A-Za-z*,/#-]+")
+
+_PORTION = 200  # schedules whose times are computed again in one turn
 
 # Seconds that a clock may go back before the server takes it as set back.
 _SET_BACK = 1.0
@@ -104,7 +108,17 @@ class Schedules:
         held: The bytes of all their workloads.
     """
 
-    __slots__ = ("_by_handle", "_by_unique", "_due", "_last_look", "_zone", "held")
+    __slots__ = (
+        "_by_handle",
+        "_by_unique",
+        "_due",
+        "_last_look",
+        "_minute",
+        "_next_times",
+        "_to_compute",
+        "_zone",
+        "held",
+    )
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
@@ -112,6 +126,9 @@ class Schedules:
         self._by_unique: dict[tuple[bytes, bytes], Schedule] = {}
         self._due: Deadlines[Schedule] = Deadlines()
         self._last_look = 0.0
+        self._minute = -1
+        self._next_times: dict[str, int] = {}  # of cron lines, as seen from that minute
+        self._to_compute: list[Schedule] = []  # those whose times are computed again after the clock was set back
         self.held = 0
 
     def __len__(self) -> int:
@@ -157,9 +174,14 @@ class Schedules:
         """Return a schedule that is due, or None; the schedule then waits for its next time."""
         if now < self._last_look - _SET_BACK:
             log.warning("the clock was set back; computing the times of %s again", counted(len(self), "schedule"))
-            for each in self:
-                self._wait(each, min(each.due, self._next(each.cron, now)))
+            self._to_compute = list(self)
         self._last_look = now
+        for _ in range(min(_PORTION, len(self._to_compute))):
+            each = self._to_compute.pop()
+            if not each.is_cancelled:
+                self._wait(each, min(each.due, self._next(each.cron, now)))
+        if self._to_compute:
+            return None
         schedule = self._due.pop_due(now)
         if schedule is not None:
             schedule.deadline = None
@@ -168,7 +190,7 @@ class Schedules:
 
     def next_due(self) -> float | None:
         """Return the time at which the next schedule is due, or None."""
-        return self._due.next_due()
+        return 0.0 if self._to_compute else self._due.next_due()
 
     def _wait(self, schedule: Schedule, due: int) -> None:
         if schedule.deadline is not None:
@@ -177,8 +199,49 @@ class Schedules:
         schedule.deadline = self._due.push(due, schedule)
 
     def _next(self, cron: str, now: float) -> int:
-        moment = next(CronSim(cron, datetime.fromtimestamp(now, self._zone)))
-        return int(moment.timestamp())
+        """Return the next time of a cron line; many schedules with the same line need it in the same minute."""
+        minute = int(now // 60)
+        if minute != self._minute or len(self._next_times) >= _MOST_KNOWN:
+            self._minute = minute
+            self._next_times.clear()
+        due = self._next_times.get(cron)
+        if due is None:
+            moment = next(CronSim(cron, datetime.fromtimestamp(now, self._zone)))
+            due = self._next_times[cron] = int(moment.timestamp())
+        return due
+
+
+class CronLines:
+    """Cron lines that were checked, as a check takes up to a thousand times as long as an ordinary packet."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self) -> None:
+        self._lines: dict[CronFields, str | RemoteProtocolError] = {}
+
+    def known(self, fields: CronFields) -> bool:
+        """Tell whether the fields were checked a short while ago."""
+        return fields in self._lines
+
+    def line(self, fields: CronFields) -> str:
+        """Return the cron line that the fields of a packet make, with the days of the week by name.
+
+        Raises:
+            RemoteProtocolError: The fields are not a cron line, or one that is never due.
+        """
+        found = self._lines.get(fields)
+        if found is None:
+            try:
+                found = cron_line(fields)
+            except RemoteProtocolError as error:
+                found = error
+            if len(self._lines) >= _MOST_KNOWN:
+                self._lines.clear()
+            if sum([len(field) for field in fields]) <= _MAX_FIELD:
+                self._lines[fields] = found
+        if isinstance(found, RemoteProtocolError):
+            raise RemoteProtocolError(found.text, found.code)
+        return found
 
 
 def cron_line(fields: CronFields) -> str:
@@ -195,14 +258,35 @@ def cron_line(fields: CronFields) -> str:
     *times, weekday = (field.decode().upper() for field in fields)
     try:
         line = " ".join([*times, _weekdays(weekday)])
-        next(CronSim(line, datetime(2001, 1, 1)))  # noqa: DTZ001  # any moment of any zone does
-    except (CronSimError, StopIteration, ValueError) as error:
-        reason = str(error) or "it is never due"
-        raise RemoteProtocolError(
-            f"not minute (0-59), hour (0-23), day (1-31), month (1-12), day of the week (0-6, 0 is Monday): "
-            f"{written.decode()!r} ({reason})"
-        ) from error
+        is_due = _is_ever_due(CronSim(line, datetime(2001, 1, 1)))  # noqa: DTZ001  # any moment of any zone does
+    except (CronSimError, ValueError) as error:
+        raise _not_a_cron_line(written, str(error)) from error
+    if not is_due:
+        raise _not_a_cron_line(written, "it is never due")
     return line
+
+
+def _not_a_cron_line(written: bytes, reason: str) -> RemoteProtocolError:
+    return RemoteProtocolError(
+        f"not minute (0-59), hour (0-23), day (1-31), month (1-12), day of the week (0-6, 0 is Monday): "
+        f"{written.decode()!r} ({reason})"
+    )
+
+
+def _is_ever_due(times: CronSim) -> bool:
+    """Tell whether a day matches in any month.
+
+    By the weekday of the first day and the length, there are 28 kinds of months.
+    """
+    seen: set[tuple[int, int]] = set()
+    for year in range(2001, 2029):  # the calendar repeats after 28 years
+        for month in times.months:
+            kind = first, length = calendar.monthrange(year, month)
+            if kind not in seen:
+                seen.add((first, length))
+                if any(times.match_day(date(year, month, day)) for day in range(1, length + 1)):
+                    return True
+    return False
 
 
 def _weekdays(field: str) -> str:

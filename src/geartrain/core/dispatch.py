@@ -9,6 +9,7 @@ from mypy_extensions import i32, i64
 from geartrain.core.clock import TurnClock
 from geartrain.core.functions import FunctionTable
 from geartrain.core.lifecycle import Lifecycle, describe
+from geartrain.core.limits import MAX_ABILITIES, Limit, Refused
 from geartrain.core.outcome import Event, JobState
 from geartrain.core.ready import Ready
 from geartrain.core.sleepstate import SleepState
@@ -221,8 +222,10 @@ class Dispatcher(Timed):
             timeout: Seconds that each job may run; 0 for no limit, and negative for that of the function's policy.
 
         Raises:
-            Refused: The function would be new, and the limit of functions is reached.
+            Refused: The function would be new, and the limit of functions is reached, or that of one connection.
         """
+        if len(peer.abilities) >= MAX_ABILITIES and function not in peer.abilities:
+            raise Refused(Limit.FUNCTIONS, f"Too many functions for this connection (limit {MAX_ABILITIES})")
         queue = self._functions.named(function)
         is_new = peer not in queue.workers
         ability = peer.enable(queue, timeout if timeout >= 0.0 else queue.policy.timeout)
@@ -248,6 +251,7 @@ class Dispatcher(Timed):
 
     def disable_all(self, peer: Peer) -> None:
         """Unregister a worker from all functions."""
+        peer.debt += len(peer.abilities)
         for function in list(peer.abilities):
             self.disable(peer, function)
 
@@ -260,19 +264,37 @@ class Dispatcher(Timed):
             if job.state != _RUNNING:
                 self._lifecycle.leave(job, peer)
 
-    def disconnect(self, peer: Peer) -> None:
-        """Remove a peer; jobs that it ran are requeued, and jobs that only it waited for are dropped (1.12)."""
+    def stop_dispatch(self, peer: Peer) -> None:
+        """Give no job to a peer that has left; a job for which it was woken goes to another one."""
         self.wakeups.drop_held_grab(peer)
         woken_for = self.wakeups.mark_awake(peer)
-        self.disable_all(peer)
         if woken_for is not None:
             self.wake_enough(woken_for)
-        for job in list(peer.awaited):
-            self._lifecycle.leave(job, peer)
-        for job in reversed(peer.running_jobs()):  # each goes to the front: the oldest last
+
+    def remove(self, peer: Peer, most: int) -> bool:
+        """Remove a peer that has left from the first of its functions and jobs; return True if none is left.
+
+        Jobs that it ran are requeued, and jobs that only it waited for are dropped (protocol 1.12).
+
+        Args:
+            peer: A peer to which no job is dispatched.
+            most: Number of functions and jobs that are handled.
+        """
+        for function in list(peer.abilities)[:most]:
+            self.disable(peer, function)
+            most -= 1
+        while most and peer.awaited:
+            most -= 1
+            self._lifecycle.leave(peer.awaited.pop(), peer)
+        while most and peer.current is not None:
+            most -= 1
+            job = peer.last_running()  # each goes to the front: the oldest last
             if self._lifecycle.lose(job, _WORKER_LOST):
                 self._touched[job.queue] = None
+        if peer.current is not None:
+            return False
         self._wake_touched()
+        return not (peer.abilities or peer.awaited)
 
     def run(self, now: float) -> None:
         """Handle the workers that were woken and did not respond in time."""

@@ -19,6 +19,7 @@ __all__ = ["Expiry"]
 log = logging.getLogger("geartrain.jobs")
 
 _LOOKS = 4  # checks in the time after which a function expires
+_PORTION = 1000  # functions that are checked in one turn
 
 
 class Expiry(Timed):
@@ -31,7 +32,7 @@ class Expiry(Timed):
         after: Seconds without a worker or job after which a function is removed; 0 for never.
     """
 
-    __slots__ = ("_after", "_idle", "_registry", "_schedules", "_timers")
+    __slots__ = ("_after", "_before", "_idle", "_kept", "_registry", "_schedules", "_timers", "_unchecked")
 
     def __init__(self, registry: FunctionTable, schedules: Schedules, timers: Timers, after: float) -> None:
         super().__init__()
@@ -40,6 +41,9 @@ class Expiry(Timed):
         self._timers = timers
         self._after = 0.0
         self._idle: dict[FunctionQueue, tuple[float, int]] = {}  # the time since when, and the jobs started until then
+        self._before: dict[FunctionQueue, tuple[float, int]] = {}  # the same of the check before
+        self._kept: set[bytes] = set()
+        self._unchecked: list[FunctionQueue] = []
         timers.add(self)
         self.change(after)
 
@@ -54,20 +58,28 @@ class Expiry(Timed):
             self._timers.arm(self, now)
 
     def run(self, now: float) -> None:
-        """Remove the functions that have been idle for long enough, except those of schedules."""
-        kept = {schedule.function for schedule in self._schedules}
-        before, self._idle = self._idle, {}
-        for queue in self._registry.queues():
-            if queue.is_used or queue.name in kept:
-                continue
-            started = int(queue.stats.started)
-            since, then = before.get(queue, (now, started))
-            if then != started:
-                since = now
-            if now - since < self._after:
-                self._idle[queue] = (since, started)
-            else:
-                self._registry.remove(queue)
-                log.info("forgot the unused function %s", printable(queue.name).decode(errors="replace"))
-        if len(self._registry):
+        """Check a portion of the functions, and remove those that have been idle for long enough."""
+        if not self._unchecked:
+            self._kept = {schedule.function for schedule in self._schedules}
+            self._before, self._idle = self._idle, {}
+            self._unchecked = self._registry.queues()
+            self._unchecked.reverse()
+        for _ in range(min(_PORTION, len(self._unchecked))):
+            self._check(self._unchecked.pop(), now)
+        if self._unchecked:
+            self._timers.arm(self, now)
+        elif len(self._registry):
             self._timers.arm(self, now + self._after / _LOOKS)
+
+    def _check(self, queue: FunctionQueue, now: float) -> None:
+        if queue.is_used or queue.name in self._kept or self._registry.get(queue.name) is not queue:
+            return
+        started = int(queue.stats.started)
+        since, then = self._before.get(queue, (now, started))
+        if then != started:
+            since = now
+        if now - since < self._after:
+            self._idle[queue] = (since, started)
+        else:
+            self._registry.remove(queue)
+            log.info("forgot the unused function %s", printable(queue.name).decode(errors="replace"))

@@ -9,6 +9,8 @@ outboxes; the state is consistent between any two calls. The shell also announce
 from collections.abc import Iterable
 from typing import Final
 
+from mypy_extensions import i64
+
 from geartrain.core.authorization import Authorizer
 from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.clock import Clock, TurnClock
@@ -20,6 +22,7 @@ from geartrain.core.commands.text import TextCommands
 from geartrain.core.commands.work import WorkCommands
 from geartrain.core.commit_queue import CommitOutcome, CommitQueue
 from geartrain.core.cron import Schedule, Schedules
+from geartrain.core.departures import Departures
 from geartrain.core.dispatch import Dispatcher
 from geartrain.core.errorlog import RateLimitedErrorLog
 from geartrain.core.expiry import Expiry
@@ -45,6 +48,7 @@ from geartrain.core.snapshot import Snapshot
 from geartrain.core.stalls import Stalls
 from geartrain.core.state import FunctionQueue, Job, Peer
 from geartrain.core.timers import NEVER, Timers
+from geartrain.core.turns import FLOOR, Turns
 from geartrain.errors import ProtocolError, RemoteProtocolError
 from geartrain.protocol.commands import Command
 from geartrain.protocol.reader import Reader
@@ -78,6 +82,7 @@ class JobServer:
         "_authorizer",
         "_backlog",
         "_clock",
+        "_departures",
         "_dirty",
         "_dispatcher",
         "_expiry",
@@ -98,6 +103,7 @@ class JobServer:
         "_submit",
         "_text",
         "_timers",
+        "_turns",
         "_work",
         "commit_queue",
         "is_draining",
@@ -113,6 +119,7 @@ class JobServer:
         self._peers: dict[Peer, None] = {}
         self._dirty: list[Recipient] = []
         self._backlog = Backlog()
+        self._turns = Turns()
         self._clock = TurnClock(clock)
         self._timers = timers = Timers()
         is_global = options.priority_scope is PriorityScope.GLOBAL
@@ -131,6 +138,7 @@ class JobServer:
         self._dispatcher = Dispatcher(
             self._clock, timers, functions, self._lifecycle, ready, options.worker_wakeup, options.rearm_after
         )
+        self._departures = Departures(self._clock, timers, self._dispatcher)
         self._stalls = stalls = Stalls(
             functions, self._dispatcher.wakeups, timers, options.stall_after, options.stall_busy_after
         )
@@ -216,17 +224,27 @@ class JobServer:
         return peer
 
     def begin_turn(self) -> None:
-        """Begin a turn of the event loop: read the clock."""
+        """Begin a turn of the event loop: read the clock, and start with the whole budget."""
         self._clock.begin_turn()
+        self._turns.begin()
 
     def receive(self, peer: Peer) -> None:
-        """Handle all packets and lines in the reader of a peer; bytes that are not Gearman end the connection."""
+        """Handle the packets and lines in the reader of a peer; bytes that are not Gearman end the connection.
+
+        A peer that has sent more than its share of a turn waits in the backlog.
+        """
         backlog = self._backlog
         if not backlog.is_empty and peer in backlog:
+            backlog.pause(peer)
             return
         if peer.sleep_state == _PUSHED:
             self._dispatcher.hear(peer)
+        self._handle(peer)
+
+    def _handle(self, peer: Peer) -> None:
+        backlog = self._backlog
         reader = peer.reader
+        left: i64 = peer.budget
         try:
             while reader.advance():
                 command = reader.command
@@ -242,10 +260,19 @@ class JobServer:
                     self._work.grab_all(peer, reader)
                 else:
                     self._handlers[command](peer, reader)
+                left -= 1
+                if peer.debt:
+                    left -= peer.debt
+                    peer.debt = 0
+                if left < 0:
+                    left = self._turns.grant(left)
+                    if left < 0 and not peer.closing and peer not in backlog:
+                        backlog.add(peer, Reason.BUDGET)
                 if peer.closing or (not backlog.is_empty and peer in backlog):
                     break
         except RemoteProtocolError as error:
             self._replies.end(peer, error)
+        peer.budget = left if left < FLOOR else self._turns.give_back(left)
 
     def is_waiting(self, peer: Peer) -> bool:
         """Tell whether the input of a peer has to wait, so that the shell must not read from it."""
@@ -254,6 +281,11 @@ class JobServer:
     def end_conversation(self, peer: Peer, error: ProtocolError) -> None:
         """Send a peer an error, and close its connection when the error has been sent."""
         self._replies.end(peer, error)
+
+    def resume_listing(self, peer: Peer) -> None:
+        """Send more of a listing to a peer that has read what it was sent of it."""
+        if self._backlog.waits_for(peer, Reason.UNREAD):
+            self._backlog.add(peer, Reason.LISTING)
 
     def pause_dispatch(self, peer: Peer) -> bool:
         """Stop dispatching jobs to a peer that the shell does not read from for a while.
@@ -275,7 +307,8 @@ class JobServer:
         """Remove a peer whose connection has ended."""
         del self._peers[peer]
         self._backlog.discard(peer)
-        self._dispatcher.disconnect(peer)
+        peer.listing = None
+        self._departures.add(peer)
 
     def tick(self) -> float | None:
         """Run everything that is due. Return the seconds until the next deadline, or None if there is none."""
@@ -284,6 +317,7 @@ class JobServer:
         self._text.budget.begin_turn()
         if not self._backlog.is_empty:
             self._go_on(Reason.LISTING)
+            self._go_on_within_budget()
         now = self._clock.now
         timers = self._timers
         if self._stalls.due == NEVER and len(self._jobs):
@@ -291,7 +325,7 @@ class JobServer:
         if self._expiry.due == NEVER and len(self._functions):
             self._expiry.begin(now)
         timers.run(now)
-        if self._backlog.has(Reason.LISTING):
+        if not self._backlog.is_empty and (self._backlog.has(Reason.LISTING) or self._backlog.has(Reason.BUDGET)):
             return 0.0
         return None if timers.earliest == NEVER else max(timers.earliest - now, 0.0)
 
@@ -424,13 +458,31 @@ class JobServer:
         served: list[Peer] = []
         for peer in backlog.take(reason):
             held = peer.reader.held
-            if not peer.closing:
+            had_listing = peer.listing is not None
+            if not peer.closing and self._text.has_listed(peer):
                 self.receive(peer)
-            if peer.reader.held < held:
+            if peer.reader.held < held or had_listing:
                 served.append(peer)
             backlog.resume(peer)
         for peer in served:
             backlog.move_last(peer)  # behind those for which there was no budget left
+
+    def _go_on_within_budget(self) -> None:
+        """Handle the input of the peers that have used up their share, in turn, within the rest of the budget."""
+        backlog = self._backlog
+        turns = self._turns
+        turns.begin_backlog(backlog.count(Reason.BUDGET))
+        while turns.has_rest and backlog.has(Reason.BUDGET):
+            peer = backlog.take_first(Reason.BUDGET)
+            peer.budget = turns.share_out(peer.budget)
+            if peer.closing:
+                backlog.resume(peer)
+            elif peer.budget < 0:
+                backlog.add(peer, Reason.BUDGET)
+            else:
+                self._handle(peer)
+                backlog.resume(peer)
+        backlog.stop_reading()
 
 
 def _ignore(peer: Peer, reader: Reader) -> None:

@@ -301,9 +301,19 @@ class Lifecycle:
         if waiter is not None:
             waiter.send(command, body)
         else:
-            for peer, times in job.all_waiters():
-                for _ in range(times):
-                    peer.send(command, body)
+            self._multiply(job, command, body)
+
+    def _multiply(self, job: Job, command: i32, body: bytes) -> None:
+        """Send a packet to several submissions, and charge its worker for each; those of one peer share its bytes."""
+        count: i64 = 0
+        for peer, times in job.all_waiters():
+            count += times
+            if times == 1:
+                peer.send(command, body)
+            else:
+                peer.send_times(command, body, times)
+        if job.worker is not None:
+            job.worker.debt += count
 
     def _tell(self, job: Job, outcome: i64, payload: bytes) -> None:
         """Send the outcome of a job to its waiting clients."""

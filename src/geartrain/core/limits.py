@@ -6,7 +6,7 @@ from typing import Final
 
 from geartrain.errors import GeartrainError
 
-__all__ = ["JOB_WEIGHT", "MAX_WAITS", "Limit", "Refused"]
+__all__ = ["JOB_WEIGHT", "MAX_ABILITIES", "MAX_WAITS", "Limit", "Refused"]
 
 # Bytes that a job takes in addition to its workload: 740 were measured with a unique and a waiting client, and growing
 # tables take more. A million jobs without workloads need much memory too.
@@ -14,6 +14,9 @@ JOB_WEIGHT: Final = 1000
 
 # Submissions of one connection that may wait for the same job; it gets each packet of the worker as many times.
 MAX_WAITS: Final = 1024
+
+# Functions that one connection can do: what is done for all of them at once takes milliseconds.
+MAX_ABILITIES: Final = 10_000
 
 
 class Limit(enum.Enum):

@@ -20,6 +20,7 @@ from geartrain.core.state import PRIORITIES, Ability, FunctionQueue, Peer
 
 __all__ = ["MANY", "Ready"]
 
+_PER_UNIT: Final = 3  # as a power of two: abilities that are looked at for one unit of cost
 MANY: Final = 16  # abilities from which on a worker has heaps
 
 
@@ -49,6 +50,7 @@ class Ready:
         """Return the same for a worker from which jobs were taken: an ability with a job that it may have."""
         best: Ability | None = None
         best_top: i64 = 0
+        peer.debt += (len(peer.abilities) + len(peer.taken_away)) >> _PER_UNIT
         for ability in peer.abilities.values():
             queue = ability.queue
             job = queue.first_job_for(peer) if queue.is_ready else None

@@ -3,10 +3,11 @@
 
 from typing import Final
 
-from mypy_extensions import i32
+from mypy_extensions import i32, i64
 
 from geartrain.core.outbox import SHARED, Outbox, Outlet
 from geartrain.protocol.commands import Command
+from geartrain.protocol.packets import response_with
 from geartrain.protocol.reader import Reader
 from geartrain.protocol.writer import Writer
 
@@ -58,6 +59,17 @@ class Recipient:
         else:
             writer.header(command, len(body))
             self.outbox.share(body)
+
+    def send_times(self, command: i32, body: bytes, times: i64) -> None:
+        """Send a packet several times, without a copy for each time if that takes much."""
+        if len(body) * times < SHARED:
+            for _ in range(times):
+                self.send(command, body)
+            return
+        packet = response_with(command, body)
+        for _ in range(times):
+            self.begin()
+            self.outbox.share(packet)
 
     def send_bytes(self, data: bytes) -> None:
         """Send encoded packets, or text."""

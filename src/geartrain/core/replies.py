@@ -55,6 +55,12 @@ class Replies:
         peer.closing = True
         peer.mark_dirty()
 
+    def hang_up(self, peer: Peer, code: str, text: str) -> None:
+        """Log an error, and close the connection of a peer when its replies have been sent."""
+        self.log(peer, code, text)
+        peer.closing = True
+        peer.mark_dirty()
+
     def log(self, peer: Peer, code: str, text: str) -> None:
         """Log an error that a peer has caused."""
         self._error_log.log(peer.host, code, text, repr(peer), self._clock.now)

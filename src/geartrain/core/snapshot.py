@@ -17,7 +17,7 @@ from geartrain.core.metrics import MetricSources
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.stalls import Stalls
 from geartrain.core.state import Peer
-from geartrain.protocol.text import TextCommand, listing, printable
+from geartrain.protocol.text import END, TextCommand, listing_line, printable
 
 __all__ = ["Row", "Snapshot"]
 
@@ -90,11 +90,25 @@ class Snapshot:
         """Yield the rows of a listing."""
         return self._listings[command]()
 
-    def listing(self, command: TextCommand) -> bytes:
-        """Return a listing as the reply to a text command."""
+    def lines(self, command: TextCommand) -> Iterator[bytes]:
+        """Yield a listing piece by piece, as the reply to a text command; the state may change between two pieces."""
         if command is TextCommand.WORKERS:
-            return listing([_worker_line(peer) for peer in self._peers])
-        return listing([b"\t".join([_text(value) for value in row]) for row in self.rows(command)])
+            yield from self._workers()
+        else:
+            for row in self.rows(command):
+                yield listing_line(b"\t".join([_text(value) for value in row]))
+        yield END
+
+    def _workers(self) -> Iterator[bytes]:
+        """Yield the lines of ``workers``, which have another form than all other listings."""
+        for peer in list(self._peers):
+            if peer not in self._peers:
+                continue
+            client_id = printable(peer.client_id, spaces=False) or b"-"
+            yield b"%d %b %b :" % (peer.fd, peer.host.encode(), client_id)
+            for name in peer.functions():
+                yield b" " + printable(name, spaces=False)
+            yield b"\n"
 
     def _status(self) -> Iterator[Row]:
         for queue in self._functions.queues():
@@ -106,15 +120,15 @@ class Snapshot:
             yield queue.name, int(high.size), int(normal.size), int(low.size), len(queue.workers)
 
     def _show_jobs(self) -> Iterator[Row]:
-        for job in self._jobs:
+        for job in list(self._jobs):
             yield job.handle, int(job.losses), int(not job.has_owner), int(job.is_durable)
 
     def _unique_jobs(self) -> Iterator[Row]:
-        for job in self._jobs:
+        for job in list(self._jobs):
             yield (job.unique,)
 
     def _show_schedules(self) -> Iterator[Row]:
-        for each in self._schedules:
+        for each in list(self._schedules):
             yield each.handle, each.function, each.cron, each.due, each.unique
 
     def _show_stalls(self) -> Iterator[Row]:
@@ -126,14 +140,14 @@ class Snapshot:
             yield limit.value, count
 
     def _show_connections(self) -> Iterator[Row]:
-        for peer in self._peers:
+        for peer in list(self._peers):
             yield (
                 peer.fd,
                 peer.host,
                 peer.client_id,
                 SleepState(peer.sleep_state).name.lower(),
                 len(peer.abilities),
-                len(peer.running_jobs()),
+                peer.count_running(),
                 len(peer.awaited),
                 peer.reader.held,
                 int(peer.outbox.size()) + peer.outbox.held_size(),
@@ -164,10 +178,3 @@ def _text(value: Value) -> bytes:
     if isinstance(value, str):
         return value.encode()
     return b"%d" % value if isinstance(value, int) else b"%g" % value
-
-
-def _worker_line(peer: Peer) -> bytes:
-    """Return a line of ``workers``, which has another form than all other listings."""
-    client_id = printable(peer.client_id, spaces=False) or b"-"
-    names = b"".join([b" " + printable(name, spaces=False) for name in peer.functions()])
-    return b"%d %b %b :%b" % (peer.fd, peer.host.encode(), client_id, names)

@@ -22,6 +22,7 @@ __all__ = ["Stall", "StallReason", "Stalls"]
 log = logging.getLogger("geartrain.jobs")
 
 _LOOKS = 2  # checks in the time after which a queue counts as stalled
+_PORTION = 1000  # queues that are checked in one turn
 
 
 class StallReason(enum.Enum):
@@ -91,7 +92,17 @@ class Stalls(Timed):
         busy_after: Seconds that they may wait while all workers run jobs; 0 for no limit.
     """
 
-    __slots__ = ("_after", "_busy_after", "_functions", "_period", "_stalls", "_timers", "_wakeups")
+    __slots__ = (
+        "_after",
+        "_busy_after",
+        "_functions",
+        "_has_jobs",
+        "_period",
+        "_stalls",
+        "_timers",
+        "_unchecked",
+        "_wakeups",
+    )
 
     def __init__(
         self, functions: FunctionTable, wakeups: Wakeups, timers: Timers, after: float, busy_after: float
@@ -104,6 +115,8 @@ class Stalls(Timed):
         self._busy_after = busy_after
         self._period = after / _LOOKS
         self._stalls: dict[FunctionQueue, Stall] = {}
+        self._unchecked: list[FunctionQueue] = []
+        self._has_jobs = False
         timers.add(self)
 
     def begin(self, now: float) -> None:
@@ -125,17 +138,25 @@ class Stalls(Timed):
         for over in [each for each in stalls.values() if each.is_over]:
             over.log_end()
             del stalls[over.queue]
-        has_jobs = False
-        for queue in self._functions.queues():
-            has_jobs |= queue.total > 0
-            if queue.waiting:
-                stall = stalls.get(queue)
-                if stall is None:
-                    stalls[queue] = Stall(queue, now)
-                else:
-                    self._judge(stall, now - stall.since)
-        if has_jobs:
+        if not self._unchecked:
+            self._unchecked = self._functions.queues()
+            self._unchecked.reverse()
+            self._has_jobs = False
+        for _ in range(min(_PORTION, len(self._unchecked))):
+            self._check(self._unchecked.pop(), now)
+        if self._unchecked:
+            self._timers.arm(self, now)
+        elif self._has_jobs:
             self._timers.arm(self, now + self._period)
+
+    def _check(self, queue: FunctionQueue, now: float) -> None:
+        self._has_jobs |= queue.total > 0
+        if queue.waiting:
+            stall = self._stalls.get(queue)
+            if stall is None:
+                self._stalls[queue] = Stall(queue, now)
+            else:
+                self._judge(stall, now - stall.since)
 
     def _judge(self, stall: Stall, seconds: float) -> None:
         if seconds < self._after:

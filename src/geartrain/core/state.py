@@ -13,6 +13,7 @@ A peer is a connection; it can be client and worker at once. These invariants ho
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Final
 
 from mypy_extensions import i16, i64, mypyc_attr, u8
@@ -30,6 +31,7 @@ from geartrain.core.takenaway import TakenAway
 from geartrain.protocol._binary import BytesWriter
 from geartrain.protocol.limits import INT64_MAX
 from geartrain.protocol.reader import Reader
+from geartrain.protocol.text import printable
 from geartrain.wording import counted
 
 __all__ = ["MAX_LOSSES", "NO_PROGRESS", "PRIORITIES", "Ability", "FunctionQueue", "Job", "JobDetails", "Line", "Peer"]
@@ -42,6 +44,7 @@ _NEW: Final = int(JobState.NEW)
 _DELAYED: Final = int(JobState.DELAYED)
 _ENDED: Final = int(JobState.ENDED)
 _EMPTY: Final = b""
+_PER_UNIT: Final = 3  # as a power of two: entries of a table that are looked at for one unit of cost
 
 # Module names: looking up a member of an enumeration costs as much as a call.
 _AWAKE: Final = int(SleepState.AWAKE)
@@ -443,7 +446,7 @@ class FunctionQueue:
         peer.unlisted[self] = None
 
     def __repr__(self) -> str:
-        name = self.name.decode(errors="replace")
+        name = printable(self.name).decode(errors="replace")
         workers = counted(len(self.workers), "worker")
         return f"<FunctionQueue {name}: {self.waiting} waiting, {self.running} running, {workers}>"
 
@@ -484,6 +487,9 @@ class Peer(Recipient):
         current: The job that it runs, or the first of several.
         running: The others that it runs, by handle.
         taken_away: The jobs that were taken from it before it sent a result.
+        budget: Packets of ordinary cost that are handled before it needs another share of a turn; see `Turns`.
+        debt: Further units that the current packet has cost. One unit is about the cost of an ordinary packet.
+        listing: The rest of a listing that is sent in portions.
         sleep_state: A `SleepState`.
         unlisted: The functions that it can do and in whose ``sleepers`` it is not; it enters them when it falls asleep.
         woken_for: The queue for whose job it was woken and has not answered yet.
@@ -496,8 +502,10 @@ class Peer(Recipient):
         "_last_rank",
         "abilities",
         "awaited",
+        "budget",
         "client_id",
         "current",
+        "debt",
         "declines",
         "exceptions",
         "fd",
@@ -505,6 +513,7 @@ class Peer(Recipient):
         "host",
         "identity",
         "is_local",
+        "listing",
         "long_polling",
         "pushed_job",
         "running",
@@ -533,8 +542,11 @@ class Peer(Recipient):
         self._last_rank: i64 = 0
         self.awaited: set[Job] = set()
         self.current: Job | None = None
-        self.running: dict[bytes, Job] | None = None
+        self.running: OrderedDict[bytes, Job] | None = None
         self.taken_away = TakenAway()
+        self.budget: i64 = 0
+        self.debt: i64 = 0
+        self.listing: Iterator[bytes] | None = None
         self.sleep_state: i64 = _AWAKE
         self.unlisted: dict[FunctionQueue, None] = {}
         self.woken_for: FunctionQueue | None = None
@@ -561,7 +573,7 @@ class Peer(Recipient):
             self.current = job
         else:
             if self.running is None:
-                self.running = {}
+                self.running = OrderedDict()
             self.running[job.handle] = job
 
     def remove_running(self, job: Job) -> None:
@@ -571,9 +583,20 @@ class Peer(Recipient):
             assert running is not None, "it runs the job"
             del running[job.handle]
         elif running is not None and len(running):
-            self.current = running.pop(next(iter(running)))
+            _, self.current = running.popitem(last=False)
         else:
             self.current = None
+
+    def count_running(self) -> int:
+        """Return the number of jobs that it runs."""
+        return (1 if self.current is not None else 0) + (len(self.running) if self.running is not None else 0)
+
+    def last_running(self) -> Job:
+        """Return the newest of the jobs that it runs. There must be one."""
+        running = self.running
+        job = next(reversed(running.values())) if running else self.current
+        assert job is not None, "it runs a job"
+        return job
 
     def running_jobs(self) -> list[Job]:
         """Return the jobs that it runs, the oldest first."""
@@ -619,6 +642,7 @@ class Peer(Recipient):
     def fall_asleep(self, state: i64) -> None:
         """Enter the sleepers of all its functions: at the front if it polls, else at the end."""
         self.sleep_state = state
+        self.debt += len(self.unlisted) >> _PER_UNIT
         for queue in self.unlisted:
             queue.sleepers[self] = None
             if state == _POLLING:
@@ -644,7 +668,7 @@ class Peer(Recipient):
         return {job.worker for job in self.awaited if job.worker is not None}
 
     def __repr__(self) -> str:
-        return f"<Peer {self.fd} {self.host} {self.client_id.decode(errors='replace')}>"
+        return f"<Peer {self.fd} {self.host} {printable(self.client_id).decode(errors='replace')}>"
 
 
 def _rank(ability: Ability) -> int:

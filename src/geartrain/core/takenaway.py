@@ -22,6 +22,9 @@ class TakenAway:
         """True if no job is in here."""
         return self._handles is None
 
+    def __len__(self) -> int:
+        return 0 if self._handles is None else len(self._handles)
+
     def __contains__(self, handle: object) -> bool:
         return self._handles is not None and handle in self._handles
 

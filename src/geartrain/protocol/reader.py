@@ -24,11 +24,13 @@ __all__ = ["Reader"]
 
 _HEADER: Final = 12  # bytes: magic, type, length
 _UNSIGNED: Final = 2**32 - 1
+_REQUEST: Final = REQUEST
 _TYPES: Final = len(ARGUMENTS)  # packet types go from 1 to this
 _OFFSETS: Final = 4  # separators whose offsets are kept; packets with more arguments are rare
 _TEXT: Final = 0
 _WRONG_MAGIC: Final = -1
 _RETURN: Final = 13
+_HANDSHAKE: Final = 0x16  # the first byte of a TLS connection
 # By packet type; a list is the quickest table there is.
 _COUNTS: Final = [-1] + [len(ARGUMENTS[Command(number)]) for number in range(1, _TYPES + 1)]
 
@@ -214,6 +216,8 @@ class Reader:
 
     def _advance_line(self, position: i64) -> bool:
         data = self._data
+        if data[position] == _HANDSHAKE and self._magic == _REQUEST:
+            raise RemoteProtocolError("the server expects no TLS here", "INVALID_MAGIC")
         end: i64 = data.find(b"\n", position, position + self._max_line)
         if end < 0:
             if self._size - position >= self._max_line:

@@ -14,6 +14,7 @@ from geartrain.errors import GeartrainError
 
 __all__ = [
     "COMMANDS",
+    "DECEPTIVE",
     "END",
     "OK",
     "UNKNOWN_COMMAND",
@@ -21,10 +22,13 @@ __all__ = [
     "TextCommand",
     "TextError",
     "TextRequest",
+    "is_http",
     "listing",
+    "listing_line",
     "ok",
     "parse_line",
     "printable",
+    "printable_text",
 ]
 
 OK = b"OK\r\n"
@@ -107,6 +111,8 @@ COMMANDS: dict[TextCommand, TextShape] = {
     TextCommand.TOKEN: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "token"),
 }
 
+_HTTP = re.compile(rb" HTTP/[0-9]\.[0-9]\s*$")
+
 _BY_WORDS = {tuple(command.value.encode().split()): command for command in TextCommand}
 _LONGEST = max(len(words) for words in _BY_WORDS)
 # First words of commands with two words: the error if the second one is wrong.
@@ -160,6 +166,11 @@ def _with_arguments(command: TextCommand, arguments: list[bytes]) -> TextRequest
     return TextRequest(command, arguments)
 
 
+def is_http(line: bytes) -> bool:
+    """Tell whether a line is the first line of an HTTP request, of any method and version."""
+    return _HTTP.search(line) is not None
+
+
 def ok(value: bytes) -> bytes:
     """Return a reply with one value."""
     return b"OK " + value + b"\n"
@@ -167,17 +178,49 @@ def ok(value: bytes) -> bytes:
 
 def listing(rows: Iterable[bytes]) -> bytes:
     """Return a listing with one row per line and the closing dot; a row that is a dot is escaped."""
-    return b"".join([row + b"\n" if row != b"." else b"\\x2e\n" for row in rows]) + END
+    return b"".join([listing_line(row) for row in rows]) + END
+
+
+def listing_line(row: bytes) -> bytes:
+    """Return a row of a listing with its line end; a row that is a dot is escaped."""
+    return row + b"\n" if row != b"." else b"\\x2e\n"
 
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _CONTROL_OR_SPACE = re.compile(rb"[\x00-\x20\x7f]")
 
+# Characters with which a name could change how a terminal shows the text around it: controls, also those of C1, line
+# separators, and marks of the direction of writing. In bytes beyond ASCII, other characters are found and kept whole; a
+# byte of the C1 range that belongs to none is escaped as well.
+_MARKS = "\u0080-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+DECEPTIVE = re.compile(f"[\x00-\x1f\x7f{_MARKS}]")
+_DECEPTIVE_BYTES = re.compile(
+    rb"(?P<escaped>\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9])"
+    rb"|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+    rb"|(?P<byte>[\x00-\x1f\x7f-\x9f])"
+)
+
 
 def printable(name: bytes, *, spaces: bool = True) -> bytes:
-    r"""Return a name with control characters, and with ``spaces=False`` spaces, escaped as ``\xNN`` for listings.
+    r"""Return a name with characters that would change a listing escaped byte by byte, as ``\xNN``.
 
-    A backslash stays as it is: names such as ``App\Mail`` are common, and must be found as they are.
+    These are controls, line separators and marks of the direction of writing, and with ``spaces=False`` spaces. A
+    backslash stays as it is: names such as ``App\Mail`` are common, and must be found as they are.
     """
+    if not name.isascii():
+        name = _DECEPTIVE_BYTES.sub(_escape_found, name)
     pattern = _CONTROL if spaces else _CONTROL_OR_SPACE
     return pattern.sub(lambda found: b"\\x%02x" % found[0][0], name)
+
+
+def printable_text(text: str) -> str:
+    r"""Return text with the same characters escaped, as ``\xNN`` for each of their bytes."""
+    return DECEPTIVE.sub(lambda found: _escape(found[0].encode()).decode(), text)
+
+
+def _escape_found(found: re.Match[bytes]) -> bytes:
+    return _escape(found[0]) if found["escaped"] or found["byte"] else found[0]
+
+
+def _escape(data: bytes) -> bytes:
+    return b"".join([b"\\x%02x" % byte for byte in data])

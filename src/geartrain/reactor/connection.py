@@ -85,6 +85,7 @@ class Connection(Outlet):
         "_bulk",
         "_certificate_names",
         "_flusher",
+        "_has_ended",
         "_is_known",
         "_job_server",
         "_leave",
@@ -117,6 +118,7 @@ class Connection(Outlet):
         self._bulk: i64 = settings.bulk
         self._reader = Reader(REQUEST, settings.max_packet, settings.max_line)
         self._is_known = False  # to the core
+        self._has_ended = False  # the peer sends nothing more, and input of it waits in the core
         self._pauses: i64 = 0
         self._acknowledge: Callable[[], None] | None = None
         self.peer: Peer
@@ -160,6 +162,9 @@ class Connection(Outlet):
         """Send all replies; the transport then closes itself when everything is sent."""
         if self._is_known:
             self._flusher.flush()
+            if self._job_server.is_waiting(self.peer) and self._transport.can_write_eof():
+                self._has_ended = True  # it is closed when its input has been handled
+                return True
             if self.peer.outbox.is_held and self._transport.can_write_eof():
                 self.peer.closing = True  # it is closed after the replies that wait for the store
                 return True
@@ -182,6 +187,9 @@ class Connection(Outlet):
         self.is_slow = False
         self._flusher.backpressure.release(self.peer)
         self.resume_reading(SLOW)
+        if self.peer.listing is not None:
+            self._job_server.resume_listing(self.peer)
+            self._flusher.schedule()
 
     # Called by the core and the flusher.
 
@@ -207,7 +215,9 @@ class Connection(Outlet):
         """Resume reading, unless there is another reason to pause."""
         if self._pauses & reason:
             self._pauses &= ~reason
-            if not self._pauses:
+            if self._has_ended:
+                self._close_after_replies()
+            elif not self._pauses:
                 self._transport.resume_reading()
 
     def close_gracefully(self) -> None:
@@ -229,6 +239,12 @@ class Connection(Outlet):
     def abort(self) -> None:
         """Close at once."""
         self._transport.abort()
+
+    def _close_after_replies(self) -> None:
+        """Close after the replies to the input that had to wait when the peer ended its side."""
+        if not self._job_server.is_waiting(self.peer):
+            self.peer.closing = True
+            self.peer.mark_dirty()
 
     def _hang_up(self, linger: float) -> None:
         transport = self._transport

@@ -39,6 +39,11 @@ class Wire:
         self.clock.advance(seconds)
         return self.tick()
 
+    def settle(self) -> None:
+        """Let the server handle all input that has to wait for later turns."""
+        while self.tick() == 0.0:
+            pass
+
     def tick(self) -> float | None:
         """Let the server do what is due; return when it wants to be called again."""
         self.server.begin_turn()

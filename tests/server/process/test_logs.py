@@ -59,7 +59,7 @@ def test_the_level_is_right_aligned(level: int, beginning: str) -> None:
 def test_a_name_cannot_start_a_new_line() -> None:
     line = TextFormatter().format(record("accepted,%s", "a\n  FATAL \x1b[2J\u2028b\\é"))
 
-    assert line.endswith(r"accepted,a\x0a  FATAL \x1b[2J\x2028b\é")
+    assert line.endswith(r"accepted,a\x0a  FATAL \x1b[2J\xe2\x80\xa8b\é")
 
 
 def test_a_traceback_follows_its_line() -> None:
@@ -78,6 +78,14 @@ def test_a_line_of_json_is_an_object() -> None:
 
     assert facts.pop("time")
     assert facts == {"level": "NOTICE", "area": "jobs", "message": "accepted,a\nb"}
+
+
+def test_a_name_in_json_does_not_change_the_terminal() -> None:
+    line = JsonFormatter().format(record("accepted,%s", "a\u202eb\x9b\x7f"))
+
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["message"] == "accepted,a\u202eb\x9b\x7f"
 
 
 def test_without_a_level_errors_and_the_server_area_are_logged(

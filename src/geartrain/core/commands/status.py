@@ -16,6 +16,7 @@ __all__ = ["StatusCommands"]
 
 _ANY_RIGHT: Final = SUBMIT | WORK | ADMIN
 _SCHEDULE: Final = (b"1", b"0", b"0", b"0")  # the status of a schedule, which never runs itself
+_PER_UNIT: Final = 5  # as a power of two: waiting clients that are counted for one unit of cost
 _STATUS_RES: Final = int(Command.STATUS_RES)
 _STATUS_RES_UNIQUE: Final = int(Command.STATUS_RES_UNIQUE)
 
@@ -51,6 +52,8 @@ class StatusCommands:
         unique = reader.argument(0).removesuffix(b"\0")
         job = self._visible(peer, self._jobs.find_unique(unique))
         waiting = job.waiting_clients() if job is not None else 0
+        if job is not None and job.waiters is not None:
+            peer.debt += len(job.waiters) >> _PER_UNIT
         peer.send(_STATUS_RES_UNIQUE, b"\0".join([unique, *_status(job), b"%d" % waiting]))
 
     def _visible(self, peer: Peer, job: Job | None) -> Job | None:

@@ -8,7 +8,7 @@ from mypy_extensions import i64
 
 from geartrain.core.commands.handler import Handlers, leading_number
 from geartrain.core.commit_queue import CommitQueue
-from geartrain.core.cron import cron_line
+from geartrain.core.cron import CronLines
 from geartrain.core.dispatch import Dispatcher
 from geartrain.core.functions import FunctionTable
 from geartrain.core.levels import NOTICE
@@ -34,6 +34,9 @@ _NORMAL: Final = int(Priority.NORMAL)
 _LOW: Final = int(Priority.LOW)
 _JOB_CREATED: Final = int(Command.JOB_CREATED)
 _EMPTY: Final = b""
+# Units that a schedule costs, see `Peer.debt`: for its next time, and for a cron line that has to be checked before.
+_SCHEDULE: Final = 20
+_NEW_CRON_LINE: Final = 1000
 
 
 class SubmitCommands:
@@ -51,6 +54,7 @@ class SubmitCommands:
 
     __slots__ = (
         "_commit_queue",
+        "_cron_lines",
         "_dispatcher",
         "_functions",
         "_is_logging",
@@ -78,6 +82,7 @@ class SubmitCommands:
         self._commit_queue = commit_queue
         self._replies = replies
         self._stores = options.durability in (Durability.COMMIT, Durability.RELAXED)
+        self._cron_lines = CronLines()
         self._max_awaited: i64 = 0
         self._is_logging = False
         self.change_options(options)
@@ -208,8 +213,10 @@ class SubmitCommands:
         if len(unique) > MAX_UNIQUE:
             self._replies.error(peer, "ARGUMENT_TOO_LARGE", "Unique value too large")
             return
+        fields = (minute, hour, day, month, weekday)
+        peer.debt += _SCHEDULE if self._cron_lines.known(fields) else _NEW_CRON_LINE
         try:
-            line = cron_line((minute, hour, day, month, weekday))
+            line = self._cron_lines.line(fields)
         except RemoteProtocolError as error:
             self._replies.error(peer, error.code, error.text)
             return

@@ -11,7 +11,7 @@ from geartrain.core.functions import FunctionTable
 from geartrain.core.jobtable import JobTable
 from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import Refused
-from geartrain.core.listings import ListingBudget
+from geartrain.core.listings import MOST_LISTED, ListingBudget
 from geartrain.core.options import JobServerOptions
 from geartrain.core.replies import Replies
 from geartrain.core.schedulerunner import ScheduleRunner
@@ -20,10 +20,23 @@ from geartrain.core.snapshot import Snapshot
 from geartrain.core.state import FunctionQueue, Peer
 from geartrain.protocol.commands import Command
 from geartrain.protocol.reader import Reader
-from geartrain.protocol.text import COMMANDS, OK, UNKNOWN_COMMAND, TextCommand, TextError, TextRequest, ok, parse_line
+from geartrain.protocol.text import (
+    COMMANDS,
+    OK,
+    UNKNOWN_COMMAND,
+    TextCommand,
+    TextError,
+    TextRequest,
+    is_http,
+    ok,
+    parse_line,
+)
 
 __all__ = ["TextCommands"]
 
+_NO_HTTP: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_EMPTY: Final = b""
+_MOST_LINES: Final = 8192  # short lines of a listing that are made at once
 _MAX_LIMIT: Final = 2**31 - 1
 # As many digits as a number beyond that needs: Python refuses numbers with thousands of digits.
 _NUMBER: Final = re.compile(rb"0*(\d{0,11})")
@@ -111,16 +124,50 @@ class TextCommands:
             reader.keep()
             self._backlog.add(peer, Reason.LISTING)
             return
+        line = reader.argument(0)
+        if is_http(line):
+            # A web page can make a browser send a request here, whose body would be obeyed line by line.
+            peer.send_bytes(_NO_HTTP)
+            self._replies.hang_up(peer, "NOT_GEARMAN", "The connection sends HTTP")
+            return
         try:
-            reply = self.answer(peer, reader.argument(0))
+            reply = self.answer(peer, line)
         except NotAllowed as error:
             self._replies.log(peer, error.code, str(error))
             reply = TextError(f"{error.code} {str(error).replace(' ', '+')}").reply
+        if peer.listing is not None:
+            self.has_listed(peer)
+            return
         budget.spend(len(reply))
         peer.send_bytes(reply)
 
+    def has_listed(self, peer: Peer) -> bool:
+        """Send a portion of the listing of a peer; return True if nothing of it is left."""
+        lines = peer.listing
+        if lines is None:
+            return True
+        if peer.outlet is not None and peer.outlet.is_slow:
+            self._backlog.add(peer, Reason.UNREAD)
+            return False
+        if not self.budget.has_budget(peer):
+            self._backlog.add(peer, Reason.LISTING)
+            return False
+        portion: list[bytes] = []
+        size = 0
+        for line in lines:
+            portion.append(line)
+            size += len(line)
+            if size >= MOST_LISTED or len(portion) >= _MOST_LINES:
+                self._backlog.add(peer, Reason.LISTING)
+                break
+        else:
+            peer.listing = None
+        self.budget.spend(size)
+        peer.send_bytes(b"".join(portion))
+        return peer.listing is None
+
     def answer(self, peer: Peer, line: bytes) -> bytes:
-        """Return the reply to a line.
+        """Return the reply to a line; a listing is left to `has_listed`, and the reply is empty.
 
         Raises:
             NotAllowed: The peer has no right to the command.
@@ -135,7 +182,10 @@ class TextCommands:
                 return OK
             self._check(peer, request)
             answer = self._answers.get(command)
-            return answer(request) if answer is not None else self._snapshot.listing(command)
+            if answer is not None:
+                return answer(request)
+            peer.listing = self._snapshot.lines(command)
+            return _EMPTY
         except TextError as error:
             return error.reply
         except Refused as refusal:

@@ -13,13 +13,13 @@ import enum
 import json
 import logging
 import os
-import re
 import sys
 import syslog
 from dataclasses import dataclass
 from datetime import datetime
 from io import TextIOWrapper
 
+from geartrain.protocol.text import DECEPTIVE, printable_text
 from geartrain.server.config.kinds import FILE, FLAG, choice
 from geartrain.server.config.option import Group, option
 from geartrain.server.levels import Level
@@ -59,9 +59,6 @@ class LogOptions:
     syslog: bool = option(False, FLAG, Group.LOG, "log to syslog too")
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
 def _level(record: logging.LogRecord) -> Level:
     """Return the level of a record, or the next one below it."""
     return next((level for level in Level if level <= record.levelno), Level.DEBUG)
@@ -73,7 +70,7 @@ def _area(record: logging.LogRecord) -> str:
 
 def _message(record: logging.LogRecord) -> str:
     """Return the message on one line, with the control characters of names escaped."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", record.getMessage())
+    return printable_text(record.getMessage())
 
 
 class TextFormatter(logging.Formatter):
@@ -99,7 +96,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             facts["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(facts, ensure_ascii=False)
+        line = json.dumps(facts, ensure_ascii=False)
+        return DECEPTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 class _FileHandler(logging.FileHandler):

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""The budget of a turn of the event loop: a peer that sends much does not delay others.
+
+The unit is about the cost of an ordinary packet. A packet that costs more is charged for it (`Peer.debt`). A peer has a
+few units at any time; beyond them it needs a share of the turn, which is smaller the more peers needed one in the turn
+before. A peer that gets none waits in the backlog, which is served with the rest of the budget, and with at least a
+quarter of it.
+"""
+
+from typing import Final
+
+from mypy_extensions import i64
+
+__all__ = ["FLOOR", "TURN", "Turns"]
+
+TURN: Final = 4096  # units: about four milliseconds where the package is compiled
+FLOOR: Final = 32  # units that a peer has without a share, and the smallest share
+_BACKLOG: Final = TURN // 4  # units for the backlog if others have used up all
+
+
+class Turns:
+    """The units that are left of a turn, and the shares of peers."""
+
+    __slots__ = ("_left", "_portion", "_share", "_takers")
+
+    def __init__(self) -> None:
+        self._left: i64 = TURN
+        self._share: i64 = TURN
+        self._portion: i64 = 0
+        self._takers: i64 = 0
+
+    def begin(self) -> None:
+        """Start with the whole budget."""
+        takers = self._takers
+        self._share = TURN if takers < 2 else max(TURN // takers, FLOOR)
+        self._takers = 0
+        self._left = TURN
+
+    def grant(self, budget: i64) -> i64:
+        """Add a share to a budget that is used up; it stays negative if nothing is left."""
+        self._takers += 1
+        granted = self._share if self._share < self._left else self._left  # noqa: FURB136  # `min` boxes both
+        self._left -= granted
+        return budget + granted
+
+    def give_back(self, budget: i64) -> i64:
+        """Return what a peer keeps of a budget that it has not used up."""
+        self._left += budget - FLOOR
+        return FLOOR
+
+    def begin_backlog(self, count: int) -> None:
+        """Share out the rest of the budget among the peers in the backlog."""
+        if self._left < _BACKLOG:
+            self._left = _BACKLOG
+        self._portion = max(self._left // max(count, 1), FLOOR)
+        self._share = 0  # each has its turn before one has a second
+
+    @property
+    def has_rest(self) -> bool:
+        """True if something of the budget is left."""
+        return self._left > 0
+
+    def share_out(self, budget: i64) -> i64:
+        """Add a share to the budget of a peer in the backlog."""
+        self._takers += 1
+        self._left -= self._portion
+        return budget + self._portion

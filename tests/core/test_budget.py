@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""The budget of a turn: a peer that sends much, or packets that cost much, does not delay the others."""
+
+import pytest
+
+from geartrain.core.turns import FLOOR, TURN
+from geartrain.protocol import Command
+from geartrain.protocol.packets import request
+from geartrain.testing.wire import Wire, WirePeer
+from tests.core.valve import Valve
+
+ECHO = request(Command.ECHO_REQ, b"x")
+MOST = TURN + TURN // 4 + 2 * FLOOR  # packets that are handled in one turn
+
+
+@pytest.fixture
+def flooder(wire: Wire) -> WirePeer:
+    peer = wire.connect()
+    peer.peer.outlet = Valve()
+    return peer
+
+
+def valve(peer: WirePeer) -> Valve:
+    outlet = peer.peer.outlet
+    assert isinstance(outlet, Valve)
+    return outlet
+
+
+def echoes(peer: WirePeer) -> int:
+    return len(peer.packets())
+
+
+def test_a_peer_has_the_budget_of_a_turn_and_the_rest_waits(wire: Wire, flooder: WirePeer) -> None:
+    flooder.send_bytes(ECHO * 3 * MOST)
+    assert TURN <= echoes(flooder) <= TURN + FLOOR
+
+    counts = []
+    while wire.server.is_waiting(flooder.peer):
+        assert wire.tick() in (0.0, None)
+        counts.append(echoes(flooder))
+
+    assert max(counts) <= MOST
+    assert len(counts) == 3
+    assert wire.tick() is None
+
+
+def test_nothing_is_lost_and_the_order_stays(wire: Wire, flooder: WirePeer) -> None:
+    numbers = [b"%d" % number for number in range(2 * MOST)]
+    flooder.send_bytes(b"".join([request(Command.ECHO_REQ, number) for number in numbers]))
+    flooder.send_bytes(request(Command.ECHO_REQ, b"last"))
+
+    wire.settle()
+
+    assert [reply[1] for reply in flooder.packets()] == [*numbers, b"last"]
+
+
+def test_others_are_answered_in_the_same_turn(wire: Wire, flooder: WirePeer) -> None:
+    other = wire.connect()
+    flooder.send_bytes(ECHO * 3 * MOST)
+
+    assert other.ask(Command.ECHO_REQ, b"x") == (Command.ECHO_RES, b"x")
+
+
+def test_reading_goes_on_if_the_rest_of_the_turn_is_enough(wire: Wire, flooder: WirePeer) -> None:
+    flooder.send_bytes(ECHO * (TURN + 100))
+    assert wire.server.is_waiting(flooder.peer)
+
+    wire.server.tick()
+
+    assert not wire.server.is_waiting(flooder.peer)
+    assert valve(flooder).closings == 0
+
+
+def test_reading_pauses_at_the_end_of_the_turn_if_input_remains(wire: Wire, flooder: WirePeer) -> None:
+    flooder.send_bytes(ECHO * 3 * MOST)
+    assert valve(flooder).is_open
+
+    wire.server.tick()
+    assert not valve(flooder).is_open
+
+    wire.settle()
+    assert valve(flooder).is_open
+
+
+def test_reading_pauses_at_once_if_more_comes(wire: Wire, flooder: WirePeer) -> None:
+    flooder.send_bytes(ECHO * 3 * MOST)
+    flooder.send_bytes(ECHO)
+
+    assert not valve(flooder).is_open
+
+
+def test_peers_that_send_much_share_the_turns(wire: Wire) -> None:
+    flooders = [wire.connect() for _ in range(8)]
+    for flooder in flooders:
+        flooder.send_bytes(ECHO * 4 * MOST)
+    for flooder in flooders:
+        echoes(flooder)
+
+    for _ in range(4):
+        wire.tick()
+        counts = [echoes(flooder) for flooder in flooders]
+        assert sum(counts) <= MOST
+        assert min(counts) >= TURN // 8 - 1
+    wire.settle()
+    assert not any(wire.server.is_waiting(flooder.peer) for flooder in flooders)
+
+
+def test_many_peers_with_a_few_packets_each_wait_for_nothing(wire: Wire, flooder: WirePeer) -> None:
+    others = [wire.connect() for _ in range(1000)]
+    for other in others:
+        other.send(Command.ECHO_REQ, b"x")
+    flooder.send_bytes(ECHO * 3 * MOST)
+
+    for other in others:
+        other.send_bytes(ECHO * (FLOOR - 2))
+
+    assert {echoes(other) for other in others} == {FLOOR - 1}
+
+
+def test_a_peer_that_leaves_is_forgotten(wire: Wire, flooder: WirePeer) -> None:
+    flooder.send_bytes(ECHO * 3 * MOST)
+    flooder.close()
+
+    assert wire.tick() is None
+
+
+def test_a_fault_in_input_that_waits_ends_the_connection(wire: Wire, flooder: WirePeer) -> None:
+    flooder.send_bytes(ECHO * 3 * MOST + b"\0not Gearman" + ECHO)
+
+    wire.settle()
+
+    assert flooder.is_closed
+    assert not wire.server.is_waiting(flooder.peer)
+
+
+def test_a_peer_to_be_closed_is_handled_no_further(wire: Wire, flooder: WirePeer) -> None:
+    flooder.send_bytes(ECHO * 3 * MOST)
+    echoes(flooder)
+    flooder.peer.closing = True
+
+    wire.settle()
+
+    assert echoes(flooder) == 0
+    assert not wire.server.is_waiting(flooder.peer)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""The cost of one turn in which a peer sends as much as it can, after a valid conversation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+from geartrain.testing.wire import Wire
+from tests.costs.counting import Steps, TooMany, count
+from tests.costs.grammar import FLOODS, OPTIONS, STATES
+
+__all__ = ["MOST_BYTES", "MOST_STEPS", "Case", "Cost", "cases", "measure"]
+
+MOST_STEPS: Steps = 3_000_000  # lines in one turn: 5,000 ordinary packets take 100 to 300 each
+MOST_BYTES = 8 << 20  # bytes for all peers in one turn
+_SENT = 256 * 1024  # bytes that one peer sends at once: the most that event loops read
+_TURNS = 3  # in each of which the cost is bounded
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A state, and what one peer sends in it.
+
+    Attributes:
+        end: The connection ends after it, and a minute passes.
+    """
+
+    options: str
+    state: str
+    size: int
+    flood: str
+    end: bool = False
+
+    def __str__(self) -> str:
+        end = ", then leaves" if self.end else ""
+        return f"{self.size} {self.state} ({self.options}); a peer sends {self.flood}{end}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The worst turn of a case.
+
+    Attributes:
+        steps: Lines that ran, or one more than are allowed.
+        sent: Bytes for all peers.
+    """
+
+    steps: Steps
+    sent: int
+
+    @property
+    def is_too_much(self) -> bool:
+        """True if the turn was too long, or the replies too large."""
+        return self.steps > MOST_STEPS or self.sent > MOST_BYTES
+
+
+def measure(case: Case) -> Cost:
+    """Return the cost of the worst turn."""
+    wire = Wire(OPTIONS[case.options])
+    peer = wire.connect()
+    STATES[case.state](wire, peer, case.size)
+    wire.settle()
+    _take(wire)
+    packets = FLOODS[case.flood]
+    average = sum(map(len, packets)) / len(packets)
+    data = b"".join(islice(cycle(packets), int(_SENT / average)))
+
+    def first() -> None:
+        peer.send_bytes(data)
+        wire.server.tick()
+
+    def last() -> None:
+        peer.close()
+        wire.advance(61.0)
+
+    turns = [first, *[wire.tick] * (_TURNS - 1), *([last, *[wire.tick] * _TURNS] if case.end else [])]
+    worst = Cost(0, 0)
+    for turn in turns:
+        try:
+            steps = count(turn, MOST_STEPS)
+        except TooMany:
+            steps = MOST_STEPS + 1
+        sent = _take(wire)
+        worst = Cost(max(worst.steps, steps), max(worst.sent, sent))
+        if worst.is_too_much:
+            break
+    return worst
+
+
+def cases(size: int) -> Iterator[Case]:
+    """Yield every state of a size with every flood."""
+    for options in OPTIONS:
+        for state in STATES:
+            for flood in FLOODS:
+                for end in (False, True):
+                    yield Case(options, state, size, flood, end)
+
+
+def _take(wire: Wire) -> int:
+    """Return the number of bytes that were sent to all peers."""
+    return sum([len(data) for peer in wire.peers for data in peer.peer.outbox.take()])
