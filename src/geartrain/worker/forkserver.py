@@ -12,6 +12,7 @@
 - Neither the worker's connections nor the sockets of other children are open in a child: the fork server is older.
 - The fork server ends when its socket is closed: when the worker closes it, or when the worker is killed. It kills its
   children then.
+- Each child leads a process group, and is killed with all programs in it that its job has started.
 - It reports each child's exit status on a pipe that only it holds open.
 """
 
@@ -107,6 +108,11 @@ class ForkServer:
             os.close(exit_pipe_write)
         return ChildProcess(ours, exit_pipe)
 
+    def kill(self, child: ChildProcess) -> None:
+        """Kill a child with its process group, if it has not exited."""
+        with contextlib.suppress(OSError), self._lock:  # without the fork server there is no child
+            socket.send_fds(self._control, [b"-"], [child.exit_pipe])
+
     def close(self) -> None:
         """End the fork server; children that have not exited are killed."""
         if self.is_closed:
@@ -157,13 +163,15 @@ class _Forker:
                 request, descriptors, _, _ = socket.recv_fds(self._control, 1, 2)
                 if not request:
                     break
-                if len(descriptors) == 2:
+                if request == b"+" and len(descriptors) == 2:
                     self._spawn(*descriptors)
+                elif request == b"-" and len(descriptors) == 1:
+                    self._kill(*descriptors)
                 else:  # the system had none left for this process; the worker sees the end of the pipe
                     for descriptor in descriptors:
                         os.close(descriptor)
         for child in self._exit_pipes:
-            os.kill(child, signal.SIGKILL)
+            _kill_group(child)
         self._close()
 
     def _spawn(self, sock: int, exit_pipe: int) -> None:
@@ -174,10 +182,21 @@ class _Forker:
             os.close(exit_pipe)
         else:
             if child == 0:
+                os.setpgid(0, 0)
                 self._close_inherited(exit_pipe)
                 _exit_after(lambda: self._serve(socket.socket(fileno=sock)))
+            with contextlib.suppress(OSError):  # it did it itself, and may have exited
+                os.setpgid(child, child)
             self._exit_pipes[child] = exit_pipe
         os.close(sock)
+
+    def _kill(self, exit_pipe: int) -> None:
+        """Kill the child of a pipe, given by the worker's end; both ends have one inode."""
+        inode = os.fstat(exit_pipe).st_ino
+        os.close(exit_pipe)
+        for child, ours in self._exit_pipes.items():
+            if os.fstat(ours).st_ino == inode:
+                _kill_group(child)
 
     def _close_inherited(self, exit_pipe: int) -> None:
         """Close, in a new child, the descriptors of the fork server and of other children."""
@@ -200,6 +219,12 @@ class _Forker:
             with contextlib.suppress(BrokenPipeError):  # the worker has closed its end
                 os.write(exit_pipe, b"%d" % status)
             os.close(exit_pipe)
+
+
+def _kill_group(child: int) -> None:
+    """Kill a child that was not waited for, so that its process id is still its own, and its process group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
 
 
 def _ignore_signals() -> None:

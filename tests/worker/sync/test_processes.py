@@ -17,7 +17,7 @@ from functools import partial
 
 import pytest
 
-from geartrain import AssignedJob, Client, Data, JobException, SubmittedJob, Worker
+from geartrain import AssignedJob, Client, Data, JobException, Priority, SubmittedJob, Worker
 from geartrain.errors import GeartrainError
 from geartrain.protocol import Command
 from geartrain.testing import run_server
@@ -180,6 +180,27 @@ def test_what_runs_when_the_grace_is_over_is_killed(address: str, client: Client
     second.add_function("f", lambda job: b"second")
     second.run()
     assert job.result(PATIENCE) == b"second"
+
+
+def test_a_job_that_hangs_is_killed_with_the_programs_that_it_started(address: str, client: Client) -> None:
+    """Also if one of them holds its socket and its output open; the slot does the next job."""
+    worker = Worker(address, executor="process")
+    worker.add_function("whoami", whoami)
+
+    @worker.function(timeout=0.1)
+    def hang(job: AssignedJob) -> None:
+        program = subprocess.Popen(["sleep", "600"], close_fds=False)
+        job.data(f"{os.getpid()} {program.pid}")
+        program.wait()
+
+    with working(worker):
+        job = client.submit("hang")
+        event = next(iter(job))
+        assert isinstance(event, Data)
+        for process in event.data.split():
+            wait_for_the_end_of(int(process))
+        assert client.do("whoami", priority=Priority.HIGH, timeout=PATIENCE) != event.data.split()[0]
+        worker.stop(grace=0.0)
 
 
 def test_a_whole_run_warns_of_nothing(address: str, client: Client) -> None:

@@ -8,10 +8,12 @@ slow server waits.
 
 import contextlib
 import logging
+import math
 import os
 import select
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 
 from geartrain.protocol import REQUEST, RESPONSE, Command, Reader, request, response
@@ -28,6 +30,12 @@ __all__ = ["ProcessDied", "ProcessExecutor", "serve_jobs"]
 READ_SIZE = 256 * 1024  # bytes read from the socket at once
 MAX_PACKET = 2**32 - 1  # bytes: the server's limits were applied before, and no other program writes here
 
+# Seconds from the timeout of a job, after which the server takes it away and decides what becomes of it, to the end of
+# its process. So the server's decision comes first, and what the worker says of the job is ignored.
+SERVER_FIRST = 0.5
+
+_LONGEST_WAIT = 86_400.0  # seconds; the system counts milliseconds, up to about three weeks
+
 _ENDINGS = frozenset((Command.WORK_COMPLETE, Command.WORK_EXCEPTION, Command.WORK_FAIL))
 
 _logger = logging.getLogger("geartrain.worker")
@@ -35,6 +43,10 @@ _logger = logging.getLogger("geartrain.worker")
 
 class ProcessDied(Exception):
     """The process of a job has ended during the job."""
+
+
+class TimedOut(Exception):
+    """The process of a job was killed, as the job took too long."""
 
 
 class ProcessExecutor:
@@ -58,7 +70,11 @@ class ProcessExecutor:
             GeartrainError: There is no process, and none can be forked any more.
         """
         try:
-            self._do(job)
+            self._do(job, function.timeout)
+        except TimedOut as late:
+            self._end_child()
+            _logger.error("%s %s: %s", job.function, job.handle, late)  # noqa: TRY400  # its traceback says nothing
+            job.raised(late, tell=self._exceptions)
         except ProcessDied as died:
             self.leave()
             if not self._fork_server.is_closed:  # else the worker itself has killed it
@@ -75,7 +91,14 @@ class ProcessExecutor:
             self._child.close()
             self._child = None
 
-    def _do(self, job: AssignedJob) -> None:
+    def _end_child(self) -> None:
+        """Kill the process, and the programs that it has started."""
+        if self._child is not None:
+            self._fork_server.kill(self._child)
+        self.leave()
+
+    def _do(self, job: AssignedJob, timeout: float | None) -> None:
+        deadline = math.inf if timeout is None else time.monotonic() + timeout + SERVER_FIRST
         child = self._living_child()
         assigned = job.assignment
         try:
@@ -92,7 +115,7 @@ class ProcessExecutor:
         except OSError as error:
             raise _died(child) from error
         ending: list[Report] = []
-        for report in self._reports(child):
+        for report in self._reports(child, deadline):
             if report[0] not in _ENDINGS:
                 job.send(report)
                 continue
@@ -103,7 +126,7 @@ class ProcessExecutor:
 
     def _living_child(self) -> ChildProcess:
         """Return the process, or a new one if it has died: a process that waits for a job sends nothing."""
-        if self._child is not None and _ready(self._child.sock.fileno(), self._child.exit_pipe, wait=False):
+        if self._child is not None and _ready(self._child.sock.fileno(), self._child.exit_pipe, timeout=0.0):
             _logger.warning("a process that waited for jobs %s; another one takes its place", _exit_text(self._child))
             self.leave()
         if self._child is None:
@@ -111,14 +134,20 @@ class ProcessExecutor:
             self._reader = Reader(REQUEST, MAX_PACKET)
         return self._child
 
-    def _reports(self, child: ChildProcess) -> Iterator[Report]:
-        """Yield the reports of the process until it dies."""
+    def _reports(self, child: ChildProcess, deadline: float) -> Iterator[Report]:
+        """Yield the reports of the process until it dies, or until the deadline."""
         reader = self._reader
         while True:
             while reader.advance():
                 _, *arguments = reader.arguments()
                 yield Command(reader.command), *tuple(arguments)
-            if child.sock.fileno() not in _ready(child.sock.fileno(), child.exit_pipe):
+            remaining = min(deadline - time.monotonic(), _LONGEST_WAIT)
+            ready = _ready(child.sock.fileno(), child.exit_pipe, timeout=remaining)
+            if not ready:
+                if time.monotonic() < deadline:
+                    continue
+                raise TimedOut("the job did not end within its timeout, so its process was killed")
+            if child.sock.fileno() not in ready:
                 # A program that it has started may hold its socket open, so that it does not end.
                 raise _died(child)
             try:
@@ -170,12 +199,12 @@ def _exit_text(child: ChildProcess) -> str:
     return f"exited with status {code}" if code >= 0 else f"was killed by {_signal_name(-code)}"
 
 
-def _ready(*descriptors: int, wait: bool = True) -> set[int]:
-    """Return the descriptors that have something to read, or have ended."""
+def _ready(*descriptors: int, timeout: float) -> set[int]:
+    """Wait for some seconds, and return the descriptors that have something to read, or have ended."""
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
-    return {descriptor for descriptor, _ in poll.poll(None if wait else 0)}
+    return {descriptor for descriptor, _ in poll.poll(max(math.ceil(timeout * 1000), 0))}
 
 
 def _signal_name(number: int) -> str:
