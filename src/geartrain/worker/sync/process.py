@@ -20,7 +20,7 @@ from geartrain.protocol import REQUEST, RESPONSE, Command, Reader, request, resp
 from geartrain.worker.forkserver import ChildProcess, ForkServer, flush_output
 from geartrain.worker.functions import Function
 from geartrain.worker.job import Report
-from geartrain.worker.options import WorkerOptions
+from geartrain.worker.options import SERVER_FIRST, WorkerOptions
 from geartrain.worker.session import Assignment
 from geartrain.worker.sync.calls import Call, perform
 from geartrain.worker.sync.job import AssignedJob
@@ -29,10 +29,6 @@ __all__ = ["ProcessDied", "ProcessExecutor", "serve_jobs"]
 
 READ_SIZE = 256 * 1024  # bytes read from the socket at once
 MAX_PACKET = 2**32 - 1  # bytes: the server's limits were applied before, and no other program writes here
-
-# Seconds from the timeout of a job, after which the server takes it away and decides what becomes of it, to the end of
-# its process. So the server's decision comes first, and what the worker says of the job is ignored.
-SERVER_FIRST = 0.5
 
 _LONGEST_WAIT = 86_400.0  # seconds; the system counts milliseconds, up to about three weeks
 
