@@ -245,5 +245,6 @@ def test_everything_works_encrypted(shell: Shell, tmp_path: Path) -> None:
             assert list(client.map("reverse", ["ab", "cd"])) == [b"ba", b"dc"]
         worker.stop()
         thread.join()
-        with shell.client(address) as plain, pytest.raises(ConnectionLost):
+        # The server closes the connection before or after the job is sent.
+        with shell.client(address) as plain, pytest.raises((ConnectionLost, NoServerAvailable)):
             plain.do("reverse", timeout=PATIENCE)

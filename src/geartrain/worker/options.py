@@ -15,6 +15,10 @@ from geartrain.worker.session import POLL_INTERVAL, REPLY_TIMEOUT
 
 __all__ = ["GRACE", "ExecutorKind", "Options", "Reason", "WorkerOptions"]
 
+# Seconds from the timeout of a job, after which the server takes it away and decides what becomes of it, to the end of
+# its process or task. So the server's decision comes first, and what the worker says of the job is ignored.
+SERVER_FIRST = 0.5
+
 BACKOFF = Backoff()
 GRACE = 30.0  # seconds; Kubernetes kills a process after this time
 PACKET_OVERHEAD = 1024  # bytes of a packet that are reserved for the handle

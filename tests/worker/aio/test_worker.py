@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import uvloop
 
-from geartrain import AsyncAssignedJob, AsyncWorker, Client, JobException
+from geartrain import AsyncAssignedJob, AsyncWorker, Client, JobException, Priority
 from geartrain.testing import run_server
 from geartrain.worker import Reason
 from tests.worker.shells import PATIENCE
@@ -55,6 +55,29 @@ def test_works_for_the_length_of_a_block(address: str, client: Client, runner: a
             return await elsewhere(lambda: client.do("echo", "x", timeout=PATIENCE))
 
     assert [runner.run(block()) for _ in range(2)] == [b"x", b"x"]
+
+
+def test_a_job_that_hangs_is_cancelled_and_its_slot_does_the_next_one(
+    address: str, client: Client, runner: asyncio.Runner
+) -> None:
+    worker = AsyncWorker(address, concurrency=1)
+    worker.add_function("echo", echo)
+    cancelled = asyncio.Event()
+
+    @worker.function(timeout=0.1)
+    async def hang(job: AsyncAssignedJob) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async def block() -> bytes:
+        async with worker:
+            client.submit("hang")
+            await asyncio.wait_for(cancelled.wait(), PATIENCE)
+            return await elsewhere(lambda: client.do("echo", "x", priority=Priority.HIGH, timeout=PATIENCE))
+
+    assert runner.run(block()) == b"x"
 
 
 def test_an_error_in_a_block_ends_the_worker_and_goes_on(address: str, runner: asyncio.Runner) -> None:

@@ -20,7 +20,7 @@ from geartrain.worker.aio.taskpool import TaskPool
 from geartrain.worker.functions import Function, FunctionTable
 from geartrain.worker.job import Report
 from geartrain.worker.middleware import wrap
-from geartrain.worker.options import Reason, WorkerOptions
+from geartrain.worker.options import SERVER_FIRST, Reason, WorkerOptions
 from geartrain.worker.run import WorkerRun
 from geartrain.worker.session import Assignment
 
@@ -185,7 +185,13 @@ class WorkerLoop:
     # For the tasks of jobs
 
     async def _do(self, connection: WorkerConnection, job: AsyncAssignedJob, function: Function[AsyncCall]) -> None:
-        await perform(job, function.call, exceptions=self._options.exceptions)
+        limit = None if function.timeout is None else function.timeout + SERVER_FIRST
+
+        async def call(job: AsyncAssignedJob) -> object:
+            async with asyncio.timeout(limit):
+                return await function.call(job)
+
+        await perform(job, call, exceptions=self._options.exceptions)
         if not self._pool.is_leaving:  # a job that is cancelled at the end has not failed: another worker does it
             self._finish(connection, job)
 

@@ -20,7 +20,7 @@ from geartrain.protocol import REQUEST, RESPONSE, Command, Reader, request, resp
 from geartrain.worker.forkserver import ChildProcess, ForkServer, flush_output
 from geartrain.worker.functions import Function
 from geartrain.worker.job import Report
-from geartrain.worker.options import WorkerOptions
+from geartrain.worker.options import SERVER_FIRST, WorkerOptions
 from geartrain.worker.session import Assignment
 from geartrain.worker.sync.calls import Call, perform
 from geartrain.worker.sync.job import AssignedJob
@@ -30,9 +30,7 @@ __all__ = ["ProcessDied", "ProcessExecutor", "serve_jobs"]
 READ_SIZE = 256 * 1024  # bytes read from the socket at once
 MAX_PACKET = 2**32 - 1  # bytes: the server's limits were applied before, and no other program writes here
 
-# Seconds from the timeout of a job, after which the server takes it away and decides what becomes of it, to the end of
-# its process. So the server's decision comes first, and what the worker says of the job is ignored.
-SERVER_FIRST = 0.5
+_LONGEST_WAIT = 86_400.0  # seconds; the system counts milliseconds, up to about three weeks
 
 _ENDINGS = frozenset((Command.WORK_COMPLETE, Command.WORK_EXCEPTION, Command.WORK_FAIL))
 
@@ -139,8 +137,11 @@ class ProcessExecutor:
             while reader.advance():
                 _, *arguments = reader.arguments()
                 yield Command(reader.command), *tuple(arguments)
-            ready = _ready(child.sock.fileno(), child.exit_pipe, timeout=deadline - time.monotonic())
+            remaining = min(deadline - time.monotonic(), _LONGEST_WAIT)
+            ready = _ready(child.sock.fileno(), child.exit_pipe, timeout=remaining)
             if not ready:
+                if time.monotonic() < deadline:
+                    continue
                 raise TimedOut("the job did not end within its timeout, so its process was killed")
             if child.sock.fileno() not in ready:
                 # A program that it has started may hold its socket open, so that it does not end.
@@ -199,9 +200,7 @@ def _ready(*descriptors: int, timeout: float) -> set[int]:
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
-    return {
-        descriptor for descriptor, _ in poll.poll(None if timeout == math.inf else max(math.ceil(timeout * 1000), 0))
-    }
+    return {descriptor for descriptor, _ in poll.poll(max(math.ceil(timeout * 1000), 0))}
 
 
 def _signal_name(number: int) -> str:

@@ -85,7 +85,8 @@ class Worker(Registry[Call, Middleware]):
 
         Args:
             function: The function, or its name for clients.
-            timeout: Seconds after which a server gives a job to another worker.
+            timeout: Seconds after which a server gives a job to another worker. Half a second later its process is
+                killed; a thread is not stopped. (An `AsyncWorker` cancels its task.)
 
         Raises:
             TypeError: A parameter is neither a job nor annotated with a type that JSON has a form for.
