@@ -20,7 +20,7 @@ from benchmarks.queues.place import Place
 __all__ = ["Worker", "client", "working"]
 
 _AGENT = ("-m", "benchmarks.queues.agent")
-_PATIENCE = 10.0  # seconds for a worker to end when asked
+_TIMEOUT = 10.0  # seconds for a worker to end when asked
 _LAST_WORDS = 600  # characters of a log: enough for the end of a traceback
 
 
@@ -103,7 +103,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Terminate a worker, and kill its remaining processes."""
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_PATIENCE)
+        process.wait(_TIMEOUT)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

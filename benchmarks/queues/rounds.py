@@ -19,7 +19,7 @@ from benchmarks.queues.work import count_stamps, read_stamps
 
 __all__ = ["Measurement", "measure_all"]
 
-_PATIENCE = 60.0  # seconds without any progress
+_TIMEOUT = 60.0  # seconds without any progress
 _LOOK = 0.02  # seconds between two looks at the progress of a worker
 _REST = 0.5  # seconds after which a worker without jobs counts as idle
 _RUN_UP = 0.25  # the first part of the time in which a queue is drained: the worker is still warming up
@@ -108,7 +108,7 @@ class Measurement:
                     began_at = began_at or now
                 if began_at is not None and now - began_at > self._limits.seconds / (1 - _RUN_UP):
                     break
-                if now - progress_at > _PATIENCE:
+                if now - progress_at > _TIMEOUT:
                     raise BenchmarkError(f"no progress after {done} of {queued} jobs: {worker.last_words()}")
         times = read_stamps(stamps)
         if len(times) > queued:
@@ -127,7 +127,7 @@ class Measurement:
     def _client(self, place: Place, verb: str) -> Any:
         limits = self._limits
         numbers = (limits.jobs, limits.seconds, limits.warm_up)
-        return client(self._python, self._contestant.system, place, verb, numbers, limits.seconds + _PATIENCE)
+        return client(self._python, self._contestant.system, place, verb, numbers, limits.seconds + _TIMEOUT)
 
 
 def rate(times: Sequence[float]) -> float:

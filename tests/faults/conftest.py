@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A proxy in front of a server of either kind, a short back-off, and the log."""
+"""Fixtures of the fault tests: a proxy in front of either server, a short back-off, and the log."""
 
 import logging
 import socket
@@ -17,18 +17,18 @@ from tests.worker.shells import PATIENCE, shell
 
 __all__ = ["QUICK", "Lines", "Names", "descriptors", "lines", "names", "proxy", "server", "shell"]
 
-QUICK = Backoff(first=0.001, longest=0.005)  # workers come back at once
+QUICK = Backoff(first=0.001, longest=0.005)  # workers reconnect at once
 
 
 @pytest.fixture
 def proxy(server: str) -> Iterator[FaultProxy]:
-    """The way to the server."""
+    """The proxy in front of the server."""
     with FaultProxy(server) as proxy:
         yield proxy
 
 
 class Lines(logging.Handler):
-    """What was logged, and a way to wait for it."""
+    """A log handler that keeps records, and waits for them."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -41,11 +41,11 @@ class Lines(logging.Handler):
             self._changed.notify_all()
 
     def of(self, level: int, part: str = "") -> list[str]:
-        """Return the lines of a level that contain something."""
+        """Return the lines of a level that contain ``part``."""
         return [r.getMessage() for r in self._records if r.levelno == level and part in r.getMessage()]
 
     def wait_for(self, count: int, level: int, part: str = "") -> None:
-        """Return when there are so many of them."""
+        """Wait for a number of such lines."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.of(level, part)) >= count, PATIENCE), self._records
 
@@ -63,7 +63,7 @@ def lines() -> Iterator[Lines]:
 
 
 class Names:
-    """Names of servers, and the addresses that they stand for at present."""
+    """Host names of servers, and their current addresses."""
 
     def __init__(self, resolve: Callable[..., Any]) -> None:
         self._addresses: dict[str, str] = {}
@@ -73,20 +73,21 @@ class Names:
     def __setitem__(self, name: str, address: str) -> None:
         self._addresses[name] = address
 
-    def getaddrinfo(self, host: str, *arguments: Any, **options: Any) -> Any:
-        """Stand in for the resolver of the system."""
-        self.asked += host in self._addresses
-        return self._resolve(self._addresses.get(host, host), *arguments, **options)
+    def getaddrinfo(self, host: str | bytes, *arguments: Any, **options: Any) -> Any:
+        """Replace the resolver of the system, which accepts names as text and as bytes."""
+        name = host.decode() if isinstance(host, bytes) else host
+        self.asked += name in self._addresses
+        return self._resolve(self._addresses.get(name, name), *arguments, **options)
 
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Names:
-    """A resolver to be told what to say; uvloop has its own."""
+    """A resolver with settable answers; uvloop has its own."""
     names = Names(socket.getaddrinfo)
     monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
     return names
 
 
 def descriptors() -> int:
-    """Return how many this process has open."""
+    """Return the number of open descriptors of this process."""
     return len(list(Path("/dev/fd").iterdir()))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A network of our own, whose packets are lost when a test says so: what a proxy on loopback cannot do to a connection.
+"""A network namespace in which tests can drop packets, which a proxy on loopback cannot do.
 
-A proxy ends or holds connections, and its system answers for it all the while. Here nobody answers.
+A proxy closes or holds connections, while its operating system still sends acknowledgements. Here no side answers.
 """
 
 import contextlib
@@ -20,12 +20,12 @@ from tests.job_servers import needs
 
 __all__ = ["Island", "Lost"]
 
-_SUBNETS = 0xC612_0000  # 198.18.0.0/15, which is for tests of networks, in pieces of four addresses
+_SUBNETS = 0xC612_0000  # 198.18.0.0/15, reserved for network tests, in subnets of four addresses
 _numbers = itertools.count(os.getpid() % 8192 * 4)
 
 
 class Lost(enum.Enum):
-    """Which packets do not arrive."""
+    """The direction in which packets are dropped."""
 
     ALL = ("INPUT", "OUTPUT")
     TO_ISLAND = ("INPUT",)
@@ -33,10 +33,10 @@ class Lost(enum.Enum):
 
 
 class Island:
-    """A network namespace with one way to the rest of the machine, for the length of a ``with``.
+    """A network namespace with one link to the rest of the machine, used in a ``with`` statement.
 
     Attributes:
-        here: Our address, as it is seen from there.
+        here: Our address as seen from the namespace.
     """
 
     def __init__(self) -> None:
@@ -70,17 +70,17 @@ class Island:
         self._remove()
 
     def connect(self, port: int) -> socket.socket:
-        """Return a connection from there to a port of ours."""
+        """Return a connection from the namespace to a port of ours."""
         with self.entered():
             return socket.create_connection((self.here, port), 20)
 
     def lose(self, packets: Lost) -> None:
-        """Lose packets from now on. No side is told."""
+        """Start to drop packets silently."""
         for chain in packets.value:
             self._filter("--append", chain, "--jump", "DROP")
 
     def arrive(self) -> None:
-        """Lose no packets any more."""
+        """Stop dropping packets."""
         self._filter("--flush")
 
     def _filter(self, *words: str) -> None:
@@ -92,7 +92,7 @@ class Island:
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """Have this thread be there. A socket stays where it was made."""
+        """Move this thread into the namespace; a socket stays in the namespace where it was created."""
         here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         there = os.open(f"/run/netns/{self._name}", os.O_RDONLY)
         try:

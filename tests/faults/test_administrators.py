@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Administrators of both kinds, and servers that go away, come back or fall silent."""
+"""Both admin clients with servers that disconnect, come back or stop answering."""
 
 import time
 
@@ -14,7 +14,7 @@ __all__ = ["connect"]
 
 
 @pytest.mark.parametrize("reset", [False, True])
-def test_an_outage_between_calls_is_not_noticed(connect: Connect, proxy: FaultProxy, reset: bool) -> None:
+def test_an_outage_between_calls_has_no_effect(connect: Connect, proxy: FaultProxy, reset: bool) -> None:
     with connect(proxy.address) as admin:
         version = admin.version()
         for _ in range(3):
@@ -24,7 +24,7 @@ def test_an_outage_between_calls_is_not_noticed(connect: Connect, proxy: FaultPr
 
 
 @pytest.mark.parametrize("after", [0, 1, 20])
-def test_a_listing_that_breaks_off_is_no_listing(connect: Connect, server: str, proxy: FaultProxy, after: int) -> None:
+def test_an_incomplete_listing_is_an_error(connect: Connect, server: str, proxy: FaultProxy, after: int) -> None:
     with Client(server) as client, connect(proxy.address) as admin:
         handles = {client.submit_background("f").name for _ in range(10)}
         admin.version()
@@ -35,7 +35,7 @@ def test_a_listing_that_breaks_off_is_no_listing(connect: Connect, server: str, 
         assert {job.handle for job in admin.jobs()} == handles
 
 
-def test_an_answer_that_comes_too_late_is_not_taken_for_another(connect: Connect, proxy: FaultProxy) -> None:
+def test_a_late_answer_is_not_taken_for_another_one(connect: Connect, proxy: FaultProxy) -> None:
     with connect(proxy.address, timeout=0.2) as hasty, connect(proxy.address) as patient:
         version = patient.version()
         proxy.stall(Direction.CLIENT)
@@ -47,7 +47,7 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_another(connect: Connect
         assert hasty.status() == []
 
 
-def test_a_machine_that_is_gone_costs_one_time_out(connect: Connect, proxy: FaultProxy) -> None:
+def test_a_machine_that_is_down_costs_one_timeout(connect: Connect, proxy: FaultProxy) -> None:
     proxy.blackhole()
     began = time.monotonic()
     with connect(proxy.address, connect_timeout=0.2) as admin:
@@ -57,7 +57,7 @@ def test_a_machine_that_is_gone_costs_one_time_out(connect: Connect, proxy: Faul
     assert time.monotonic() - began < 10.0
 
 
-def test_a_slow_path_changes_nothing_but_the_time(connect: Connect, server: str, proxy: FaultProxy) -> None:
+def test_a_slow_connection_only_takes_longer(connect: Connect, server: str, proxy: FaultProxy) -> None:
     proxy.throttle(1)
     with Client(server) as client, connect(proxy.address) as admin:
         handles = {client.submit_background("f").name for _ in range(10)}
@@ -65,7 +65,7 @@ def test_a_slow_path_changes_nothing_but_the_time(connect: Connect, server: str,
         assert {job.handle for job in admin.jobs()} == handles
 
 
-def test_nothing_is_left_behind(connect: Connect, proxy: FaultProxy) -> None:
+def test_no_descriptors_are_leaked(connect: Connect, proxy: FaultProxy) -> None:
     with connect(proxy.address) as admin:
 
         def endure(count: int) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Clients of both kinds, and servers that go away, come back, fall silent or move."""
+"""Both clients with servers that disconnect, come back, stop answering or move."""
 
 import gc
 import logging
@@ -28,9 +28,9 @@ from tests.thoroughness import often
 
 __all__ = ["shell"]
 
-SOON = 0.2  # seconds of patience with a server that says nothing
-LATER = 1.0  # the same where another server has to be quicker
-AT_ONCE = 10.0  # seconds that a wait of SOON may take on a busy machine, and far below the time-outs that nobody chose
+SOON = 0.2  # seconds; a timeout for a server that does not answer
+LATER = 1.0  # seconds; the same where another server must answer within it
+AT_ONCE = 10.0  # seconds that a timeout of SOON may take on a busy machine, far below the default timeouts
 
 
 def port_of(address: str) -> int:
@@ -51,7 +51,7 @@ def client(shell: Shell, proxy: FaultProxy, worker: RawWorker) -> Iterator[Clien
 
 @pytest.fixture
 def other() -> Iterator[str]:
-    """Another server, with a worker and without faults."""
+    """A second server, with a worker and without faults."""
     with run_server() as server, RawWorker(server.port):
         yield server.address
 
@@ -61,7 +61,7 @@ def works(client: Client) -> bool:
 
 
 def held(worker: RawWorker, job: SubmittedJob) -> bytes:
-    """Return the handle of a job that the worker holds."""
+    """Return the handle of a job that the worker has not completed."""
     handle = worker.held.get(timeout=PATIENCE)
     assert not job.done()
     return handle
@@ -69,14 +69,14 @@ def held(worker: RawWorker, job: SubmittedJob) -> bytes:
 
 class TestAnOutage:
     @pytest.mark.parametrize("reset", [False, True])
-    def test_between_jobs_is_not_noticed(self, client: Client, proxy: FaultProxy, reset: bool) -> None:
+    def test_between_jobs_has_no_effect(self, client: Client, proxy: FaultProxy, reset: bool) -> None:
         for number in range(1, 5):
             assert works(client)
             assert proxy.accepted == number
             proxy.cut(reset=reset)
             proxy.wait_until_unused()
 
-    def test_is_said_once_and_its_end_once(self, client: Client, proxy: FaultProxy, lines: Lines) -> None:
+    def test_is_logged_once_and_its_end_once(self, client: Client, proxy: FaultProxy, lines: Lines) -> None:
         for outages in (1, 2):
             assert works(client)
             proxy.refuse()
@@ -99,11 +99,11 @@ class TestAnOutage:
             assert all(works(client) for _ in range(20))
             assert client.submit_background("reverse").server == other
         assert len(lines.of(logging.WARNING)) == 1
-        assert len(lines.of(logging.DEBUG, "Connection refused")) < 20, "it was not left alone"
+        assert len(lines.of(logging.DEBUG, "Connection refused")) < 20, "the client did not back off"
 
     @pytest.mark.parametrize("direction", [Direction.SERVER, Direction.CLIENT])
     @pytest.mark.parametrize("reset", [False, True])
-    def test_before_the_job_is_taken_gives_it_to_the_next_server(
+    def test_before_the_job_is_accepted_sends_it_to_the_next_server(
         self, shell: Shell, proxy: FaultProxy, worker: RawWorker, other: str, direction: Direction, reset: bool
     ) -> None:
         with shell.client([proxy.address, other]) as client:
@@ -116,19 +116,19 @@ class TestAnOutage:
             assert job.handle.server == other
 
     @pytest.mark.parametrize("reset", [False, True])
-    def test_after_the_job_was_taken_is_told(
+    def test_after_the_job_was_accepted_is_an_error(
         self, client: Client, proxy: FaultProxy, worker: RawWorker, reset: bool
     ) -> None:
         job = client.submit("hold")
         held(worker, job)
-        client.ping()  # is behind JOB_CREATED
+        client.ping()  # is answered after JOB_CREATED
         proxy.cut(reset=reset)
 
         with pytest.raises(ConnectionLost, match=proxy.address):
             job.result(PATIENCE)
         assert works(client)
 
-    def test_after_the_job_was_taken_runs_it_again_if_allowed(
+    def test_after_the_job_was_accepted_runs_it_again_if_allowed(
         self, client: Client, proxy: FaultProxy, worker: RawWorker
     ) -> None:
         job = client.submit("hold", retries=1)
@@ -140,7 +140,7 @@ class TestAnOutage:
         assert job.result(PATIENCE) == b"the second time"
 
     @pytest.mark.parametrize("after", [1, 11, 12, 40, 100_000])
-    def test_in_the_middle_of_a_packet_leaves_no_half_result(
+    def test_in_the_middle_of_a_packet_leaves_no_partial_result(
         self, client: Client, proxy: FaultProxy, after: int
     ) -> None:
         client.ping()
@@ -149,7 +149,7 @@ class TestAnOutage:
         assert client.do("reverse", bytes(200_000) + b"end", retries=1, timeout=PATIENCE) == b"dne" + bytes(200_000)
         assert proxy.accepted == 2
 
-    def test_repeated_many_times_leaves_nothing_behind(self, client: Client, proxy: FaultProxy) -> None:
+    def test_repeated_many_times_leaks_nothing(self, client: Client, proxy: FaultProxy) -> None:
         def endure(count: int) -> tuple[int, int]:
             for _ in range(count):
                 assert works(client)
@@ -167,7 +167,9 @@ class TestAnOutage:
 
 
 class TestEqualUniques:
-    def test_meet_whichever_servers_are_there(self, shell: Shell, worker: RawWorker, server: str, other: str) -> None:
+    def test_go_to_the_same_server_during_outages(
+        self, shell: Shell, worker: RawWorker, server: str, other: str
+    ) -> None:
         with (
             FaultProxy(server) as first,
             FaultProxy(other) as second,
@@ -184,12 +186,12 @@ class TestEqualUniques:
                         proxy.accept()
                 for number in range(10):
                     unique = f"{stage}-{number}"
-                    handles = [client.submit_background("nobody", unique=unique) for client in (one, two)]
+                    handles = [client.submit_background("unserved", unique=unique) for client in (one, two)]
                     assert handles[0] == handles[1], proxies_down
 
 
 class TestSilence:
-    def test_ends_with_the_time_allowed_for_a_job(self, client: Client, proxy: FaultProxy) -> None:
+    def test_ends_with_the_timeout_of_a_job(self, client: Client, proxy: FaultProxy) -> None:
         assert works(client)
         proxy.stall()
         began = time.monotonic()
@@ -205,8 +207,8 @@ class TestSilence:
         assert works(client)
         assert proxy.accepted == 1
 
-    def test_of_a_server_that_takes_nothing_ends_with_the_time_allowed(self, client: Client, proxy: FaultProxy) -> None:
-        """More waits to be sent than a client keeps, so that the next one cannot be handed to the connection."""
+    def test_of_a_server_that_does_not_read_ends_with_the_timeout(self, client: Client, proxy: FaultProxy) -> None:
+        """More data waits than a client buffers, so that the next job cannot be passed to the connection."""
         assert works(client)
         proxy.stall(Direction.SERVER)
         huge = client.submit("reverse", bytes(32 << 20))
@@ -221,7 +223,9 @@ class TestSilence:
         assert len(huge.result(PATIENCE)) == 32 << 20
         assert works(client)
 
-    def test_of_a_server_that_owes_an_answer_loses_it(self, shell: Shell, proxy: FaultProxy, worker: RawWorker) -> None:
+    def test_of_a_server_that_owes_an_answer_closes_the_connection(
+        self, shell: Shell, proxy: FaultProxy, worker: RawWorker
+    ) -> None:
         with shell.client(proxy.address, reply_timeout=LATER) as client:
             proxy.stall()
             began = time.monotonic()
@@ -233,10 +237,10 @@ class TestSilence:
             assert time.monotonic() - began < AT_ONCE
             proxy.resume()
 
-            # The answer to what was asked last may be on its way yet, and the connection about to be given up.
+            # The last answer may still be on its way, and the connection about to be closed.
             assert client.do("reverse", b"abc", retries=5, timeout=PATIENCE) == b"cba"
 
-    def test_of_one_server_gives_the_job_to_the_next(
+    def test_of_one_server_sends_the_job_to_the_next(
         self, shell: Shell, proxy: FaultProxy, worker: RawWorker, other: str
     ) -> None:
         proxy.stall()
@@ -244,7 +248,7 @@ class TestSilence:
             assert works(client)
             assert works(client)
 
-    def test_of_a_machine_that_is_gone_costs_one_connect(
+    def test_of_a_machine_that_is_down_costs_one_connect_timeout(
         self, shell: Shell, proxy: FaultProxy, worker: RawWorker, other: str, lines: Lines
     ) -> None:
         proxy.blackhole()
@@ -254,7 +258,7 @@ class TestSilence:
         with shell.client(proxy.address, connect_timeout=SOON) as client, pytest.raises(NoServerAvailable):
             client.do("reverse")
 
-    def test_of_a_machine_that_is_gone_ends_with_the_time_allowed_for_a_job(
+    def test_of_a_machine_that_is_down_ends_with_the_timeout_of_a_job(
         self, shell: Shell, proxy: FaultProxy, worker: RawWorker
     ) -> None:
         proxy.blackhole()
@@ -265,7 +269,7 @@ class TestSilence:
                     ask("reverse", timeout=SOON)
             assert time.monotonic() - began < AT_ONCE
 
-    def test_does_not_keep_a_client_from_closing(self, shell: Shell, proxy: FaultProxy, worker: RawWorker) -> None:
+    def test_does_not_block_the_closing_of_a_client(self, shell: Shell, proxy: FaultProxy, worker: RawWorker) -> None:
         began = time.monotonic()
         with shell.client(proxy.address) as client:
             client.ping()
@@ -276,8 +280,8 @@ class TestSilence:
         assert time.monotonic() - began < AT_ONCE
 
 
-class TestASlowPath:
-    def test_changes_nothing_but_the_time(self, client: Client, proxy: FaultProxy) -> None:
+class TestASlowConnection:
+    def test_only_takes_longer(self, client: Client, proxy: FaultProxy) -> None:
         proxy.throttle(1)
         job = client.submit("talk", b"abc")
 

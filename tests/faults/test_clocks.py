@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The machine's clock is set while a server runs: what waits for a time of day goes by it, and nothing else does."""
+"""Changes of the system clock while a server runs: only jobs for a time of day follow them."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ HOUR = 3600.0
 
 
 class Clock:
-    """Goes as ours does, but for being set."""
+    """The system clock, with an offset that tests set."""
 
     def __init__(self) -> None:
         self.offset = 0.0
@@ -29,7 +29,7 @@ class Clock:
 
 
 class Diary:
-    """What a worker has done, in order."""
+    """The jobs that a worker has run, in order."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -50,7 +50,7 @@ Scenario: TypeAlias = Callable[[Clock, AsyncClient, Diary], Coroutine[None, None
 
 
 def run(scenario: Scenario, **options: float) -> list[str]:
-    """Run a scenario with a server that goes by a clock and a worker; return what that has done."""
+    """Run a scenario with a server, its clock and a worker; return the jobs that ran."""
 
     async def everything() -> list[str]:
         clock, diary = Clock(), Diary()
@@ -70,7 +70,7 @@ def run(scenario: Scenario, **options: float) -> list[str]:
 
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
-def test_jobs_and_their_time_outs_do_not_notice(jump: float) -> None:
+def test_jobs_and_their_timeouts_are_not_affected(jump: float) -> None:
     async def scenario(clock: Clock, client: AsyncClient, diary: Diary) -> None:
         for _ in range(20):
             assert await client.do("note", "abc") == b"cba"
@@ -78,11 +78,11 @@ def test_jobs_and_their_time_outs_do_not_notice(jump: float) -> None:
 
     done = run(scenario, job_timeout=PATIENCE, rearm_after=PATIENCE)
 
-    assert len(done) == 20, "none was taken from its worker"
+    assert len(done) == 20, "no job was taken from its worker"
 
 
 def test_a_job_for_later_is_due_by_the_new_time() -> None:
-    """A second late at most: that is how often the server looks."""
+    """It is at most a second late, as the server reads the wall clock once a second."""
 
     async def scenario(clock: Clock, client: AsyncClient, diary: Diary) -> None:
         await client.submit_background("note", "later", delay=HOUR)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Paths that die without a word, in one direction or in both: nobody is told, and the work goes to somebody else."""
+"""Network paths that silently drop packets, in one or both directions: other workers get the jobs."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ QUICK = {"user_timeout": 0.5, "keepalive_idle": 1, "keepalive_interval": 1, "kee
 
 
 class Worker:
-    """A worker as plain as can be, on a connection that a test has made."""
+    """A minimal worker on a given connection."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -32,7 +32,7 @@ class Worker:
         self._socket.sendall(b"".join(packets))
 
     def sleep(self) -> None:
-        """Go to sleep, and return when the server knows."""
+        """Go to sleep, and wait until the server has recorded it."""
         self.send(request(Command.PRE_SLEEP), request(Command.ECHO_REQ, b""))
         assert self.packet() == (Command.ECHO_RES, [b""])
 
@@ -64,7 +64,7 @@ def island() -> Iterator[Island]:
 
 @pytest.fixture
 def server(island: Island) -> Iterator[RunningServer]:
-    """Listens on the loopback interface as well."""
+    """A server that also listens on the loopback interface."""
     with run_server(listen=(Endpoint(island.here), Endpoint("127.0.0.1")), **QUICK) as server:
         yield server
 
@@ -77,14 +77,14 @@ def working(connection: socket.socket) -> Iterator[Worker]:
 
 @pytest.fixture
 def far(island: Island, server: RunningServer) -> Iterator[Worker]:
-    """A worker whose path can die."""
+    """A worker whose packets can be dropped."""
     with working(island.connect(server.port)) as worker:
         yield worker
 
 
 @pytest.fixture
 def near(far: Worker, server: RunningServer) -> Iterator[Worker]:
-    """Another one, on this machine, that falls asleep later."""
+    """A worker on this machine, which falls asleep later."""
     with working(socket.create_connection(("127.0.0.1", server.port), PATIENCE)) as worker:
         yield worker
 
@@ -96,16 +96,16 @@ def client(server: RunningServer) -> Iterator[Client]:
 
 
 def wait_for(server: RunningServer, happened: Callable[[AdminClient], bool]) -> None:
-    """Ask the server until something has happened there."""
+    """Query the server until a condition is true."""
     with AdminClient(f"127.0.0.1:{server.port}", timeout=PATIENCE) as admin:
         wait_until(lambda: happened(admin))
 
 
 @pytest.mark.parametrize("lost", Lost, ids=lambda lost: lost.name)
-def test_a_path_that_dies_after_a_wake_up_delays_the_job_by_the_re_arm_time(
+def test_a_path_that_fails_after_a_wake_up_delays_the_job_by_the_re_arm_time(
     island: Island, server: RunningServer, far: Worker, near: Worker, client: Client, lost: Lost
 ) -> None:
-    """gearmand's queue stands still for ever (protocol 10.11). Ours is on, and forgets the worker soon after."""
+    """The queue of gearmand stalls for ever (protocol 10.11). Our server soon disconnects the worker."""
     far.sleep()
     near.sleep()
     island.lose(lost)
@@ -118,10 +118,10 @@ def test_a_path_that_dies_after_a_wake_up_delays_the_job_by_the_re_arm_time(
 
 
 @pytest.mark.parametrize("lost", [Lost.ALL, Lost.FROM_ISLAND], ids=lambda lost: lost.name)
-def test_the_job_of_a_worker_whose_path_dies_goes_to_another(
+def test_the_job_of_a_worker_whose_path_fails_goes_to_another(
     island: Island, far: Worker, near: Worker, client: Client, lost: Lost
 ) -> None:
-    """It has nothing to be sent, so that only keepalive can find out."""
+    """Nothing is sent to it, so that only keepalive can detect it."""
     job = client.submit("f")
     handle = far.grab()
     near.sleep()
@@ -133,7 +133,7 @@ def test_the_job_of_a_worker_whose_path_dies_goes_to_another(
     assert job.result(PATIENCE) == b"done"
 
 
-def test_a_path_that_comes_back_in_time_changes_nothing(island: Island) -> None:
+def test_a_path_that_recovers_in_time_has_no_effect(island: Island) -> None:
     with (
         run_server(listen=(Endpoint(island.here),), rearm_after=PATIENCE) as server,
         working(island.connect(server.port)) as far,
@@ -149,9 +149,7 @@ def test_a_path_that_comes_back_in_time_changes_nothing(island: Island) -> None:
         assert job.result(PATIENCE) == b"done"
 
 
-def test_a_client_whose_path_dies_is_not_worked_for_any_more(
-    island: Island, server: RunningServer, near: Worker
-) -> None:
+def test_the_job_of_a_client_whose_path_fails_is_dropped(island: Island, server: RunningServer, near: Worker) -> None:
     with ExitStack() as stack:
         client = stack.enter_context(closing(island.connect(server.port)))
         client.sendall(request(Command.SUBMIT_JOB, b"f", b"u", b""))
@@ -161,8 +159,8 @@ def test_a_client_whose_path_dies_is_not_worked_for_any_more(
         wait_for(server, lambda admin: not admin.jobs())
 
 
-def test_a_client_notices_that_its_server_is_gone(island: Island, server: RunningServer) -> None:
-    """A connection made there, for a client of ours that has nothing to send and waits for a result."""
+def test_a_client_detects_that_its_server_is_down(island: Island, server: RunningServer) -> None:
+    """The connection is made in the namespace, for a client that only waits for a result."""
     with ExitStack() as stack:
         stack.enter_context(island.entered())
         client = stack.enter_context(Client(f"{island.here}:{server.port}", keepalive=2.0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Servers, workers and jobs come in whatever order, and what was sent first may arrive last."""
+"""Servers, workers and jobs in any order, and packets that are delayed in one direction."""
 
 import itertools
 import threading
@@ -25,8 +25,8 @@ def worker_for(address: str) -> ShelledWorker:
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(("server", "worker", "client"))), ids="-".join)
-def test_all_three_may_come_in_any_order(order: tuple[str, ...]) -> None:
-    """A client tries again until there is a server; that is all that is asked of it."""
+def test_server_worker_and_job_may_start_in_any_order(order: tuple[str, ...]) -> None:
+    """The client only has to retry until there is a server."""
     results: list[bytes] = []
 
     with ExitStack() as stack:
@@ -59,8 +59,8 @@ def test_all_three_may_come_in_any_order(order: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("direction", [Direction.SERVER, Direction.CLIENT, Direction.BOTH])
-def test_what_was_sent_first_may_arrive_last(direction: Direction) -> None:
-    """A worker that came before the job, and whose words come behind it."""
+def test_earlier_packets_may_arrive_later(direction: Direction) -> None:
+    """The worker connects before the client, and its packets arrive after the job."""
     with run_server() as server, FaultProxy(server.address) as proxy, Client(server.address) as client:
         proxy.stall(direction)
         with working(worker_for(proxy.address)):
@@ -72,8 +72,8 @@ def test_what_was_sent_first_may_arrive_last(direction: Direction) -> None:
             assert job.result(PATIENCE) == b"cba"
 
 
-def test_a_long_way_changes_nothing_but_the_time() -> None:
-    """Answers come when others have been asked for already."""
+def test_a_high_latency_only_takes_longer() -> None:
+    """Answers arrive after later requests were sent."""
     with run_server() as server, FaultProxy(server.address) as near, FaultProxy(server.address) as far:
         far.delay(0.01)
         with working(worker_for(far.address)), working(worker_for(near.address)), Client(far.address) as client:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two servers under load, which are stopped by SIGTERM and started anew, one after the other."""
+"""Two servers under load, which are stopped by SIGTERM and started again, one after the other."""
 
 import contextlib
 import threading
@@ -24,7 +24,7 @@ JOBS = 200  # of each client
 
 
 class DurableServer:
-    """A server on a port of its own, with a store, that can be started anew."""
+    """A server on a port of its own, with a store, that can be restarted."""
 
     def __init__(self, folder: Path) -> None:
         self._words = (f"--port={free_port()}", f"--store=sqlite://{folder / 'jobs.db'}", "--bind-timeout=20")
@@ -39,7 +39,7 @@ class DurableServer:
         self._process = self._running.enter_context(ServerProcess(*self._words))
 
     def restart(self) -> None:
-        """End it as a service manager does, and start it again."""
+        """Stop it like a service manager, and start it again."""
         assert self._process.stop() == 0
         assert not any("Left behind" in line for line in self._process.lines), self._process.lines
         self._running.close()
@@ -63,7 +63,7 @@ def servers(tmp_path: Path) -> Iterator[list[DurableServer]]:
 
 
 class Tally:
-    """Counts of what has been done, and a way to wait for them."""
+    """Counts of the jobs that ran, which a test can wait for."""
 
     def __init__(self) -> None:
         self.done: Counter[bytes] = Counter()
@@ -75,13 +75,13 @@ class Tally:
             self._changed.notify_all()
 
     def wait_for(self, kinds: int) -> None:
-        """Return when so many different things have been done."""
+        """Wait until so many different jobs have run."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.done) >= kinds, PATIENCE), f"{len(self.done)} of {kinds}"
 
 
 class Load:
-    """A thread that makes calls, and keeps what came of them."""
+    """A thread that makes calls, and keeps their results."""
 
     def __init__(self, call: Callable[[int], object]) -> None:
         self._call = call
@@ -104,13 +104,13 @@ class Load:
         for number in range(JOBS):
             try:
                 self.answers.append(self._call(number))
-            except Exception as error:  # noqa: BLE001  # it is what is looked for
+            except Exception as error:  # noqa: BLE001  # the test checks that there is none
                 self.failures.append(error)
 
 
 @pytest.mark.parametrize("shell", ["blocking", "uvloop"], indirect=True)
 def test_lose_no_job_that_was_acknowledged_and_no_call(servers: list[DurableServer], shell: Shell) -> None:
-    """The books are kept by workload: what was acknowledged has been done, at least once; every call has its result."""
+    """Each acknowledged workload must have run at least once, and every call must have its result."""
     tally = Tally()
 
     async def note(job: AsyncAssignedJob) -> bytes:

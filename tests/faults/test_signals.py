@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Processes that are stopped and go on later: they are there, hold their connections, and say nothing meanwhile."""
+"""Processes that are stopped and continued: they keep their connections, and do not answer in between."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 __all__ = ["shell"]
 
 PATIENCE = 20.0
-SOON = 0.2  # seconds of patience with a server that says nothing
+SOON = 0.2  # seconds; a timeout for a server that does not answer
 FOREIGN = """\
 import sys
 from geartrain import Worker
@@ -32,7 +32,7 @@ worker.run()
 
 @contextmanager
 def stopped(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """Stop a process for the length of a block."""
+    """Stop a process during a block."""
     process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, process.pid, os.WSTOPPED)
     try:
@@ -43,7 +43,7 @@ def stopped(process: "subprocess.Popen[str]") -> Iterator[None]:
 
 @contextmanager
 def worker_process(server: ServerProcess) -> Iterator["subprocess.Popen[str]"]:
-    """Run a worker that can be stopped, and return when it sleeps."""
+    """Run a worker in a process of its own, and wait until it sleeps."""
     command = [sys.executable, "-c", FOREIGN, server.address]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
         try:
@@ -55,7 +55,7 @@ def worker_process(server: ServerProcess) -> Iterator["subprocess.Popen[str]"]:
 
 
 def wait_for(server: ServerProcess, happened: Callable[[AdminClient], bool]) -> None:
-    """Ask the server until something has happened there."""
+    """Query the server until a condition is true."""
     with AdminClient(server.address, timeout=PATIENCE) as admin:
         wait_until(lambda: happened(admin))
 
@@ -74,7 +74,7 @@ class TestAWorkerThatIsStopped:
 
             assert client.do("reverse", "abc", timeout=PATIENCE) == b"cba"
 
-    def test_at_a_job_loses_it_to_another_and_its_late_result_harms_nobody(self) -> None:
+    def test_during_a_job_loses_it_to_another_and_its_late_result_is_harmless(self) -> None:
         with (
             ServerProcess("--rearm-after=0.05") as server,
             worker_process(server) as process,
@@ -93,7 +93,7 @@ class TestAWorkerThatIsStopped:
 
 
 class TestAServerThatIsStopped:
-    def test_keeps_nobody_longer_than_allowed_and_has_lost_nothing_when_it_goes_on(self, shell: Shell) -> None:
+    def test_delays_clients_up_to_their_timeouts_and_loses_nothing(self, shell: Shell) -> None:
         with ServerProcess() as server, RawWorker(server.port) as worker, shell.client(server.address) as client:
             held = client.submit("hold")
             handle = worker.held.get(timeout=PATIENCE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Workers of every kind, and servers that go away, come back, fall silent or move."""
+"""Workers of every kind with servers that disconnect, come back, stop answering or move."""
 
 import gc
 import logging
@@ -22,7 +22,7 @@ async def reverse(job: AsyncAssignedJob) -> bytes:
 
 @pytest.fixture
 def client(server: str) -> Iterator[Client]:
-    """Knows a way to the server on which nothing goes wrong."""
+    """A client that is connected to the server without the proxy."""
     with Client(server) as client:
         yield client
 
@@ -35,13 +35,13 @@ def worker(shell: str, proxy: FaultProxy) -> ShelledWorker:
 
 
 def works(client: Client) -> bool:
-    """Have a job done."""
+    """Tell whether a job returns the right result."""
     return client.do("reverse", b"abc", timeout=PATIENCE) == b"cba"
 
 
 class TestAnOutage:
     @pytest.mark.parametrize("reset", [False, True])
-    def test_ends_and_the_worker_is_back(
+    def test_ends_and_the_worker_reconnects(
         self, worker: ShelledWorker, proxy: FaultProxy, client: Client, reset: bool
     ) -> None:
         with working(worker):
@@ -50,7 +50,7 @@ class TestAnOutage:
                 proxy.cut(reset=reset)
                 assert works(client)
 
-    def test_is_one_line_in_the_log_however_long(
+    def test_of_any_length_is_one_line_in_the_log(
         self, worker: ShelledWorker, proxy: FaultProxy, client: Client, lines: Lines
     ) -> None:
         with working(worker):
@@ -65,7 +65,7 @@ class TestAnOutage:
                 assert len(lines.of(logging.WARNING, proxy.address)) == outages
                 assert len(lines.of(logging.INFO, f"{proxy.address} answers")) == outages + 1
 
-    def test_at_the_start_is_waited_for(
+    def test_at_the_start_makes_the_worker_wait(
         self, worker: ShelledWorker, proxy: FaultProxy, client: Client, lines: Lines
     ) -> None:
         proxy.refuse()
@@ -76,7 +76,7 @@ class TestAnOutage:
             assert works(client)
         assert len(lines.of(logging.WARNING)) == 1
 
-    def test_in_the_middle_of_a_job_has_it_done_again(self, shell: str, proxy: FaultProxy, client: Client) -> None:
+    def test_in_the_middle_of_a_job_runs_it_again(self, shell: str, proxy: FaultProxy, client: Client) -> None:
         async def hold_once(job: AsyncAssignedJob) -> bytes:
             if not notes.read():
                 return b"the second time"
@@ -105,7 +105,7 @@ class TestAnOutage:
 
             assert works(client)
 
-    def test_of_one_server_holds_up_no_other(self, shell: str, proxy: FaultProxy, client: Client) -> None:
+    def test_of_one_server_does_not_delay_another(self, shell: str, proxy: FaultProxy, client: Client) -> None:
         with FaultProxy("127.0.0.1:1") as gone:
             gone.blackhole()
             worker = ShelledWorker(shell, gone.address, f"127.0.0.1:{free_port()}", proxy.address, backoff=QUICK)
@@ -113,9 +113,7 @@ class TestAnOutage:
             with working(worker):
                 assert works(client)
 
-    def test_repeated_many_times_leaves_nothing_behind(
-        self, worker: ShelledWorker, proxy: FaultProxy, client: Client
-    ) -> None:
+    def test_repeated_many_times_leaks_nothing(self, worker: ShelledWorker, proxy: FaultProxy, client: Client) -> None:
         def endure(count: int) -> tuple[int, int]:
             for _ in range(count):
                 proxy.wait_for_connections(proxy.accepted)
@@ -136,8 +134,8 @@ class TestAnOutage:
 
 
 class TestSilence:
-    def test_of_a_server_is_noticed_once(self, shell: str, proxy: FaultProxy, client: Client, lines: Lines) -> None:
-        """Its machine accepts connections, but it answers neither on old ones nor on new ones."""
+    def test_of_a_server_is_logged_once(self, shell: str, proxy: FaultProxy, client: Client, lines: Lines) -> None:
+        """Its machine accepts connections, but the server answers on none."""
         worker = ShelledWorker(shell, proxy.address, backoff=QUICK, reply_timeout=0.5, poll_interval=0.1)
         worker.add_function("reverse", reverse)
         with working(worker):
@@ -151,7 +149,7 @@ class TestSilence:
             assert works(client)
         assert "gave no answer within 0.5 seconds" in lines.of(logging.WARNING, proxy.address)[0]
 
-    def test_holds_up_a_job_with_much_to_say_until_the_connection_is_lost(
+    def test_blocks_a_job_with_much_output_until_the_connection_is_lost(
         self, shell: str, proxy: FaultProxy, client: Client
     ) -> None:
         async def talk(job: AsyncAssignedJob) -> AsyncGenerator[bytes, None]:
@@ -172,8 +170,8 @@ class TestSilence:
             assert works(client)
 
 
-class TestASlowPath:
-    def test_changes_nothing_but_the_time(self, worker: ShelledWorker, proxy: FaultProxy, client: Client) -> None:
+class TestASlowConnection:
+    def test_only_takes_longer(self, worker: ShelledWorker, proxy: FaultProxy, client: Client) -> None:
         proxy.throttle(1)
         with working(worker):
             assert works(client)

@@ -29,10 +29,10 @@ class FunctionRow(NamedTuple):
         failed: Jobs that ended with a failure.
         exceptions: Jobs that ended with an exception.
         timed_out: Attempts that took too long.
-        lost: Attempts whose worker went away.
+        lost: Attempts whose worker disconnected.
         cancelled: Jobs that an administrator cancelled.
-        abandoned: Jobs whose clients all went away.
-        revoked: Jobs that the store did not take.
+        abandoned: Jobs whose clients all disconnected.
+        revoked: Jobs that the store did not accept.
         wait_p50: Seconds that half of the jobs waited at most.
         wait_p95: The same of all but one in twenty.
         run_p50: Seconds that half of the attempts ran at most.
@@ -80,7 +80,7 @@ class ConnectionRow(NamedTuple):
         descriptor: The server's number for it.
         address: The address of the peer.
         client_id: The id that the peer has set, or ``-``.
-        state: Its way to wait for jobs: ``awake``, ``asleep``, ``polling``, ``woken``, ``resting``, ``pushed`` or
+        state: Its sleep state: ``awake``, ``asleep``, ``polling``, ``woken``, ``resting``, ``pushed`` or
             ``unresponsive``.
         functions: Functions that it can do.
         running: Jobs that it runs.

@@ -222,7 +222,7 @@ class _Forker:
 
 
 def _kill_group(child: int) -> None:
-    """Kill a child with its process group; it was not waited for, so the process id is still its own."""
+    """Kill the process group of a child that was not waited for, so that its id is still in use."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
 
