@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Errors in TOML files for people who do not know TOML: the line that is wrong, and how it may be meant."""
+"""Errors in TOML files for people who do not know TOML: the line, and a hint."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ _FLAGS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
 def syntax_error(text: str, error: tomllib.TOMLDecodeError) -> str:
-    """Return a message of up to four lines: the error with its place, the line, a mark below it, and a hint.
+    """Return a message of up to four lines: the error, the line, a mark below it, a hint.
 
     Args:
         text: The contents of the file.
