@@ -73,10 +73,11 @@ class Names:
     def __setitem__(self, name: str, address: str) -> None:
         self._addresses[name] = address
 
-    def getaddrinfo(self, host: str, *arguments: Any, **options: Any) -> Any:
+    def getaddrinfo(self, host: str | bytes, *arguments: Any, **options: Any) -> Any:
         """Stand in for the resolver of the system."""
-        self.asked += host in self._addresses
-        return self._resolve(self._addresses.get(host, host), *arguments, **options)
+        name = host.decode() if isinstance(host, bytes) else host
+        self.asked += name in self._addresses
+        return self._resolve(self._addresses.get(name, name), *arguments, **options)
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Administrators of both kinds, and servers that go away, come back or fall silent."""
 
-import time
-
 import pytest
 
 from geartrain import Client, ConnectionLost, NoServerAvailable, ReplyTimeout
 from geartrain.testing import Direction, FaultProxy
 from tests.admin.conftest import Connect, connect
 from tests.faults.conftest import descriptors
+
+FOR_EVER = 3600.0  # seconds; a test in which this timeout ends a wait hangs
 
 __all__ = ["connect"]
 
@@ -36,10 +36,10 @@ def test_a_listing_that_breaks_off_is_no_listing(connect: Connect, server: str, 
 
 
 def test_an_answer_that_comes_too_late_is_not_taken_for_another(connect: Connect, proxy: FaultProxy) -> None:
-    with connect(proxy.address, timeout=0.2) as hasty, connect(proxy.address) as patient:
+    with connect(proxy.address, timeout=2.0) as hasty, connect(proxy.address) as patient:
         version = patient.version()
         proxy.stall(Direction.CLIENT)
-        with pytest.raises(ReplyTimeout, match=r"within 0\.2 seconds"):
+        with pytest.raises(ReplyTimeout, match="within 2 seconds"):
             hasty.pid()
         proxy.resume()
 
@@ -49,12 +49,10 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_another(connect: Connect
 
 def test_a_machine_that_is_gone_costs_one_time_out(connect: Connect, proxy: FaultProxy) -> None:
     proxy.blackhole()
-    began = time.monotonic()
-    with connect(proxy.address, connect_timeout=0.2) as admin:
+    with connect(proxy.address, connect_timeout=0.2, timeout=FOR_EVER) as admin:
         for _ in range(2):
             with pytest.raises(NoServerAvailable, match="no answer in time"):
                 admin.status()
-    assert time.monotonic() - began < 10.0
 
 
 def test_a_slow_path_changes_nothing_but_the_time(connect: Connect, server: str, proxy: FaultProxy) -> None:

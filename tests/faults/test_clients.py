@@ -4,7 +4,6 @@
 import gc
 import logging
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -29,8 +28,8 @@ from tests.thoroughness import often
 __all__ = ["shell"]
 
 SOON = 0.2  # seconds of patience with a server that says nothing
-LATER = 1.0  # the same where another server has to be quicker
-AT_ONCE = 10.0  # seconds that a wait of SOON may take on a busy machine, and far below the time-outs that nobody chose
+LATER = 2.0  # the same where another server has to be quicker
+FOR_EVER = 3600.0  # seconds; a test in which this timeout ends a wait hangs
 
 
 def port_of(address: str) -> int:
@@ -45,7 +44,7 @@ def worker(server: str) -> Iterator[RawWorker]:
 
 @pytest.fixture
 def client(shell: Shell, proxy: FaultProxy, worker: RawWorker) -> Iterator[Client]:
-    with shell.client(proxy.address) as client:
+    with shell.client(proxy.address, connect_timeout=FOR_EVER, reply_timeout=FOR_EVER) as client:
         yield client
 
 
@@ -192,14 +191,12 @@ class TestSilence:
     def test_ends_with_the_time_allowed_for_a_job(self, client: Client, proxy: FaultProxy) -> None:
         assert works(client)
         proxy.stall()
-        began = time.monotonic()
         with pytest.raises(JobTimeout):
             client.do("reverse", timeout=SOON)
         with pytest.raises(ReplyTimeout):
             client.submit_background("reverse", timeout=SOON)
         with pytest.raises(JobTimeout):
             client.submit("reverse").result(SOON)
-        assert time.monotonic() - began < AT_ONCE
         proxy.resume()
 
         assert works(client)
@@ -210,12 +207,10 @@ class TestSilence:
         assert works(client)
         proxy.stall(Direction.SERVER)
         huge = client.submit("reverse", bytes(32 << 20))
-        began = time.monotonic()
         with pytest.raises((JobTimeout, NoServerAvailable)):
             client.do("reverse", timeout=SOON)
         with pytest.raises((ReplyTimeout, NoServerAvailable)):
             client.submit_background("reverse", timeout=SOON)
-        assert time.monotonic() - began < AT_ONCE
         proxy.resume()
 
         assert len(huge.result(PATIENCE)) == 32 << 20
@@ -224,13 +219,11 @@ class TestSilence:
     def test_of_a_server_that_owes_an_answer_loses_it(self, shell: Shell, proxy: FaultProxy, worker: RawWorker) -> None:
         with shell.client(proxy.address, reply_timeout=LATER) as client:
             proxy.stall()
-            began = time.monotonic()
-            with pytest.raises(ConnectionLost, match="has not answered"):
+            with pytest.raises(ConnectionLost, match=f"has not answered for {LATER} seconds"):
                 client.do("reverse")
             for ask in (client.ping, lambda: client.status("H:1"), lambda: client.status(unique="u")):
                 with pytest.raises((ReplyTimeout, ConnectionLost)):
                     ask()
-            assert time.monotonic() - began < AT_ONCE
             proxy.resume()
 
             # The answer to what was asked last may be on its way yet, and the connection about to be given up.
@@ -258,22 +251,18 @@ class TestSilence:
         self, shell: Shell, proxy: FaultProxy, worker: RawWorker
     ) -> None:
         proxy.blackhole()
-        with shell.client(proxy.address, connect_timeout=PATIENCE) as client:
-            began = time.monotonic()
+        with shell.client(proxy.address, connect_timeout=FOR_EVER) as client:
             for ask in (client.do, client.submit_background):
                 with pytest.raises((NoServerAvailable, TimeoutError)):
                     ask("reverse", timeout=SOON)
-            assert time.monotonic() - began < AT_ONCE
 
     def test_does_not_keep_a_client_from_closing(self, shell: Shell, proxy: FaultProxy, worker: RawWorker) -> None:
-        began = time.monotonic()
-        with shell.client(proxy.address) as client:
+        with shell.client(proxy.address, reply_timeout=FOR_EVER) as client:
             client.ping()
             proxy.stall()
             job = client.submit("reverse", bytes(32 << 20))
         with pytest.raises(ConnectionLost):
             job.result(PATIENCE)
-        assert time.monotonic() - began < AT_ONCE
 
 
 class TestASlowPath:

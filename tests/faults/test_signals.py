@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 
 __all__ = ["shell"]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 SOON = 0.2  # seconds of patience with a server that says nothing
 FOREIGN = """\
 import sys
