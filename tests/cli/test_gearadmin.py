@@ -18,7 +18,7 @@ from tests.commands import GEARADMIN, GEARMAN, run_command
 from tests.job_servers import free_port, needs
 
 THEIRS = "/usr/bin/gearadmin"
-TIMEOUT = 30.0  # seconds; only a failure takes as long
+TIMEOUT = 60.0  # seconds; only a failure takes as long
 
 
 def run(command: list[str], server: str, *words: str) -> "subprocess.CompletedProcess[bytes]":

@@ -13,7 +13,7 @@ from tests.packets import Packets
 
 __all__ = ["BriefServer", "Gone", "RawWorker", "ScriptedServer", "ServedClient"]
 
-PATIENCE = 30.0  # seconds after which a test has gone wrong
+PATIENCE = 60.0  # seconds after which a test has gone wrong
 
 
 class Gone(Exception):

@@ -269,7 +269,7 @@ class TestTimeouts:
 
         with ScriptedServer(script) as server, shell.client(server.address) as client:
             with pytest.raises(JobTimeout) as caught:
-                client.do("f", timeout=0.3)
+                client.do("f", timeout=1.0)
             late.set()
 
             assert isinstance(caught.value, TimeoutError)
@@ -305,7 +305,7 @@ class TestTimeouts:
         with (
             ScriptedServer(ignore) as silent,
             ScriptedServer(serve) as server,
-            shell.client([silent.address, server.address], reply_timeout=0.5) as client,
+            shell.client([silent.address, server.address], reply_timeout=2.0) as client,
         ):
             assert client.do("reverse", "ab", timeout=PATIENCE) == b"ba"
             assert client.submit_background("f").server == server.address
@@ -318,10 +318,10 @@ class TestTimeouts:
             assert answer.wait(PATIENCE)
             peer.send(Command.WORK_COMPLETE, b"H:1", b"late")
 
-        with ScriptedServer(script) as server, shell.client(server.address, reply_timeout=0.5) as client:
+        with ScriptedServer(script) as server, shell.client(server.address, reply_timeout=2.0) as client:
             job = client.submit("f")
             with pytest.raises(JobTimeout):
-                job.result(1.0)
+                job.result(2.5)
             answer.set()
 
             assert job.result(PATIENCE) == b"late"

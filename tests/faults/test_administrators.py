@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Both admin clients with servers that disconnect, come back or stop answering."""
 
-import time
-
 import pytest
 
 from geartrain import Client, ConnectionLost, NoServerAvailable, ReplyTimeout
 from geartrain.testing import Direction, FaultProxy
 from tests.admin.conftest import Connect, connect
 from tests.faults.conftest import descriptors
+
+FOR_EVER = 3600.0  # seconds; a test in which this timeout ends a wait hangs
 
 __all__ = ["connect"]
 
@@ -36,10 +36,10 @@ def test_an_incomplete_listing_is_an_error(connect: Connect, server: str, proxy:
 
 
 def test_a_late_answer_is_not_taken_for_another_one(connect: Connect, proxy: FaultProxy) -> None:
-    with connect(proxy.address, timeout=0.2) as hasty, connect(proxy.address) as patient:
+    with connect(proxy.address, timeout=2.0) as hasty, connect(proxy.address) as patient:
         version = patient.version()
         proxy.stall(Direction.CLIENT)
-        with pytest.raises(ReplyTimeout, match=r"within 0\.2 seconds"):
+        with pytest.raises(ReplyTimeout, match="within 2 seconds"):
             hasty.pid()
         proxy.resume()
 
@@ -49,12 +49,10 @@ def test_a_late_answer_is_not_taken_for_another_one(connect: Connect, proxy: Fau
 
 def test_a_machine_that_is_down_costs_one_timeout(connect: Connect, proxy: FaultProxy) -> None:
     proxy.blackhole()
-    began = time.monotonic()
-    with connect(proxy.address, connect_timeout=0.2) as admin:
+    with connect(proxy.address, connect_timeout=0.2, timeout=FOR_EVER) as admin:
         for _ in range(2):
             with pytest.raises(NoServerAvailable, match="no answer in time"):
                 admin.status()
-    assert time.monotonic() - began < 10.0
 
 
 def test_a_slow_connection_only_takes_longer(connect: Connect, server: str, proxy: FaultProxy) -> None:

@@ -4,7 +4,6 @@
 import gc
 import logging
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -29,8 +28,8 @@ from tests.thoroughness import often
 __all__ = ["shell"]
 
 SOON = 0.2  # seconds; a timeout for a server that does not answer
-LATER = 1.0  # seconds; the same where another server must answer within it
-AT_ONCE = 10.0  # seconds that a timeout of SOON may take on a busy machine, far below the default timeouts
+LATER = 2.0  # seconds; the same where another server must answer within it
+FOR_EVER = 3600.0  # seconds; a test in which this timeout ends a wait hangs
 
 
 def port_of(address: str) -> int:
@@ -45,7 +44,7 @@ def worker(server: str) -> Iterator[RawWorker]:
 
 @pytest.fixture
 def client(shell: Shell, proxy: FaultProxy, worker: RawWorker) -> Iterator[Client]:
-    with shell.client(proxy.address) as client:
+    with shell.client(proxy.address, connect_timeout=FOR_EVER, reply_timeout=FOR_EVER) as client:
         yield client
 
 
@@ -194,14 +193,12 @@ class TestSilence:
     def test_ends_with_the_timeout_of_a_job(self, client: Client, proxy: FaultProxy) -> None:
         assert works(client)
         proxy.stall()
-        began = time.monotonic()
         with pytest.raises(JobTimeout):
             client.do("reverse", timeout=SOON)
         with pytest.raises(ReplyTimeout):
             client.submit_background("reverse", timeout=SOON)
         with pytest.raises(JobTimeout):
             client.submit("reverse").result(SOON)
-        assert time.monotonic() - began < AT_ONCE
         proxy.resume()
 
         assert works(client)
@@ -212,12 +209,10 @@ class TestSilence:
         assert works(client)
         proxy.stall(Direction.SERVER)
         huge = client.submit("reverse", bytes(32 << 20))
-        began = time.monotonic()
         with pytest.raises((JobTimeout, NoServerAvailable)):
             client.do("reverse", timeout=SOON)
         with pytest.raises((ReplyTimeout, NoServerAvailable)):
             client.submit_background("reverse", timeout=SOON)
-        assert time.monotonic() - began < AT_ONCE
         proxy.resume()
 
         assert len(huge.result(PATIENCE)) == 32 << 20
@@ -228,13 +223,11 @@ class TestSilence:
     ) -> None:
         with shell.client(proxy.address, reply_timeout=LATER) as client:
             proxy.stall()
-            began = time.monotonic()
-            with pytest.raises(ConnectionLost, match="has not answered"):
+            with pytest.raises(ConnectionLost, match=f"has not answered for {LATER} seconds"):
                 client.do("reverse")
             for ask in (client.ping, lambda: client.status("H:1"), lambda: client.status(unique="u")):
                 with pytest.raises((ReplyTimeout, ConnectionLost)):
                     ask()
-            assert time.monotonic() - began < AT_ONCE
             proxy.resume()
 
             # The last answer may still be on its way, and the connection about to be closed.
@@ -262,22 +255,18 @@ class TestSilence:
         self, shell: Shell, proxy: FaultProxy, worker: RawWorker
     ) -> None:
         proxy.blackhole()
-        with shell.client(proxy.address, connect_timeout=PATIENCE) as client:
-            began = time.monotonic()
+        with shell.client(proxy.address, connect_timeout=FOR_EVER) as client:
             for ask in (client.do, client.submit_background):
                 with pytest.raises((NoServerAvailable, TimeoutError)):
                     ask("reverse", timeout=SOON)
-            assert time.monotonic() - began < AT_ONCE
 
     def test_does_not_block_the_closing_of_a_client(self, shell: Shell, proxy: FaultProxy, worker: RawWorker) -> None:
-        began = time.monotonic()
-        with shell.client(proxy.address) as client:
+        with shell.client(proxy.address, reply_timeout=FOR_EVER) as client:
             client.ping()
             proxy.stall()
             job = client.submit("reverse", bytes(32 << 20))
         with pytest.raises(ConnectionLost):
             job.result(PATIENCE)
-        assert time.monotonic() - began < AT_ONCE
 
 
 class TestASlowConnection:

@@ -11,7 +11,7 @@ import pytest
 from geartrain import AsyncAssignedJob, AsyncClient, AsyncWorker
 from geartrain.server import Endpoint, Server, ServerOptions
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 HOUR = 3600.0
 
 

@@ -16,7 +16,7 @@ from tests.faults.network import Island, Lost
 from tests.packets import Packets
 from tests.waiting import wait_until
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 QUICK = {"user_timeout": 0.5, "keepalive_idle": 1, "keepalive_interval": 1, "keepalive_count": 1, "rearm_after": 0.1}
 
 
@@ -123,6 +123,7 @@ def test_the_job_of_a_worker_whose_path_fails_goes_to_another(
 ) -> None:
     """Nothing is sent to it, so that only keepalive can detect it."""
     job = client.submit("f")
+    client.ping()  # the server has the job now
     handle = far.grab()
     near.sleep()
     island.lose(lost)

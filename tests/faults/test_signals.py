@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 
 __all__ = ["shell"]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 SOON = 0.2  # seconds; a timeout for a server that does not answer
 FOREIGN = """\
 import sys

@@ -22,7 +22,7 @@ Sent = list[bytes]  # the pieces that one connection has sent
 
 _NO_HANDLE = b"H:unknown:0"
 _MOMENT = 0.001  # seconds in which an answer may come, before the rest is sent anyhow
-_TIMEOUT = 20.0
+_TIMEOUT = 60.0
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 _FROM_SERVER = frozenset(
     {
@@ -166,9 +166,10 @@ class Attacker:
             attack.transport.close()
         else:
             attack.transport.abort()
-        with contextlib.suppress(TimeoutError):  # unsent data may wait for a server that does not read it
+        try:
             await asyncio.wait_for(attack.is_over.wait(), 1.0)
-        attack.transport.abort()
+        except TimeoutError:  # unsent data may wait for a server that does not read it
+            attack.transport.abort()
 
 
 async def _within(seconds: float, end: Awaitable[object]) -> None:

@@ -11,7 +11,7 @@ from geartrain import TLS, AsyncAssignedJob, AsyncClient, AsyncWorker, Geartrain
 __all__ = ["ValidPeers"]
 
 _AT_ONCE = 20
-_TIMEOUT = 30.0
+_TIMEOUT = 60.0
 
 
 class ValidPeers:

@@ -33,7 +33,7 @@ __all__ = [
     "run",
 ]
 
-TIMEOUT = 30.0  # seconds; only a failure takes as long
+TIMEOUT = 60.0  # seconds; only a failure takes as long
 PEERS = Path(__file__).with_name("peers")
 
 OUR_TOOL = [*GEARMAN]

@@ -13,7 +13,7 @@ from geartrain.transport import Backoff
 
 __all__ = ["PATIENCE", "QuickClient", "QuickConnection", "QuickWorker", "a_worker", "working"]
 
-PATIENCE = 20.0  # seconds that no step takes unless it hangs
+PATIENCE = 60.0  # seconds that no step takes unless it hangs
 
 
 class QuickConnection(GearmanConnection):

@@ -16,7 +16,7 @@ from geartrain.testing import RunningServer, local_options
 from tests.packets import Packets
 from tests.server.servers import RunServer
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 PIECE = 1 << 20
 MUCH = 96  # pieces
 FOR_EVER = 3600.0

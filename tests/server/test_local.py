@@ -16,7 +16,7 @@ from geartrain.server.loop import new_event_loop
 from geartrain.testing import local_options
 from tests.packets import Packets
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 MEGABYTE = 1 << 20
 
 

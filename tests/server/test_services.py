@@ -17,7 +17,7 @@ from geartrain.storage import Opened, StoreError
 from geartrain.testing import local_options
 from tests.job_servers import free_port
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 
 
 class HookedStore:

@@ -20,7 +20,7 @@ from geartrain.storage import Opened
 from geartrain.testing import ServerProcess, local_options
 from tests.client.peers import RawWorker
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 LONG = "--drain-timeout=1000"
 DRAINING = "Draining for up to 1000 seconds, waiting for 1 running job (hold 1)"
 

@@ -19,7 +19,7 @@ __all__ = ["AgentProcess", "AgentKind", "prepare_agents"]
 _AGENTS = Path(__file__).with_name("agents")
 _ROOT = Path(__file__).parents[2]
 _GEARMAN = "/usr/bin/gearman"
-_TIMEOUT = 20.0
+_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from tests.job_servers import free_port
 from tests.storage.engines import Engine
 from tests.storage.places import ENGINES, KINDS, clear, url_of
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture(params=KINDS)

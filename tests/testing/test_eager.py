@@ -29,7 +29,7 @@ from geartrain import (
 )
 from geartrain.testing import AsyncEagerClient, EagerClient, run_server, run_worker
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def reverse(job: AssignedJob) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 from geartrain.testing import Direction, FaultProxy
 from tests.job_servers import free_port
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from geartrain.worker import Options, Reason
 
 __all__ = ["PATIENCE", "PROCESSES", "SHELLS", "Gate", "Notes", "ShelledWorker", "shell", "working"]
 
-PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
+PATIENCE = 60.0  # seconds that nothing takes unless it will take for ever
 
 Function: TypeAlias = Callable[[AsyncAssignedJob], Coroutine[None, None, object] | AsyncGenerator[object, None]]
 

@@ -17,7 +17,7 @@ from geartrain.protocol import Command
 from geartrain.records import JobRequest, Priority
 from tests.twins import LOOPS
 
-PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
+PATIENCE = 60.0  # seconds that nothing takes unless it will take for ever
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from geartrain import (
 )
 from tests.twins import LOOPS, Driven
 
-PATIENCE = 30.0  # seconds that nothing takes unless it will take for ever
+PATIENCE = 60.0  # seconds that nothing takes unless it will take for ever
 
 
 @dataclasses.dataclass

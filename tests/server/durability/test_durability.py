@@ -22,7 +22,7 @@ from geartrain.server import Server
 from geartrain.storage import CommitOutcome, Opened, StoreError
 from geartrain.testing import ServerProcess, local_options, run_server, serve_in_thread
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 
 
 def stored_by(change: Change) -> list[JobRecord]:

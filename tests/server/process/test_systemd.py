@@ -20,7 +20,7 @@ from geartrain.server.process.systemd import Notifier, inherited_sockets
 from geartrain.testing import ServerProcess
 from tests.job_servers import free_port, needs
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 UNITS = Path(__file__).parents[3] / "packaging" / "systemd"
 GEARMAND = (sys.executable, "-m", "geartrain.cli.gearmand", f"--config-file={os.devnull}", "--store=none")
 

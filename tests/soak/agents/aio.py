@@ -8,7 +8,7 @@ from geartrain import AsyncAssignedJob, AsyncClient, AsyncWorker, GeartrainError
 from tests.soak.agents.workload import FUNCTION, Entries
 
 _BATCH = 10
-_TIMEOUT = 20.0
+_TIMEOUT = 60.0
 _PAUSE = 0.05
 _AFTER_FAILURE = 0.5
 

@@ -9,7 +9,7 @@ from geartrain import AssignedJob, Client, GeartrainError, Handle, NotAllSubmitt
 from tests.soak.agents.workload import FUNCTION, Entries
 
 _BATCH = 20
-_TIMEOUT = 20.0
+_TIMEOUT = 60.0
 _PAUSE = 0.05
 _AFTER_FAILURE = 0.5
 

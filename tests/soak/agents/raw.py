@@ -13,7 +13,7 @@ from tests.packets import Packets
 from tests.soak.agents.workload import FUNCTION, Entries
 
 _BATCHES = (50,) * 50 + (3000,)  # a few batches of more jobs than the workers run in a second
-_TIMEOUT = 20.0
+_TIMEOUT = 60.0
 _PAUSE = 0.2
 _SUBMIT = {
     Priority.HIGH: Command.SUBMIT_JOB_HIGH_BG,

@@ -9,7 +9,7 @@ import pytest
 
 from geartrain.worker.sync.threadpool import TASK_DELAY, Executor, InlineExecutor, ThreadPool
 
-PATIENCE = 30.0  # seconds that no step takes unless it hangs
+PATIENCE = 60.0  # seconds that no step takes unless it hangs
 SIZE = 4
 
 
