@@ -31,7 +31,7 @@ STEP = {part: number for number, parts in enumerate(STAIRCASE) for part in parts
 
 # The inside of the server, from the ground up in the same way.
 SERVER = [
-    {"config/kinds", "loop", "local", "service"},
+    {"config/kinds", "loop", "local", "memory", "service"},
     {"config/option", "config/access"},
     {"config/compatibility", "config/environment", "config/reloadable", "core_options", "levels", "shutdown"},
     {"listen/endpoints", "listen/socket_options", "listen/tls", "listen/rejection"},
@@ -54,7 +54,17 @@ CORE = [
     {"changes", "durable", "errorlog", "options", "recipient", "stats"},
     {"commit_queue", "cron", "policy"},
     {"state"},
-    {"backlog", "commands/handler", "functions", "jobdeadlines", "jobtable", "listings", "longruns", "ready"},
+    {
+        "backlog",
+        "commands/handler",
+        "holdings",
+        "functions",
+        "jobdeadlines",
+        "jobtable",
+        "listings",
+        "longruns",
+        "ready",
+    },
     {"wakeups"},
     {"expiry", "lifecycle", "probes", "stalls"},
     {"dispatch", "metrics"},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Interpreter steps: the lines of the server that run, as a measure of cost that is the same on any machine."""
+"""Interpreter steps: the lines that run, a measure of cost that is the same on any machine."""
 
 import sys
 from collections.abc import Callable

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""No peer can make a turn of the server long by valid packets, whatever the state."""
+"""No peer can make a turn of the server long by valid packets, in any state."""
 
 import random
 

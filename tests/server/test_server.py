@@ -228,7 +228,7 @@ def test_a_packet_that_a_peer_is_to_get_a_thousand_times_is_not_put_together(
 
         assert worker.ask(request(Command.ECHO_REQ, b"")) == (Command.ECHO_RES, [b""])
 
-    assert "more than 1073741824 bytes wait for it" in caplog.text
+    assert "more than 335544320 bytes wait for it" in caplog.text
 
 
 def test_a_lost_connection_gives_its_job_back(server: RunningServer) -> None:
