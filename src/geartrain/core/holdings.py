@@ -104,7 +104,7 @@ class Holdings(Timed):
         for peer in list(self._unread):
             self.count_output(peer)
         for peer, (due, _) in list(self._deadlines.items()):
-            if now > due + peer.partial / _SLOWEST:
+            if now > due + int(peer.partial) / _SLOWEST:
                 del self._deadlines[peer]
                 self.overdue.append(peer)
         if self._unread or self._deadlines:

@@ -136,8 +136,7 @@ class Flusher:
             if outbox.exceeds(self._max_unsent):
                 self._drop(outlet)
                 return
-            is_large = outbox.size() >= LARGE
-            outbox.flush(outlet)
+            is_large = outbox.flush(outlet) >= LARGE
             if (is_large or outlet.is_slow) and isinstance(peer, Peer):
                 self.job_server.count_unsent(peer)
             if outlet.is_slow and isinstance(peer, Peer) and self._is_too_slow(peer, outlet):
