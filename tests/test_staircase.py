@@ -31,7 +31,7 @@ STEP = {part: number for number, parts in enumerate(STAIRCASE) for part in parts
 
 # The steps inside the server, in the same way.
 SERVER = [
-    {"config/kinds", "config/tomlhints", "loop", "local", "service"},
+    {"config/kinds", "config/tomlhints", "loop", "local", "memory", "service"},
     {"config/option", "config/access"},
     {"config/compatibility", "config/environment", "config/reloadable", "core_options", "levels", "shutdown"},
     {"listen/endpoints", "listen/socket_options", "listen/tls", "listen/rejection"},
@@ -55,7 +55,18 @@ CORE = [
     {"changes", "durable", "errorlog", "options", "recipient", "stats"},
     {"commit_queue", "cron", "policy"},
     {"state"},
-    {"backlog", "commands/handler", "functions", "jobdeadlines", "joblog", "jobtable", "listings", "longruns", "ready"},
+    {
+        "backlog",
+        "commands/handler",
+        "holdings",
+        "functions",
+        "jobdeadlines",
+        "joblog",
+        "jobtable",
+        "listings",
+        "longruns",
+        "ready",
+    },
     {"wakeups"},
     {"expiry", "lifecycle", "probes", "stalls"},
     {"dispatch", "metrics"},

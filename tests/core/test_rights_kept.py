@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Authorization under random packets and changes of rules: peers get exactly the jobs that they may run."""
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -128,3 +129,20 @@ class Rights(RuleBasedStateMachine):
 
 
 TestRights = Rights.TestCase
+
+
+def test_new_rules_reach_many_workers_in_portions(caplog: pytest.LogCaptureFixture) -> None:
+    wire = Wire()
+    workers = [wire.connect() for _ in range(3)]
+    for worker in workers:
+        for number in range(1500):
+            worker.send(Command.CAN_DO, b"f%d" % number)
+
+    rules = AccessRules((Rule(rights=SUBMIT),))
+    wire.server.change_options(JobServerOptions(access=rules))
+    assert 0 < sum(len(worker.peer.abilities) for worker in workers) < 4500
+    assert workers[-1].ask(Command.CAN_DO, b"g")[:2] == (Command.ERROR, b"NOT_ALLOWED")
+    wire.settle()
+
+    assert not any(worker.peer.abilities for worker in workers)
+    assert "The rules take 4500 functions from 3 workers" in caplog.text

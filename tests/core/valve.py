@@ -13,6 +13,10 @@ class Valve(Outlet):
         super().__init__()
         self.is_open = True
         self.closings = 0
+        self.waiting = 0
+
+    def unsent(self) -> int:
+        return self.waiting
 
     def pause_reading(self, reason: int) -> None:
         assert reason == BACKLOG

@@ -2,6 +2,7 @@
 """Look for valid packets whose cost grows with the state of the server: ``make costs ARGS='--cases 1000'``."""
 
 import argparse
+import logging
 import random
 import sys
 
@@ -17,6 +18,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2000, help="size of the state: functions, jobs, ... (2,000)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="chooses the cases")
     options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
     print(f"seed {options.seed}; limits of one turn: {MOST_STEPS:,} steps, {MOST_BYTES:,} bytes", flush=True)
     every = list(cases(options.size))
     chosen = random.Random(options.seed).sample(every, min(options.cases, len(every)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lines of the server that run: a measure of cost that is the same on any machine."""
+"""Interpreter steps: the lines that run, a measure of cost that is the same on any machine."""
 
 import sys
 from collections.abc import Callable

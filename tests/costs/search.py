@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The cost of one turn in which a peer sends as much as it can, after a valid conversation."""
+"""The cost of a turn in which a peer sends as much as it can, in a given state."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

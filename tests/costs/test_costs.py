@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""In no state can a peer make a turn of the server long by valid packets."""
+"""No peer can make a turn of the server long by valid packets, in any state."""
 
 import random
 

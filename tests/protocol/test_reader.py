@@ -5,6 +5,7 @@ import gc
 import itertools
 import struct
 import sys
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -337,3 +338,22 @@ def test_the_search_for_nul_agrees_with_find(data: bytes, place: int, end: int) 
 
     assert find_nul(data, 0, min(end, len(data))) == data.find(b"\0", 0, end)
     assert find_nul(data, min(place + 1, len(data)), len(data)) == -1
+
+
+def test_a_packet_that_comes_byte_by_byte_is_kept_in_few_pieces() -> None:
+    packet = request(Command.ECHO_REQ, b"x" * 20_000)
+    tracemalloc.start()
+    try:
+        reader = Reader(REQUEST)
+        before, _ = tracemalloc.get_traced_memory()
+        for place in range(len(packet) - 1):
+            reader.feed(packet[place : place + 1])
+            assert not reader.advance()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert after - before < 2 * len(packet)
+    reader.feed(packet[-1:])
+    assert reader.advance()
+    assert reader.body() == b"x" * 20_000

@@ -49,6 +49,14 @@ def memory(amount: int) -> str:
     return answer(client, Command.SUBMIT_JOB_BG, b"f", b"", bytes(amount - JOB_WEIGHT))
 
 
+def packet_time(amount: int) -> str:
+    wire = Wire(JobServerOptions(packet_timeout=60.0))
+    wire.connect().send_bytes(request(Command.SUBMIT_JOB, b"f", b"", bytes(100))[:50])
+    wire.tick()
+    wire.advance(amount)
+    return ACCEPTED if wire.server.peer_to_drop() is None else CLOSED
+
+
 def functions(amount: int) -> str:
     client = Wire(JobServerOptions(max_functions=3)).connect()
     return last_of([answer(client, Command.SUBMIT_JOB_BG, b"f%d" % number, b"", b"") for number in range(amount)])
@@ -193,6 +201,7 @@ def queue(amount: int) -> str:
 # The rows of the tables on the page, and sentences of its text.
 ROWS: dict[str, tuple[Attempt, int, str]] = {
     "--max-memory": (memory, 5_000, "QUEUE_ERROR"),
+    "--packet-timeout": (packet_time, 60, CLOSED),
     "--max-functions": (functions, 3, "QUEUE_ERROR"),
     "--max-jobs-per-connection": (jobs_of_a_connection, 3, "QUEUE_ERROR"),
     "--max-connections": (connections, 3, "TOO_MANY_CONNECTIONS"),

@@ -226,7 +226,7 @@ def test_a_packet_for_a_thousand_submissions_is_not_copied(
 
         assert worker.ask(request(Command.ECHO_REQ, b"")) == (Command.ECHO_RES, [b""])
 
-    assert "more than 1073741824 bytes wait for it" in caplog.text
+    assert "more than 335544320 bytes wait for it" in caplog.text
 
 
 def test_the_job_of_a_lost_connection_is_requeued(server: RunningServer) -> None:

@@ -7,13 +7,14 @@ or a token that it shows later, allow it, as workers register only once.
 """
 
 import logging
-from collections.abc import Iterable
 
 from geartrain.core.access import ADMIN, WORK, Identity, digest_of
+from geartrain.core.clock import TurnClock
 from geartrain.core.dispatch import Dispatcher
 from geartrain.core.limits import Refused
 from geartrain.core.options import JobServerOptions, Who
 from geartrain.core.state import Peer
+from geartrain.core.timers import Timed, Timers
 from geartrain.errors import GeartrainError
 from geartrain.protocol.limits import MAX_FUNCTION_NAME
 from geartrain.protocol.text import printable
@@ -26,6 +27,7 @@ log = logging.getLogger("geartrain.jobs")
 # Functions that are kept for a worker that has no right to them, to register it when it gets the right.
 _MAX_DENIED = 256
 
+_PORTION = 2000  # peers and functions that are compared with new rules in one turn
 _JUDGEMENT = 16  # units that the rules cost, apart from the peer's functions
 
 _SHOWN = 100  # bytes of a function's name in an error
@@ -43,10 +45,12 @@ class NotAllowed(GeartrainError):
         self.code = code
 
 
-class Authorizer:
+class Authorizer(Timed):
     """Applies the rules of access to peers.
 
     Args:
+        clock: The time.
+        timers: Calls this part while new rules are being applied to workers.
         dispatcher: Unregisters workers from functions, and registers them again.
         peers: All peers.
         options: The rules to begin with.
@@ -55,9 +59,35 @@ class Authorizer:
         rules: The rules in force; None allows everything.
     """
 
-    __slots__ = ("_changes", "_dispatcher", "_max_wrong_tokens", "_peers", "_reads", "rules")
+    __slots__ = (
+        "_changes",
+        "_clock",
+        "_dispatcher",
+        "_losers",
+        "_lost",
+        "_max_wrong_tokens",
+        "_peers",
+        "_reads",
+        "_timers",
+        "_unchecked",
+        "rules",
+    )
 
-    def __init__(self, dispatcher: Dispatcher, peers: Iterable[Peer], options: JobServerOptions) -> None:
+    def __init__(
+        self,
+        clock: TurnClock,
+        timers: Timers,
+        dispatcher: Dispatcher,
+        peers: dict[Peer, None],
+        options: JobServerOptions,
+    ) -> None:
+        super().__init__()
+        self._clock = clock
+        self._timers = timers
+        self._unchecked: list[Peer] = []  # peers whose functions were not compared with new rules yet
+        self._lost = 0
+        self._losers = 0
+        timers.add(self)
         self._dispatcher = dispatcher
         self._peers = peers
         self.rules = options.access
@@ -71,9 +101,27 @@ class Authorizer:
         self._changes = options.text_changes
         self._max_wrong_tokens = options.max_wrong_tokens
         self.rules = options.access
-        lost = [count for count in [self._apply(peer) for peer in self._peers] if count]
-        if lost:
-            log.warning("The rules take %s from %s", counted(sum(lost), "function"), counted(len(lost), "worker"))
+        for peer in self._peers:
+            self.authorize(peer)
+        self._unchecked = list(self._peers)
+        self._unchecked.reverse()
+        self.run(self._clock.now)
+
+    def run(self, now: float) -> None:
+        """Register and unregister the functions of some peers by new rules; their rights have changed already."""
+        work = 0
+        while self._unchecked and work < _PORTION:
+            peer = self._unchecked.pop()
+            if peer in self._peers:
+                work += 1 + len(peer.abilities)
+                lost = self._apply(peer)
+                self._lost += lost
+                self._losers += lost > 0
+        if self._unchecked:
+            self._timers.arm(self, now)
+        elif self._losers:
+            log.warning("The rules take %s from %s", counted(self._lost, "function"), counted(self._losers, "worker"))
+            self._lost = self._losers = 0
 
     def authorize(self, peer: Peer) -> None:
         """Apply the rules to a new peer."""

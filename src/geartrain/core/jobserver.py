@@ -27,10 +27,11 @@ from geartrain.core.dispatch import Dispatcher
 from geartrain.core.errorlog import RateLimitedErrorLog
 from geartrain.core.expiry import Expiry
 from geartrain.core.functions import FunctionTable
+from geartrain.core.holdings import Holdings
 from geartrain.core.joblog import JobLog
 from geartrain.core.jobtable import JobTable
 from geartrain.core.lifecycle import Lifecycle
-from geartrain.core.limits import Refused
+from geartrain.core.limits import Limit, Refused
 from geartrain.core.longruns import LongRuns
 from geartrain.core.metrics import MetricSources
 from geartrain.core.modes import Draining, Mode, Open, Restoring, Restricted
@@ -89,6 +90,7 @@ class JobServer:
         "_expiry",
         "_functions",
         "_handlers",
+        "_holdings",
         "_job_log",
         "_jobs",
         "_lifecycle",
@@ -141,6 +143,7 @@ class JobServer:
         self._dispatcher = Dispatcher(
             self._clock, timers, functions, self._lifecycle, ready, options.worker_wakeup, options.rearm_after
         )
+        self._holdings = Holdings(self._clock, timers, self._peers, options.packet_timeout)
         self._departures = Departures(self._clock, timers, self._dispatcher)
         self._stalls = stalls = Stalls(
             functions, self._dispatcher.wakeups, timers, options.stall_after, options.stall_busy_after
@@ -159,7 +162,7 @@ class JobServer:
             self.commit_queue,
         )
         Probes(self._peers, self._dispatcher.wakeups, timers, options.probe_after)
-        self._authorizer = Authorizer(self._dispatcher, self._peers, options)
+        self._authorizer = Authorizer(self._clock, timers, self._dispatcher, self._peers, options)
         self._replies = Replies(self._clock, RateLimitedErrorLog(timers))
         self.refused = self._replies.refused
         wakeups = self._dispatcher.wakeups
@@ -276,6 +279,8 @@ class JobServer:
         except RemoteProtocolError as error:
             self._replies.end(peer, error)
         peer.budget = left if left < FLOOR else self._turns.give_back(left)
+        if reader.partial != peer.partial:
+            self._holdings.count_input(peer)
 
     def is_waiting(self, peer: Peer) -> bool:
         """Tell whether the input of a peer has to wait, so that the shell must not read from it."""
@@ -310,6 +315,7 @@ class JobServer:
         """Remove a peer whose connection has ended."""
         del self._peers[peer]
         self._backlog.discard(peer)
+        self._holdings.discard(peer)
         peer.listing = None
         self._departures.add(peer)
 
@@ -322,6 +328,7 @@ class JobServer:
             self._go_on(Reason.LISTING)
             self._go_on_within_budget()
         now = self._clock.now
+        self._lifecycle.held_memory = self._holdings.total
         timers = self._timers
         if self._stalls.due == NEVER and len(self._jobs):
             self._stalls.begin(now)
@@ -331,6 +338,27 @@ class JobServer:
         if not self._backlog.is_empty and (self._backlog.has(Reason.LISTING) or self._backlog.has(Reason.BUDGET)):
             return 0.0
         return None if timers.earliest == NEVER else max(timers.earliest - now, 0.0)
+
+    @property
+    def holds_bytes(self) -> bool:
+        """True if there are unfinished packets or unsent replies that may be too much."""
+        return self._holdings.total > 0
+
+    def count_unsent(self, peer: Peer) -> None:
+        """Count the bytes that wait to be sent to a peer into the memory of the server."""
+        self._holdings.count_output(peer)
+
+    def peer_to_drop(self) -> tuple[Peer, str] | None:
+        """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes."""
+        holdings = self._holdings
+        if holdings.overdue:
+            return holdings.overdue.pop(), "its packet is not complete in time"
+        limit = self._options.max_memory
+        peer = holdings.largest(limit, self._lifecycle.memory()) if limit and holdings.total else None
+        if peer is None:
+            return None
+        self.refused[Limit.MEMORY] += 1
+        return peer, f"{peer.partial + peer.unsent} bytes are held for it, and all together exceed the memory limit"
 
     def take_dirty(self) -> list[Recipient]:
         """Return the peers that have data to send, or are to be closed, since the last call."""
@@ -356,6 +384,7 @@ class JobServer:
         self._lifecycle.change_limit(options.max_memory)
         self._job_log.refresh()
         self._expiry.change(options.function_expiry)
+        self._holdings.change(options.packet_timeout)
         self._submit.change_options(options)
         self._text.change_options(options)
         self._authorizer.change(options)

@@ -61,6 +61,7 @@ class Lifecycle:
         timeouts: The running jobs, by the time at which they exceed their timeout.
         delays: The delayed jobs, by the time at which they may run.
         other_memory: Bytes of schedules, which count into the memory limit too.
+        held_memory: Bytes of unfinished packets and unsent replies, likewise.
         job_log: Logs the steps of jobs.
     """
 
@@ -72,6 +73,7 @@ class Lifecycle:
         "_max_memory",
         "_ready",
         "delays",
+        "held_memory",
         "job_log",
         "other_memory",
         "timeouts",
@@ -96,6 +98,7 @@ class Lifecycle:
         self.job_log = job_log
         self._max_memory: i64 = max_memory
         self.other_memory: i64 = 0
+        self.held_memory: i64 = 0
         self.timeouts = JobDeadlines(clock, timers, is_wall=False)
         self.delays = JobDeadlines(clock, timers, is_wall=True)
 
@@ -129,10 +132,13 @@ class Lifecycle:
         Raises:
             Refused: The limit is reached.
         """
-        if self._max_memory:
-            jobs: i64 = len(self._jobs) + 1
-            if self._jobs.held + self.other_memory + size + jobs * JOB_WEIGHT > self._max_memory:
-                raise Refused(Limit.MEMORY, f"The jobs in the server take the {self._max_memory} bytes that they may")
+        if self._max_memory and self.memory() + self.held_memory + size + JOB_WEIGHT > self._max_memory:
+            raise Refused(Limit.MEMORY, f"The jobs in the server take the {self._max_memory} bytes that they may")
+
+    def memory(self) -> i64:
+        """Return the bytes that jobs and schedules take, as the memory limit counts them."""
+        jobs: i64 = len(self._jobs)
+        return self._jobs.held + self.other_memory + jobs * JOB_WEIGHT
 
     def create(
         self, queue: FunctionQueue, unique: bytes, workload: bytes, priority: i64, reducer: bytes, run_at: i64

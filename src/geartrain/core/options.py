@@ -57,6 +57,7 @@ class JobServerOptions:
         timezone: The time zone of cron lines.
         job_timeout: Seconds that a job may run at a worker that set no timeout of its own; 0 for no limit.
         max_memory: The maximum memory of jobs in bytes, as far as it depends on their clients; 0 for no limit.
+        packet_timeout: Seconds that an unfinished packet may take, and one more for each 64 KiB; 0 for no limit.
         max_functions: The maximum number of functions; 0 for no limit.
         function_expiry: Seconds without a worker or job after which a function is removed; 0 for never.
         max_jobs_per_connection: The maximum number of jobs that a connection may wait for; 0 for no limit.
@@ -85,6 +86,7 @@ class JobServerOptions:
     timezone: tzinfo = UTC
     job_timeout: float = 0.0
     max_memory: int = 0
+    packet_timeout: float = 0.0
     max_functions: int = 0
     function_expiry: float = 0.0
     max_jobs_per_connection: int = 0

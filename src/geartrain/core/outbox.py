@@ -213,15 +213,17 @@ class Outbox:
         """Tell whether more than ``most`` bytes are ready to be sent; a single packet never exceeds it."""
         return self._packets > 1 and self._next.size() > most
 
-    def flush(self, outlet: Outlet) -> None:
-        """Write the bytes that are ready to be sent."""
+    def flush(self, outlet: Outlet) -> i64:
+        """Write the bytes that are ready to be sent, and return their number."""
         self._packets = 0
         segments = self._next
+        size: i64 = segments.size()
         if segments.is_plain:
-            if segments.writer.size():
+            if size:
                 outlet.write(segments.writer.take())
         else:
             outlet.write_all(segments.take())
+        return size
 
     def take(self) -> list[bytes]:
         """Return and remove the bytes that are ready to be sent, in order."""

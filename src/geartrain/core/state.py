@@ -489,6 +489,8 @@ class Peer(Recipient):
         taken_away: The jobs that were taken from it before it sent a result.
         budget: Packets of ordinary cost that are handled before it needs another share of a turn; see `Turns`.
         debt: Further units that the current packet has cost. One unit is about the cost of an ordinary packet.
+        partial: Bytes of an unfinished packet of its, as counted into the memory of the server.
+        unsent: Bytes that wait to be sent to it, likewise.
         listing: The rest of a listing that is sent in portions.
         sleep_state: A `SleepState`.
         unlisted: The functions that it can do and in whose ``sleepers`` it is not; it enters them when it falls asleep.
@@ -515,12 +517,14 @@ class Peer(Recipient):
         "is_local",
         "listing",
         "long_polling",
+        "partial",
         "pushed_job",
         "running",
         "sleep_state",
         "sole",
         "taken_away",
         "unlisted",
+        "unsent",
         "woken_for",
     )
 
@@ -546,6 +550,8 @@ class Peer(Recipient):
         self.taken_away = TakenAway()
         self.budget: i64 = 0
         self.debt: i64 = 0
+        self.partial: i64 = 0
+        self.unsent: i64 = 0
         self.listing: Iterator[bytes] | None = None
         self.sleep_state: i64 = _AWAKE
         self.unlisted: dict[FunctionQueue, None] = {}

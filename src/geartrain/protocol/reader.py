@@ -30,6 +30,7 @@ _OFFSETS: Final = 4  # separators whose offsets are kept; packets with more argu
 _TEXT: Final = 0
 _WRONG_MAGIC: Final = -1
 _RETURN: Final = 13
+_PIECE: Final = 4096  # bytes up to which pieces of an incomplete packet are joined
 _HANDSHAKE: Final = 0x16  # the first byte of a TLS connection
 # By packet type; a list is the quickest table there is.
 _COUNTS: Final = [-1] + [len(ARGUMENTS[Command(number)]) for number in range(1, _TYPES + 1)]
@@ -52,6 +53,9 @@ class Reader:
     Attributes:
         command: The type of the current packet. ``Command.TEXT`` is a text line, whose only argument is the line
             without its end, ``Command.WRONG_MAGIC`` a packet with the magic of the other direction.
+        partial: Number of bytes of a packet or line whose end has not arrived yet.
+        begun: Number of times that one began behind a complete packet.
+        needed: The size of that packet, as far as it is known; 0 for a line.
     """
 
     __slots__ = (
@@ -64,15 +68,16 @@ class Reader:
         "_magic",
         "_max_line",
         "_max_packet",
-        "_needed",
         "_next",
-        "_partial",
         "_pieces",
         "_second",
         "_size",
         "_start",
         "_third",
+        "begun",
         "command",
+        "needed",
+        "partial",
     )
 
     def __init__(self, magic: int, max_packet: int = MAX_PACKET, max_line: int = MAX_LINE) -> None:
@@ -80,8 +85,9 @@ class Reader:
         self._max_packet: i64 = max_packet
         self._max_line: i64 = max_line
         self._pieces: list[bytes] = []  # of a packet or line whose end has not arrived yet
-        self._partial: i64 = 0  # bytes in the pieces
-        self._needed: i64 = 0  # bytes needed before anything can be complete
+        self.partial: i64 = 0  # bytes in the pieces
+        self.begun: i64 = 0
+        self.needed: i64 = 0  # bytes needed before anything can be complete
         self._data = b""
         self._size: i64 = 0
         self._next: i64 = 0  # the offset of the next packet
@@ -99,7 +105,7 @@ class Reader:
     @property
     def held(self) -> int:
         """Number of bytes that `advance` has not passed yet."""
-        return self._partial + self._size - self._next
+        return self.partial + self._size - self._next
 
     @property
     def has_more(self) -> bool:
@@ -109,13 +115,17 @@ class Reader:
     def feed(self, data: bytes) -> None:
         """Add bytes from the peer."""
         if self._pieces:
-            self._pieces.append(data)
-            self._partial += len(data)
-            if self._partial < self._needed:
+            last = self._pieces[-1]
+            if len(last) + len(data) <= _PIECE:
+                self._pieces[-1] = last + data  # a piece for each byte would take forty times as much memory
+            else:
+                self._pieces.append(data)
+            self.partial += len(data)
+            if self.partial < self.needed:
                 return
             data = b"".join(self._pieces)
             self._pieces = []
-            self._partial = 0
+            self.partial = 0
         elif self._next < self._size:
             data = self._data[self._next :] + data
         self._data = data
@@ -231,9 +241,11 @@ class Reader:
 
     def _wait(self, position: i64, needed: i64) -> bool:
         """Keep the start of an incomplete packet or line."""
+        if position:
+            self.begun += 1
         self._pieces = [self._data[position:] if position else self._data]
-        self._partial = self._size - position
-        self._needed = needed
+        self.partial = self._size - position
+        self.needed = needed
         self._data = b""
         self._size = self._next = 0
         return False

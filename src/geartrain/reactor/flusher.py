@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from geartrain.core.holdings import LARGE
 from geartrain.core.jobserver import JobServer
 from geartrain.core.limits import Limit
 from geartrain.core.outbox import Outlet
@@ -117,6 +118,8 @@ class Flusher:
             outlet = peer.outlet
             if outlet is not None:
                 self._flush(peer, outlet)
+        if job_server.holds_bytes:
+            self._drop_holders()
         if wait is not None:
             self._run_within(wait)
         self._after_turn()
@@ -133,7 +136,9 @@ class Flusher:
             if outbox.exceeds(self._max_unsent):
                 self._drop(outlet)
                 return
-            outbox.flush(outlet)
+            is_large = outbox.flush(outlet) >= LARGE
+            if (is_large or outlet.is_slow) and isinstance(peer, Peer):
+                self.job_server.count_unsent(peer)
             if outlet.is_slow and isinstance(peer, Peer) and self._is_too_slow(peer, outlet):
                 self._drop(outlet)
             elif peer.closing and not outbox.is_held:
@@ -153,6 +158,17 @@ class Flusher:
         self.job_server.refused[Limit.UNSENT] += 1
         outlet.drop(f"more than {self._max_unsent} bytes wait for it")
         self.schedule()  # other peers may be affected by its end
+
+    def _drop_holders(self) -> None:
+        """Drop the peers that make the server hold more than it may, and those whose packets take too long."""
+        found = self.job_server.peer_to_drop()
+        while found is not None:
+            peer, reason = found
+            outlet = peer.outlet
+            if outlet is None:
+                break
+            outlet.drop(reason)
+            found = self.job_server.peer_to_drop()
 
     def stop(self) -> None:
         """Stop the timer."""

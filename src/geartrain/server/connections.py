@@ -45,9 +45,10 @@ class ConnectionOptions:
         "largest packet accepted; K, M and G are understood",
         reloadable=True,
     )
-    # A thousand times the usual large result: a peer that lets so much wait has stopped reading.
+    # The largest packet, and four times as much as may wait before the server stops reading from a peer: one that lets
+    # more wait has stopped reading.
     max_unsent: int = option(
-        1 << 30,
+        320 << 20,
         SIZE,
         Group.NETWORK,
         "most that may wait for a peer that does not read; the connection is then closed",

@@ -11,6 +11,7 @@ from geartrain.core import Durability, JobServerOptions, PriorityScope, Who
 from geartrain.core.access import AccessRules
 from geartrain.server.config.kinds import FLAG, SECONDS, SIZE, SIZE_OR_NONE, Kind, choice, number
 from geartrain.server.config.option import Group, option, setting
+from geartrain.server.memory import available_memory
 
 __all__ = ["JobOptions", "core_options"]
 
@@ -45,10 +46,11 @@ class JobOptions:
     """Options with the names that they have in `JobServerOptions`, and a few that have another type here."""
 
     max_memory: int = option(
-        0,
+        available_memory() // 4 * 3,
         SIZE_OR_NONE,
         Group.LIMITS,
-        "most memory for jobs; more of them are rejected, and accepted ones stay",
+        "most memory for jobs, unfinished packets and unsent replies; more jobs are rejected, accepted ones stay, and "
+        "the peer that holds most is dropped; 0: no limit [three quarters of the machine's or the control group's]",
         reloadable=True,
     )
     max_pending: int = option(
@@ -57,8 +59,20 @@ class JobOptions:
         Group.LIMITS,
         "most workloads that may wait for a slow store; more background jobs are rejected",
     )
+    packet_timeout: float = option(
+        60.0,
+        SECONDS,
+        Group.LIMITS,
+        "seconds that an unfinished packet may take, and one more for each 64K of it; 0: any time",
+        reloadable=True,
+    )
+    # A function takes one or two kilobytes, and what is done for all functions takes a tenth of a second.
     max_functions: int = option(
-        0, number(0), Group.LIMITS, "most functions; workers and clients of new ones are rejected", reloadable=True
+        100_000,
+        number(0),
+        Group.LIMITS,
+        "most functions; workers and clients of new ones are rejected",
+        reloadable=True,
     )
     # A function that is used once a day exists all the time.
     function_expiry: float = option(
