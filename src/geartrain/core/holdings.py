@@ -92,7 +92,7 @@ class Holdings(Timed):
             self.overdue.remove(peer)
 
     def largest(self, limit: i64, jobs: i64) -> Peer | None:
-        """Return the peer that holds most if all hold more than jobs leave, and a part of the limit."""
+        """Return the peer that holds most, if together they hold more than their part of the limit."""
         part: i64 = max(limit - jobs, limit // _PART)
         if self.total <= part:
             return None
