@@ -43,6 +43,7 @@ SERVER = [
     {"connections"},
     {"durability/store_service", "listen/acceptor"},
     {"options"},
+    {"startlog"},
     {"server", "config/sources"},
     {"config/help", "process/reload"},
 ]
@@ -54,7 +55,7 @@ CORE = [
     {"changes", "durable", "errorlog", "options", "recipient", "stats"},
     {"commit_queue", "cron", "policy"},
     {"state"},
-    {"backlog", "commands/handler", "functions", "jobdeadlines", "jobtable", "listings", "longruns", "ready"},
+    {"backlog", "commands/handler", "functions", "jobdeadlines", "joblog", "jobtable", "listings", "longruns", "ready"},
     {"wakeups"},
     {"expiry", "lifecycle", "probes", "stalls"},
     {"dispatch", "metrics"},

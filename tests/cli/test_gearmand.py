@@ -88,9 +88,38 @@ def test_by_default_the_start_and_the_addresses_are_logged() -> None:
 
         assert server.stop() == 0
     texts = [line.partition("] ")[2] for line in server.lines]
-    assert texts[0] == f"Starting up with pid {server.process.pid}, verbose is set to ERROR, {HOW}"
-    assert texts[1].startswith(f"Listening on 127.0.0.1:{server.port} (")
-    assert texts[2:] == ["Lost 1 background job, which no store has", "Shutdown complete"]
+    level = "ERROR (NOTICE for the server itself)"
+    facts = f"Geartrain {__version__}, {HOW}"
+    assert texts[0] == f"Starting up with pid {server.process.pid}, verbose is set to {level}; {facts}"
+    assert texts[1].startswith("Limits: max-packet-size 256M, ")
+    assert texts[1].endswith(
+        "; none for max-connections, max-connections-per-address, max-memory, max-functions, max-jobs-per-connection"
+    )
+    assert texts[2] == "Background jobs are kept in memory alone, and are lost when the server stops"
+    assert texts[3].startswith(f"Listening on 127.0.0.1:{server.port} (")
+    assert texts[4:] == ["Lost 1 background job, which no store has", "Shutdown complete"]
+
+
+def test_the_start_names_the_store_and_the_limits(tmp_path: Path) -> None:
+    store = tmp_path / "jobs.db"
+    with ServerProcess(f"--store=sqlite://{store}", "--durability=relaxed", "--max-memory=1G") as server:
+        server.wait_for_line(f"Background jobs are kept in {store}, durability relaxed; it has 0 jobs")
+        server.wait_for_line(", max-memory 1G, ")
+
+
+def test_json_has_the_facts_as_fields() -> None:
+    with ServerProcess("--log-format=json", "-vv") as server:
+        with socket.create_connection(("127.0.0.1", server.port), 20) as wire:
+            wire.sendall(request(Command.SUBMIT_JOB, b"f", b"u", b""))
+            wire.recv(100)
+        assert server.stop() == 0
+
+    lines = {line["event"]: line for line in map(json.loads, server.lines) if "event" in line}
+    assert lines["start"]["version"] == __version__
+    assert (lines["limits"]["max_packet_size"], lines["limits"]["max_memory"]) == (256 << 20, 0)
+    assert lines["listening"]["address"] == f"127.0.0.1:{server.port}"
+    assert (lines["accepted"]["function"], lines["accepted"]["unique"]) == ("f", "u")
+    assert lines["submitted"]["handle"] == lines["accepted"]["handle"] == lines["abandoned"]["handle"]
 
 
 def test_with_v_every_submission_is_a_line() -> None:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The dispatch of jobs to workers: grabs, sleep and wake-ups, registrations and disconnections."""
 
-import logging
 from typing import Final
 
 from mypy_extensions import i32, i64
 
 from geartrain.core.clock import TurnClock
 from geartrain.core.functions import FunctionTable
-from geartrain.core.lifecycle import Lifecycle, describe
+from geartrain.core.joblog import warn_of_silence, warn_of_timeout
+from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import MAX_ABILITIES, Limit, Refused
 from geartrain.core.outcome import Event, JobState
 from geartrain.core.ready import Ready
@@ -19,8 +19,6 @@ from geartrain.core.wakeups import Wakeups
 from geartrain.protocol.commands import Command
 
 __all__ = ["Dispatcher"]
-
-log = logging.getLogger("geartrain.jobs")
 
 _RUNNING: Final = int(JobState.RUNNING)
 _TIMED_OUT: Final = int(Event.TIMED_OUT)
@@ -312,7 +310,7 @@ class Dispatcher(Timed):
         if job.worker is not peer:
             return  # it was cancelled or timed out in the meantime
         peer.taken_away.add(job.handle)
-        log.warning("Worker did not take the job that it was pushed, requeueing: %s", describe(job))
+        warn_of_silence(job)
         if self._lifecycle.requeue(job):
             self.wake_all(job.queue)
 
@@ -328,7 +326,7 @@ class Dispatcher(Timed):
         worker = job.worker
         assert worker is not None, "only a running job times out"
         worker.taken_away.add(job.handle)
-        log.warning("Worker timeout reached on job, requeueing: %s", describe(job))
+        warn_of_timeout(job)
         if self._lifecycle.lose(job, _TIMED_OUT):
             self._touched[job.queue] = None
 

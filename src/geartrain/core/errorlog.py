@@ -42,7 +42,8 @@ class RateLimitedErrorLog(Timed):
             self._counts[key] = count + 1
         elif len(self._counts) < _MOST:
             self._counts[key] = 0
-            log.error("GEARMAN_%s:%s to %s", code, text, peer)
+            fields = {"event": "error", "code": code, "error": text, "peer": peer}
+            log.error("GEARMAN_%s:%s to %s", code, text, peer, extra={"fields": fields})
         else:
             self._others += 1
         if self.due == NEVER:
@@ -52,7 +53,11 @@ class RateLimitedErrorLog(Timed):
         """Log the counts, and start a new period."""
         for (host, code), count in self._counts.items():
             if count:
-                log.error("GEARMAN_%s to %s, %s more within %g seconds", code, host, counted(count, "time"), _PERIOD)
+                fields = {"event": "errors", "code": code, "address": host, "count": count}
+                times = counted(count, "time")
+                log.error(
+                    "GEARMAN_%s to %s, %s more within %g seconds", code, host, times, _PERIOD, extra={"fields": fields}
+                )
         if self._others:
             log.error("%s more, to many hosts, within %g seconds", counted(self._others, "error"), _PERIOD)
         self._counts.clear()

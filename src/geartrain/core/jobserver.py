@@ -27,6 +27,7 @@ from geartrain.core.dispatch import Dispatcher
 from geartrain.core.errorlog import RateLimitedErrorLog
 from geartrain.core.expiry import Expiry
 from geartrain.core.functions import FunctionTable
+from geartrain.core.joblog import JobLog
 from geartrain.core.jobtable import JobTable
 from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import Refused
@@ -88,6 +89,7 @@ class JobServer:
         "_expiry",
         "_functions",
         "_handlers",
+        "_job_log",
         "_jobs",
         "_lifecycle",
         "_mode",
@@ -132,8 +134,9 @@ class JobServer:
             self._numbers, holds=options.durability is Durability.COMMIT, max_pending=options.max_pending
         )
         long_runs = LongRuns(self._peers, self.commit_queue, timers)
+        self._job_log = JobLog()
         self._lifecycle = Lifecycle(
-            self._clock, timers, self._jobs, self.commit_queue, ready, long_runs, options.max_memory
+            self._clock, timers, self._jobs, self.commit_queue, ready, long_runs, self._job_log, options.max_memory
         )
         self._dispatcher = Dispatcher(
             self._clock, timers, functions, self._lifecycle, ready, options.worker_wakeup, options.rearm_after
@@ -351,6 +354,7 @@ class JobServer:
         self._functions.apply_policies()
         self._functions.change_limit(options.max_functions)
         self._lifecycle.change_limit(options.max_memory)
+        self._job_log.refresh()
         self._expiry.change(options.function_expiry)
         self._submit.change_options(options)
         self._text.change_options(options)

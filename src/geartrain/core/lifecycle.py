@@ -5,7 +5,6 @@ Every job ends by `Lifecycle.finish`, for any reason. It changes, in this order,
 store, and then answers the waiting clients. Choosing and waking workers is the part of `geartrain.core.dispatch`.
 """
 
-import logging
 from typing import Final
 
 from mypy_extensions import i32, i64
@@ -13,8 +12,8 @@ from mypy_extensions import i32, i64
 from geartrain.core.clock import TurnClock
 from geartrain.core.commit_queue import CommitQueue
 from geartrain.core.jobdeadlines import JobDeadlines
+from geartrain.core.joblog import JobLog, note_last_attempt
 from geartrain.core.jobtable import JobTable
-from geartrain.core.levels import NOTICE
 from geartrain.core.limits import JOB_WEIGHT, Limit, Refused
 from geartrain.core.longruns import LongRuns
 from geartrain.core.outcome import Event, JobState, next_state
@@ -23,11 +22,8 @@ from geartrain.core.record import JobRecord
 from geartrain.core.state import MAX_LOSSES, NO_PROGRESS, Ability, FunctionQueue, Job, Peer
 from geartrain.core.timers import Timers
 from geartrain.protocol.commands import Command
-from geartrain.protocol.text import printable
 
-__all__ = ["Lifecycle", "describe"]
-
-log = logging.getLogger("geartrain.jobs")
+__all__ = ["Lifecycle"]
 
 _DELAYED: Final = int(JobState.DELAYED)
 _WAITING: Final = int(JobState.WAITING)
@@ -58,12 +54,14 @@ class Lifecycle:
         commit_queue: The way to the store.
         ready: Gets the queues that have jobs again.
         long_runs: Gets the stored jobs that run.
+        job_log: Logs the steps of jobs.
         max_memory: The maximum memory of all jobs in bytes; 0 for no limit.
 
     Attributes:
         timeouts: The running jobs, by the time at which they exceed their timeout.
         delays: The delayed jobs, by the time at which they may run.
         other_memory: Bytes of schedules, which count into the memory limit too.
+        job_log: Logs the steps of jobs.
     """
 
     __slots__ = (
@@ -74,6 +72,7 @@ class Lifecycle:
         "_max_memory",
         "_ready",
         "delays",
+        "job_log",
         "other_memory",
         "timeouts",
     )
@@ -86,6 +85,7 @@ class Lifecycle:
         commit_queue: CommitQueue,
         ready: Ready,
         long_runs: LongRuns,
+        job_log: JobLog,
         max_memory: int,
     ) -> None:
         self._clock = clock
@@ -93,6 +93,7 @@ class Lifecycle:
         self._commit_queue = commit_queue
         self._ready = ready
         self._long_runs = long_runs
+        self.job_log = job_log
         self._max_memory: i64 = max_memory
         self.other_memory: i64 = 0
         self.timeouts = JobDeadlines(clock, timers, is_wall=False)
@@ -183,7 +184,10 @@ class Lifecycle:
         queue.remove(job)
         job.state = next_state(job.state, _START)
         now = self._clock.now
-        queue.stats.start(now - job.since)
+        waited = now - job.since
+        queue.stats.start(waited)
+        if self.job_log.has_steps:
+            self.job_log.started(job, peer, waited)
         job.since = now
         job.worker = peer
         peer.add_running(job)
@@ -201,6 +205,8 @@ class Lifecycle:
             job: A running job.
             event: ``Event.WORKER_LOST`` or ``Event.TIMED_OUT``.
         """
+        if self.job_log.has_steps:
+            self.job_log.taken(job, event, self._clock.now - job.since)
         if job.losses < MAX_LOSSES:
             job.losses += 1
         stats = job.queue.stats
@@ -210,7 +216,7 @@ class Lifecycle:
             stats.lost += 1
         allowed = job.queue.policy.lost_retries
         if 0 <= allowed < job.losses:
-            log.log(NOTICE, "Dropped job due to max retry count: %s", describe(job))
+            note_last_attempt(job)
             self.finish(job, event, _EMPTY)
             return False
         return self.requeue(job)
@@ -247,6 +253,8 @@ class Lifecycle:
             outcome: An `Outcome`.
             payload: The arguments of the worker's packet, for a result or an exception.
         """
+        if self.job_log.has_steps:
+            self.job_log.ended(job, outcome, self._clock.now - job.since)
         state = job.state
         job.state = next_state(state, outcome)
         queue = job.queue
@@ -273,6 +281,8 @@ class Lifecycle:
         job = self._jobs.get(handle)
         if job is None:
             return
+        if self.job_log.has_steps:
+            self.job_log.completed_late(job)
         if job.worker is not None:
             job.worker.taken_away.add(handle)
         self.finish(job, _COMPLETED, payload)
@@ -328,8 +338,3 @@ class Lifecycle:
                         peer.send(_WORK_FAIL, job.handle)
         else:
             self.forward(job, _WORK_FAIL, job.handle)
-
-
-def describe(job: Job) -> str:
-    """Return the handle and the unique of a job, printable, for the log."""
-    return f"{job.handle.decode(errors='replace')} {printable(job.unique).decode(errors='replace')}"

@@ -149,6 +149,8 @@ class ScheduleRunner(Timed):
             if job is None:
                 self._lifecycle.check_limits(queue, _NORMAL, len(schedule.workload))
                 job = self._lifecycle.create(queue, unique, schedule.workload, _NORMAL, b"", 0)
+                if self._lifecycle.job_log.has_steps:
+                    self._lifecycle.job_log.scheduled(job, schedule.handle)
         except Refused as error:
             log.warning("%r: a run is left out: %s", schedule, error)
         else:

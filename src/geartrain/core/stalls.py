@@ -72,13 +72,22 @@ class Stall:
             self._logged = level
             name = printable(self.queue.name).decode(errors="replace")
             waiting = counted(int(self.queue.waiting), "job has waited", "jobs have waited")
-            log.log(level, "%s: %s for %s: %s", name, waiting, counted(int(seconds), "second"), words)
+            fields = {
+                "event": "stalled",
+                "function": name,
+                "waiting": int(self.queue.waiting),
+                "seconds": int(seconds),
+                "reason": self.reason.value,
+            }
+            for_time = counted(int(seconds), "second")
+            log.log(level, "%s: %s for %s: %s", name, waiting, for_time, words, extra={"fields": fields})
 
     def log_end(self) -> None:
         """Log the end of a stall that was logged."""
         if self._logged:
             name = printable(self.queue.name).decode(errors="replace")
-            log.log(NOTICE, "%s: jobs are taken again, or none is waiting", name)
+            fields = {"event": "moving", "function": name}
+            log.log(NOTICE, "%s: jobs are taken again, or none is waiting", name, extra={"fields": fields})
 
 
 class Stalls(Timed):

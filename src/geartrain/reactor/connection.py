@@ -143,7 +143,9 @@ class Connection(Outlet):
         )
         self._is_known = True
         self._flusher.add(self.peer, self)
-        log.info("Accepted connection from %s", remote.name)
+        log.info(
+            "Accepted connection from %s (%d)", remote.name, remote.fd, extra={"fields": self._fields("connected")}
+        )
 
     def data_received(self, data: bytes) -> None:
         """Pass data to the core. This is the hot path, so it does nothing else."""
@@ -175,7 +177,12 @@ class Connection(Outlet):
         self._forget()
         self._leave()
         self._flusher.discard(self.peer)
-        log.info("Disconnected %s%s", self._remote.name, f": {error}" if error is not None else "")
+        reason = f": {error}" if error is not None else ""
+        fields = self._fields("disconnected")
+        log.info("Disconnected %s (%d)%s", self._remote.name, self._remote.fd, reason, extra={"fields": fields})
+
+    def _fields(self, event: str) -> dict[str, object]:
+        return {"event": event, "address": self._remote.name, "descriptor": self._remote.fd}
 
     def pause_writing(self) -> None:
         """Pause reading from a peer that does not read, so that its replies do not pile up."""
@@ -232,7 +239,8 @@ class Connection(Outlet):
 
     def drop(self, reason: str) -> None:
         """Close at once, and log why."""
-        log.warning("Dropped %s: %s", self._remote.name, reason)
+        fields = self._fields("dropped") | {"reason": reason}
+        log.warning("Dropped %s: %s", self._remote.name, reason, extra={"fields": fields})
         self._forget()
         self._transport.abort()
 

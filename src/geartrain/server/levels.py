@@ -3,13 +3,14 @@
 
 # ruff: noqa: RUF009  # option() returns a dataclass field
 import enum
+import logging
 from dataclasses import dataclass
 
 from geartrain.core import levels
 from geartrain.server.config.kinds import Kind, OptionError
 from geartrain.server.config.option import Group, option
 
-__all__ = ["Level", "LevelOptions"]
+__all__ = ["Level", "LevelOptions", "name_levels", "verbosity"]
 
 
 class Level(enum.IntEnum):
@@ -46,3 +47,14 @@ class LevelOptions:
         steps=("NOTICE", "INFO", "DEBUG"),
         reloadable=True,
     )
+
+
+def verbosity(options: LevelOptions) -> str:
+    """Return the answer to the text command ``verbose``."""
+    return (options.verbose or Level.ERROR).name
+
+
+def name_levels() -> None:
+    """Give the levels that `logging` does not know their names, for programs with log formats of their own."""
+    for level in (Level.NOTICE, Level.ALERT, Level.FATAL):
+        logging.addLevelName(level, level.name)

@@ -13,13 +13,12 @@ It installs no signal handlers, sets no log levels and reads no environment: tha
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from geartrain.core import IS_COMPILED, Clock, Durability, JobServer, JobServerOptions, Shutdown
+from geartrain.core import Clock, Durability, JobServer, JobServerOptions, Shutdown
 from geartrain.protocol import Command, request, response
 from geartrain.reactor.flusher import Flusher
 from geartrain.server.config.reloadable import reloaded
@@ -27,7 +26,7 @@ from geartrain.server.connections import Connections
 from geartrain.server.core_options import core_options
 from geartrain.server.durability.store import choose_store
 from geartrain.server.durability.store_service import StoreService
-from geartrain.server.levels import Level
+from geartrain.server.levels import Level, name_levels, verbosity
 from geartrain.server.listen.acceptor import Acceptor
 from geartrain.server.listen.endpoints import Endpoint
 from geartrain.server.listen.sockets import close, listen, release
@@ -36,6 +35,7 @@ from geartrain.server.local import LocalPeer
 from geartrain.server.options import ServerOptions
 from geartrain.server.service import Service
 from geartrain.server.shutdown import ShutdownSequence
+from geartrain.server.startlog import log_start
 from geartrain.storage import Store, StoreError
 
 __all__ = ["Server"]
@@ -126,8 +126,8 @@ class Server:
         """
         if not self._services:
             await self.bind()
-        verbosity, how = _verbosity(self._options), "compiled" if IS_COMPILED else "interpreted"
-        log.log(Level.NOTICE, "Starting up with pid %d, verbose is set to %s, %s", os.getpid(), verbosity, how)
+        name_levels()
+        log_start(self._options, has_store=self._store is not None)
         try:
             for service in self._services:
                 await service.start()
@@ -233,13 +233,9 @@ class Server:
         self._shutdown.look()
 
     def _core_options(self, options: ServerOptions) -> JobServerOptions:
-        return core_options(options, verbosity=_verbosity(options), durability=self._durability)
+        return core_options(options, verbosity=verbosity(options), durability=self._durability)
 
 
 # The descriptor in listings of a peer that has no socket.
 _NO_DESCRIPTOR = -1
 _CHECK = b"check"
-
-
-def _verbosity(options: ServerOptions) -> str:
-    return (options.verbose or Level.ERROR).name

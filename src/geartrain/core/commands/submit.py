@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Submissions of jobs and schedules (protocol 1.6 to 1.8)."""
 
-import logging
 from typing import Final
 
 from mypy_extensions import i64
@@ -11,23 +10,19 @@ from geartrain.core.commit_queue import CommitQueue
 from geartrain.core.cron import CronLines
 from geartrain.core.dispatch import Dispatcher
 from geartrain.core.functions import FunctionTable
-from geartrain.core.levels import NOTICE
 from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import MAX_WAITS, Limit, Refused
 from geartrain.core.options import Durability, JobServerOptions
 from geartrain.core.replies import Replies
 from geartrain.core.schedulerunner import ScheduleRunner
-from geartrain.core.state import FunctionQueue, Job, Peer
+from geartrain.core.state import Job, Peer
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.commands import Command
 from geartrain.protocol.limits import INT64_MAX, MAX_UNIQUE
 from geartrain.protocol.reader import Reader
-from geartrain.protocol.text import printable
 from geartrain.records import Priority
 
 __all__ = ["SubmitCommands"]
-
-log = logging.getLogger("geartrain.jobs")
 
 _HIGH: Final = int(Priority.HIGH)
 _NORMAL: Final = int(Priority.NORMAL)
@@ -57,7 +52,7 @@ class SubmitCommands:
         "_cron_lines",
         "_dispatcher",
         "_functions",
-        "_is_logging",
+        "_job_log",
         "_lifecycle",
         "_max_awaited",
         "_replies",
@@ -77,6 +72,7 @@ class SubmitCommands:
     ) -> None:
         self._functions = functions
         self._lifecycle = lifecycle
+        self._job_log = lifecycle.job_log
         self._dispatcher = dispatcher
         self._schedules = schedules
         self._commit_queue = commit_queue
@@ -84,13 +80,11 @@ class SubmitCommands:
         self._stores = options.durability in (Durability.COMMIT, Durability.RELAXED)
         self._cron_lines = CronLines()
         self._max_awaited: i64 = 0
-        self._is_logging = False
         self.change_options(options)
 
     def change_options(self, options: JobServerOptions) -> None:
         """Apply other limits from now on."""
         self._max_awaited = options.max_jobs_per_connection
-        self._is_logging = log.isEnabledFor(NOTICE)  # asked once, as the question is too slow for the hot path
 
     def handlers(self) -> Handlers:
         """Return the handler of each packet."""
@@ -192,8 +186,8 @@ class SubmitCommands:
             peer.send(_JOB_CREATED, job.handle)
         elif not self._store(peer, job):
             return
-        if self._is_logging:
-            self._log(queue, job, run_at)
+        if self._job_log.has_notices:
+            self._job_log.submitted(job, peer, run_at, is_new)
         if is_new:
             self._dispatcher.wake_enough(queue)
 
@@ -242,12 +236,6 @@ class SubmitCommands:
 
     def _refuse_store(self, peer: Peer) -> None:
         self._replies.error(peer, "QUEUE_ERROR", "The store does not take jobs at present")
-
-    def _log(self, queue: FunctionQueue, job: Job, run_at: i64) -> None:
-        facts = [printable(queue.name), printable(job.unique), b"%d" % run_at]
-        if job.reducer:
-            facts.append(printable(job.reducer))
-        log.log(NOTICE, "accepted,%s", b",".join(facts).decode(errors="replace"))
 
 
 def _check_waits(job: Job, peer: Peer) -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The text of ``gearmand --help``, made from the declarations of the options."""
 
-import enum
 import textwrap
 from collections.abc import Iterator
 
@@ -51,7 +50,7 @@ def help_text() -> str:
 def _explain(option: Option) -> Iterator[str]:
     names = f"-{option.short}, --{option.name}" if option.short else f"    --{option.name}"
     left = f"  {names} {option.kind.metavar}".rstrip()
-    default = _default(option.default)
+    default = option.show(option.default)
     text = f"{option.help} [{default}]" if default else option.help
     lines = textwrap.wrap(text, _WIDTH - _COLUMN, break_on_hyphens=False)
     if len(left) >= _COLUMN:
@@ -60,13 +59,3 @@ def _explain(option: Option) -> Iterator[str]:
     for line in lines:
         yield f"{left:<{_COLUMN}}{line}"
         left = ""
-
-
-def _default(value: object) -> str:
-    if value is None or value is False or value == ():
-        return ""
-    if isinstance(value, enum.Enum):
-        return str(value.value)
-    if isinstance(value, int) and value >= 1 << 20:
-        return f"{value >> 20}M"
-    return f"{value:g}" if isinstance(value, float) else str(value)

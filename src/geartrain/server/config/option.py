@@ -81,6 +81,16 @@ class Option:
         """True if it takes no value on the command line."""
         return not self.kind.metavar
 
+    def show(self, value: object) -> str:
+        """Return a value as a user would write it; empty for one that is the same as none."""
+        if value is None or value is False or value == ():
+            return ""
+        if isinstance(value, enum.Enum):
+            return str(value.value)
+        if self.kind.metavar == "BYTES" and isinstance(value, int):
+            return _size(value)
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
     def parse(self, text: str) -> object:
         """Return the value of a text.
 
@@ -92,6 +102,13 @@ class Option:
         except ValueError as error:
             problem = f"the argument ('{text}') for option '--{self.name}' is invalid"
             raise OptionError(f"{problem}: {error} is expected") from None
+
+
+def _size(value: int) -> str:
+    for shift, letter in ((30, "G"), (20, "M"), (10, "K")):
+        if value and not value % (1 << shift):
+            return f"{value >> shift}{letter}"
+    return str(value)
 
 
 def option(  # each argument is one of `Option`

@@ -67,9 +67,17 @@ class StoreService:
         opened = await self._store.open()
         interval = options.store_within if options.durability is Durability.RELAXED else 0.0
         self._committer = Committer(self._store, self._job_server, self._flusher.schedule, interval=interval)
+        self._log_store(opened.jobs)
         self._job_server.begin_restoring(opened.reserved)
         await self._committer.reserve()
         self._restoring = asyncio.get_running_loop().create_task(self._restore(self._committer))
+
+    def _log_store(self, jobs: int) -> None:
+        name = getattr(self._store, "name", repr(self._store))  # a store of another program need not have one
+        durability = self._options.durability.value
+        fields = {"event": "store", "store": name, "durability": durability, "jobs": jobs}
+        message = "Background jobs are kept in %s, durability %s; it has %s"
+        log.log(Level.NOTICE, message, name, durability, counted(jobs, "job"), extra={"fields": fields})
 
     def look(self) -> None:
         """Store the changes that the core has decided. Called every turn, so it has to be cheap."""

@@ -77,7 +77,9 @@ class Acceptor:
         """Accept connections from now on."""
         self._listeners = [Listener(listening, self._accept, self._accept_last) for listening in self._sockets]
         for listening in self._sockets:
-            log.log(Level.NOTICE, "Listening on %s (%d)", Endpoint.of(listening), listening.fileno())
+            address, descriptor = Endpoint.of(listening), listening.fileno()
+            fields = {"event": "listening", "address": str(address), "descriptor": descriptor}
+            log.log(Level.NOTICE, "Listening on %s (%d)", address, descriptor, extra={"fields": fields})
 
     def drain(self, deadline: float) -> None:
         """Accept no more connections: their peers can connect to other servers."""

@@ -84,16 +84,17 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Lines for programs: one JSON object each, in UTF-8."""
+    """Lines for programs: one JSON object each, in UTF-8, with the facts of the message as fields of their own."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a line."""
-        facts = {
+        facts: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="microseconds"),
             "level": _level(record).name,
             "area": _area(record),
             "message": record.getMessage(),
         }
+        facts |= getattr(record, "fields", {})
         if record.exc_info:
             facts["traceback"] = self.formatException(record.exc_info)
         line = json.dumps(facts, ensure_ascii=False)
