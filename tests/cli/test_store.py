@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from geartrain import AdminClient, Client, Priority
+from geartrain import AdminClient, Client, Priority, __version__
 from geartrain.cli import gearmand
 from geartrain.storage.store import CHUNK
 from geartrain.testing import run_server
@@ -296,11 +296,14 @@ def test_a_queue_is_not_emptied_when_its_jobs_could_not_be_stored(store: Command
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ("", "the following arguments are required: ACTION"),
-        ("frobnicate", "invalid choice"),
-        ("inspect", "the following arguments are required: URL"),
-        ("import sqlite:x", "one of the arguments FILE --from is required"),
-        ("import sqlite:x file --from sqlite:y", "not allowed with argument"),
+        ("", "gearmand store: name an action: inspect, export or import. See gearmand store --help."),
+        ("frobnicate", "the action is inspect, export or import, not 'frobnicate'. See"),
+        ("inpsect", "the action is inspect, export or import, not 'inpsect'; did you mean 'inspect'? See"),
+        ("inspect", "inspect needs the URL of a store"),
+        ("inspect sqlite:x y", "inspect takes no 'y'"),
+        ("inspect sqlite:x --jsn", "there is no option --jsn; did you mean '--json'?"),
+        ("import sqlite:x", "import needs a FILE, or --from OLD"),
+        ("import sqlite:x file --from sqlite:y", "import takes a FILE or --from OLD, not both"),
         ("import sqlite:x file --delete", "--delete goes with --from"),
         ("export nothing:x", "'nothing:x' is no store: it has to begin with sqlite://"),
         ("import sqlite:x --from nothing:x", "is no queue of gearmand's"),
@@ -321,12 +324,17 @@ def test_wrong_usage_is_explained_on_stderr(
     assert problem in said.error
 
 
+@pytest.mark.parametrize("words", [["--version"], ["inspect", "--version"]])
+def test_it_has_a_version(store: Command, words: list[str]) -> None:
+    assert store(*words) == Said(0, f"gearmand store {__version__} - Geartrain\n", "")
+
+
 @pytest.mark.parametrize("words", [["--help"], ["inspect", "--help"], ["export", "--help"], ["import", "--help"]])
 def test_each_has_help_on_lines_of_a_terminal(store: Command, words: list[str]) -> None:
     said = store(*words)
 
     assert said.status == 0
-    assert said.out.startswith("usage: gearmand store")
+    assert said.out.startswith("Usage: gearmand store")
     assert max(map(len, said.out.splitlines())) <= 120
 
 

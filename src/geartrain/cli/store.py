@@ -4,18 +4,20 @@
 The word stands in front of all others, where gearmand takes only options, so neither can be taken for the other.
 """
 
-import argparse
 import asyncio
 import contextlib
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
-from geartrain.cli.output import discard_stdout
+from geartrain.cli.options import UsageError
+from geartrain.cli.output import discard_stdout, print_version
+from geartrain.cli.page import help_text
+from geartrain.cli.store_options import PROGRAM, StoreOptions, read_options
+from geartrain.cli.store_pages import ACTION_PAGES, PAGE
 from geartrain.cli.store_report import as_json, as_text
 from geartrain.core.record import JobRecord
 from geartrain.errors import GeartrainError
@@ -30,46 +32,28 @@ from geartrain.wording import counted
 __all__ = ["main"]
 
 EXIT_FAILURE = 1
-PROGRAM = "gearmand store"
-
-_EPILOG = """\
-URL is that of gearmand --store. A server without that option keeps its jobs in
-sqlite:///var/lib/geartrain/gearmand-4730.db (root) or sqlite:///HOME/.local/state/geartrain/gearmand-4730.db.
-Stores may be inspected and exported while a server uses them, but jobs come into a store while no server does.
-
-Examples:
-  gearmand store inspect sqlite:///var/lib/geartrain/gearmand-4730.db
-  gearmand store export sqlite:///old.db | gearmand store import postgresql:///jobs -
-  gearmand store import sqlite:///new.db --from 'sqlite:///var/lib/gearman/queue.db?table=gearman_queue'
-
-Exit status: 0 if all went well, 1 for wrong usage or if something failed."""
-
-_IMPORT_EPILOG = """\
-Jobs keep their order and, unless another job has it, their handle. They get new numbers if theirs have been used.
-They are stored in batches, each whole or not at all; if an import breaks off, the same command with --resume goes on.
-
-OLD is what gearmand's -q kept: sqlite:///FILE?table=gearman_queue, redis://HOST?prefix=_gear_,
-postgresql://USER:PASSWORD@HOST/DATABASE?table=queue or mysql://USER:PASSWORD@HOST/DATABASE?table=gearman_queue.
-gearmand must not run meanwhile. Keys in Redis do not always say where a function ends and a unique begins: name
-functions that contain a '-' like redis://HOST?function=send-mail&function=a-b."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Wrong usage ends with the exit status of any failure of gearmand."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message}; {self.prog} --help tells more", file=sys.stderr)
-        raise SystemExit(EXIT_FAILURE)
 
 
 def main(words: Sequence[str]) -> int:
     """Run the command and return its exit status; ``words`` are those behind ``store``."""
-    parser = _parser()
-    options = parser.parse_args(words)
-    if getattr(options, "delete", False) and options.queue is None:
-        parser.error("--delete goes with --from")
     try:
-        asyncio.run(options.run(options))
+        options = read_options(words)
+    except UsageError as error:
+        mark = "" if str(error).endswith("?") else "."
+        print(f"{PROGRAM}: {error}{mark} See {PROGRAM} --help.", file=sys.stderr)
+        return EXIT_FAILURE
+    if options.help:
+        print(help_text(ACTION_PAGES.get(options.action, PAGE)), end="")
+        return 0
+    if options.version:
+        print_version(PROGRAM)
+        return 0
+    return _run(options)
+
+
+def _run(options: StoreOptions) -> int:
+    try:
+        asyncio.run(_ACTIONS[options.action](options))
         sys.stdout.flush()
     except BrokenPipeError:
         discard_stdout()
@@ -82,44 +66,7 @@ def main(words: Sequence[str]) -> int:
     return EXIT_FAILURE
 
 
-def _parser() -> _Parser:
-    layout = partial(argparse.RawDescriptionHelpFormatter, max_help_position=20, width=118)
-    parser = _Parser(
-        prog=PROGRAM, description="Look into a store of jobs, or move jobs.", epilog=_EPILOG, formatter_class=layout
-    )
-    actions = parser.add_subparsers(required=True, dest="action", metavar="ACTION")
-
-    inspect = actions.add_parser(
-        "inspect", help="say how many jobs a store has, and of what kind", formatter_class=layout
-    )
-    inspect.add_argument("url", metavar="URL", help="the store")
-    inspect.add_argument("--json", action="store_true", help="print one JSON object")
-    inspect.set_defaults(run=_inspect)
-
-    export = actions.add_parser("export", help="write a store's jobs, one line of JSON each", formatter_class=layout)
-    export.add_argument("url", metavar="URL", help="the store")
-    export.add_argument("file", metavar="FILE", nargs="?", default="-", help="where to, once it is complete [stdout]")
-    export.set_defaults(run=_export)
-
-    bring = actions.add_parser("import", help="put jobs into a store", epilog=_IMPORT_EPILOG, formatter_class=layout)
-    bring.add_argument("url", metavar="URL", help="the store that the jobs come into")
-    source = bring.add_mutually_exclusive_group(required=True)
-    source.add_argument("file", metavar="FILE", nargs="?", help="lines that export has written; - for stdin")
-    source.add_argument("--from", dest="queue", metavar="OLD", help="the persistent queue of a C gearmand, see below")
-    bring.add_argument("--delete", action="store_true", help="with --from: delete OLD's jobs when all are stored")
-    bring.add_argument("--resume", action="store_true", help="leave out jobs that the store has already")
-    bring.add_argument("--new-handles", action="store_true", help="give all jobs new handles")
-    bring.add_argument(
-        "--job-handle-prefix",
-        metavar="PREFIX",
-        default=GearmandOptions().job_handle_prefix,
-        help="as the server has it, for handles that are new [H:hostname]",
-    )
-    bring.set_defaults(run=_import)
-    return parser
-
-
-async def _inspect(options: argparse.Namespace) -> None:
+async def _inspect(options: StoreOptions) -> None:
     summary = Summary(time.time() * 1000)
     async with _opened(options.url, only_reads=True) as (store, opened):
         async for records in store.replay():
@@ -128,18 +75,18 @@ async def _inspect(options: argparse.Namespace) -> None:
     print(as_json(summary, opened) if options.json else as_text(summary, opened))
 
 
-async def _export(options: argparse.Namespace) -> None:
-    with _written(options.file) as out:
+async def _export(options: StoreOptions) -> None:
+    with _written(options.file or "-") as out:
         async with _opened(options.url, only_reads=True) as (store, _):
             async for records in store.replay():
                 out.writelines(map(encode, records))
 
 
-async def _import(options: argparse.Namespace) -> None:
+async def _import(options: StoreOptions) -> None:
     async with _opened(options.url) as (store, opened):
         importer = Importer(
             opened.reserved,
-            options.job_handle_prefix.encode(),
+            (options.job_handle_prefix or GearmandOptions().job_handle_prefix).encode(),
             resumes=options.resume,
             new_handles=options.new_handles,
         )
@@ -152,6 +99,13 @@ async def _import(options: argparse.Namespace) -> None:
                 if options.delete:
                     queue.delete()
     print(f"{counted(importer.imported, 'job')} stored" + "".join(_remarks(importer)))
+
+
+_ACTIONS: dict[str, Callable[[StoreOptions], Coroutine[None, None, None]]] = {
+    "inspect": _inspect,
+    "export": _export,
+    "import": _import,
+}
 
 
 async def _store_all(store: Store, jobs: Iterator[JobRecord], importer: Importer) -> None:
