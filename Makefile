@@ -19,7 +19,7 @@ SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) -
 # Kept also where the environment says otherwise: the tests start hundreds of interpreters, and each would compile again.
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-quick test-compiled docs crash fuzz costs soak budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-quick test-compiled pages docs crash fuzz costs soak budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -71,6 +71,9 @@ costs: $(VENV)/developer  ## Look for valid packets that make a turn of the serv
 
 soak: $(VENV)/developer  ## Run a server among peers that are killed all the time (MINUTES=15), and check that no job is lost
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),1) $(ARGS)
+
+pages: $(VENV)/developer  ## Write man pages, completion, sample configuration and the options in docs from their declarations
+	$(BIN)/python -m geartrain.cli.pages
 
 docs: $(VENV)/developer  ## Build the documentation in build/docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs

@@ -45,7 +45,7 @@ SERVER = [
     {"options"},
     {"startlog"},
     {"server", "config/sources"},
-    {"config/help", "process/reload"},
+    {"process/reload"},
 ]
 
 # The steps inside the core.

@@ -59,7 +59,7 @@ def build(folder: Path, compiles: str) -> tuple[subprocess.CompletedProcess[str]
 
 
 def test_an_interpreted_wheel_is_for_any_platform_and_complete(tmp_path: Path) -> None:
-    for name in ("src", "packaging/backend"):
+    for name in ("src", "packaging"):
         shutil.copytree(
             ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so")
         )
@@ -72,6 +72,10 @@ def test_an_interpreted_wheel_is_for_any_platform_and_complete(tmp_path: Path) -
     assert wheel.endswith("-py3-none-any.whl")
     assert {f"geartrain/{file.relative_to(SOURCE)}" for file in SOURCE.rglob("*.py")} <= files
     assert "geartrain/py.typed" in files
+    shared = {name.partition(".data/data/share/")[2] for name in files if ".data/data/share/" in name}
+    assert {"man/man1/gearman.1", "man/man8/gearmand-store.8", "bash-completion/completions/gearadmin"} <= shared
+    assert {"zsh/site-functions/_gearmand", "fish/vendor_completions.d/gearman.fish"} <= shared
+    assert "doc/geartrain/gearmand.toml" in shared
     assert not [name for name in files if name.endswith((".so", ".c")) or name.startswith(("tests", "packaging"))]
     metadata = {name.partition(".dist-info/")[2] for name in files}
     assert {"entry_points.txt", "licenses/LICENSE", "METADATA"} <= metadata

@@ -30,7 +30,6 @@ from geartrain.cli.output import error as print_error
 from geartrain.core import IS_COMPILED
 from geartrain.errors import GeartrainError
 from geartrain.server import Server
-from geartrain.server.config.help import help_text
 from geartrain.server.config.sources import Invocation, read
 from geartrain.server.levels import Level
 from geartrain.server.listen.tls import tls_context
@@ -64,7 +63,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         invocation = read_again()
         if invocation.command == "help":
-            print(help_text(), end="")
+            _print_help()
         elif invocation.command == "version":
             print(f"\ngearmand {__version__} - Geartrain\n{_build()}")
         else:
@@ -78,6 +77,13 @@ def main(words: Sequence[str] | None = None) -> int:
         print_error(str(error))
         return 1
     return 0
+
+
+def _print_help() -> None:
+    from geartrain.cli.gearmand_page import PAGE
+    from geartrain.cli.page import help_text
+
+    print(help_text(PAGE), end="")
 
 
 def _build() -> str:

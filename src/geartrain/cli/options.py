@@ -36,9 +36,10 @@ class Option:
         takes: The number of arguments: `NOTHING`, `ONE`, `MAYBE` or `SEVERAL`.
         words: The words that an argument may be, for the completion of shells.
         files: True if an argument is the name of a file.
+        details: Further sentences for the manual.
     """
 
-    __slots__ = ("argument", "files", "help", "key", "many", "names", "read", "sets", "takes", "words")
+    __slots__ = ("argument", "details", "files", "help", "key", "many", "names", "read", "sets", "takes", "words")
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Option:
         takes: int | None = None,
         words: Sequence[str] = (),
         files: bool = False,
+        details: str = "",
     ) -> None:
         self.names = names.split()
         self.help = help
@@ -64,6 +66,7 @@ class Option:
         self.takes = (ONE if argument else NOTHING) if takes is None else takes
         self.words = words
         self.files = files
+        self.details = details
 
 
 HELP = Option("--help", "show this help and exit")

@@ -44,6 +44,9 @@ class ConnectionOptions:
         Group.NETWORK,
         "largest packet accepted; K, M and G are understood",
         reloadable=True,
+        details="A larger packet ends the connection with an error. The memory is taken as the bytes arrive, and not "
+        "when a header announces them.",
+        example="64M",
     )
     # The largest packet, and four times as much as may wait before the server stops reading from a peer: one that lets
     # more wait has stopped reading.
@@ -53,6 +56,9 @@ class ConnectionOptions:
         Group.NETWORK,
         "most that may wait for a peer that does not read; the connection is then closed",
         reloadable=True,
+        details="A peer that lets so much wait has stopped reading. Before that, back-pressure slows down the workers "
+        "whose results it does not read.",
+        example="256M",
     )
     # Closing at once, while data of the peer is still on the way, would make the kernel discard the last reply.
     linger_timeout: float = option(
@@ -61,15 +67,27 @@ class ConnectionOptions:
         Group.NETWORK,
         "seconds that a peer has to read why its connection is closed",
         reloadable=True,
+        details="If a connection is closed while data of the peer is still on its way, the kernel discards the last "
+        "reply. So the server waits for a moment.",
+        example="1",
     )
     backpressure_time: float = option(
         HOLD_TIME,
         SECONDS,
         Group.NETWORK,
         "seconds that workers wait for a client that reads slowly, for each 16M that wait for it",
+        details="The server does not read from the workers of a slow client for this time, for each 16 MiB that wait "
+        "for it.",
+        example="10",
     )
     max_text_line: int = option(
-        MAX_LINE, SIZE, Group.LIMITS, "longest line of a text command, in bytes", reloadable=True
+        MAX_LINE,
+        SIZE,
+        Group.LIMITS,
+        "longest line of a text command, in bytes",
+        reloadable=True,
+        details="A longer line gets an error, and its connection is closed.",
+        example="16K",
     )
 
 

@@ -55,8 +55,8 @@ class GearmandOptions(
 OPTIONS = options_of(GearmandOptions)
 
 
-def _command(name: str, text: str, short: str = "") -> Option:
-    return Option(kind=FLAG, group=Group.GENERAL, help=text, short=short, name=name, default=False)
+def _command(name: str, text: str, short: str = "", details: str = "") -> Option:
+    return Option(kind=FLAG, group=Group.GENERAL, help=text, short=short, name=name, default=False, details=details)
 
 
 # These are not options of the server, but tell the command what to do with them.
@@ -65,11 +65,19 @@ COMMANDS = {
     for made in (
         _command("help", "show this help and exit", "h"),
         _command("version", "show the version and exit", "V"),
-        _command("check-args", "check the options, and the files that they name, and exit"),
+        _command(
+            "check-args",
+            "check the options, and the files that they name, and exit",
+            details="The exit status is 0 if a server with these options would start, as far as that can be told "
+            "without opening its ports and its store: options, files, the user, certificates, the library and the "
+            "address of the store.",
+        ),
         Option(
             kind=FILE,
             group=Group.GENERAL,
             help="read options from a file: TOML if its name ends in .toml, else words as on the command line",
+            details="Without it, the first of /etc/geartrain/gearmand.toml and /etc/gearmand.conf that exists is read.",
+            example="gearmand.toml",
             name="config-file",
         ),
     )

@@ -31,10 +31,22 @@ class ShutdownOptions:
 
     # As long as a worker has, by default, to end its jobs when it is told to stop.
     drain_timeout: float = option(
-        30.0, SECONDS, Group.NETWORK, "seconds that running jobs have to end when the server is told to stop; 0: none"
+        30.0,
+        SECONDS,
+        Group.NETWORK,
+        "seconds that running jobs have to end when the server is told to stop; 0: none",
+        details="On SIGTERM and SIGINT the server hands out no more jobs and closes all connections that have nothing "
+        "to do with running jobs, so that their clients use other servers. Jobs that have not ended in this time are "
+        "left; background jobs among them are in the store.",
+        example="60",
     )
     flush_timeout: float = option(
-        1.0, SECONDS, Group.NETWORK, "seconds that peers have to read the last replies when the server stops"
+        1.0,
+        SECONDS,
+        Group.NETWORK,
+        "seconds that peers have to read the last replies when the server stops",
+        details="A client that does not read would otherwise keep the server from stopping.",
+        example="5",
     )
 
 

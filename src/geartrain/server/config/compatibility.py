@@ -25,17 +25,45 @@ class CompatibleOptions:
     """Options that are accepted so that a command line for gearmand works."""
 
     protocol: str | None = option(
-        None, Kind("NAME", _protocol_module), Group.COMPATIBLE, "none in this version", short="r"
+        None,
+        Kind("NAME", _protocol_module),
+        Group.COMPATIBLE,
+        "none in this version",
+        short="r",
+        details="gearmand's only module, http, is not available; naming it is an error.",
+        example="http",
     )
-    threads: int = option(4, number(0), Group.COMPATIBLE, "no effect: one thread serves all connections", short="t")
+    threads: int = option(
+        4,
+        number(0),
+        Group.COMPATIBLE,
+        "no effect: one thread serves all connections",
+        short="t",
+        details="Compatible with command lines of gearmand.",
+        example="4",
+    )
     hashtable_buckets: int = option(
         991,
         number(1, message="hashtable-buckets has to be greater than 0"),
         Group.COMPATIBLE,
         "no effect: tables grow as needed",
+        details="Compatible with command lines of gearmand.",
+        example="991",
     )
-    keepalive: bool = option(False, FLAG, Group.COMPATIBLE, "no effect: keepalive is always on")
-    coredump: bool = option(False, FLAG, Group.COMPATIBLE, "no effect: crashes are left to the system")
+    keepalive: bool = option(
+        False,
+        FLAG,
+        Group.COMPATIBLE,
+        "no effect: keepalive is always on",
+        details="Compatible with command lines of gearmand.",
+    )
+    coredump: bool = option(
+        False,
+        FLAG,
+        Group.COMPATIBLE,
+        "no effect: crashes are left to the system",
+        details="Compatible with command lines of gearmand.",
+    )
 
 
 def unknown_option(name: str, written: str, known: Iterable[str]) -> OptionError:

@@ -44,11 +44,13 @@ class Kind(Generic[T_co]):
         metavar: The name of a value in the help; empty for a flag, which takes no value on the command line.
         parse: From text to value; raises `ValueError` with what is expected.
         toml: The types that a TOML file may use for it.
+        words: The values, if they are a list of words.
     """
 
     metavar: str
     parse: Callable[[str], T_co]
     toml: tuple[type, ...] = (str,)
+    words: tuple[str, ...] = ()
 
 
 def number(least: int, most: int | None = None, metavar: str = "N", message: str = "") -> Kind[int]:
@@ -70,14 +72,15 @@ def number(least: int, most: int | None = None, metavar: str = "N", message: str
 
 def choice(choices: type[E], metavar: str) -> Kind[E]:
     """Return the kind of the members of an enum, by their values."""
+    words = tuple(str(each.value) for each in choices)
 
     def parse(text: str) -> E:
         try:
             return choices(text.lower())
         except ValueError:
-            raise ValueError(f"one of {', '.join(each.value for each in choices)}") from None
+            raise ValueError(f"one of {', '.join(words)}") from None
 
-    return Kind(metavar, parse)
+    return Kind(metavar, parse, words=words)
 
 
 def _flag(text: str) -> bool:

@@ -51,6 +51,9 @@ class Option:
         steps: The values of the short form given once, twice and so on; it then takes no argument.
         environment: Further variables that set it, after the one that has its name.
         alias_of: The option that this one is another way to set. The source that wins decides which of the two counts.
+        details: Further sentences for the manual.
+        example: A value for the manual.
+        default_text: The default in words, if the value itself says too little.
         name: Its long form, without the dashes in front.
         default: Its value if no source sets it.
     """
@@ -63,6 +66,9 @@ class Option:
     steps: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     alias_of: str = ""
+    details: str = ""
+    example: str = ""
+    default_text: str = ""
     name: str = ""
     default: object = None
 
@@ -80,6 +86,11 @@ class Option:
     def is_flag(self) -> bool:
         """True if it takes no value on the command line."""
         return not self.kind.metavar
+
+    @property
+    def shown_default(self) -> str:
+        """The default as the help shows it; empty for none."""
+        return self.default_text or self.show(self.default)
 
     def show(self, value: object) -> str:
         """Return a value as a user would write it; empty for one that is the same as none."""
@@ -108,7 +119,7 @@ def _size(value: int) -> str:
     for shift, letter in ((30, "G"), (20, "M"), (10, "K")):
         if value and not value % (1 << shift):
             return f"{value >> shift}{letter}"
-    return str(value)
+    return f"{value >> 20}M" if value > 1 << 30 else str(value)  # such as a part of the machine's memory
 
 
 def option(  # each argument is one of `Option`
@@ -121,18 +132,48 @@ def option(  # each argument is one of `Option`
     steps: tuple[str, ...] = (),
     environment: tuple[str, ...] = (),
     alias_of: str = "",
+    details: str = "",
+    example: str = "",
+    default_text: str = "",
     reloadable: bool = False,
 ) -> T:
     """Return the field of an option that is given once at most; a running server takes over a reloadable one."""
     made = Option(
-        kind=kind, group=group, help=text, short=short, steps=steps, environment=environment, alias_of=alias_of
+        kind=kind,
+        group=group,
+        help=text,
+        short=short,
+        steps=steps,
+        environment=environment,
+        alias_of=alias_of,
+        details=details,
+        example=example,
+        default_text=default_text,
     )
     return field(default=default, metadata={"option": made, "reloadable": reloadable})
 
 
-def several(kind: Kind[T], group: Group, text: str, *, short: str = "") -> tuple[T, ...]:
+def several(
+    kind: Kind[T],
+    group: Group,
+    text: str,
+    *,
+    short: str = "",
+    details: str = "",
+    example: str = "",
+    default_text: str = "",
+) -> tuple[T, ...]:
     """Return the field of an option that may be given several times."""
-    made = Option(kind=kind, group=group, help=text, short=short, many=True)
+    made = Option(
+        kind=kind,
+        group=group,
+        help=text,
+        short=short,
+        many=True,
+        details=details,
+        example=example,
+        default_text=default_text,
+    )
     return field(default=(), metadata={"option": made})
 
 

@@ -34,31 +34,128 @@ class QueueOptions:
 
     queue_type: str | None = option(
         None,
-        Kind("NAME", _queue),
+        Kind("NAME", _queue, words=QUEUES),
         Group.QUEUE,
         "builtin (memory only), libsqlite3, mysql, postgres, redis or libmemcached",
         short="q",
         alias_of="store",
+        details="It is another way to set --store, for command lines of gearmand; giving both is an error. Tables and "
+        "keys are not those of gearmand: if the server finds a queue of gearmand there, it stops and shows the "
+        "command that imports it.",
+        example="libsqlite3",
     )
-    libsqlite3_db: str | None = option(None, FILE, Group.QUEUE, "file of libsqlite3")
-    libsqlite3_table: str = option("gearman_queue", TEXT, Group.QUEUE, "no effect but for an import")
+    libsqlite3_db: str | None = option(
+        None,
+        FILE,
+        Group.QUEUE,
+        "file of libsqlite3",
+        details="Needed with -q libsqlite3.",
+        example="/var/lib/geartrain/jobs.db",
+    )
+    libsqlite3_table: str = option(
+        "gearman_queue",
+        TEXT,
+        Group.QUEUE,
+        "no effect but for an import",
+        details="The server looks for a queue of gearmand in this table, and asks for its import.",
+        example="gearman_queue",
+    )
     store_queue_on_shutdown: bool = option(
-        False, FLAG, Group.QUEUE, "the same as --durability shutdown", alias_of="durability"
+        False,
+        FLAG,
+        Group.QUEUE,
+        "the same as --durability shutdown",
+        alias_of="durability",
+        details="It is another way to set --durability; giving both is an error.",
     )
-    mysql_host: str = option("localhost", TEXT, Group.QUEUE, "host of mysql")
-    mysql_port: int = option(3306, number(1, 65535), Group.QUEUE, "port of mysql")
-    mysql_user: str = option("", TEXT, Group.QUEUE, "user of mysql")
-    mysql_password: str = option("", TEXT, Group.QUEUE, "password of mysql")
-    mysql_db: str = option("gearman", TEXT, Group.QUEUE, "database of mysql")
-    mysql_table: str = option("gearman_queue", TEXT, Group.QUEUE, "no effect but for an import")
-    libpq_conninfo: str = option("", TEXT, Group.QUEUE, "connection string of postgres")
-    libpq_table: str = option("queue", TEXT, Group.QUEUE, "no effect but for an import")
-    libmemcached_servers: str | None = option(None, TEXT, Group.QUEUE, "server of libmemcached, host:port")
-    libmemcached_prefix: str = option("gear_", TEXT, Group.QUEUE, "prefix of the keys of libmemcached")
-    redis_server: str = option("127.0.0.1", TEXT, Group.QUEUE, "host of redis")
-    redis_port: int = option(6379, number(1, 65535), Group.QUEUE, "port of redis")
-    redis_password: str = option("", TEXT, Group.QUEUE, "password of redis")
-    redis_prefix: str = option("_gear_", TEXT, Group.QUEUE, "prefix of the keys of redis")
+    mysql_host: str = option(
+        "localhost", TEXT, Group.QUEUE, "host of mysql", details="Used with -q mysql.", example="db.example.com"
+    )
+    mysql_port: int = option(
+        3306, number(1, 65535), Group.QUEUE, "port of mysql", details="Used with -q mysql.", example="3307"
+    )
+    mysql_user: str = option(
+        "",
+        TEXT,
+        Group.QUEUE,
+        "user of mysql",
+        details="Used with -q mysql; the default is the user of the process.",
+        example="gearman",
+    )
+    mysql_password: str = option(
+        "",
+        TEXT,
+        Group.QUEUE,
+        "password of mysql",
+        details="Every user of the machine can read a command line, so a file or a variable is a better place for it.",
+        example="secret",
+    )
+    mysql_db: str = option(
+        "gearman", TEXT, Group.QUEUE, "database of mysql", details="Used with -q mysql.", example="gearman"
+    )
+    mysql_table: str = option(
+        "gearman_queue",
+        TEXT,
+        Group.QUEUE,
+        "no effect but for an import",
+        details="The server looks for a queue of gearmand in this table, and asks for its import.",
+        example="gearman_queue",
+    )
+    libpq_conninfo: str = option(
+        "",
+        TEXT,
+        Group.QUEUE,
+        "connection string of postgres",
+        details="Used with -q postgres: key=value words of libpq, or a URL.",
+        example="host=/run/postgresql dbname=jobs",
+    )
+    libpq_table: str = option(
+        "queue",
+        TEXT,
+        Group.QUEUE,
+        "no effect but for an import",
+        details="The server looks for a queue of gearmand in this table, and asks for its import.",
+        example="queue",
+    )
+    libmemcached_servers: str | None = option(
+        None,
+        TEXT,
+        Group.QUEUE,
+        "server of libmemcached, host:port",
+        details="Needed with -q libmemcached. Of several servers, separated by commas, each job is in one, chosen by "
+        "its number; so the list must not change while jobs are stored.",
+        example="cache1:11211,cache2:11211",
+    )
+    libmemcached_prefix: str = option(
+        "gear_",
+        TEXT,
+        Group.QUEUE,
+        "prefix of the keys of libmemcached",
+        details="Two servers on one memcached need different prefixes.",
+        example="gear_",
+    )
+    redis_server: str = option(
+        "127.0.0.1", TEXT, Group.QUEUE, "host of redis", details="Used with -q redis.", example="redis.example.com"
+    )
+    redis_port: int = option(
+        6379, number(1, 65535), Group.QUEUE, "port of redis", details="Used with -q redis.", example="6380"
+    )
+    redis_password: str = option(
+        "",
+        TEXT,
+        Group.QUEUE,
+        "password of redis",
+        details="Every user of the machine can read a command line, so a file or a variable is a better place for it.",
+        example="secret",
+    )
+    redis_prefix: str = option(
+        "_gear_",
+        TEXT,
+        Group.QUEUE,
+        "prefix of the keys of redis",
+        details="Two servers on one Redis need different prefixes.",
+        example="_gear_",
+    )
 
 
 def store_of(options: QueueOptions) -> str | None:

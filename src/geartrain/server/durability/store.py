@@ -35,8 +35,13 @@ class StoreOptions:
         None,
         Kind("URL", _store),
         Group.STORE,
-        "where background jobs are kept: sqlite:///FILE, postgresql://, mysql://, redis:// or memcached:// with "
-        "USER:PASSWORD@HOST:PORT/DATABASE, or none [a SQLite file in the state folder, by port; none with port 0]",
+        "store of background jobs: sqlite:///FILE, postgresql://, mysql://, redis:// or memcached:// with "
+        "USER:PASSWORD@HOST:PORT/DATABASE, or none",
+        details="Foreground jobs are not stored. The default file is in /var/lib/geartrain for root, otherwise in "
+        "~/.local/state/geartrain, and in the folder of systemd's StateDirectory if there is one. A store belongs to "
+        "one server at a time.",
+        example="postgresql://gear:secret@db/jobs",
+        default_text="a SQLite file in the state folder, by port; none with port 0",
     )
     durability: Durability = option(
         Durability.COMMIT,
@@ -44,8 +49,19 @@ class StoreOptions:
         Group.STORE,
         "when background jobs are stored: before their client is answered (commit), soon after (relaxed), when the "
         "server is stopped (shutdown), or never (none)",
+        details="With commit a client that has its answer cannot lose the job, even if the machine loses its power. "
+        "Jobs that arrive together are stored together, so this is fast. relaxed loses the last second at most, "
+        "shutdown everything if the server is killed.",
+        example="relaxed",
     )
-    store_within: float = option(1.0, SECONDS, Group.STORE, "with relaxed durability, seconds until a job is stored")
+    store_within: float = option(
+        1.0,
+        SECONDS,
+        Group.STORE,
+        "with relaxed durability, seconds until a job is stored",
+        details="A longer time makes larger batches, and more jobs that a crash can lose.",
+        example="0.2",
+    )
     # Longer than the time of peers, which can connect to another server: after half a minute, a database counts as
     # down.
     store_close_timeout: float = option(
@@ -53,8 +69,18 @@ class StoreOptions:
         SECONDS,
         Group.STORE,
         "seconds that the store has for the last changes when the server stops; with shutdown durability, any time",
+        details="A store that does not answer would otherwise keep the server from stopping. Jobs that could not be "
+        "stored were never acknowledged.",
+        example="60",
     )
-    force_timeout: float = option(1.0, SECONDS, Group.STORE, "the same once the server is told a second time to stop")
+    force_timeout: float = option(
+        1.0,
+        SECONDS,
+        Group.STORE,
+        "the same once the server is told a second time to stop",
+        details="A second SIGTERM or SIGINT means that the server must stop.",
+        example="5",
+    )
 
 
 def choose_store(options: StoreOptions, endpoints: Sequence[Endpoint], default_port: int) -> Store | None:

@@ -23,13 +23,32 @@ class ConnectionLimitOptions:
     """The limits, and the time that a connection over them has."""
 
     max_connections: int = option(
-        0, number(0), Group.LIMITS, "most connections; four more of this machine may ask in text", reloadable=True
+        0,
+        number(0),
+        Group.LIMITS,
+        "most connections; four more of this machine may ask in text",
+        reloadable=True,
+        details="A connection beyond the limit gets an error with the limit, and is closed. Four more from the "
+        "server's own machine may use text commands, so that gearadmin works.",
+        example="5000",
     )
     max_connections_per_address: int = option(
-        0, number(0), Group.LIMITS, "most connections from one address", reloadable=True
+        0,
+        number(0),
+        Group.LIMITS,
+        "most connections from one address",
+        reloadable=True,
+        details="It keeps one client in a loop from using up all connections. Unix sockets are not counted.",
+        example="100",
     )
     admin_timeout: float = option(
-        5.0, TIMEOUT, Group.LIMITS, "seconds that each of these four may stay connected", reloadable=True
+        5.0,
+        TIMEOUT,
+        Group.LIMITS,
+        "seconds that each of these four may stay connected",
+        reloadable=True,
+        details="The four connections beyond --max-connections are for one command each, and not to stay.",
+        example="10",
     )
     # The connection that has the last descriptor keeps all others out, and it may be that of a worker which reconnects
     # rather than the administrator's.
@@ -39,6 +58,9 @@ class ConnectionLimitOptions:
         Group.LIMITS,
         "the same for one that has the last file descriptor",
         reloadable=True,
+        details="When all file descriptors are used, the server accepts one connection with its reserve. As long as "
+        "that lasts, no other connection is accepted.",
+        example="0.5",
     )
 
 

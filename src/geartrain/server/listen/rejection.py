@@ -30,6 +30,9 @@ class RejectionOptions:
         Group.TLS,
         "seconds for the handshake in which a connection over the limit is told so",
         reloadable=True,
+        details="Over TLS an error can only be sent after a handshake. At most 16 such handshakes run at a time; other "
+        "connections over the limit are closed at once.",
+        example="1",
     )
 
 

@@ -22,19 +22,39 @@ class KeepaliveOptions:
     """
 
     keepalive_idle: int = option(
-        60, number(-1, 32767), Group.NETWORK, "seconds of silence before a peer is probed; -1: the system's"
+        60,
+        number(-1, 32767),
+        Group.NETWORK,
+        "seconds of silence before a peer is probed; -1: the system's",
+        details="Most connections that die do so without a sign, such as when a machine loses its power. The jobs of a "
+        "lost worker wait until its connection is closed: 60 seconds of silence and four probes 15 seconds apart by "
+        "default.",
+        example="30",
     )
     keepalive_interval: int = option(
-        15, number(-1, 32767), Group.NETWORK, "seconds between two probes; -1: the system's"
+        15,
+        number(-1, 32767),
+        Group.NETWORK,
+        "seconds between two probes; -1: the system's",
+        details="See --keepalive-idle.",
+        example="5",
     )
     keepalive_count: int = option(
-        4, number(-1, 127), Group.NETWORK, "unanswered probes after which a connection is closed; -1: the system's"
+        4,
+        number(-1, 127),
+        Group.NETWORK,
+        "unanswered probes after which a connection is closed; -1: the system's",
+        details="See --keepalive-idle.",
+        example="3",
     )
     user_timeout: float = option(
         120.0,
         SECONDS,
         Group.NETWORK,
         "seconds after which a connection is closed whose peer does not acknowledge data; 0: the system's",
+        details="Keepalive probes are not sent while data waits to be acknowledged, so that state has a timeout of its "
+        "own.",
+        example="60",
     )
 
 

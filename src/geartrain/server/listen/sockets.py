@@ -53,12 +53,19 @@ class ListenOptions:
         Group.NETWORK,
         "port to listen on: a number, 0 for any free one, or a service's name",
         short="p",
+        details="Ports below 1024 need root's rights, which --user gives up again. With 0 the log shows the port, and "
+        "no store is used unless --store names one.",
+        example="4731",
     )
     listen: tuple[Endpoint, ...] = several(
         Kind("ADDRESS", Endpoint.parse),
         Group.NETWORK,
-        "where to listen: a host, host:port, [address]:port or unix:/path; may be repeated [all addresses]",
+        "address to listen on: a host, host:port, [address]:port or unix:/path; may be repeated",
         short="L",
+        details="A name stands for all its addresses. An IPv6 address with a port is in brackets, and unix: begins the "
+        "path of a socket. Sockets that systemd passes to the process replace this option.",
+        example="127.0.0.1",
+        default_text="all addresses",
     )
     backlog: int = option(
         1024,
@@ -66,10 +73,20 @@ class ListenOptions:
         Group.NETWORK,
         "connections that may wait to be accepted, as far as the system allows",
         short="b",
+        details="A burst of new connections beyond this number is refused by the system. Linux allows "
+        "net.core.somaxconn at most.",
+        example="4096",
     )
     # A predecessor that has just been told to stop holds the port for up to two seconds. Any other program keeps it,
     # and should be reported soon.
-    bind_timeout: float = option(3.0, SECONDS, Group.NETWORK, "seconds to try again while an address is in use")
+    bind_timeout: float = option(
+        3.0,
+        SECONDS,
+        Group.NETWORK,
+        "seconds to try again while an address is in use",
+        details="A server that is restarted finds its port in use as long as the old one is stopping.",
+        example="10",
+    )
 
 
 async def listen(options: ListenOptions) -> list[socket.socket]:

@@ -32,7 +32,14 @@ class Verify(enum.Enum):
 class TlsOptions:
     """Certificates of the server and of its clients."""
 
-    ssl: bool = option(False, FLAG, Group.TLS, "speak TLS on every port that is listened on")  # a port cannot be both
+    ssl: bool = option(
+        False,
+        FLAG,
+        Group.TLS,
+        "speak TLS on every port that is listened on",
+        details="A port speaks either TLS or clear text. Any error in the files stops the start: the server never "
+        "falls back to clear text.",
+    )  # a port cannot be both
     ssl_certificate: str | None = option(
         None,
         FILE,
@@ -40,6 +47,9 @@ class TlsOptions:
         "the server's certificate with its chain",
         environment=("GEARMAND_SERVER_PEM",),
         reloadable=True,
+        details="The file is in PEM form, with the certificates of intermediate authorities behind that of the server. "
+        "SIGHUP reads it again.",
+        example="/etc/geartrain/server.pem",
     )
     ssl_key: str | None = option(
         None,
@@ -48,6 +58,8 @@ class TlsOptions:
         "its key, if that is not in the same file",
         environment=("GEARMAND_SERVER_KEY",),
         reloadable=True,
+        details="An encrypted key is an error, because a server cannot ask for its password.",
+        example="/etc/geartrain/server.key",
     )
     ssl_ca_file: str | None = option(
         None,
@@ -56,16 +68,26 @@ class TlsOptions:
         "authority that signed the certificates of clients",
         environment=("GEARMAND_CA_CERTIFICATE",),
         reloadable=True,
+        details="It is needed for --ssl-verify. Access rules may then match the names in certificates.",
+        example="/etc/geartrain/ca.pem",
     )
     ssl_verify: Verify = option(
         Verify.NONE,
         choice(Verify, "WHEN"),
         Group.TLS,
-        "whether clients must show a certificate: none, optional or required",
+        "demand that clients show a certificate: none, optional or required",
         reloadable=True,
+        details="With optional, a client may show no certificate, but not a wrong one.",
+        example="required",
     )
     handshake_timeout: float = option(
-        10.0, TIMEOUT, Group.TLS, "seconds that a client has for the TLS handshake", reloadable=True
+        10.0,
+        TIMEOUT,
+        Group.TLS,
+        "seconds that a client has for the TLS handshake",
+        reloadable=True,
+        details="A peer that connects and sends nothing would otherwise keep its place for ever.",
+        example="5",
     )
 
 

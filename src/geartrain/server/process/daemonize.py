@@ -22,7 +22,15 @@ __all__ = ["DaemonOptions", "daemonize"]
 class DaemonOptions:
     """Foreground or background."""
 
-    daemon: bool = option(False, FLAG, Group.PROCESS, "go to the background once the server is ready", short="d")
+    daemon: bool = option(
+        False,
+        FLAG,
+        Group.PROCESS,
+        "go to the background once the server is ready",
+        short="d",
+        details="The command returns when the server accepts connections, or with the reason why it does not. systemd "
+        "and containers want it in the foreground.",
+    )
 
 
 def daemonize() -> Callable[[], None]:

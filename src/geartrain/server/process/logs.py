@@ -51,12 +51,32 @@ class LogOptions:
     """The destination of the log."""
 
     log_file: str | None = option(
-        None, FILE, Group.LOG, "a file, 'stderr' or 'none' [stderr; as a daemon, a default file]", short="l"
+        None,
+        FILE,
+        Group.LOG,
+        "a file, 'stderr' or 'none'",
+        short="l",
+        details="With none there is no log but syslog, if that is chosen. The default file of a daemon is "
+        "/var/log/geartrain/gearmand.log for root, otherwise ~/.local/state/geartrain/gearmand.log. SIGHUP opens the "
+        "file again, for programs that rotate logs.",
+        example="/var/log/gearmand.log",
+        default_text="stderr; as a daemon, a default file",
     )
     log_format: LogFormat = option(
-        LogFormat.TEXT, choice(LogFormat, "FORMAT"), Group.LOG, "text or json, one object a line"
+        LogFormat.TEXT,
+        choice(LogFormat, "FORMAT"),
+        Group.LOG,
+        "text or json, one object a line",
+        details="Lines of text begin as those of gearmand do. In JSON the facts of a message are fields of their own.",
+        example="json",
     )
-    syslog: bool = option(False, FLAG, Group.LOG, "log to syslog too")
+    syslog: bool = option(
+        False,
+        FLAG,
+        Group.LOG,
+        "log to syslog too",
+        details="It gets the same lines as the file, with the priority of each level, as the program gearmand.",
+    )
 
 
 def _level(record: logging.LogRecord) -> Level:

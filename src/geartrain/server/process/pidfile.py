@@ -21,7 +21,15 @@ class PidFileOptions:
     """The path of the pid file."""
 
     pid_file: str | None = option(
-        None, FILE, Group.PROCESS, "file for the process id [none; as a daemon, a default file]", short="P"
+        None,
+        FILE,
+        Group.PROCESS,
+        "file for the process id",
+        short="P",
+        details="The server holds a lock on the file, so that a second one with the same file is refused. The default "
+        "file of a daemon is /run/geartrain/gearmand.pid for root, otherwise in $XDG_RUNTIME_DIR/geartrain.",
+        example="/run/gearmand.pid",
+        default_text="none; as a daemon, a default file",
     )
 
 

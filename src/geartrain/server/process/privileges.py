@@ -31,14 +31,25 @@ class PrivilegeOptions:
     """The user to switch to, and the limit of file descriptors."""
 
     user: str | None = option(
-        None, Kind("USER", _user), Group.PROCESS, "user to switch to once all ports are bound", short="u"
+        None,
+        Kind("USER", _user),
+        Group.PROCESS,
+        "user to switch to once all ports are bound",
+        short="u",
+        details="Certificates are read and ports are bound with root's rights. The log and the store belong to this "
+        "user.",
+        example="daemon",
     )
     file_descriptors: int | None = option(
         None,
         number(16),
         Group.PROCESS,
-        "file descriptors to allow, a few more than connections [as many as the user may]",
+        "file descriptors to allow, a few more than connections",
         short="f",
+        details="Each connection takes one. A number beyond the hard limit of the process sets the hard limit, as far "
+        "as it can be reached, and a warning says so.",
+        example="65536",
+        default_text="as many as the user may",
     )
 
 

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""The manual of `gearmand`, made from the declarations of the server's options."""
+
+from geartrain.cli.options import NOTHING, ONE, Option
+from geartrain.cli.page import Page
+from geartrain.server.config.kinds import FILE
+from geartrain.server.config.option import Group
+from geartrain.server.config.option import Option as ServerOption
+from geartrain.server.config.sources import DEFAULT_FILES
+from geartrain.server.options import COMMANDS, OPTIONS
+
+__all__ = ["PAGE", "grouped"]
+
+
+def grouped() -> dict[Group, list[ServerOption]]:
+    """Return all options of the command by group."""
+    every = (*COMMANDS.values(), *OPTIONS.values())
+    return {group: [option for option in every if option.group is group] for group in Group}
+
+
+def _converted(option: ServerOption) -> Option:
+    default = option.shown_default
+    return Option(
+        f"-{option.short} --{option.name}" if option.short else f"--{option.name}",
+        f"{option.help} [{default}]" if default else option.help,
+        argument=option.kind.metavar,
+        takes=NOTHING if option.is_flag else ONE,
+        words=option.kind.words,
+        files=option.kind is FILE,
+        details=option.details,
+    )
+
+
+PAGE = Page(
+    "gearmand",
+    "run a Gearman job server",
+    usage=["[option ...]", "store inspect|export|import ..."],
+    introduction="""\
+Clients submit jobs to the server, and workers grab them from it. Without options it listens on port 4730 of all
+addresses and stays in the foreground.
+""",
+    options={group.value: [_converted(option) for option in options] for group, options in grouped().items()},
+    sections={
+        "Sources of options": f"""\
+Every option can also be set by a variable, GEARMAND_PORT=4731 for --port, and in a file: --config-file, or else the
+first of {" and ".join(DEFAULT_FILES)} that exists. The command line overrides variables, and these override the
+file.""",
+        "Signals": """\
+TERM and INT stop the server when the running jobs have ended, USR1 stops it when no jobs are left. HUP reopens the log
+and reloads limits, access rules and TLS certificates.""",
+        "Stores": """\
+gearmand store --help explains how to list the jobs in a store, and how to move them.""",
+    },
+    number=8,
+)
