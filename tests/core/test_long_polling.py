@@ -52,6 +52,22 @@ class TestAHeldGrab:
 
         assert worker.packets() == [NOOP, (Command.JOB_ASSIGN_ALL, b"H:localhost:1", b"f", b"u", b"r", b"w")]
 
+    def test_is_answered_once_all_jobs_of_the_turn_are_in_line(self, wire: Wire) -> None:
+        """Of two functions, the one that was registered last comes first, also if the job of the other came back."""
+        client, busy = wire.connect(), wire.connect()
+        client.submit(b"f")
+        busy.send(Command.CAN_DO_TIMEOUT, b"f", b"2000")
+        busy.send(Command.GRAB_JOB)
+        client.send(Command.SUBMIT_JOB_EPOCH, b"g", b"", b"%d" % (wire.clock.time() + 2), b"")
+        [(_, delayed)] = client.packets()
+        assert isinstance(delayed, bytes)
+        wire.advance(1.5)
+        worker = asking(wire, b"f", b"g")
+
+        wire.advance(0.5)
+
+        assert worker.packets() == handed(delayed, b"g")
+
     def test_is_answered_after_a_while_when_none_comes(self, wire: Wire) -> None:
         worker = asking(wire)
         assert wire.advance(LONG_POLL_TIME * 0.75) == pytest.approx(LONG_POLL_TIME * 0.25)

@@ -48,7 +48,7 @@ class Dispatcher(Timed):
         wakeups: The sleep states of the workers.
     """
 
-    __slots__ = ("_functions", "_lifecycle", "_ready", "_touched", "wakeups")
+    __slots__ = ("_clock", "_functions", "_lifecycle", "_ready", "_touched", "wakeups")
 
     def __init__(
         self,
@@ -61,20 +61,22 @@ class Dispatcher(Timed):
         rearm_after: float,
     ) -> None:
         super().__init__()
+        self._clock = clock
         self._functions = functions
         self._lifecycle = lifecycle
         self._ready = ready
         self.wakeups = Wakeups(clock, timers, self, per_job, rearm_after)
         lifecycle.timeouts.handler = self._time_out
-        lifecycle.timeouts.after = self._wake_touched
+        lifecycle.timeouts.after = self._wake_unless_delays_end
         lifecycle.delays.handler = self._end_delay
         lifecycle.delays.after = self._wake_touched
         # In this order: jobs that come back are put in front of those whose delay has ended, before a worker gets one.
         timers.add(lifecycle.timeouts)
         timers.add(self)
         timers.add(lifecycle.delays)
-        # The queues that jobs came back to. Workers are woken once all jobs are in line, so the oldest goes first.
-        self._touched: dict[FunctionQueue, None] = {}
+        # The queues that jobs came back to, with True if all their workers are to be woken. This is done once all jobs
+        # of the turn are in line, those that time out and those whose delay ends, so that the first goes first.
+        self._touched: dict[FunctionQueue, bool] = {}
 
     # Grabs.
 
@@ -288,7 +290,7 @@ class Dispatcher(Timed):
             most -= 1
             job = peer.last_running()  # each goes to the front: the oldest last
             if self._lifecycle.lose(job, _WORKER_LOST):
-                self._touched[job.queue] = None
+                self._touched.setdefault(job.queue, False)
         if peer.current is not None:
             return False
         self._wake_touched()
@@ -304,6 +306,7 @@ class Dispatcher(Timed):
             else:
                 self._end_rest(peer)
         self.wakeups.arm_next()
+        self._wake_unless_delays_end()
 
     def _revoke_push(self, peer: Peer, job: Job) -> None:
         """Requeue a job that was pushed to a worker that has sent nothing since."""
@@ -312,7 +315,7 @@ class Dispatcher(Timed):
         peer.taken_away.add(job.handle)
         warn_of_silence(job)
         if self._lifecycle.requeue(job):
-            self.wake_all(job.queue)
+            self._touched[job.queue] = True
 
     def _end_rest(self, peer: Peer) -> None:
         ability = self._next_ability(peer)
@@ -328,15 +331,22 @@ class Dispatcher(Timed):
         worker.taken_away.add(job.handle)
         warn_of_timeout(job)
         if self._lifecycle.lose(job, _TIMED_OUT):
-            self._touched[job.queue] = None
+            self._touched.setdefault(job.queue, False)
 
     def _end_delay(self, job: Job) -> None:
         self._lifecycle.end_delay(job)
-        self._touched[job.queue] = None
+        self._touched.setdefault(job.queue, False)
+
+    def _wake_unless_delays_end(self) -> None:
+        if self._lifecycle.delays.due > self._clock.now:
+            self._wake_touched()
 
     def _wake_touched(self) -> None:
         if self._touched:
-            touched = list(self._touched)
+            touched = list(self._touched.items())
             self._touched.clear()
-            for queue in touched:
-                self.wake_enough(queue)
+            for queue, is_for_all in touched:
+                if is_for_all:
+                    self.wake_all(queue)
+                else:
+                    self.wake_enough(queue)
