@@ -19,7 +19,7 @@ SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) -
 # Kept also where the environment says otherwise: the tests start hundreds of interpreters, and each would compile again.
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-quick test-compiled pages docs crash fuzz costs soak budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-quick test-compiled pages docs crash fuzz costs soak mutation budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ pages: $(VENV)/developer  ## Write man pages, completion, sample configuration a
 docs: $(VENV)/developer  ## Build the documentation in build/docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
 
+mutation: $(VENV)/mutation  ## Change the code in small ways, and check that a test notices each change
+	$(BIN)/python -m tests.mutation $(ARGS)
+
 budget: $(VENV)/developer $(COMPILED)/developer  ## Compare instructions and memory per job with benchmarks/budget/budget.toml
 	$(BIN)/python -m benchmarks.budget $(ARGS)
 
@@ -109,6 +112,10 @@ $(VENV)/examples: $(VENV)/installed
 
 $(VENV)/developer: $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(VENV)/mutation: $(VENV)/developer
+	@$(BIN)/python -m pip install --quiet --group mutation
 	@touch $@
 
 $(COMPILED)/developer: $(shell find src packaging/backend -name '*.py') setup.py pyproject.toml

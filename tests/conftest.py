@@ -19,8 +19,9 @@ os.environ.setdefault("GEARMAND_STORE", "none")
 # Hypothesis tries few examples, and many in CI or with THOROUGH; HYPOTHESIS_PROFILE or --hypothesis-profile selects
 # another profile. Every rule also has a test by example, so that coverage does not depend on chance. Examples have no
 # deadline, as the machine may be busy.
-_UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors])
 settings.register_profile("quick", _UNTIMED, max_examples=50)
+settings.register_profile("mutation", _UNTIMED, max_examples=20, derandomize=True, database=None)
 settings.register_profile("thorough", _UNTIMED, max_examples=250, print_blob=True)
 _PROFILE = "thorough" if THOROUGH or os.environ.get("CI") else "quick"
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _PROFILE))
