@@ -28,4 +28,4 @@ complete -c gearadmin -l workers -d 'list connections: descriptor, address, clie
 complete -c gearadmin -l priority-status -d 'list functions: waiting jobs of high, normal and low priority, workers'
 complete -c gearadmin -l status -d 'list functions: jobs, running jobs, workers'
 complete -c gearadmin -l maxqueue -x -d 'limit the jobs of a function; further ones are rejected. One number is for all priorities, three are for high, normal and low, none removes the limit'
-complete -c gearadmin -l shutdown -a 'now graceful' -d 'stop the server: now, or graceful, when no job is left; it needs the option --allow-shutdown'
+complete -c gearadmin -l shutdown -a 'now graceful' -d 'stop the server: now, or graceful, when the running jobs have ended; it needs --allow-shutdown'
