@@ -47,17 +47,20 @@ def test_a_signal_stops_it(number: signal.Signals, tmp_path: Path) -> None:
     assert not pid_file.exists()
 
 
-def test_usr1_waits_for_the_last_job(tmp_path: Path) -> None:
+def test_usr1_waits_for_running_jobs(tmp_path: Path) -> None:
     path = str(tmp_path / "gearmand.sock")
     with ServerProcess(f"--listen=unix:{path}") as server, socket.socket(socket.AF_UNIX) as wire:
         wire.settimeout(20)
         wire.connect(path)
         wire.sendall(request(Command.SUBMIT_JOB_BG, b"f", b"", b""))
         handle = wire.recv(100)[12:]
-        server.process.send_signal(signal.SIGUSR1)
-        wait_until_closed(path)
         wire.sendall(request(Command.CAN_DO, b"f") + request(Command.GRAB_JOB))
         assert handle in wire.recv(100)
+        wire.sendall(request(Command.SUBMIT_JOB_BG, b"f", b"", b"stays in the queue"))
+        wire.recv(100)
+        server.process.send_signal(signal.SIGUSR1)
+        wait_until_closed(path)
+        server.wait_for_line("Draining, waiting for 1 running job (f 1)")
         assert server.process.poll() is None
         wire.sendall(request(Command.WORK_COMPLETE, handle, b""))
 

@@ -27,6 +27,20 @@ def test_items_come_soonest_first_and_equals_in_the_order_of_entry() -> None:
     assert deadlines.next_due() is None
 
 
+def test_items_can_be_looked_at_in_order_while_they_change() -> None:
+    deadlines: Deadlines[str] = Deadlines()
+    entries = [deadlines.push(when, item) for when, item in ((3, "c"), (1, "a"), (4, "d"), (2, "b"))]
+    deadlines.cancel(entries[3])
+
+    seen = deadlines.in_order()
+
+    assert next(seen) == (1, "a")
+    deadlines.cancel(entries[0])
+    deadlines.push(0, "new")
+    assert list(seen) == [(4, "d")]
+    assert len(deadlines) == 3
+
+
 def test_a_cancelled_entry_is_never_due() -> None:
     deadlines: Deadlines[str] = Deadlines()
     first = deadlines.push(1, "first")

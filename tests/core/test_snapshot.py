@@ -20,6 +20,7 @@ def test_a_client_reads_all_that_the_server_writes(wire: Wire, command: TextComm
     client.submit(b"f\tg")
     client.submit(b"f")
     worker.send(Command.GRAB_JOB)
+    client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"u", b"%d" % 2**40, b"")
     call = calls.show(LISTINGS[command].row)
 
     *lines, end = wire.connect().say(command.value).encode().splitlines()
@@ -29,6 +30,26 @@ def test_a_client_reads_all_that_the_server_writes(wire: Wire, command: TextComm
     rows = call.value_of(Reply(command, tuple(lines)))
     assert rows
     assert all(isinstance(row, LISTINGS[command].row) for row in rows)
+
+
+def test_delayed_jobs_are_listed_by_their_times(wire: Wire) -> None:
+    client, admin = wire.connect(), wire.connect()
+    now = int(wire.clock.time())
+    for delay, unique in ((300, b"late"), (100, b"early"), (200, b"cancelled")):
+        client.send(Command.SUBMIT_JOB_EPOCH, b"mail\tbox", unique, b"%d" % (now + delay), b"")
+    late, early, cancelled = (bytes(packet[1]) for packet in client.packets())
+    client.submit(b"mail")
+    admin.say(f"cancel job {cancelled.decode()}")
+
+    reply = admin.say("show delayed").encode()
+
+    assert reply.splitlines() == [
+        b"%b\tmail\\x09box\t%d\tearly" % (early, now + 100),
+        b"%b\tmail\\x09box\t%d\tlate" % (late, now + 300),
+        b".",
+    ]
+    wire.advance(150.0)
+    assert admin.say("show delayed").encode().splitlines()[0].startswith(late)
 
 
 def test_a_line_with_other_columns_is_an_error() -> None:

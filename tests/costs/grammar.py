@@ -137,6 +137,14 @@ FLOODS: Final[dict[str, Flood]] = {
     "data": (request(Command.WORK_DATA, b"H:localhost:1", _DATA),),
     "progress": (request(Command.WORK_STATUS, b"H:localhost:1", b"1", b"2"),),
     "results": tuple(request(Command.WORK_COMPLETE, b"H:localhost:%d" % number, b"") for number in range(1, 5000)),
-    "list": (b"status\n", b"workers\n", b"show jobs\n", b"show connections\n", b"show metrics\n", b"show schedules\n"),
+    "list": (
+        b"status\n",
+        b"workers\n",
+        b"show jobs\n",
+        b"show connections\n",
+        b"show metrics\n",
+        b"show delayed\n",
+        b"show schedules\n",
+    ),
     "cancel": tuple(b"cancel job H:localhost:%d\n" % number for number in range(1, 5000)),
 }

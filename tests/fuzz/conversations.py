@@ -35,6 +35,7 @@ _LISTINGS = (
     b"show jobs",
     b"show unique jobs",
     b"show schedules",
+    b"show delayed",
     b"show stalls",
     b"show limits",
 )

@@ -372,23 +372,32 @@ def test_a_local_peer_may_stop_the_server_if_that_is_allowed(how: bytes, run_ser
         assert wire.socket.recv(100) == b""
 
 
-def test_a_graceful_stop_waits_for_the_last_job(run_server: RunServer) -> None:
-    with run_server(allow_shutdown=True) as server, Wire(server) as client, Wire(server) as worker:
+def test_a_graceful_stop_waits_for_running_jobs_and_their_clients(
+    run_server: RunServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "geartrain.server")
+    with (
+        run_server(allow_shutdown=True) as server,
+        Wire(server) as client,
+        Wire(server) as worker,
+        Wire(server) as idle,
+    ):
         client.ask(request(Command.SUBMIT_JOB, b"f", b"", b"1"))
-        client.send(b"shutdown graceful\n")
-        assert client.socket.recv(100) == b"OK\r\n"
+        assigned = worker.ask(request(Command.CAN_DO, b"f"), request(Command.GRAB_JOB))
+        assert assigned is not None
+        idle.ask(request(Command.SUBMIT_JOB, b"unknown", b"", b""))
+        worker.send(b"shutdown graceful\n")
+        assert worker.socket.recv(100) == b"OK\r\n"
         wait_until_nobody_listens(server)
-        created = client.ask(request(Command.SUBMIT_JOB, b"f", b"", b"2"))
-        assert created is not None
-        results = []
-        for _ in range(2):
-            assigned = worker.ask(request(Command.CAN_DO, b"f"), request(Command.GRAB_JOB))
-            assert assigned is not None
-            worker.send(request(Command.WORK_COMPLETE, assigned[1][0], assigned[1][2]))
-            results.append(client.receive())
 
-        assert [packet[1][1] for packet in results if packet is not None] == [b"1", b"2"]
+        assert idle.receive() is None  # its job can be submitted to another server
+        worker.send(request(Command.WORK_COMPLETE, assigned[1][0], b"done"))
+
+        completed = client.receive()
+        assert completed is not None
+        assert completed[1][1] == b"done"
         assert client.receive() is None
+    assert "Draining, waiting for 1 running job (f 1)" in caplog.text
 
 
 def test_stopping_sends_all_data_and_does_not_wait_for_peers_that_do_not_read(run_server: RunServer) -> None:

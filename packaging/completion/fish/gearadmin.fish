@@ -21,6 +21,7 @@ complete -c gearadmin -l stalls -d 'list functions whose jobs wait although work
 complete -c gearadmin -l show-functions -d 'list jobs by function, now and since the start: function, waiting, delayed, running, workers, submitted, coalesced, started, completed, failed, exceptions, timed_out, lost, cancelled, abandoned, revoked, wait_p50, wait_p95, run_p50, run_p95'
 complete -c gearadmin -l show-metrics -d 'list numbers of the whole server: name, value'
 complete -c gearadmin -l show-connections -d 'list all connections: descriptor, address, client_id, state, functions, running, awaited, unread, unsent'
+complete -c gearadmin -l show-delayed -d 'list jobs that wait for their time, the first one in front: handle, function, run_at, unique'
 complete -c gearadmin -l cancel-job -x -d 'cancel a job that waits, or a repeating one'
 complete -c gearadmin -l server-verbose -d 'print the log level of the server'
 complete -c gearadmin -l server-version -d 'print the version of the server'
@@ -28,4 +29,4 @@ complete -c gearadmin -l workers -d 'list connections: descriptor, address, clie
 complete -c gearadmin -l priority-status -d 'list functions: waiting jobs of high, normal and low priority, workers'
 complete -c gearadmin -l status -d 'list functions: jobs, running jobs, workers'
 complete -c gearadmin -l maxqueue -x -d 'limit the jobs of a function; further ones are rejected. One number is for all priorities, three are for high, normal and low, none removes the limit'
-complete -c gearadmin -l shutdown -a 'now graceful' -d 'stop the server: now, or graceful, when no job is left; it needs the option --allow-shutdown'
+complete -c gearadmin -l shutdown -a 'now graceful' -d 'stop the server: now, or graceful, when the running jobs have ended; it needs --allow-shutdown'

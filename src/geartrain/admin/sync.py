@@ -183,7 +183,7 @@ class AdminClient(AnyAdminClient):
         """Stop the server.
 
         Args:
-            graceful: True to wait until it has no jobs left.
+            graceful: True to wait for running jobs.
 
         Raises:
             ServerError: The server does not allow it.

@@ -108,7 +108,7 @@ OPERATIONS = [
     Operation(
         "shutdown",
         TextCommand.SHUTDOWN,
-        f"stop the server: {_NOW}, or {_GRACEFUL}, when no job is left; it needs the option --allow-shutdown",
+        f"stop the server: {_NOW}, or {_GRACEFUL}, when the running jobs have ended; it needs --allow-shutdown",
         f"{_NOW}|{_GRACEFUL}",
         takes=MAYBE,
         words=(_NOW, _GRACEFUL),

@@ -46,8 +46,8 @@ Every option can also be set by a variable, GEARMAND_PORT=4731 for --port, and i
 first of {" and ".join(DEFAULT_FILES)} that exists. The command line overrides variables, and these override the
 file.""",
         "Signals": """\
-TERM and INT stop the server when the running jobs have ended, USR1 stops it when no jobs are left. HUP reopens the log
-and reloads limits, access rules and TLS certificates.""",
+TERM and INT stop the server when the running jobs have ended, for which they have --drain-timeout. USR1 does the same
+without a time limit. HUP reopens the log and reloads limits, access rules and TLS certificates.""",
         "Stores": """\
 gearmand store --help explains how to list the jobs in a store, and how to move them.""",
     },

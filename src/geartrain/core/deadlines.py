@@ -2,6 +2,7 @@
 """Items in order of the time at which they are due: a heap whose entries can be cancelled."""
 
 import heapq
+from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
 __all__ = ["Deadline", "Deadlines"]
@@ -54,6 +55,15 @@ class Deadlines(Generic[T]):
             self._heap = [entry for entry in self._heap if entry[2].item is not None]
             heapq.heapify(self._heap)
             self._cancelled = 0
+
+    def in_order(self) -> Iterator[tuple[float, T]]:
+        """Yield the times and items in order, without those that are cancelled or popped in the meantime."""
+        heap = self._heap.copy()
+        while heap:
+            when, _, deadline = heapq.heappop(heap)
+            item = deadline.item
+            if item is not None:
+                yield when, item
 
     def next_due(self) -> float | None:
         """Return the earliest time, or None if there are no items."""

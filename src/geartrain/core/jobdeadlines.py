@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Deadlines of jobs: the end of a delay, or of the time that a job may run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from geartrain.core.clock import TurnClock
@@ -56,6 +56,10 @@ class JobDeadlines(Timed):
         if deadline is not None:
             self._heap.cancel(deadline)
             job.deadline = None
+
+    def in_order(self) -> Iterator[tuple[float, Job]]:
+        """Yield the jobs in the order of their times."""
+        return self._heap.in_order()
 
     def run(self, now: float) -> None:
         """Handle the jobs that are due, in portions, and wait for the next."""

@@ -167,7 +167,17 @@ class JobServer:
         self.refused = self._replies.refused
         wakeups = self._dispatcher.wakeups
         metrics = MetricSources(functions, self._jobs, schedules, self._peers, wakeups, self.commit_queue, self.refused)
-        snapshot = Snapshot(self._clock, functions, self._jobs, schedules, stalls, self._peers, metrics, self.refused)
+        snapshot = Snapshot(
+            self._clock,
+            functions,
+            self._jobs,
+            self._lifecycle.delays,
+            schedules,
+            stalls,
+            self._peers,
+            metrics,
+            self.refused,
+        )
         self._submit = SubmitCommands(
             options, functions, self._lifecycle, self._dispatcher, self._schedules, self.commit_queue, self._replies
         )

@@ -11,4 +11,4 @@ class Shutdown(enum.Enum):
 
     NOW = "now"
     DRAIN = "drain"  # when all running jobs have ended
-    GRACEFUL = "graceful"  # when no job is left
+    GRACEFUL = "graceful"  # the same without a time limit

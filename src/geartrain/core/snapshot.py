@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from geartrain.core.clock import TurnClock
 from geartrain.core.cron import Schedules
 from geartrain.core.functions import FunctionTable
+from geartrain.core.jobdeadlines import JobDeadlines
 from geartrain.core.jobtable import JobTable
 from geartrain.core.limits import Limit
 from geartrain.core.metrics import MetricSources
@@ -35,6 +36,7 @@ class Snapshot:
         clock: The time.
         functions: All functions.
         jobs: All jobs.
+        delays: Those that wait for their time.
         schedules: All schedules.
         stalls: The stalled queues.
         peers: All peers.
@@ -44,6 +46,7 @@ class Snapshot:
 
     __slots__ = (
         "_clock",
+        "_delays",
         "_functions",
         "_jobs",
         "_listings",
@@ -59,6 +62,7 @@ class Snapshot:
         clock: TurnClock,
         functions: FunctionTable,
         jobs: JobTable,
+        delays: JobDeadlines,
         schedules: Schedules,
         stalls: Stalls,
         peers: dict[Peer, None],
@@ -68,6 +72,7 @@ class Snapshot:
         self._clock = clock
         self._functions = functions
         self._jobs = jobs
+        self._delays = delays
         self._schedules = schedules
         self._stalls = stalls
         self._peers = peers
@@ -84,6 +89,7 @@ class Snapshot:
             TextCommand.SHOW_FUNCTIONS: self._show_functions,
             TextCommand.SHOW_METRICS: self._metrics.values,
             TextCommand.SHOW_CONNECTIONS: self._show_connections,
+            TextCommand.SHOW_DELAYED: self._show_delayed,
         }
 
     def rows(self, command: TextCommand) -> Iterator[Row]:
@@ -152,6 +158,10 @@ class Snapshot:
                 peer.reader.held,
                 int(peer.outbox.size()) + peer.outbox.held_size(),
             )
+
+    def _show_delayed(self) -> Iterator[Row]:
+        for when, job in self._delays.in_order():
+            yield job.handle, job.queue.name, int(when), job.unique
 
     def _show_functions(self) -> Iterator[Row]:
         for queue in self._functions.queues():

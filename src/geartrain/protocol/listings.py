@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from geartrain.protocol.text import TextCommand
 
-__all__ = ["LISTINGS", "ConnectionRow", "FunctionRow", "Listing", "ListingRow", "MetricRow"]
+__all__ = ["LISTINGS", "ConnectionRow", "DelayedRow", "FunctionRow", "Listing", "ListingRow", "MetricRow"]
 
 
 class FunctionRow(NamedTuple):
@@ -100,7 +100,23 @@ class ConnectionRow(NamedTuple):
     unsent: int
 
 
-ListingRow: TypeAlias = FunctionRow | MetricRow | ConnectionRow
+class DelayedRow(NamedTuple):
+    """A job that waits for its time.
+
+    Attributes:
+        handle: Its handle.
+        function: Its function.
+        run_at: Seconds since 1970 before which it is not started.
+        unique: Its unique.
+    """
+
+    handle: str
+    function: str
+    run_at: int
+    unique: str
+
+
+ListingRow: TypeAlias = FunctionRow | MetricRow | ConnectionRow | DelayedRow
 
 
 class Listing(NamedTuple):
@@ -114,4 +130,5 @@ LISTINGS: Final[dict[TextCommand, Listing]] = {
     TextCommand.SHOW_FUNCTIONS: Listing(FunctionRow, "jobs by function, now and since the start"),
     TextCommand.SHOW_METRICS: Listing(MetricRow, "numbers of the whole server"),
     TextCommand.SHOW_CONNECTIONS: Listing(ConnectionRow, "all connections"),
+    TextCommand.SHOW_DELAYED: Listing(DelayedRow, "jobs that wait for their time, the first one in front"),
 }

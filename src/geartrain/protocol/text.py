@@ -49,6 +49,7 @@ class TextCommand(enum.Enum):
     SHOW_FUNCTIONS = "show functions"
     SHOW_METRICS = "show metrics"
     SHOW_CONNECTIONS = "show connections"
+    SHOW_DELAYED = "show delayed"
     CANCEL_JOB = "cancel job"
     CREATE_FUNCTION = "create function"
     DROP_FUNCTION = "drop function"
@@ -100,6 +101,7 @@ COMMANDS: dict[TextCommand, TextShape] = {
     TextCommand.SHOW_FUNCTIONS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.SHOW_METRICS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.SHOW_CONNECTIONS: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
+    TextCommand.SHOW_DELAYED: TextShape(ReplyKind.LISTING, 0, 0, UNKNOWN_SHOW),
     TextCommand.CANCEL_JOB: TextShape(ReplyKind.LINE, 1, 1, UNKNOWN_ERROR, True),
     TextCommand.CREATE_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "create", True),
     TextCommand.DROP_FUNCTION: TextShape(ReplyKind.LINE, 1, 1, INVALID_ARGUMENTS + "drop", True),

@@ -157,9 +157,7 @@ class Connections:
         """Connections need no start."""
 
     def drain(self, deadline: float) -> None:
-        """With a deadline, let running jobs end, hand out no others, and close the connections of all other peers."""
-        if deadline == math.inf:
-            return
+        """Let running jobs end, hand out no others, and close the connections of all other peers."""
         self._flusher.schedule()
         self._job_server.drain()
         remaining = describe_remaining(
@@ -167,7 +165,8 @@ class Connections:
         )
         if remaining:
             timeout = self._shutdown.drain_timeout
-            log.log(Level.NOTICE, "Draining for up to %s, waiting for %s", counted(timeout, "second"), remaining)
+            limit = f" for up to {counted(timeout, 'second')}" if deadline < math.inf else ""
+            log.log(Level.NOTICE, "Draining%s, waiting for %s", limit, remaining)
 
     async def stop(self) -> None:
         """Close all connections; peers have some time to read the last replies."""

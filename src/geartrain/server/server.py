@@ -136,9 +136,10 @@ class Server:
             raise
 
     def stop(self, *, graceful: bool = False) -> None:
-        """Stop: at once, or when no jobs are left. Connections stay until then, and may even submit more.
+        """Stop: at once, or when the running jobs have ended, however long that takes.
 
-        A second request to stop at once does not wait for peers that do not read, nor for a slow store.
+        Other peers are disconnected as by `drain`. A second request to stop at once does not wait for peers that do
+        not read, nor for a slow store.
         """
         self._shutdown.request(Shutdown.GRACEFUL if graceful else Shutdown.NOW)
 

@@ -16,7 +16,7 @@ class Service(Protocol):
         """Complete what runs, and begin nothing that would last beyond the deadline.
 
         Args:
-            deadline: A time of the event loop; infinity if the server stops when all of its jobs have ended. A second
+            deadline: A time of the event loop; infinity if the server waits for running jobs without a limit. A second
                 call has an earlier one.
         """
 

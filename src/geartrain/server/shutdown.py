@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The shutdown of a server: its three modes, and their time limits.
 
-*Now* waits for the store and for unsent replies alone. *Drain* waits for running jobs as well, within a time limit;
-other jobs go to other servers, or stay in the store. *Graceful* waits until there are no jobs left, however long that
-takes. A second request, of any mode but graceful, forces the shutdown: it waits for almost nothing.
+*Now* waits for the store and for unsent replies alone. *Drain* waits for running jobs and their clients as well, within
+a time limit; other jobs go to other servers, or stay in the store. *Graceful* is the same without a limit for the jobs.
+A second request, of any mode but graceful, forces the shutdown: it waits for almost nothing.
 """
 
 import asyncio
@@ -105,18 +105,13 @@ class ShutdownSequence:
         """Compare the request, which a peer may have made as well, with the state of the jobs. Called every turn."""
         if not self.has_begun:
             return
+        if Shutdown.NOW in (self.requested, self._job_server.shutdown_requested):
+            self.is_due.set()
+            return
         if not self._is_draining:
             self._begin_draining(math.inf)
-        if self._is_time_to_stop():
+        if self._is_late or not self._job_server.running():
             self.is_due.set()
-
-    def _is_time_to_stop(self) -> bool:
-        """Tell whether it is time to stop the services."""
-        if Shutdown.NOW in (self.requested, self._job_server.shutdown_requested):
-            return True
-        if self.requested is Shutdown.DRAIN:
-            return self._is_late or not self._job_server.running()
-        return not self._job_server.has_work
 
     def _begin_draining(self, deadline: float) -> None:
         self._is_draining = True
@@ -133,8 +128,10 @@ class ShutdownSequence:
 
     @property
     def time_left(self) -> float:
-        """Seconds until the deadline of draining; 0 in other modes."""
-        return self._deadline - self._loop.time() if self.requested is Shutdown.DRAIN else 0.0
+        """Seconds that clients have to read results; 0 if the server stops at once."""
+        if self.requested is Shutdown.DRAIN:
+            return self._deadline - self._loop.time()
+        return self.drain_timeout if self._is_draining else 0.0
 
     @property
     def flush_timeout(self) -> float:
