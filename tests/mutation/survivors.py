@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The mutants that no test kills, and the list of those that need not be killed, with the reason of each."""
+"""The mutants that no test kills, and the list of those that need not be killed, with reasons."""
 
 import re
 import tomllib
@@ -21,7 +21,7 @@ class Mutant:
     Attributes:
         function: The function, with module and class.
         line: The line, without the spaces around it.
-        mutant: What the mutant has in its place.
+        mutant: The mutant's line in its place.
     """
 
     function: str
@@ -47,7 +47,7 @@ class Accepted:
     Attributes:
         function: The function, with module and class.
         line: The line.
-        mutants: What may stand in its place; any mutant, if there are none.
+        mutants: The lines that may stand in its place; any mutant, if there are none.
         reason: The reason why no test has to notice.
     """
 

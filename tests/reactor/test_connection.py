@@ -67,6 +67,25 @@ class TestReading:
 
         in_loop(scenario)
 
+    def test_of_a_listing_goes_on_when_the_peer_reads(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            client, end = reactor.connect(), reactor.connect()
+            for number in range(1000):
+                client.send(Command.SUBMIT_JOB_BG, b"x" * 200 + b"%d" % number, b"", b"")
+            end.connection.data_received(b"status\n")
+            end.connection.pause_writing()
+            for _ in range(10):
+                reactor.flusher.flush()
+            assert end.transport.unsent.count(b"\n") < 1001
+
+            end.connection.resume_writing()
+            for _ in range(10):
+                reactor.flusher.flush()
+            assert end.transport.unsent.count(b"\n") == 1001
+
+        in_loop(scenario)
+
 
 class TestTheEndOfThePeersData:
     def test_closes_the_connection_when_its_replies_were_sent(self) -> None:
@@ -92,6 +111,23 @@ class TestTheEndOfThePeersData:
             reactor.flusher.flush()
             assert [command for command, _ in end.packets()] == [Command.JOB_CREATED]
             assert end.transport.calls == ["write_eof"]
+
+        in_loop(scenario)
+
+    def test_waits_for_the_input_beyond_the_budget_of_a_turn(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            end = reactor.connect()
+            end.connection.data_received(request(Command.ECHO_REQ, b"x") * 10_000)
+
+            assert end.connection.eof_received(), "the transport stays open"
+            end.connection.pause_writing()
+            end.connection.resume_writing()
+            assert "write_eof" not in end.transport.calls
+            for _ in range(10):
+                reactor.flusher.flush()
+            assert len(end.packets()) == 10_000
+            assert end.transport.calls[-1] == "write_eof"
 
         in_loop(scenario)
 

@@ -220,3 +220,43 @@ class TestAWorkerThatIsHeldBack:
 
 def packet(handle: bytes, size: int = len(PIECE)) -> bytes:
     return request(Command.WORK_DATA, handle, bytes(size))
+
+
+def test_a_peer_whose_packet_takes_too_much_memory_is_dropped() -> None:
+    async def scenario() -> None:
+        reactor = Reactor(JobServerOptions(max_memory=1_000_000))
+        end = reactor.connect()
+
+        end.give(request(Command.SUBMIT_JOB, b"f", b"", bytes(2_000_000))[:1_500_000])
+        reactor.flusher.run()
+
+        assert "abort" in end.transport.calls
+
+    in_loop(scenario)
+
+
+def test_a_peer_that_is_known_to_the_server_alone_is_not_dropped() -> None:
+    async def scenario() -> None:
+        reactor = Reactor(JobServerOptions(max_memory=1_000_000))
+        end = reactor.connect()
+        end.connection.peer.outlet = None
+
+        end.give(request(Command.SUBMIT_JOB, b"f", b"", bytes(2_000_000))[:1_500_000])
+        reactor.flusher.run()
+
+        assert "abort" not in end.transport.calls
+
+    in_loop(scenario)
+
+
+def test_large_replies_are_not_joined() -> None:
+    async def scenario() -> None:
+        reactor = Reactor()
+        client, worker = reactor.connect(), reactor.connect()
+        handle = reactor.run_job(client, worker)
+
+        worker.send(Command.WORK_DATA, handle, PIECE)
+
+        assert client.packets() == [(Command.WORK_DATA, [handle, PIECE])]
+
+    in_loop(scenario)

@@ -61,13 +61,14 @@ class Holdings(Timed):
         partial = reader.partial
         self.total += partial - peer.partial
         peer.partial = partial
-        if not (partial and reader.needed and self._packet_time):
+        if not (partial and reader.needed):
             self._deadlines.pop(peer, None)
             return
         begun = int(reader.begun)
         deadline = self._deadlines.get(peer)
         if deadline is None or deadline[1] != begun:
-            self._deadlines[peer] = (self._clock.now + self._packet_time, begun)
+            due = self._clock.now + self._packet_time if self._packet_time else NEVER
+            self._deadlines[peer] = (due, begun)
             self._watch()
 
     def count_output(self, peer: Peer) -> None:

@@ -40,9 +40,6 @@ class JobDeadlines(Timed):
         self.handler: Callable[[Job], None] = _unhandled
         self.after: Callable[[], None] = _nothing
 
-    def __len__(self) -> int:
-        return len(self._heap)
-
     def add(self, when: float, job: Job) -> None:
         """Set the time at which a job is due."""
         job.deadline = self._heap.push(when, job)
@@ -51,7 +48,7 @@ class JobDeadlines(Timed):
             self._timers.arm(self, due)
 
     def cancel(self, job: Job) -> None:
-        """Cancel the deadline of a job."""
+        """Cancel the deadline of a job, if it has one."""
         deadline: Deadline[Job] | None = job.deadline
         if deadline is not None:
             self._heap.cancel(deadline)
@@ -73,9 +70,7 @@ class JobDeadlines(Timed):
         self.after()
         when = self._heap.next_due()
         if when is not None:
-            due = self._monotonic(when)
-            if due < self.due:
-                self._timers.arm(self, due)
+            self._timers.arm(self, self._monotonic(when))
 
     def _monotonic(self, when: float) -> float:
         """Return the monotonic time of the next check, given the time of the first job."""

@@ -246,8 +246,7 @@ class Lifecycle:
         worker.remove_running(job)
         job.worker = None
         job.queue.running -= 1
-        if job.deadline is not None:
-            self.timeouts.cancel(job)
+        self.timeouts.cancel(job)
 
     # Ending.
 

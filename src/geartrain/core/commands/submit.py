@@ -89,8 +89,6 @@ class SubmitCommands:
     def handlers(self) -> Handlers:
         """Return the handler of each packet."""
         return {
-            Command.SUBMIT_JOB: self._submit,
-            Command.SUBMIT_JOB_BG: self._submit_background,
             Command.SUBMIT_JOB_HIGH: self._submit_high,
             Command.SUBMIT_JOB_HIGH_BG: self._submit_high_background,
             Command.SUBMIT_JOB_LOW: self._submit_low,
@@ -100,12 +98,6 @@ class SubmitCommands:
             Command.SUBMIT_REDUCE_JOB: self._submit_reduce,
             Command.SUBMIT_REDUCE_JOB_BACKGROUND: self._submit_reduce_background,
         }
-
-    def _submit(self, peer: Peer, reader: Reader) -> None:
-        self.accept(peer, reader.first(), reader.second(), reader.third(), _NORMAL, False, _EMPTY, 0)
-
-    def _submit_background(self, peer: Peer, reader: Reader) -> None:
-        self.accept(peer, reader.first(), reader.second(), reader.third(), _NORMAL, True, _EMPTY, 0)
 
     def _submit_high(self, peer: Peer, reader: Reader) -> None:
         self.accept(peer, reader.first(), reader.second(), reader.third(), _HIGH, False, _EMPTY, 0)

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: MIT
+"""Work of the server that is done in portions, and the same with nothing to do."""
+
+import pytest
+
+from geartrain.core import JobServerOptions, PriorityScope
+from geartrain.core.access import SUBMIT, AccessRules, Rule
+from geartrain.core.backlog import Backlog, Reason
+from geartrain.core.cron import Schedule
+from geartrain.core.numbers import Numbers
+from geartrain.core.outbox import Outbox
+from geartrain.core.record import JobRecord
+from geartrain.core.state import MAX_LOSSES
+from geartrain.core.timers import NEVER, Timed, Timers
+from geartrain.errors import RemoteProtocolError
+from geartrain.protocol import Command, request
+from geartrain.testing.wire import Wire, WirePeer
+from tests.core.valve import Valve
+
+MANY = 2_100
+CRON = (b"0", b"*", b"*", b"*", b"*")
+
+
+def functions(peer: WirePeer, count: int = MANY) -> None:
+    """Have a peer submit a job of each of many functions."""
+    for number in range(count):
+        peer.submit(b"f%d" % number, how=Command.SUBMIT_JOB_BG)
+
+
+def test_many_unused_functions_expire() -> None:
+    wire = Wire(JobServerOptions(function_expiry=1_000.0))
+    client = wire.connect()
+    for number in range(MANY):
+        client.say(f"create function f{number}")
+
+    for _ in range(20):
+        wire.advance(100.0)
+        wire.settle()
+
+    assert client.say("status") == ".\n"
+
+
+def test_many_queues_stall() -> None:
+    wire = Wire(JobServerOptions(stall_after=10.0))
+    client = wire.connect()
+    functions(client)
+    worker = wire.connect()
+    for number in range(MANY):
+        worker.send(Command.CAN_DO, b"f%d" % number)
+
+    for _ in range(20):
+        wire.advance(1.0)
+        wire.settle()
+    client.send_bytes(b"show stalls\n")
+    wire.settle()
+
+    assert client.take_bytes().decode().count("\tsilent\n") == MANY
+
+
+def test_many_delayed_jobs_become_ready_at_once(wire: Wire) -> None:
+    client, worker = wire.connect(), wire.connect()
+    for _ in range(MANY):
+        client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"%d" % (wire.clock.time() + 10), b"")
+    worker.send(Command.CAN_DO, b"f")
+
+    wire.advance(10.0)
+    wire.settle()
+
+    assert client.take_bytes()
+    assert client.say("status") == f"f\t{MANY}\t0\t1\n.\n"
+
+
+def test_many_schedules_are_due_at_once(wire: Wire) -> None:
+    client = wire.connect()
+    for number in range(500):
+        client.send(Command.SUBMIT_JOB_SCHED, b"f", b"%d" % number, *CRON, b"")
+        wire.settle()
+
+    wire.advance(3_600.0)
+    wire.settle()
+
+    assert client.take_bytes()
+    assert client.say("status") == "f\t500\t0\t0\n.\n"
+
+
+def test_many_schedules_are_computed_again_when_the_clock_is_set_back(wire: Wire) -> None:
+    client = wire.connect()
+    for number in range(500):
+        client.send(Command.SUBMIT_JOB_SCHED, b"f", b"%d" % number, *CRON, b"")
+        wire.settle()
+    handles = [packet[1] for packet in client.packets()]
+    wire.advance(1.0)
+
+    wire.clock.offset -= 7_200.0
+    wire.advance(1.0)
+    for handle in (handles[0], handles[250], handles[-1]):
+        assert isinstance(handle, bytes)
+        client.say(f"cancel job {handle.decode()}")
+    wire.settle()
+    wire.advance(3_600.0)
+    wire.settle()
+
+    assert client.say("status").split("\t")[1] in ("497", "500")
+
+
+def test_many_cron_lines_are_not_all_remembered(wire: Wire) -> None:
+    client = wire.connect()
+    for minute in range(60):
+        for hour in range(20):
+            unique = b"%d:%d" % (minute, hour)
+            client.send(Command.SUBMIT_JOB_SCHED, b"f", unique, b"%d" % minute, b"%d" % hour, b"*", b"*", b"*", b"")
+            wire.settle()
+
+    assert {packet[0] for packet in client.packets()} == {Command.JOB_CREATED}
+
+
+def test_a_schedule_that_is_never_due_is_rejected(wire: Wire) -> None:
+    reply = wire.connect().ask(Command.SUBMIT_JOB_SCHED, b"f", b"u", b"0", b"0", b"*/31", b"12", b"0#5", b"")
+
+    assert reply[0] == Command.ERROR
+    assert isinstance(reply[2], bytes)
+    assert b"it is never due" in reply[2]
+
+
+def test_a_closed_server_has_no_jobs(wire: Wire) -> None:
+    client = wire.connect()
+    client.submit(b"f", b"u")
+    client.submit(b"f", b"-", b"w")
+    functions(client, 10)
+
+    wire.server.close()
+
+    assert not wire.server.has_work
+
+
+def test_an_overdue_peer_may_leave_by_itself() -> None:
+    wire = Wire(JobServerOptions(packet_timeout=60.0))
+    slow = wire.connect()
+    slow.send_bytes(request(Command.SUBMIT_JOB, b"f", b"", bytes(100))[:50])
+    wire.tick()
+    wire.advance(100.0)
+
+    slow.close()
+
+    assert wire.server.peer_to_drop() is None
+
+
+def test_a_worker_is_not_pushed_a_job_that_was_taken_from_it(wire: Wire) -> None:
+    client, worker, other = wire.connect(), wire.connect(), wire.connect()
+    worker.ask(Command.OPTION_REQ, b"long-poll")
+    worker.send(Command.CAN_DO_TIMEOUT, b"f", b"2000")
+    handle = client.submit(b"f")
+    assert worker.ask(Command.GRAB_JOB)[1] == handle
+    wire.advance(1.5)
+    worker.send(Command.GRAB_JOB_ALL)
+
+    wire.advance(0.5)
+
+    assert worker.packets() == [(Command.NO_JOB,)]
+    other.send(Command.CAN_DO, b"f")
+    assert other.ask(Command.GRAB_JOB)[1] == handle
+
+
+@pytest.mark.parametrize("scope", PriorityScope)
+def test_a_wide_worker_leaves_a_function_that_always_had_jobs(scope: PriorityScope) -> None:
+    wire = Wire(JobServerOptions(priority_scope=scope))
+    client, worker = wire.connect(), wire.connect()
+    functions(client, 40)
+    for number in range(40):
+        worker.send(Command.CAN_DO, b"f%d" % number)
+
+    worker.send(Command.CANT_DO, b"f39")
+
+    assert worker.ask(Command.GRAB_JOB)[2] == b"f38"
+
+
+def test_a_listing_that_does_not_wait_is_not_resumed(wire: Wire) -> None:
+    client = wire.connect()
+
+    wire.server.resume_listing(client.peer)
+
+    assert client.packets() == []
+
+
+def test_a_peer_that_runs_nothing_has_no_jobs(wire: Wire) -> None:
+    assert wire.connect().peer.running_jobs() == []
+
+
+def test_listings_of_many_peers_share_the_budget_of_a_turn(wire: Wire) -> None:
+    client = wire.connect()
+    for number in range(MANY):
+        client.submit(b"x" * 100 + b"%d" % number, how=Command.SUBMIT_JOB_BG)
+    wire.settle()
+    readers = [wire.connect() for _ in range(5)]
+    for reader in readers:
+        reader.send_bytes(b"status\n")
+    for reader in readers:
+        reader.peer.outlet = Valve()
+
+    wire.settle()
+
+    assert {reader.take_bytes().count(b"\n") for reader in readers} == {MANY + 1}
+
+
+def test_a_peer_whose_input_waits_can_be_closed(wire: Wire) -> None:
+    flooder = wire.connect()
+    flooder.peer.outlet = Valve()
+    flooder.send_bytes(request(Command.ECHO_REQ, b"x") * 10_000)
+    assert wire.server.is_waiting(flooder.peer)
+
+    wire.server.end_conversation(flooder.peer, RemoteProtocolError("enough", "TEST"))
+    wire.settle()
+
+    assert not wire.server.is_waiting(flooder.peer)
+    assert flooder.packets()[-1] == (Command.ERROR, b"TEST", b"enough")
+
+
+def test_a_peer_waits_until_it_has_paid_for_a_costly_packet(wire: Wire) -> None:
+    worker = wire.connect()
+    worker.peer.outlet = Valve()
+    for number in range(4 * MANY):
+        worker.send(Command.CAN_DO, b"f%d" % number)
+        wire.settle()
+
+    worker.send_bytes(request(Command.RESET_ABILITIES) + request(Command.ECHO_REQ, b"x"))
+    assert worker.packets() == []
+    wire.tick()
+    assert worker.packets() == []
+    wire.settle()
+
+    assert worker.packets() == [(Command.ECHO_RES, b"x")]
+
+
+def test_more_losses_than_can_be_counted(wire: Wire) -> None:
+    wire.server.restore([JobRecord(1, b"H:localhost:1", b"f", losses=MAX_LOSSES + 1)])
+    worker = wire.connect()
+    worker.send(Command.CAN_DO, b"f")
+    assert worker.ask(Command.GRAB_JOB)[0] == Command.JOB_ASSIGN
+
+    worker.close()
+
+    assert wire.connect().say("status") == "f\t1\t0\t0\n.\n"
+
+
+def test_the_record_of_a_schedule_keeps_the_fields_of_a_later_version() -> None:
+    known = JobRecord(1, b"H:localhost:1", b"f", b"u", schedule=b"0 * * * *", unknown=((900, b"new"),))
+
+    record = Schedule.restored(known).record()
+
+    assert record == known
+
+
+def test_a_worker_that_leaves_is_left_out_of_the_portions_of_new_rules(wire: Wire) -> None:
+    workers = [wire.connect() for _ in range(3)]
+    for worker in workers:
+        for number in range(1500):
+            worker.send(Command.CAN_DO, b"f%d" % number)
+            wire.settle()
+
+    wire.server.change_options(JobServerOptions(access=AccessRules((Rule(rights=SUBMIT),))))
+    workers[-1].close()
+    wire.settle()
+
+    assert not any(worker.peer.abilities for worker in workers)
+
+
+def test_a_peer_waits_once_for_a_reason(wire: Wire) -> None:
+    backlog, peer = Backlog(), wire.connect().peer
+
+    backlog.add(peer, Reason.LISTING)
+    backlog.add(peer, Reason.LISTING)
+
+    assert peer in backlog
+
+
+def test_fewer_numbers_than_before_are_not_granted() -> None:
+    numbers = Numbers(0.0)
+    numbers.grant(100)
+    reserved = numbers.reserved
+
+    numbers.grant(50)
+
+    assert numbers.reserved == reserved
+
+
+def test_nothing_to_send_is_not_written() -> None:
+    outlet = Valve()
+
+    assert Outbox().flush(outlet) == 0
+
+
+class Part(Timed):
+    """A timed part that counts its calls."""
+
+    calls = 0
+
+    def run(self, now: float) -> None:
+        self.calls += 1
+
+
+@pytest.mark.parametrize(("due", "calls"), [(1.0, 1), (NEVER, 0)])
+def test_a_part_may_have_a_time_before_it_is_added(due: float, calls: int) -> None:
+    timers, part = Timers(), Part()
+    part.due = due
+
+    timers.add(part)
+    timers.run(2.0)
+
+    assert part.calls == calls
