@@ -135,11 +135,11 @@ def test_a_cancelled_run_leaves_its_jobs_to_others(address: str, client: Client,
     job = client.submit("f")
     runner.run(main())
 
-    assert cleaned == [str(job.handle)]
     second = AsyncWorker(address, max_jobs=1)
     second.add_function("f", echo)
     assert runner.run(second.run()) is Reason.MAX_JOBS
     assert job.result(PATIENCE) == b""
+    assert cleaned == [str(job.handle)]
 
 
 def test_a_job_that_cancels_itself_fails_alone(address: str, client: Client, runner: asyncio.Runner) -> None:
