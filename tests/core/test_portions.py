@@ -3,7 +3,7 @@
 
 import pytest
 
-from geartrain.core import JobServerOptions, PriorityScope
+from geartrain.core import IS_COMPILED, JobServerOptions, PriorityScope
 from geartrain.core.access import SUBMIT, AccessRules, Rule
 from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.cron import Schedule
@@ -298,6 +298,7 @@ class Part(Timed):
         self.calls += 1
 
 
+@pytest.mark.skipif(IS_COMPILED, reason="interpreted classes cannot inherit from compiled ones")
 @pytest.mark.parametrize(("due", "calls"), [(1.0, 1), (NEVER, 0)])
 def test_a_part_may_have_a_time_before_it_is_added(due: float, calls: int) -> None:
     timers, part = Timers(), Part()

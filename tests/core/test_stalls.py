@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from geartrain.core import JobServerOptions
+from geartrain.core.levels import NOTICE
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
 
@@ -149,10 +150,10 @@ def test_a_function_without_workers_is_a_notice_and_a_silent_worker_an_error(
     worker.close()
     let_pass(wire, AFTER)
 
-    lines = [(record.levelname, record.getMessage()) for record in caplog.records if "wait" in record.getMessage()]
+    lines = [(record.levelno, record.getMessage()) for record in caplog.records if "wait" in record.getMessage()]
     assert lines == [
-        ("Level 25", "a\\x0ab: 1 job has waited for 10 seconds: it has no worker"),
-        ("ERROR", "a\\x0ab: 1 job has waited for 25 seconds: idle workers do not grab jobs"),
+        (NOTICE, "a\\x0ab: 1 job has waited for 10 seconds: it has no worker"),
+        (logging.ERROR, "a\\x0ab: 1 job has waited for 25 seconds: idle workers do not grab jobs"),
     ]
 
 
