@@ -139,7 +139,9 @@ def connections_of_an_address(amount: int) -> str:
 
 def text_line(amount: int) -> str:
     with run_server(max_text_line=100) as server, connected(server) as peer:
-        return say(peer, b"version" + b" " * (amount - len(b"version\n")) + b"\n" + request(Command.ECHO_REQ, b""))
+        peer.sendall(b"version" + b" " * (amount - len(b"version\n")) + b"\n")
+        answer = peer.makefile("rb").readline()
+        return ACCEPTED if answer.startswith(b"OK ") else answer.split()[1].decode()
 
 
 def packet_size(amount: int) -> str:

@@ -120,7 +120,6 @@ def test_a_peer_that_shuts_down_its_side_is_answered_first(server: RunningServer
         (struct.pack(">4sII", b"\0REQ", 0xFFFFFFFF, 0), b"INVALID_COMMAND"),
         (struct.pack(">4sII", b"\0REQ", Command.SUBMIT_JOB, 0xFFFFFFFF), b"ARGUMENT_TOO_LARGE"),
         (struct.pack(">4sII", b"\0REQ", Command.SUBMIT_JOB, 3) + b"abc", b"INVALID_ARGUMENT"),
-        (b"x" * 10_000, b"ARGUMENT_TOO_LARGE"),
     ],
 )
 def test_invalid_input_is_answered_with_an_error_and_closed(server: RunningServer, data: bytes, code: bytes) -> None:
@@ -130,6 +129,14 @@ def test_invalid_input_is_answered_with_an_error_and_closed(server: RunningServe
         assert packet is not None
         assert (packet[0], packet[1][0]) == (Command.ERROR, code)
         assert wire.receive() is None
+
+
+def test_a_line_that_is_too_long_is_answered_in_text_and_closed(server: RunningServer) -> None:
+    with Wire(server) as wire:
+        wire.send(b"version\n" + b"x" * 10_000)
+
+        answer = wire.socket.makefile("rb").read()
+        assert answer.splitlines()[1:] == [b"ERR ARGUMENT_TOO_LARGE a+text+line+may+have+8192+bytes"]
 
 
 def test_a_refused_peer_gets_the_error_although_it_is_still_sending(server: RunningServer) -> None:

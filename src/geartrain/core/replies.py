@@ -11,6 +11,8 @@ from geartrain.core.state import Peer
 from geartrain.errors import ProtocolError
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response
+from geartrain.protocol.reader import LineTooLong
+from geartrain.protocol.text import error_reply
 
 __all__ = ["Replies"]
 
@@ -51,7 +53,11 @@ class Replies:
 
     def end(self, peer: Peer, error: ProtocolError) -> None:
         """Send a peer an error, and close its connection when the error has been sent."""
-        self.error(peer, error.code, error.text)
+        if isinstance(error, LineTooLong):
+            self.log(peer, error.code, error.text)
+            peer.send_bytes(error_reply(error.code, error.text))
+        else:
+            self.error(peer, error.code, error.text)
         peer.closing = True
         peer.mark_dirty()
 

@@ -20,7 +20,7 @@ from geartrain.protocol.commands import ARGUMENTS, Command
 from geartrain.protocol.limits import MAX_LINE, MAX_PACKET
 from geartrain.protocol.packets import REQUEST, RESPONSE
 
-__all__ = ["Reader"]
+__all__ = ["LineTooLong", "Reader"]
 
 _HEADER: Final = 12  # bytes: magic, type, length
 _UNSIGNED: Final = 2**32 - 1
@@ -40,6 +40,10 @@ _COUNTS: Final = [-1] + [len(ARGUMENTS[Command(number)]) for number in range(1, 
 _DATA_MAY_LACK: Final = frozenset(
     map(int, (Command.WORK_DATA, Command.WORK_WARNING, Command.WORK_COMPLETE, Command.WORK_EXCEPTION))
 )
+
+
+class LineTooLong(RemoteProtocolError):
+    """A text line is longer than allowed; the answer is a text error."""
 
 
 class Reader:
@@ -231,7 +235,7 @@ class Reader:
         end: i64 = data.find(b"\n", position, position + self._max_line)
         if end < 0:
             if self._size - position >= self._max_line:
-                raise RemoteProtocolError(f"a text line may have {self._max_line} bytes", "ARGUMENT_TOO_LARGE")
+                raise LineTooLong(f"a text line may have {self._max_line} bytes", "ARGUMENT_TOO_LARGE")
             return self._wait(position, 0)
         self.command = _TEXT
         self._begin = self._start = position

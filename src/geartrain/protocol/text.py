@@ -18,6 +18,7 @@ __all__ = [
     "END",
     "OK",
     "UNKNOWN_COMMAND",
+    "error_reply",
     "ReplyKind",
     "TextCommand",
     "TextError",
@@ -130,6 +131,11 @@ class TextError(GeartrainError):
     def __init__(self, error: str, word: bytes = b"") -> None:
         super().__init__(error)
         self.reply = b"ERR " + error.encode() + (b"+" + printable(word) if word else b"") + b"\r\n"
+
+
+def error_reply(code: str, text: str) -> bytes:
+    """Return the reply to a line that is refused: the code, and the text without spaces."""
+    return TextError(f"{code} {text.replace(' ', '+')}").reply
 
 
 class TextRequest(NamedTuple):

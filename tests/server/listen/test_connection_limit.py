@@ -175,7 +175,7 @@ def test_a_text_line_has_a_maximum_length() -> None:
     with run_server(max_text_line=100) as server, connect(server) as peer:
         peer.sendall(b"x" * 100)
 
-        assert next_packet(peer)[1] == [b"ARGUMENT_TOO_LARGE", b"a text line may have 100 bytes"]
+        assert peer.makefile("rb").read() == b"ERR ARGUMENT_TOO_LARGE a+text+line+may+have+100+bytes\r\n"
 
 
 def test_without_descriptors_an_administrator_can_connect() -> None:

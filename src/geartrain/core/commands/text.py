@@ -27,6 +27,7 @@ from geartrain.protocol.text import (
     TextCommand,
     TextError,
     TextRequest,
+    error_reply,
     is_http,
     ok,
     parse_line,
@@ -134,7 +135,7 @@ class TextCommands:
             reply = self.answer(peer, line)
         except NotAllowed as error:
             self._replies.log(peer, error.code, str(error))
-            reply = TextError(f"{error.code} {str(error).replace(' ', '+')}").reply
+            reply = error_reply(error.code, str(error))
         if peer.listing is not None:
             self.has_listed(peer)
             return
@@ -190,7 +191,7 @@ class TextCommands:
             return error.reply
         except Refused as refusal:
             self._replies.refused[refusal.limit] += 1
-            return TextError(f"{refusal.code} {str(refusal).replace(' ', '+')}").reply
+            return error_reply(refusal.code, str(refusal))
 
     def _check(self, peer: Peer, request: TextRequest) -> None:
         """Check the right of a peer to a command."""
