@@ -41,7 +41,7 @@ SERVER = [
     {"config/files", "durability/store"},
     {"durability/queues", "durability/committer", "durability/restore"},
     {"connections"},
-    {"durability/store_service", "listen/acceptor"},
+    {"durability/foreign", "durability/store_service", "listen/acceptor"},
     {"options"},
     {"startlog"},
     {"server", "config/sources"},

@@ -68,6 +68,15 @@ def test_a_wrong_option_is_reported_on_stderr() -> None:
         ("--ssl --ssl-certificate /missing", 1),
         ("--ssl-verify=required", 1),
         ("-q libdrizzle", 1),
+        ("--store sqlite:/dev/null/x.db", 1),
+        ("--store sqlite:/dev/null", 1),
+        ("--store sqlite:/tmp", 1),
+        ("--store redis://no-such-host.invalid", 1),
+        ("--store redis://localhost:99999", 1),
+        ("-q redis --redis-server no-such-host.invalid", 1),
+        ("-q libmemcached --libmemcached-servers localhost:x", 1),
+        ("--store redis://localhost", 0),
+        ("--store nosuch://localhost", 1),
     ],
 )
 def test_arguments_can_be_checked_without_a_start(words: str, code: int) -> None:
@@ -75,6 +84,17 @@ def test_arguments_can_be_checked_without_a_start(words: str, code: int) -> None
 
     assert (done.returncode, done.stdout) == (code, "")
     assert bool(done.stderr) == bool(code)
+
+
+@pytest.mark.parametrize("words", [["--store=redis://localhost"], ["-q", "redis"]])
+def test_a_missing_library_of_the_store_is_found_without_a_start(words: list[str]) -> None:
+    program = "import sys; sys.modules['redis'] = None; from geartrain.cli.gearmand import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "--check-args", f"--config-file={os.devnull}", *words]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.endswith("install it with: python -m pip install 'redis[hiredis]'\n")
 
 
 def test_by_default_the_start_and_the_addresses_are_logged() -> None:

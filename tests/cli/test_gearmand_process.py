@@ -126,6 +126,14 @@ def test_descriptors_can_be_limited_and_connections_survive_their_exhaustion() -
             wire.close()
 
 
+def test_too_few_descriptors_are_raised_with_a_warning() -> None:
+    with ServerProcess("-f", "10") as server:
+        assert server.wait_for_line("10 file descriptors are too few; 24 are allowed").startswith("WARNING")
+        with socket.create_connection(("127.0.0.1", server.port), 20) as wire:
+            wire.sendall(b"version\n")
+            assert wire.recv(100).startswith(b"OK")
+
+
 def test_more_descriptors_than_allowed_is_an_error() -> None:
     done = gearmand("--file-descriptors=999999999999")
 

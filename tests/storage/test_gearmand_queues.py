@@ -2,7 +2,11 @@
 """Persistent queues of Debian's gearmand, and of older and newer ones, are read as gearmand reads them."""
 
 import contextlib
+import os
+import shlex
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +14,11 @@ import psycopg
 import pytest
 import redis as redis_library
 
-from geartrain import Client, Handle, Priority, ServerError
+from geartrain import AdminClient, Client, Handle, Priority, ServerError
 from geartrain.core.record import JobRecord
 from geartrain.storage import StoreError
 from geartrain.storage.gearmand import open_queue
+from geartrain.testing import ServerProcess
 from tests.job_servers import Gearmand
 from tests.storage.engines import Engine
 from tests.storage.places import mysql
@@ -67,6 +72,26 @@ def read(url: str, *, delete: bool = False) -> list[JobRecord]:
 
 def essence(jobs: Sequence[JobRecord]) -> list[tuple[bytes, bytes, int, bytes, int]]:
     return [(job.function, job.unique, job.priority, job.workload, job.run_at // 1000) for job in jobs]
+
+
+def test_our_server_refuses_such_a_queue_and_runs_its_jobs_after_the_command_in_its_error(
+    place: Place, tmp_path: Path
+) -> None:
+    with Gearmand(tmp_path, *place.options).running() as gearmand, Client(gearmand.address) as client:
+        client.submit_background("reverse", b"one", unique="u1")
+    words = [*place.options, "--port=0", "--listen=127.0.0.1", f"--config-file={os.devnull}"]
+    ours = [sys.executable, "-m", "geartrain"]
+
+    refused = subprocess.run([*ours, "gearmand", *words], capture_output=True, text=True, check=False, timeout=60)
+
+    assert refused.returncode == 1
+    *_, reason, command = refused.stderr.splitlines()
+    assert "has jobs of a C gearmand" in reason
+    imported = subprocess.run([*ours, *shlex.split(command)], capture_output=True, text=True, check=True, timeout=60)
+    assert imported.stdout == "1 job stored\n"
+    with ServerProcess(*place.options) as server, AdminClient(server.address) as admin:
+        server.wait_for_line("Restored 1 job")
+        assert [(row.function, row.total) for row in admin.status()] == [("reverse", 1)]
 
 
 def test_what_a_killed_gearmand_of_debian_leaves_is_read(place: Place, tmp_path: Path) -> None:

@@ -27,10 +27,12 @@ from collections.abc import Callable, Sequence
 from geartrain._version import __version__
 from geartrain.cli import store
 from geartrain.cli.output import error as print_error
-from geartrain.core import IS_COMPILED
+from geartrain.core import IS_COMPILED, Durability
 from geartrain.errors import GeartrainError
 from geartrain.server import Server
 from geartrain.server.config.sources import Invocation, read
+from geartrain.server.durability.foreign import refuse_queue
+from geartrain.server.durability.store import check_store
 from geartrain.server.levels import Level
 from geartrain.server.listen.tls import tls_context
 from geartrain.server.loop import new_event_loop
@@ -69,6 +71,7 @@ def main(words: Sequence[str] | None = None) -> int:
         else:
             _check(invocation.options)
             if invocation.command == "check-args":
+                _check_store(invocation.options)
                 for warning in invocation.warnings:
                     print_error(warning)
             else:
@@ -99,13 +102,19 @@ def _check(options: GearmandOptions) -> None:
     tls_context(options, options.access)
 
 
+def _check_store(options: GearmandOptions) -> None:
+    """Raise an error for a store that cannot be opened, as far as that can be told without opening it."""
+    if options.store is not None and options.durability is not Durability.NONE:
+        check_store(options.store)
+
+
 def _run(invocation: Invocation, read_again: Callable[[], Invocation]) -> None:
     """Serve until a signal or a text command ends it."""
     options = invocation.options
     owner = ids_of(options.user) if options.user is not None else None
     notifier = Notifier(os.environ)
     sockets = inherited_sockets(os.environ)
-    allow_descriptors(options.file_descriptors)
+    descriptors = allow_descriptors(options.file_descriptors)
     notify_parent = daemonize() if options.daemon else _do_nothing
     paths = DefaultPaths.of_process()
     with contextlib.ExitStack() as stack:
@@ -113,6 +122,8 @@ def _run(invocation: Invocation, read_again: Callable[[], Invocation]) -> None:
         stack.callback(log_setup.stop)
         for warning in invocation.warnings:
             log.warning("%s", warning)
+        if descriptors != options.file_descriptors:
+            log.warning("%d file descriptors are too few; %d are allowed", options.file_descriptors, descriptors)
         if options.user is not None and options.store is None:
             make_folder(paths.store_file(options.port), owner)
         pid_file = _pid_file(options, paths, owner)
@@ -226,6 +237,7 @@ async def _start(server: Server, options: GearmandOptions) -> None:
     try:
         if options.user is not None:
             switch_to(options.user)
+        await refuse_queue(options.store, options)
         await server.start()
     except BaseException:
         await server.close()

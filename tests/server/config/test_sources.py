@@ -108,7 +108,7 @@ def test_an_option_is_parsed(words: str, attribute: str, value: object) -> None:
         ("-q libsqlite3", "-q libsqlite3 needs --libsqlite3-db FILE"),
         (
             "-q libmemcached",
-            "-q libmemcached needs --libmemcached-servers with one host:port",
+            "-q libmemcached needs --libmemcached-servers HOST:PORT",
         ),
         ("-q libdrizzle", "the queue 'libdrizzle' is not available; there are " + ", ".join(QUEUES)),
         (
@@ -389,7 +389,7 @@ def test_files_for_tls_without_tls_are_warned_of() -> None:
         ("-q mysql", "mysql://localhost:3306/gearman"),
         ("-q libmemcached --libmemcached-servers h:1", "memcached://h:1?prefix=gear_"),
         ("-q redis --redis-password x", "redis://:x@127.0.0.1:6379?prefix=_gear_"),
-        ("-q redis --store none", "none"),
+        ("-q libmemcached --libmemcached-servers h:1,i:2", "memcached://h:1?prefix=gear_"),
     ],
 )
 def test_queues_of_gearmand_are_stores(words: str, store: str | None) -> None:
@@ -400,8 +400,12 @@ def test_queues_of_gearmand_are_stores(words: str, store: str | None) -> None:
 
 def test_storing_at_shutdown_has_two_names() -> None:
     assert read(["--store-queue-on-shutdown"], {}, []).options.durability is Durability.SHUTDOWN
-    both = ["--store-queue-on-shutdown", "--durability=relaxed"]
-    assert read(both, {}, []).options.durability is Durability.RELAXED
+
+
+def test_of_several_memcached_servers_the_first_is_used_with_a_warning() -> None:
+    found = read(["-q", "libmemcached", "--libmemcached-servers", "a:1,b:2,c:3"], {}, [])
+
+    assert found.warnings == ["jobs are kept in the first of --libmemcached-servers, a:1, and not in b:2,c:3"]
 
 
 class TestAliases:
@@ -434,6 +438,14 @@ class TestAliases:
         file.write_text("libsqlite3-db = '/b'\nstore = 'sqlite:/a'\n")
 
         assert options(f"--config-file={file}", "-q", "libsqlite3").store == "sqlite:/b"
+
+    def test_beside_their_option_in_one_source_are_an_error(self, file: Path) -> None:
+        same = "which set the same option; leave one out"
+        assert error("-q", "builtin", "--store=none") == f"the command line has --queue-type and --store, {same}"
+        found = error(GEARMAND_QUEUE_TYPE="builtin", GEARMAND_STORE="none")
+        assert found == f"the environment has --queue-type and --store, {same}"
+        file.write_text("store-queue-on-shutdown = true\ndurability = 'relaxed'\n")
+        assert error(f"--config-file={file}") == f"{file} has --store-queue-on-shutdown and --durability, {same}"
 
     def test_that_are_off_change_nothing(self, file: Path) -> None:
         file.write_text("durability = 'relaxed'\n")

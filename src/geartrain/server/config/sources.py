@@ -13,6 +13,7 @@ from geartrain.core import Durability
 from geartrain.server.config.argv import WordReader, refuse_stray
 from geartrain.server.config.environment import read_environment
 from geartrain.server.config.files import read_file
+from geartrain.server.config.kinds import OptionError
 from geartrain.server.durability.queues import store_of
 from geartrain.server.options import COMMANDS, OPTIONS, GearmandOptions
 
@@ -62,6 +63,8 @@ def read(
     named = [source.pop("config_file") for source in (given, from_environment) if "config_file" in source]
     path = str(named[0]) if named else next((path for path in default_files if Path(path).exists()), None)
     from_file = read_file(path, OPTIONS, warnings) if path is not None else {}
+    for source, written in ((given, "the command line"), (from_environment, "the environment"), (from_file, str(path))):
+        _check_aliases(source, written)
     values = _merge((from_file, from_environment, given))
     # The clients' tools share variables of the same purpose, so those alone mean nothing.
     if not values.get("ssl") and any(name.startswith("ssl_") for name in from_file | given):
@@ -69,12 +72,20 @@ def read(
     # Each value was made by the kind of its field, which mypy has checked against the field's type.
     options = GearmandOptions(**values)  # type: ignore[arg-type]
     if options.store is None:
-        options = replace(options, store=store_of(options))
+        options = replace(options, store=store_of(options, warnings))
     if options.store_queue_on_shutdown and "durability" not in values:
         options = replace(options, durability=Durability.SHUTDOWN)
     if options.access is not None and options.access.tokens and not options.ssl and _listens_beyond(options):
         warnings.append("TLS is off: tokens travel in clear text, and can be read on their way and used by others")
     return Invocation(options, command, warnings, path)
+
+
+def _check_aliases(source: Mapping[str, object], written: str) -> None:
+    """Raise an error for a source that sets an option in two ways, of which it cannot mean both."""
+    for alias, target in _ALIASES.items():
+        if source.get(alias) and target in source:
+            names = [f"--{name.replace('_', '-')}" for name in (alias, target)]
+            raise OptionError(f"{written} has {names[0]} and {names[1]}, which set the same option; leave one out")
 
 
 def _merge(sources: Iterable[Mapping[str, object]]) -> dict[str, object]:

@@ -122,9 +122,9 @@ class QueueOptions:
         TEXT,
         Group.QUEUE,
         "server of libmemcached, host:port",
-        details="Needed with -q libmemcached. Of several servers, separated by commas, each job is in one, chosen by "
-        "its number; so the list must not change while jobs are stored.",
-        example="cache1:11211,cache2:11211",
+        details="Needed with -q libmemcached. Of several servers, separated by commas, the first one has the jobs, and "
+        "a warning says so: libmemcached spreads keys over all of them.",
+        example="cache1:11211",
     )
     libmemcached_prefix: str = option(
         "gear_",
@@ -158,12 +158,20 @@ class QueueOptions:
     )
 
 
-def store_of(options: QueueOptions) -> str | None:
+def store_of(options: QueueOptions, warnings: list[str] | None = None) -> str | None:
     """Return the URL of the store that ``-q`` stands for, or None without it.
+
+    Args:
+        options: The options.
+        warnings: Gets a line for each value that is used in part.
 
     Raises:
         OptionError: An option that this queue needs is missing.
     """
+    if options.queue_type == "libmemcached" and warnings is not None:
+        first, comma, others = (options.libmemcached_servers or "").partition(",")
+        if comma:
+            warnings.append(f"jobs are kept in the first of --libmemcached-servers, {first}, and not in {others}")
     return _STORES[options.queue_type](options) if options.queue_type is not None else None
 
 
@@ -186,10 +194,10 @@ def _postgres(options: QueueOptions) -> str:
 
 
 def _memcached(options: QueueOptions) -> str:
-    servers = options.libmemcached_servers
-    if not servers or "," in servers:
-        raise OptionError("-q libmemcached needs --libmemcached-servers with one host:port")
-    return f"memcached://{servers}?prefix={quote(options.libmemcached_prefix, safe='')}"
+    first = (options.libmemcached_servers or "").partition(",")[0].strip()
+    if not first:
+        raise OptionError("-q libmemcached needs --libmemcached-servers HOST:PORT")
+    return f"memcached://{first}?prefix={quote(options.libmemcached_prefix, safe='')}"
 
 
 def _redis(options: QueueOptions) -> str:

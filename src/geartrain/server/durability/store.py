@@ -2,8 +2,12 @@
 """The choice of a store."""
 
 # ruff: noqa: RUF009  # option() returns a dataclass field
+import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from geartrain.core import Durability
 from geartrain.server.config.kinds import SECONDS, Kind, OptionError, choice
@@ -12,7 +16,7 @@ from geartrain.server.listen.endpoints import Endpoint
 from geartrain.server.process.default_paths import DefaultPaths
 from geartrain.storage import SQLiteStore, Store, StoreError, open_store
 
-__all__ = ["NO_STORE", "StoreOptions", "choose_store"]
+__all__ = ["NO_STORE", "StoreOptions", "check_store", "choose_store"]
 
 NO_STORE = "none"  # the URL of a server that keeps no jobs
 
@@ -81,6 +85,39 @@ class StoreOptions:
         details="A second SIGTERM or SIGINT means that the server must stop.",
         example="5",
     )
+
+
+def check_store(url: str) -> None:
+    """Check a store without opening it: its library, its address, and the folder of its file.
+
+    Raises:
+        StoreError: One of these is wrong.
+    """
+    if url == NO_STORE:
+        return
+    store = open_store(url)
+    parts = urlsplit(url)
+    try:
+        if parts.hostname:
+            socket.getaddrinfo(parts.hostname, parts.port)
+    except (OSError, UnicodeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise StoreError(f"{store!r}: {reason}") from error
+    if isinstance(store, SQLiteStore):
+        _check_folder(Path(unquote(parts.path)))
+
+
+def _check_folder(file: Path) -> None:
+    """Check that a file can be written, or made in a folder that exists or can be made."""
+    if file.is_dir():
+        raise StoreError(f"{file}: this is a folder")
+    existing = next(path for path in (file, *file.absolute().parents) if path.exists())
+    if not existing.is_file() and not existing.is_dir():
+        raise StoreError(f"{existing}: this is no regular file")
+    if not os.access(existing, os.W_OK):
+        raise StoreError(f"{existing}: Permission denied")
+    if existing != file and not existing.is_dir():
+        raise StoreError(f"{existing}: this is no folder")
 
 
 def choose_store(options: StoreOptions, endpoints: Sequence[Endpoint], default_port: int) -> Store | None:

@@ -11,7 +11,18 @@ from geartrain.errors import GeartrainError
 from geartrain.server.config.kinds import Kind, OptionError, number
 from geartrain.server.config.option import Group, option
 
-__all__ = ["PrivilegeOptions", "ProcessError", "allow_descriptors", "check_may_switch_to", "ids_of", "switch_to"]
+__all__ = [
+    "LEAST_DESCRIPTORS",
+    "PrivilegeOptions",
+    "ProcessError",
+    "allow_descriptors",
+    "check_may_switch_to",
+    "ids_of",
+    "switch_to",
+]
+
+
+LEAST_DESCRIPTORS = 24  # the log, the loop, the store and one socket that listens take most of them
 
 
 class ProcessError(GeartrainError):
@@ -42,19 +53,21 @@ class PrivilegeOptions:
     )
     file_descriptors: int | None = option(
         None,
-        number(16),
+        number(0),
         Group.PROCESS,
         "file descriptors to allow, a few more than connections",
         short="f",
-        details="Each connection takes one. A number beyond the hard limit of the process sets the hard limit, as far "
-        "as it can be reached, and a warning says so.",
+        details="Each connection takes one, and the server itself some. A number that is too small is raised, with a "
+        "warning.",
         example="65536",
         default_text="as many as the user may",
     )
 
 
-def allow_descriptors(number: int | None) -> None:
-    """Set the limit of file descriptors; None stands for the highest that the user may have.
+def allow_descriptors(number: int | None) -> int | None:
+    """Set the limit of file descriptors, and return it; None stands for the highest that the user may have.
+
+    Fewer than `LEAST_DESCRIPTORS` are raised to that number.
 
     Raises:
         ProcessError: The number is more than the user may have.
@@ -63,12 +76,14 @@ def allow_descriptors(number: int | None) -> None:
     if number is None:
         with contextlib.suppress(OSError, ValueError):  # the limit stays as it is
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        return
+        return None
+    number = max(number, LEAST_DESCRIPTORS)
     try:
         most = hard if hard == resource.RLIM_INFINITY else max(number, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (number, most))
     except (OSError, ValueError) as error:
         raise ProcessError(f"Could not allow {number} file descriptors; the limit is {hard}") from error
+    return number
 
 
 def ids_of(user: str) -> tuple[int, int]:
