@@ -100,7 +100,7 @@ WRONG = {
     "max-functions = 'many'": "option 'max-functions' is a whole number, not 'many'",
     "[[access]]\nmay = 'eat'": "rule 1 of 'access': 'may' is one or more of submit, work, admin, not 'eat'",
     "[[access]]\nmay = 'work'\ntoken-file = '/missing'": "could not read /missing: No such file or directory",
-    "[[access]]\nmay = 'work'\ncertificate = 'x'": "rules of access by certificate need --ssl-verify",
+    "[[access]]\nmay = 'work'\ncertificate = 'x'": "access rules by certificate need --ssl-verify",
 }
 
 

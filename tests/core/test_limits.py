@@ -24,7 +24,7 @@ def refusal(peer: WirePeer, command: Command, *arguments: bytes) -> str:
 
 class TestMemory:
     MOST = 10 * JOB_WEIGHT
-    FULL = "The jobs in the server take the 10000 bytes that they may"
+    FULL = "Too much memory for jobs (limit 10000 bytes)"
 
     @pytest.fixture
     def wire(self) -> Wire:
@@ -225,6 +225,6 @@ class TestJobsOfAConnection:
         for _ in range(MAX_WAITS):
             client.submit(b"f", b"u")
 
-        assert refusal(client, Command.SUBMIT_JOB, b"f", b"u", b"").startswith("The connection waits for this job")
+        assert refusal(client, Command.SUBMIT_JOB, b"f", b"u", b"").startswith("Too many submissions of this job")
         assert wire.connect().submit(b"f", b"u")
         assert client.submit(b"f", b"u", how=Command.SUBMIT_JOB_BG)

@@ -131,7 +131,7 @@ def test_the_same_name_of_another_authority_has_no_rights(files: Files, run_serv
 def test_rules_by_certificate_need_certificates(files: Files, options: dict[str, bool]) -> None:
     chosen = ServerOptions(access=access_rules(RULES), ssl_certificate=files.server, **options)  # type: ignore[arg-type]
 
-    with pytest.raises(TLSError, match="rules of access by certificate need --ssl-verify=optional or required"):
+    with pytest.raises(TLSError, match="access rules by certificate need --ssl-verify=optional or required"):
         tls_context(chosen, chosen.access)
 
 

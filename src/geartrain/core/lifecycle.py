@@ -133,7 +133,7 @@ class Lifecycle:
             Refused: The limit is reached.
         """
         if self._max_memory and self.memory() + self.held_memory + size + JOB_WEIGHT > self._max_memory:
-            raise Refused(Limit.MEMORY, f"The jobs in the server take the {self._max_memory} bytes that they may")
+            raise Refused(Limit.MEMORY, f"Too much memory for jobs (limit {self._max_memory} bytes)")
 
     def memory(self) -> i64:
         """Return the bytes that jobs and schedules take, as the memory limit counts them."""

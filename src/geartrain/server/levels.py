@@ -30,7 +30,8 @@ def _level(text: str) -> Level:
     try:
         return Level[text.upper()]
     except KeyError:
-        raise OptionError("Invalid value for --verbose supplied") from None
+        allowed = ", ".join(Level.__members__)
+        raise OptionError(f"Invalid value for --verbose supplied: {text!r}; one of {allowed} is expected") from None
 
 
 @dataclass(frozen=True, kw_only=True)

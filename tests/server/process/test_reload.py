@@ -107,7 +107,7 @@ def test_a_reload_without_rules_is_a_warning(run: Callable[[Scenario], None], ca
 
     run(scenario)
 
-    assert "There are no rules of access any more: every peer may do everything" in caplog.text
+    assert "There are no access rules any more: every peer may do everything" in caplog.text
 
 
 def test_a_reload_during_the_start_is_done_after_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

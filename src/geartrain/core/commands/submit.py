@@ -233,4 +233,4 @@ class SubmitCommands:
 def _check_waits(job: Job, peer: Peer) -> None:
     """Check the limit of submissions of a connection that wait for one job; raise `Refused`."""
     if job.waits(peer) >= MAX_WAITS:
-        raise Refused(Limit.JOBS, f"The connection waits for this job {MAX_WAITS} times already")
+        raise Refused(Limit.JOBS, f"Too many submissions of this job by this connection (limit {MAX_WAITS})")

@@ -18,7 +18,7 @@ __all__ = ["queue_url", "refuse_queue", "without_password"]
 
 
 def queue_url(store: str | None, options: QueueOptions) -> str | None:
-    """Return the URL of the queue that a C server with the same options uses, or None if there is none.
+    """Return the URL of the queue that a C server with these options uses, or None.
 
     A SQLite file that ``--store`` names is looked at as well: it may be that of a C server.
 

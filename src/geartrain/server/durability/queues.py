@@ -24,7 +24,7 @@ def _queue(text: str) -> str:
     if name in _GONE:
         raise OptionError(f"the queue '{name}' is not available; there are {', '.join(QUEUES)}")
     if name not in QUEUES:
-        raise OptionError(f"Error while initializing the queue : {text}")
+        raise OptionError(f"Error while initializing the queue : {text}; there are {', '.join(QUEUES)}")
     return name
 
 

@@ -30,6 +30,13 @@ _LONGEST_PAUSE = 1.0
 _ABSENT = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
 
 
+# The end of an error, by its number.
+_HINTS = {
+    errno.EADDRINUSE: "; another server may be running there, and --port or --listen choose another address",
+    errno.EACCES: "; ports below 1024 and folders of others need the rights of root, see --user",
+}
+
+
 class BindError(GeartrainError):
     """An address cannot be listened on; the message says which and why."""
 
@@ -124,7 +131,7 @@ async def _listen_in_time(endpoint: Endpoint, port: int, options: ListenOptions)
         except OSError as error:
             reason = error.strerror or error
             if error.errno != errno.EADDRINUSE or loop.time() >= deadline:
-                raise BindError(f"Could not listen on {name}: {reason}") from error
+                raise BindError(f"Could not listen on {name}: {reason}{_HINTS.get(error.errno or 0, '')}") from error
         if pause == _FIRST_PAUSE:
             log.warning("%s is in use; trying again for %s", name, counted(options.bind_timeout, "second"))
         await asyncio.sleep(min(pause, max(0.0, deadline - loop.time())))

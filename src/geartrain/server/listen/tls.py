@@ -112,7 +112,7 @@ def tls_context(options: TlsOptions, access: AccessRules | None = None) -> ssl.S
         TLSError: The options contradict each other, or a file is wrong.
     """
     if options.ssl_verify is Verify.NONE and access is not None and access.certificates:
-        raise TLSError("rules of access by certificate need --ssl-verify=optional or required")
+        raise TLSError("access rules by certificate need --ssl-verify=optional or required")
     if not options.ssl:
         if options.ssl_verify is not Verify.NONE:
             raise TLSError(

@@ -82,7 +82,7 @@ def allow_descriptors(number: int | None) -> int | None:
         most = hard if hard == resource.RLIM_INFINITY else max(number, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (number, most))
     except (OSError, ValueError) as error:
-        raise ProcessError(f"Could not allow {number} file descriptors; the limit is {hard}") from error
+        raise ProcessError(f"Could not allow {number} file descriptors; the limit is {hard} (ulimit -Hn)") from error
     return number
 
 

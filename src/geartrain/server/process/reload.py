@@ -89,7 +89,7 @@ class Reloader:
             log.warning("%s", warning)
         log.log(Level.NOTICE, "Reloaded; changed options: %s", ", ".join(changed(old, new)) or "none")
         if old.access is not None and new.access is None:
-            log.warning("There are no rules of access any more: every peer may do everything")
+            log.warning("There are no access rules any more: every peer may do everything")
         later = needs_restart(old, new)
         if later:
             log.warning("Only a restart changes %s", ", ".join(later))
