@@ -165,8 +165,7 @@ class Flusher:
         while found is not None:
             peer, reason = found
             outlet = peer.outlet
-            if outlet is None:
-                break
+            assert outlet is not None, "a peer that has left holds nothing"
             outlet.drop(reason)
             found = self.job_server.peer_to_drop()
 
