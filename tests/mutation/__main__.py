@@ -45,7 +45,7 @@ def main() -> int:
     _prepare(targets)
     finished = _run(options.minutes * 60)
     codes = _exit_codes()
-    if not codes:
+    if all(code is None for code in codes.values()):
         print("mutation: the tests fail without a mutant; see above", file=sys.stderr)
         return 2
     survived = _show_all([name for name, code in codes.items() if code == _SURVIVED or code in _UNTESTED])
