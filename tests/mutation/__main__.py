@@ -32,6 +32,8 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
     "storage": ["tests/storage"],
 }
 
+_SQL: Final = "geartrain.storage."  # most texts of these modules are SQL
+
 _SURVIVED: Final = 0  # exit codes of pytest for a mutant
 _UNTESTED: Final = (5, 33)  # no test reaches it
 
@@ -43,10 +45,11 @@ def main() -> int:
     _prepare(targets)
     finished = _run(options.minutes * 60)
     codes = _exit_codes()
-    if not codes:
+    if all(code is None for code in codes.values()):
         print("mutation: the tests fail without a mutant; see above", file=sys.stderr)
         return 2
-    survivors = _survivors([name for name, code in codes.items() if code == _SURVIVED or code in _UNTESTED])
+    survived = _show_all([name for name, code in codes.items() if code == _SURVIVED or code in _UNTESTED])
+    survivors = [mutant for mutant in survived if not (mutant.is_other_case and mutant.function.startswith(_SQL))]
     accepted = [entry for entry in read_list() if entry.function.split(".")[1] in targets]
     unknown, unused = compare(survivors, accepted)
     print(_summary(codes, len(survivors) - len(unknown)))
@@ -103,7 +106,7 @@ def _exit_codes() -> dict[str, int | None]:
     return codes
 
 
-def _survivors(names: Sequence[str]) -> list[Mutant]:
+def _show_all(names: Sequence[str]) -> list[Mutant]:
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return list(threads.map(_show, names))
 

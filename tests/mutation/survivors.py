@@ -36,6 +36,11 @@ class Mutant:
         added = [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
         return cls(_readable(name), " ".join(removed), " ".join(added))
 
+    @property
+    def is_other_case(self) -> bool:
+        """True if only the case of letters differs, which SQL ignores."""
+        return self.line.lower() == self.mutant.lower()
+
     def __str__(self) -> str:
         return f"{self.function}\n    - {self.line}\n    + {self.mutant}"
 
@@ -46,7 +51,7 @@ class Accepted:
 
     Attributes:
         function: The function, with module and class.
-        line: The line.
+        line: The line; all lines of the function, if it is empty.
         mutants: The lines that may stand in its place; any mutant, if there are none.
         reason: The reason why no test has to notice.
     """
@@ -58,7 +63,7 @@ class Accepted:
 
     def covers(self, mutant: Mutant) -> bool:
         """Tell whether it is about a mutant."""
-        is_line = (self.function, self.line) == (mutant.function, mutant.line)
+        is_line = self.function == mutant.function and self.line in ("", mutant.line)
         return is_line and (not self.mutants or mutant.mutant in self.mutants)
 
 
@@ -66,7 +71,7 @@ def read_list(file: Path = LIST) -> list[Accepted]:
     """Return the entries of the list."""
     entries = tomllib.loads(file.read_text()).get("survivor", [])
     return [
-        Accepted(entry["function"], entry["line"], tuple(entry.get("mutants", ())), entry["reason"])
+        Accepted(entry["function"], entry.get("line", ""), tuple(entry.get("mutants", ())), entry["reason"])
         for entry in entries
     ]
 

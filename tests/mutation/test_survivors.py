@@ -49,6 +49,7 @@ def test_a_mutant_is_its_changed_line() -> None:
     [
         (Accepted(MUTANT.function, MUTANT.line, (), "any"), True),
         (Accepted(MUTANT.function, MUTANT.line, (MUTANT.mutant,), "this"), True),
+        (Accepted(MUTANT.function, "", (), "the function"), True),
         (Accepted(MUTANT.function, MUTANT.line, ("elif True:",), "another"), False),
         (Accepted(MUTANT.function, "another line", (), "another"), False),
         (Accepted("another function", MUTANT.line, (), "another"), False),
@@ -66,5 +67,6 @@ def test_each_entry_of_the_list_is_a_line_of_the_source() -> None:
             for count in range(len(parts), 0, -1)
             if (path := SOURCE.joinpath(*parts[:count]).with_suffix(".py")).exists()
         )
-        assert entry.line in {line.strip() for line in module.read_text().splitlines()}, entry
+        lines = {line.strip() for line in module.read_text().splitlines()}
+        assert entry.line in lines or (not entry.line and any(f"def {parts[-1]}(" in line for line in lines)), entry
         assert entry.reason

@@ -6,8 +6,8 @@ import struct
 import pytest
 
 from geartrain.errors import LocalProtocolError, RemoteProtocolError
-from geartrain.protocol import ARGUMENTS, REQUEST, Command, Reader, request
-from geartrain.protocol.text import TextError, parse_line
+from geartrain.protocol import ARGUMENTS, REQUEST, RESPONSE, Command, Reader, request
+from geartrain.protocol.text import TextError, is_http, parse_line, printable
 from geartrain.protocol.writer import Writer
 
 SEVERAL = [command for command in Command if command > Command.TEXT and len(ARGUMENTS[command]) > 1]
@@ -89,6 +89,30 @@ class TestALine:
         assert reader.advance()
         assert reader.body() == b"y" * 9
 
+    def test_may_not_begin_as_a_tls_connection_to_a_server(self) -> None:
+        with pytest.raises(RemoteProtocolError, match=r"^the server expects no TLS here$") as caught:
+            read(b"\x16\x03\x01\n")
+        assert caught.value.code == "INVALID_MAGIC"
+
+    def test_of_a_server_may_begin_with_any_byte(self) -> None:
+        reader = Reader(RESPONSE)
+        reader.feed(b"\x16\x03\x01\n")
+
+        assert reader.advance()
+        assert reader.body() == b"\x16\x03\x01"
+
+    @pytest.mark.parametrize(
+        ("line", "expected"),
+        [
+            (b"GET / HTTP/1.1", True),
+            (b"POST /f HTTP/2.0 ", True),
+            (b"status", False),
+            (b"create function HTTP/1.1x", False),
+        ],
+    )
+    def test_of_http_is_known(self, line: bytes, expected: bool) -> None:
+        assert is_http(line) == expected
+
     def test_that_is_too_long_has_a_code(self) -> None:
         with pytest.raises(RemoteProtocolError, match="a text line may have 10 bytes") as caught:
             read(b"y" * 10, max_line=10)
@@ -102,6 +126,19 @@ class TestALine:
             parse_line(b"nonsense")
 
 
+def test_packets_that_begin_behind_complete_ones_are_counted() -> None:
+    packet = request(Command.ECHO_REQ, b"xyz")
+    reader = Reader(REQUEST)
+    counts = []
+    for data in (packet[:5], packet[5:] + packet[:5], packet[5:] + packet[:1], packet[1:]):
+        reader.feed(data)
+        while reader.advance():
+            pass
+        counts.append(reader.begun)
+
+    assert counts == [0, 1, 2, 2]
+
+
 @pytest.mark.parametrize("length", [0, 2**31 - 1, 2**31, 2**32 - 1])
 def test_a_header_has_lengths_up_to_32_bits(length: int) -> None:
     writer = Writer()
@@ -109,6 +146,10 @@ def test_a_header_has_lengths_up_to_32_bits(length: int) -> None:
     writer.header(Command.ECHO_RES, length)
 
     assert writer.take() == header(b"\0RES", Command.ECHO_RES, length)
+
+
+def test_a_name_of_ascii_letters_is_escaped_as_others_are() -> None:
+    assert printable(b"a\nb\x1f") == b"a\\x0ab\\x1f"
 
 
 def test_the_messages_of_wrong_packets() -> None:

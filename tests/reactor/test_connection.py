@@ -140,6 +140,24 @@ class TestTheEndOfThePeersData:
 
         in_loop(scenario)
 
+    def test_waits_for_the_replies_to_input_that_has_to_wait(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            end = reactor.connect()
+            reactor.job_server.begin_restoring(0)
+            end.send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
+            assert end.connection.eof_received(), "the transport stays open"
+            end.connection.pause_writing()
+            end.connection.resume_writing()
+            assert end.transport.calls == ["pause_reading"], "the input waits still"
+
+            reactor.job_server.end_restoring()
+            reactor.flusher.flush()
+            assert [command for command, _ in end.packets()] == [Command.JOB_CREATED]
+            assert end.transport.calls == ["pause_reading", "write_eof"]
+
+        in_loop(scenario)
+
     def test_changes_nothing_when_the_server_closes_the_connection(self) -> None:
         async def scenario() -> None:
             end = Reactor().connect()

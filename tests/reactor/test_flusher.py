@@ -110,6 +110,41 @@ def test_an_error_with_one_peer_does_not_affect_the_others(caplog: pytest.LogCap
     assert "this transport is broken" in caplog.text
 
 
+def test_a_listing_goes_on_when_the_peer_has_read() -> None:
+    async def scenario() -> None:
+        reactor = Reactor()
+        watcher, client = reactor.connect(), reactor.connect()
+        for _ in range(5_000):
+            client.connection.data_received(request(Command.SUBMIT_JOB_BG, b"f", b"", b""))
+        reactor.flusher.flush()
+        watcher.connection.pause_writing()
+        watcher.give(b"show jobs\n")
+        for _ in range(3):
+            reactor.flusher.flush()
+        assert not watcher.transport.unsent.endswith(b".\n")
+
+        watcher.connection.resume_writing()
+        while not watcher.transport.unsent.endswith(b".\n"):
+            reactor.flusher.flush()
+        assert watcher.transport.unsent.count(b"\n") == 5_001
+
+    in_loop(scenario)
+
+
+def test_the_peers_that_make_the_server_hold_most_are_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        reactor = Reactor(JobServerOptions(max_memory=100_000, packet_timeout=3600.0))
+        small, large = reactor.connect(), reactor.connect()
+        half = request(Command.SUBMIT_JOB_BG, b"f", b"", bytes(200_000))
+        small.give(half[:1_000])
+        large.give(half[:99_500])
+        assert large.transport.calls == ["abort"]
+        assert small.transport.calls == []
+
+    in_loop(scenario)
+    assert "99500 bytes are held for it" in caplog.text
+
+
 class TestTheTimer:
     """Waking a worker again is what is due at a time."""
 
