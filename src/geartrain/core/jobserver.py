@@ -24,6 +24,7 @@ from geartrain.core.commit_queue import CommitOutcome, CommitQueue
 from geartrain.core.cron import Schedule, Schedules
 from geartrain.core.departures import Departures
 from geartrain.core.dispatch import Dispatcher
+from geartrain.core.durable import Durable
 from geartrain.core.errorlog import RateLimitedErrorLog
 from geartrain.core.expiry import Expiry
 from geartrain.core.functions import FunctionTable
@@ -252,6 +253,7 @@ class JobServer:
         backlog = self._backlog
         if not backlog.is_empty and peer in backlog:
             backlog.pause(peer)
+            self._holdings.count_input(peer)
             return
         if peer.sleep_state == _PUSHED:
             self._dispatcher.hear(peer)
@@ -285,6 +287,7 @@ class JobServer:
                     if left < 0 and not peer.closing and peer not in backlog:
                         backlog.add(peer, Reason.BUDGET)
                 if peer.closing or (not backlog.is_empty and peer in backlog):
+                    self._holdings.count_input(peer)
                     break
         except RemoteProtocolError as error:
             self._replies.end(peer, error)
@@ -361,14 +364,17 @@ class JobServer:
     def peer_to_drop(self) -> tuple[Peer, str] | None:
         """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes."""
         holdings = self._holdings
-        if holdings.overdue:
-            return holdings.overdue.pop(), "its packet is not complete in time"
+        overdue = holdings.take_overdue()
+        if overdue is not None:
+            return overdue, "its packet is not complete in time"
         limit = self._options.max_memory
         peer = holdings.largest(limit, self._lifecycle.memory()) if limit and holdings.total else None
         if peer is None:
             return None
         self.refused[Limit.MEMORY] += 1
-        return peer, f"{peer.partial + peer.unsent} bytes are held for it, and all together exceed the memory limit"
+        held = peer.partial + peer.unsent
+        holdings.discard(peer)
+        return peer, f"{held} bytes are held for it, and all together exceed the memory limit"
 
     def take_dirty(self) -> list[Recipient]:
         """Return the peers that have data to send, or are to be closed, since the last call."""
@@ -376,6 +382,8 @@ class JobServer:
         self._dirty.clear()
         for peer in dirty:
             peer.is_dirty = False
+            if not peer.is_watched:
+                self._holdings.watch(peer)
         if self.is_draining:
             for peer in dirty:
                 if isinstance(peer, Peer) and not peer.is_busy and not peer.awaited:
@@ -434,8 +442,18 @@ class JobServer:
         self._go_on(Reason.RESTORING)
 
     def store_failed(self, outcome: CommitOutcome) -> None:
-        """Reject the jobs and schedules that could not be stored."""
-        for each in self.commit_queue.failed(outcome):
+        """Reject the first jobs and schedules that could not be stored; `revoke_more` rejects the others."""
+        self._revoke(self.commit_queue.failed(outcome))
+
+    def revoke_more(self) -> bool:
+        """Reject further jobs and schedules that could not be stored; return False if there were none."""
+        if not self.commit_queue.is_revoking:
+            return False
+        self._revoke(self.commit_queue.revoke())
+        return True
+
+    def _revoke(self, revoked: Iterable[Durable]) -> None:
+        for each in revoked:
             if isinstance(each, Job):
                 self._lifecycle.revoke(each)
             else:

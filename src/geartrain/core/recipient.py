@@ -26,9 +26,10 @@ class Recipient:
         outbox: The data that is to be sent to it.
         outlet: The way to it, if there is one.
         is_dirty: It is in the list of peers that have data to send, or are to be closed.
+        is_watched: It is in the list of peers whose unsent replies are to be counted; see `geartrain.core.holdings`.
     """
 
-    __slots__ = ("_dirty", "closing", "is_dirty", "outbox", "outlet", "reader")
+    __slots__ = ("_dirty", "closing", "is_dirty", "is_watched", "outbox", "outlet", "reader")
 
     def __init__(self, reader: Reader, dirty: "list[Recipient]") -> None:
         self.reader = reader
@@ -36,6 +37,7 @@ class Recipient:
         self.outbox = Outbox()
         self.outlet: Outlet | None = None
         self.is_dirty = False
+        self.is_watched = False
         self._dirty = dirty
 
     def mark_dirty(self) -> None:
