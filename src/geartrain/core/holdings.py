@@ -156,8 +156,8 @@ class Holdings(Timed):
             if peer is None:
                 break
             self._check_packet(peer, now)
-        if now >= self._next_reading:
-            self._read_unsent(now)
+        if self._unread or now >= self._next_reading:
+            self._read_unsent()
         due = self._deadlines.next_due()
         if self._unread or (due is not None and due <= now):
             self._timers.arm(self, now)
@@ -209,7 +209,8 @@ class Holdings(Timed):
         if self._next_reading < self.due:
             self._timers.arm(self, self._next_reading)
 
-    def _read_unsent(self, now: float) -> None:
+    def _read_unsent(self) -> None:
+        """Count the replies of some of the watched peers."""
         if not self._unread:
             self._unread = list(self._watched)
             self._watched.clear()
@@ -217,8 +218,6 @@ class Holdings(Timed):
             peer = self._unread.pop()
             peer.is_watched = False
             self.count_output(peer)
-        if not self._unread:
-            self._next_reading = now + _PERIOD
 
 
 def _held(peer: Peer) -> int:

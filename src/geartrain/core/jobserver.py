@@ -40,6 +40,7 @@ from geartrain.core.receiving import Receiver
 from geartrain.core.recipient import Recipient
 from geartrain.core.record import JobRecord
 from geartrain.core.replies import Replies
+from geartrain.core.retirement import Retirement
 from geartrain.core.schedulerunner import ScheduleRunner
 from geartrain.core.shutdown import Shutdown
 from geartrain.core.snapshot import Snapshot
@@ -87,6 +88,7 @@ class JobServer:
         "_policies",
         "_receiver",
         "_replies",
+        "_retirement",
         "_schedules",
         "_stalls",
         "_stores",
@@ -130,6 +132,7 @@ class JobServer:
         )
         self._holdings = Holdings(self._clock, timers, self._peers, options.packet_timeout)
         self._departures = Departures(self._clock, timers, self._dispatcher)
+        self._retirement = Retirement(self._clock, timers, self._dispatcher)
         self._stalls = stalls = Stalls(
             functions, self._dispatcher.wakeups, timers, options.stall_after, options.stall_busy_after
         )
@@ -422,10 +425,7 @@ class JobServer:
         self.is_draining = True
         self._choose_mode()
         self._receiver.ignore(Command.CAN_DO, Command.CAN_DO_TIMEOUT)
-        for peer in self._peers:
-            self._dispatcher.retire(peer)
-            peer.identity.denied.clear()  # no function is given back from now on
-            peer.mark_dirty()  # it may have to be closed
+        self._retirement.begin(self._peers)
 
     def close(self) -> None:
         """Free all jobs, which the garbage collector does not track. No other method may be called after that."""
