@@ -91,7 +91,7 @@ class Holdings(Timed):
         self._peers = peers
         self._packet_time = packet_time
         self._max_memory: i64 = 0
-        self._most: i64 = 0  # bytes that may be held, whatever jobs take
+        self._most: i64 = 0  # bytes that may be held even if jobs take all the rest
         self.change(packet_time, max_memory)
         self._deadlines: Deadlines[Peer] = Deadlines()  # of unfinished packets
         self._unfinished: dict[Peer, _Unfinished] = {}
@@ -164,6 +164,10 @@ class Holdings(Timed):
         """Return and forget a peer whose packet is overdue, or None."""
         return self._overdue.popitem()[0] if self._overdue else None
 
+    def room(self, jobs: i64) -> int:
+        """Return the number of bytes that may be held in addition."""
+        return int(max(self._most, self._max_memory - jobs) - self.total)
+
     def largest(self, jobs: i64) -> Peer | None:
         """Return a peer that holds much, if together they hold more than their part of the limit.
 
@@ -223,7 +227,7 @@ class Holdings(Timed):
         self._deadlines.cancel(self._unfinished.pop(peer).deadline)
 
     def _check_packet(self, peer: Peer, now: float) -> None:
-        """Find out whether the packet of a peer is overdue; a large one has more time, and a later one its own."""
+        """Check whether the packet of a peer is overdue; a large one has more time, a later one its own."""
         unfinished = self._unfinished[peer]
         begun = int(peer.reader.begun)
         due = unfinished.due + int(peer.reader.partial) / _SLOWEST
