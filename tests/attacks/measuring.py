@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The effect of attacks on other peers: how long an echo takes, how many jobs are done, and the memory of the server."""
+"""The effect of attacks on other peers: how long an echo takes, and how many jobs are done; and the memory."""
 
 import contextlib
 import multiprocessing
