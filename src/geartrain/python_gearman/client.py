@@ -67,7 +67,7 @@ class GearmanClient(ClientConversations):
             jobs_to_submit: Dictionaries with ``task`` and ``data``, and perhaps ``unique`` and ``priority``.
             background: True for background jobs, which return no result.
             wait_until_complete: True to wait until the jobs have ended.
-            max_retries: How many times a job that no server accepted may be sent again.
+            max_retries: The number of times to send a job again that no server accepted.
             poll_timeout: Seconds to wait, not counting the time to connect; requests that are not done by then have
                 ``timed_out``.
 
@@ -129,7 +129,7 @@ class GearmanClient(ClientConversations):
         """Return a connection for a request, to any server; servers in back-off come last.
 
         Raises:
-            ServerUnavailable: None can be reached.
+            ServerUnavailable: No server can be reached.
         """
         ranked = random.sample(self.connection_list, len(self.connection_list))
         ranked.sort(key=lambda connection: max(connection.rest, 0.0))

@@ -109,5 +109,5 @@ class WirePeer:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the server wants the connection to end."""
+        """True once the server wants to close the connection."""
         return self.peer.closing
