@@ -34,7 +34,7 @@ def test_days_of_the_week_are_counted_from_monday(line: str, fields: tuple[bytes
 @pytest.mark.parametrize(
     "line", ["", "* * * *", "* * * * * *", "@noon", "0 0 * * 8", "0 0 * * x", "0 0 * * 5-2", "0 0 * * 1/0", "é * * * *"]
 )
-def test_what_is_no_cron_line_is_refused(line: str) -> None:
+def test_an_invalid_cron_line_is_rejected(line: str) -> None:
     with pytest.raises(ValueError, match=r"cron line|day of the week"):
         cron_fields(line)
 

@@ -15,7 +15,7 @@ ROUNDS = often(2, 4)
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_promises_are_kept_whoever_is_killed(store: str, tmp_path: Path) -> None:
+def test_no_accepted_job_is_lost_in_crashes(store: str, tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     with STORES[store](tmp_path) as place:

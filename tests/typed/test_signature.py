@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Arguments and results of functions, as JSON and back."""
+"""Conversion of arguments and results of functions to JSON and back."""
 
 import dataclasses
 import datetime
@@ -25,7 +25,7 @@ KEY = uuid.UUID("12345678-1234-5678-1234-567812345678")
 
 
 class Job:
-    """What stands for the job here: a signature is told which type does."""
+    """A stand-in for the class of jobs, which is an argument of `Signature`."""
 
 
 class Colour(enum.Enum):
@@ -278,7 +278,7 @@ class Shop:
         (Shop.order, "self has no annotation.*method of an object"),
     ],
 )
-def test_what_says_too_little_is_refused_at_once(function: Callable[..., object], words: str) -> None:
+def test_an_incomplete_signature_is_rejected_at_once(function: Callable[..., object], words: str) -> None:
     with pytest.raises(TypeError, match=words):
         Signature(function, "wrong", job_type=Job)
 
