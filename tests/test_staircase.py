@@ -14,9 +14,9 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 # The steps, the lowest first. A part may import itself and parts on lower steps; parts on one step do not import each
 # other.
 STAIRCASE = [
-    {"_version", "errors", "frozen", "lazy"},
+    {"_version", "errors", "frozen", "lazy", "wording"},
     {"protocol"},
-    {"records", "names", "cron", "wording"},
+    {"records", "names", "cron"},
     {"transport", "codec"},
     {"typed"},
     {"core", "client", "admin"},

@@ -39,7 +39,7 @@ class TestBooks:
 
     def test_a_job_that_is_lost(self) -> None:
         self.books.promise(self.entry, b"H:1")
-        with pytest.raises(AssertionError, match="1 jobs were lost"):
+        with pytest.raises(AssertionError, match="1 job was lost"):
             self.books.recovered([], [])
 
     def test_a_job_for_later_that_is_lost(self) -> None:
@@ -47,7 +47,7 @@ class TestBooks:
             self.entry = self.books.ask()
         self.books.promise(self.entry, b"H:1")
         self.books.recovered([], [b"H:1"])
-        with pytest.raises(AssertionError, match="1 jobs for later were lost"):
+        with pytest.raises(AssertionError, match="1 job for later was lost"):
             self.books.recovered([], [b"H:2"])
 
     def test_a_job_that_was_invented(self) -> None:

@@ -174,7 +174,7 @@ class TestWithoutAServer:
         client = EagerClient({"sum": lambda job: sum(job.value)}, codec=JSON, prefix="app.")
 
         assert client.do("sum", [1, 2, 3]) == 6
-        assert repr(client) == "<EagerClient: 1 jobs>"
+        assert repr(client) == "<EagerClient: 1 job>"
 
     def test_a_job_may_submit_others(self) -> None:
         client: EagerClient[Any, Any]

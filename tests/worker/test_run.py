@@ -206,7 +206,7 @@ class TestTheEnd:
         work.leave()
 
         assert work.reason() is Reason.STOPPED
-        assert caplog.messages == ["leaving 1 running jobs to other workers"]
+        assert caplog.messages == ["leaving 1 running job to other workers"]
 
     def test_comes_after_so_many_jobs(self) -> None:
         work = a_run(max_jobs=1)

@@ -17,6 +17,7 @@ from geartrain.python_gearman.connection_manager import Host
 from geartrain.python_gearman.constants import JOB_PENDING, JOB_UNKNOWN, PRIORITY_NONE
 from geartrain.python_gearman.job import GearmanJobRequest, Text
 from geartrain.python_gearman.util import Stopwatch
+from geartrain.wording import counted
 
 __all__ = ["GearmanClient"]
 
@@ -149,8 +150,9 @@ class GearmanClient(ClientConversations):
             ServerUnavailable: No server can be reached.
         """
         if current_request.connection_attempts >= current_request.max_connection_attempts:
+            attempts = counted(current_request.connection_attempts, "attempt")
             raise errors.ExceededConnectionAttempts(
-                f"not accepted in {current_request.connection_attempts} attempts: {current_request!r}{self._last_error}"
+                f"not accepted in {attempts}: {current_request!r}{self._last_error}"
             )
         self._submit(current_request, self.establish_request_connection(current_request))
         current_request.connection_attempts += 1

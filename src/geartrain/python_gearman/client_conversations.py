@@ -29,6 +29,7 @@ from geartrain.python_gearman.constants import (
 from geartrain.python_gearman.job import GearmanJobRequest, Name, wire_handle
 from geartrain.records import Data, JobRequest, JobStatus, Priority, Progress, Warn
 from geartrain.transport import Waker
+from geartrain.wording import counted
 
 __all__ = ["ClientConversations"]
 
@@ -175,7 +176,7 @@ class ClientConversations(GearmanConnectionManager):
         activity = super()._poll(timeout, waker)
         for connection, session in list(self._sessions.items()):
             if session.is_silent(self.reply_timeout):
-                self._drop(connection, f"no answer within {self.reply_timeout:g} seconds")
+                self._drop(connection, f"no answer within {counted(self.reply_timeout, 'second')}")
         return activity
 
     def _flush(self, connection: GearmanConnection) -> int:

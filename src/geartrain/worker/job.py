@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from geartrain.codec import RAW
 from geartrain.names import Text, encode
 from geartrain.protocol import Command
+from geartrain.wording import counted
 from geartrain.worker.functions import Function
 from geartrain.worker.options import WorkerOptions
 from geartrain.worker.session import Assignment
@@ -44,7 +45,7 @@ class AnyAssignedJob:
         self._value: Any = _UNDECODED
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.handle} {self.function}: {len(self.workload)} bytes>"
+        return f"<{type(self).__name__} {self.handle} {self.function}: {counted(len(self.workload), 'byte')}>"
 
     @property
     def function(self) -> str:

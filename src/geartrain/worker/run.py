@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 from geartrain.errors import NoServerAvailable
 from geartrain.protocol import Command
 from geartrain.transport import ServerAddress
+from geartrain.wording import counted
 from geartrain.worker.dispatcher import Dispatcher
 from geartrain.worker.functions import Function, FunctionTable
 from geartrain.worker.job import AnyAssignedJob
@@ -202,7 +203,7 @@ class WorkerRun(Generic[CallT]):
     def leave(self) -> None:
         """Record that the worker leaves, whether its jobs have ended or not."""
         if self._dispatcher.running:
-            _logger.warning("leaving %d running jobs to other workers", self._dispatcher.running)
+            _logger.warning("leaving %s to other workers", counted(self._dispatcher.running, "running job"))
         self._dispatcher.stop()
 
     def reason(self) -> Reason:

@@ -32,6 +32,7 @@ from typing import ClassVar, TypeAlias
 
 from geartrain.errors import ConnectionLost, RemoteProtocolError
 from geartrain.protocol import LONG_POLL, RESPONSE, Command, Reader, request
+from geartrain.wording import counted
 
 __all__ = ["POLL_INTERVAL", "REPLY_TIMEOUT", "Assignment", "ErrorPacket", "State", "WorkerSession"]
 
@@ -235,7 +236,9 @@ class WorkerSession:
         if now < self.deadline:
             return
         if self.state is not State.ASLEEP:
-            raise ConnectionLost(f"it accepts connections but gave no answer within {self._reply_timeout:g} seconds")
+            raise ConnectionLost(
+                f"it accepts connections but gave no answer within {counted(self._reply_timeout, 'second')}"
+            )
         self._enter(State.AWAKE)
 
     def take_outgoing(self) -> bytes:

@@ -31,6 +31,7 @@ from geartrain.client.ticket import Ticket
 from geartrain.errors import ConnectionLost, GeartrainError, NoServerAvailable, RemoteProtocolError
 from geartrain.records import Handle
 from geartrain.transport import Latch, ServerAddress
+from geartrain.wording import counted
 
 __all__ = ["MAX_UNSENT", "ClientConnection"]
 
@@ -96,7 +97,7 @@ class ClientConnection:
     @property
     def state(self) -> str:
         """The state in a few words."""
-        return f"{self._session.state}, {self._unsent_size} bytes unsent"
+        return f"{self._session.state}, {counted(self._unsent_size, 'byte')} unsent"
 
     # For any thread
 
@@ -246,7 +247,7 @@ class ClientConnection:
         with self._lock:
             self._check()
             if self._session.is_silent(timeout):
-                self._lose(ConnectionLost(f"{self.address} has not answered for {timeout} seconds"))
+                self._lose(ConnectionLost(f"{self.address} has not answered for {counted(timeout, 'second')}"))
 
     def take_back(self) -> bool:
         """End a loan whose borrower has not received at two checks in a row what had arrived."""

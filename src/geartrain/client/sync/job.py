@@ -26,6 +26,7 @@ from geartrain.client.ticket import TicketOwner as AnyTicketOwner
 from geartrain.errors import GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 from geartrain.transport import Latch
+from geartrain.wording import counted
 
 __all__ = ["BackgroundSubmission", "Pending", "Question", "SubmittedJob", "TicketOwner", "as_completed"]
 
@@ -301,7 +302,7 @@ class _Endings(Generic[JobT]):
                     return job
             self._latch = Latch()
             if not self._ended and not self._latch.wait(deadline.remaining()):
-                raise JobTimeout(f"{len(self.open)} jobs had not ended in time")
+                raise JobTimeout(f"{counted(len(self.open), 'job')} had not ended in time")
 
 
 class _Ending(Generic[JobT]):

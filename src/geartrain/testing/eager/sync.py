@@ -15,6 +15,7 @@ from geartrain.records import ResultT, ValueT
 from geartrain.testing.eager.fakeserver import EagerTask, FakeServer
 from geartrain.testing.worker import as_worker
 from geartrain.transport import ServerAddress
+from geartrain.wording import counted
 from geartrain.worker import AssignedJob, Worker
 from geartrain.worker.middleware import wrap
 from geartrain.worker.sync.calls import perform
@@ -57,7 +58,7 @@ class EagerClient(Client[ValueT, ResultT], Generic[ValueT, ResultT]):
         self._eager_pool = _EagerPool(self._options, FakeServer(self._worker), self._do)
 
     def __repr__(self) -> str:
-        return f"<EagerClient: {len(self.jobs)} jobs>"
+        return f"<EagerClient: {counted(len(self.jobs), 'job')}>"
 
     def close(self) -> None:
         """Close all connections; every wait ends with `ConnectionLost`, and so does every later call."""
