@@ -78,7 +78,7 @@ class AsyncAdminClient(AnyAdminClient):
         return await self._do(calls.schedules())
 
     async def stalls(self) -> list[StallRow]:
-        """Return the functions whose jobs wait although workers could do them; only of Geartrain's server."""
+        """Return the functions whose jobs have waited too long; works only with Geartrain's server."""
         return await self._do(calls.stalls())
 
     async def limits(self) -> list[LimitRow]:

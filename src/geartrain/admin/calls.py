@@ -98,7 +98,7 @@ def schedules() -> Call[list[ScheduleRow]]:
 
 
 def stalls() -> Call[list[StallRow]]:
-    """Return the call for the functions whose jobs wait although workers could do them."""
+    """Return the call for the functions whose jobs have waited too long."""
     return _listing(TextCommand.SHOW_STALLS, StallRow.parse)
 
 

@@ -95,7 +95,7 @@ class AdminClient(AnyAdminClient):
         return self._do(calls.schedules())
 
     def stalls(self) -> list[StallRow]:
-        """Return the functions whose jobs wait although workers could do them; only of Geartrain's server."""
+        """Return the functions whose jobs have waited too long; works only with Geartrain's server."""
         return self._do(calls.stalls())
 
     def limits(self) -> list[LimitRow]:

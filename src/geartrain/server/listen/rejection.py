@@ -28,10 +28,10 @@ class RejectionOptions:
         2.0,
         TIMEOUT,
         Group.TLS,
-        "seconds for the handshake in which a connection over the limit is told so",
+        "seconds for the TLS handshake of a connection that is to be rejected",
         reloadable=True,
-        details="Over TLS an error can only be sent after a handshake. At most 16 such handshakes run at a time; other "
-        "connections over the limit are closed at once.",
+        details="Over TLS, the server can send an error only after a handshake. At most 16 such handshakes run at a "
+        "time; further connections over the limit are closed at once.",
         example="1",
     )
 
