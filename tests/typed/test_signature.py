@@ -306,7 +306,7 @@ def test_a_result_without_an_annotation_may_be_anything() -> None:
     assert Signature(loose, "loose").decode_result(b'[1,"a"]') == [1, "a"]
 
 
-def test_the_error_without_msgspec_names_the_extra() -> None:
+def test_the_error_without_msgspec_names_the_command_that_installs_it() -> None:
     program = "import sys; sys.modules['msgspec'] = None\n"
     program += "from geartrain.typed import Signature\n"
     program += "def resize(image_id: int) -> str: ...\n"
@@ -315,8 +315,8 @@ def test_the_error_without_msgspec_names_the_extra() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
-    assert "ModuleNotFoundError: typed functions need msgspec" in done.stderr
-    assert "pip install 'geartrain[json]'" in done.stderr
+    assert "ModuleNotFoundError: typed functions need a Python package (msgspec)" in done.stderr
+    assert done.stderr.endswith("install it with: python -m pip install msgspec\n")
 
 
 def test_it_shows_itself_as_it_is_written() -> None:

@@ -24,7 +24,8 @@ def library() -> ModuleType:
     msgspec = load_msgspec()
     if msgspec is None:
         raise ModuleNotFoundError(
-            "typed functions need msgspec, which an extra brings: pip install 'geartrain[json]'", name="msgspec"
+            "typed functions need a Python package (msgspec); install it with: python -m pip install msgspec",
+            name="msgspec",
         )
     return msgspec
 
