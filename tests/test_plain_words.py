@@ -30,7 +30,7 @@ FAULTY = {
     "a cell": ("a.md", "| Name | What it does |\n"),
     "the help of a target": ("Makefile", "test: all  ## What is tested\n"),
     "a word in the name of a test": ("a.py", "def test_that_nobody_is_asked(): ...\n"),
-    "the opening of the name of a test": ("a.py", "    async def test_what_is_sent(self): ...\n"),
+    "the opening of the name of a test": ("a.py", "class Test:\n    async def test_what_is_sent(self): ...\n"),
 }
 
 PLAIN = {
