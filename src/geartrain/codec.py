@@ -79,7 +79,7 @@ def _as_plain(value: object) -> object:
         return list(value)
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    raise TypeError(f"JSON has no way of writing {type(value).__name__}")
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def _decoder(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

@@ -125,7 +125,7 @@ class TestOneJob:
                 client.do("f", retries=-1)
             with pytest.raises(TypeError, match="retries is a whole number, not 'twice'"):
                 client.submit_many([JobRequest("f", retries="twice")])  # type: ignore[arg-type]  # that is the point
-            with pytest.raises(ValueError, match="a timeout is a number of seconds, or None for no end, not nan"):
+            with pytest.raises(ValueError, match="a timeout is a number of seconds, or None for no limit, not nan"):
                 client.do("f", timeout=float("nan"))
             with pytest.raises(ValueError, match="has no priority"):
                 client.submit_background("f", delay=1, priority=Priority.LOW)

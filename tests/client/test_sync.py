@@ -456,7 +456,7 @@ def test_a_forked_child_has_connections_of_its_own() -> None:
                 os._exit(0)
         os.close(writing)
         with os.fdopen(reading, "rb") as pipe:
-            assert pipe.read() == b"ba21the job belongs to the process that this one was forked from"
+            assert pipe.read() == b"ba21the job belongs to the parent process"
         os.waitpid(child, 0)
 
         assert client.do("reverse", "cd") == b"dc"

@@ -116,7 +116,7 @@ class TestMemory:
         wire.advance(60)
 
         assert not wire.server.has_work
-        assert "a run is left out: " + self.FULL in caplog.text
+        assert "skipped a run: " + self.FULL in caplog.text
 
 
 class TestFunctions:

@@ -155,7 +155,7 @@ class TestOnRealSockets:
             data = request(Command.WORK_DATA, run_one(client, worker), bytes(PIECE))
             sending = threading.Thread(target=worker.sendall, args=[data * MUCH])
             sending.start()
-            while "workers held back" not in caplog.text:
+            while "paused workers" not in caplog.text:
                 assert ask(other, ECHO) == (Command.ECHO_RES, [b"x"])
 
             received = 0

@@ -201,7 +201,7 @@ class TestSQLite:
     def test_a_table_that_is_no_queue_is_refused(self) -> None:
         self.fill("CREATE TABLE jobs (number INTEGER)")
 
-        with pytest.raises(StoreError, match="table jobs is no queue of gearmand's: it has no data, function_name"):
+        with pytest.raises(StoreError, match="table jobs is not a queue of gearmand: it has no data, function_name"):
             read(f"{self.url}?table=jobs")
 
     def test_a_file_that_is_missing_is_not_made(self) -> None:

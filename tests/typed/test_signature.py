@@ -264,14 +264,14 @@ class Shop:
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (variadic, "takes any arguments as \\*numbers: int"),
-        (keywords, "takes any arguments as \\*\\*numbers: int"),
+        (variadic, "has the parameter \\*numbers: int"),
+        (keywords, "has the parameter \\*\\*numbers: int"),
         (silent, "the parameter a has no annotation"),
         (half, "the parameter b has no annotation"),
         (foreign, r"wrong\(\): connection: Job has no form in JSON"),
         (anything, r"wrong\(\): value: object has no form in JSON; write Any"),
         (returning, r"the result of wrong\(\): Job has no form in JSON"),
-        (late, "the job comes first"),
+        (late, "is the job, which has to be the first parameter"),
         (yielding, "yields parts of a result"),
         (yielding_later, "yields parts of a result"),
         (unknown, "'Nowhere' is not defined"),

@@ -548,7 +548,7 @@ class TestSeveralServers:
                         pass
                 assert client.do("echo", "x", timeout=PATIENCE) == b"x"
 
-        assert "it does not speak Gearman, but says b'SSH-2.0-OpenSSH_9.2'; trying again" in caplog.text
+        assert "it does not speak Gearman; it sent b'SSH-2.0-OpenSSH_9.2'; trying again" in caplog.text
 
     def test_one_that_says_nothing_holds_up_no_other(self, shell: str, server: str, client: Client) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -303,7 +303,7 @@ def test_an_unsuitable_function_is_rejected(server: str) -> None:
     def typed(text: str) -> list[str]:
         raise AssertionError
 
-    with pytest.raises(TypeError, match="takes arguments; what makes parts of a job takes the job"):
+    with pytest.raises(TypeError, match="has typed arguments; a partition takes the job"):
         Worker(server).add_partition("f", typed)
     with pytest.raises(TypeError, match="is asynchronous"):
         Worker(server).add_partition("f", asynchronous_function)

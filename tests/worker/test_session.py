@@ -457,5 +457,5 @@ class TestTheEnd:
             Talk.awake().hear(command, *arguments)
 
     def test_comes_with_text(self) -> None:
-        with pytest.raises(RemoteProtocolError, match=r"does not speak Gearman, but says b'HTTP/1.0"):
+        with pytest.raises(RemoteProtocolError, match=r"does not speak Gearman; it sent b'HTTP/1.0"):
             Talk.awake().session.receive(b"HTTP/1.0 400 Bad Request\r\n", 100.0)

@@ -74,7 +74,7 @@ class ClientConversations(GearmanConnectionManager):
     def _ask_status(self, request: GearmanJobRequest) -> None:
         job = request.job
         if job.handle is None or job.connection not in self.connection_list:
-            raise errors.InvalidClientState(f"a status is asked for by handle and connection, unlike {job!r}")
+            raise errors.InvalidClientState(f"a status request needs a job with a handle and a connection, not {job!r}")
         session = self._sessions[self.establish_connection(job.connection)]
         job.connection.write(session.ask_status(_checked_handle(request), weakref.ref(request)))
         request.status["last_time_received"] = request.status.get("time_received")

@@ -185,10 +185,10 @@ class Connections:
 
     def _log_remaining(self, remaining: str) -> None:
         if remaining:
-            log.warning("Left behind: %s", remaining)
+            log.warning("Abandoned: %s", remaining)
         stored, lost = self._job_server.background_jobs()
         if stored:
             stay = counted(stored, "background job stays", "background jobs stay")
             log.log(Level.NOTICE, "%s in the store", stay)
         if lost:
-            log.warning("Lost %s, which no store has", counted(lost, "background job"))
+            log.warning("Lost %s that no store has", counted(lost, "background job"))

@@ -60,7 +60,7 @@ class MemcachedStore(ThreadedStore):
         where = Address.read(parts, "memcached", PORT)
         prefix = where.options.get("prefix", PREFIX)
         if not re.fullmatch(r"[!-~]{1,100}", prefix):
-            raise StoreError(f"a prefix has up to 100 printable characters without spaces, unlike {prefix!r}")
+            raise StoreError(f"a prefix has up to 100 printable characters without spaces, not {prefix!r}")
         return cls(where.host, where.port, prefix, only_reads=only_reads)
 
     def _open(self) -> Opened:
@@ -86,7 +86,7 @@ class MemcachedStore(ThreadedStore):
                 found = ours.fullmatch(unquote(line[4:].split(b" ", 1)[0].decode()))
                 if found:
                     yield int(found[1])
-        raise StoreError(f"{self.name}: it cannot list its keys without missing some, as memcached 1.6.18 can")
+        raise StoreError(f"{self.name}: it cannot list all its keys reliably; use memcached 1.6.18 or later")
 
     def _read(self, after: int) -> list[JobRecord]:
         jobs: list[JobRecord] = []
@@ -149,7 +149,7 @@ class MemcachedStore(ThreadedStore):
 
     def _set(self, key: str, value: bytes) -> None:
         if not self._memcached.set(key, value, noreply=False):
-            raise StoreError(f"{self.name}: it does not take {key}; is it full?", CommitOutcome.UNKNOWN)
+            raise StoreError(f"{self.name}: it did not store {key}; is it full?", CommitOutcome.UNKNOWN)
 
     def _key(self, number: int, part: int = 0) -> str:
         return f"{self._prefix}:{number}:{part}"

@@ -310,12 +310,12 @@ class MySQLStore(ThreadedStore):
         return StoreError(f"{self.name}: another server has taken it over", CommitOutcome.FENCED)
 
     def _look_for_syncs(self, cursor: Cursor) -> None:
-        """Warn when a commit does not survive a loss of power."""
+        """Warn when a commit does not survive a power failure."""
         cursor.execute("SELECT @@innodb_flush_log_at_trx_commit")
         ((setting,),) = cursor.fetchall()
         if setting not in (1, 3):  # 3 is MariaDB's, and as safe
             log.warning(
-                "%s: innodb_flush_log_at_trx_commit is %s, so that a loss of power loses jobs of about a second",
+                "%s: innodb_flush_log_at_trx_commit is %s, so a power failure loses the jobs of about a second",
                 self.name,
                 setting,
             )

@@ -252,7 +252,7 @@ class FaultProxy:
     def _wait(self, happened: Callable[[], bool], what: str, timeout: float) -> None:
         with self._changed:
             if not self._changed.wait_for(happened, timeout):
-                raise AssertionError(f"waited for {what} in vain: {self!r}")
+                raise AssertionError(f"timed out waiting for {what}: {self!r}")
 
     async def _end(self) -> None:
         self._stop_listening()

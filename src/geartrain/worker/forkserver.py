@@ -102,7 +102,7 @@ class ForkServer:
         except OSError as error:
             ours.close()
             os.close(exit_pipe)
-            raise GeartrainError("the process that forks the worker's processes is gone") from error
+            raise GeartrainError("the process that starts the worker's processes has ended") from error
         finally:
             theirs.close()
             os.close(exit_pipe_write)

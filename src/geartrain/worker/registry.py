@@ -155,7 +155,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             TypeError: The function is not called with a job.
         """
         if not is_job_function(function, self._job_type):
-            raise TypeError(f"{function!r} takes arguments; what makes parts of a job takes the job")
+            raise TypeError(f"{function!r} has typed arguments; a partition takes the job")
         return b"" if reducer is None else function_bytes(reducer, self._options.prefix)
 
     def _client_options(self) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class WorkerRun(Generic[CallT]):
                 self._dispatcher.start()
                 started.append((event, function))
             else:
-                _logger.error("a job for %r, which was never registered, is failed", event.function)
+                _logger.error("failed a job for %r, which was never registered", event.function)
                 session.report(Command.WORK_FAIL, event.handle)
                 session.finish(event.handle)
         if session.state is not State.GREETING:

@@ -298,7 +298,7 @@ class WorkerSession:
         self._enter(State.AWAKE)
 
     def _on_text(self, reader: Reader, now: float) -> None:
-        raise RemoteProtocolError(f"it does not speak Gearman, but says {reader.argument(0)[:80]!r}")
+        raise RemoteProtocolError(f"it does not speak Gearman; it sent {reader.argument(0)[:80]!r}")
 
     _HANDLERS: ClassVar[dict[int, Callable[..., WorkerEvent | None]]] = {
         Command.JOB_ASSIGN: _on_job_assign,
@@ -334,7 +334,7 @@ class WorkerSession:
 
     def _expect(self, state: State, command: Command) -> None:
         if self.state is not state:
-            raise RemoteProtocolError(f"{command.name} answers nothing that was asked")
+            raise RemoteProtocolError(f"{command.name} answers no request")
 
     def _sleep(self, now: float) -> None:
         self._outgoing.append(_PRE_SLEEP)

@@ -114,7 +114,7 @@ class ClientConnection(asyncio.Protocol):
             async with asyncio.timeout_at(until):
                 await self._room.wait()
         except TimeoutError:
-            raise NoServerAvailable(f"{self.address} did not take what was sent before in time") from None
+            raise NoServerAvailable(f"{self.address} did not read the earlier data in time") from None
 
     def send_now(self, compose: Callable[[Session[Ticket]], bytes], tickets: Sequence[Ticket] = ()) -> None:
         """Send bytes as `send` does, without a wait."""

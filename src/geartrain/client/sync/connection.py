@@ -124,7 +124,7 @@ class ClientConnection:
         """
         while (room := self._send(compose, tickets, may_wait=may_wait)) is not None:
             if not room.wait(None if until is None else max(until - time.monotonic(), 0.0)):
-                raise NoServerAvailable(f"{self.address} did not take what was sent before in time")
+                raise NoServerAvailable(f"{self.address} did not read the earlier data in time")
 
     def _send(
         self, compose: Callable[[Session[Ticket]], bytes], tickets: Sequence[Ticket], *, may_wait: bool

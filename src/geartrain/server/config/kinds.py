@@ -93,7 +93,7 @@ def _flag(text: str) -> bool:
 
 def _not_empty(text: str) -> str:
     if not text or "\0" in text:
-        raise ValueError("a text that is not empty")
+        raise ValueError("a non-empty text")
     return text
 
 

@@ -22,9 +22,9 @@ _GONE = ("libdrizzle", "libtokyocabinet")
 def _queue(text: str) -> str:
     name = text.lower()
     if name in _GONE:
-        raise OptionError(f"the queue '{name}' is not available; there are {', '.join(QUEUES)}")
+        raise OptionError(f"the queue '{name}' is not available; the queues are {', '.join(QUEUES)}")
     if name not in QUEUES:
-        raise OptionError(f"Error while initializing the queue : {text}; there are {', '.join(QUEUES)}")
+        raise OptionError(f"Error while initializing the queue : {text}; the queues are {', '.join(QUEUES)}")
     return name
 
 

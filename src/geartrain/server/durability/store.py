@@ -112,7 +112,7 @@ def _check_folder(file: Path) -> None:
         raise StoreError(f"{file}: this is a folder")
     existing = next(path for path in (file, *file.absolute().parents) if path.exists())
     if not existing.is_file() and not existing.is_dir():
-        raise StoreError(f"{existing}: this is no regular file")
+        raise StoreError(f"{existing}: this is not a regular file")
     if not os.access(existing, os.W_OK):
         raise StoreError(f"{existing}: Permission denied")
     if existing != file and not existing.is_dir():
