@@ -96,8 +96,8 @@ Servers: TypeAlias = str | ServerAddress | Iterable[str | ServerAddress] | None
 def parse_servers(servers: Servers = None) -> list[ServerAddress]:
     """Return the addresses of one server, of several, or of a comma-separated list.
 
-    ``None`` asks the environment variable ``GEARMAN_SERVERS``, then means ``localhost:4730``. A server that is named
-    twice is kept once.
+    ``None`` means the servers in the environment variable ``GEARMAN_SERVERS``, or else ``localhost:4730``. A server
+    that is named twice is used once.
 
     Raises:
         ValueError: One of them is not an address, or there are none.

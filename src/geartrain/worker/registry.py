@@ -91,8 +91,8 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         Args:
             name: The name for clients.
             function: Called with the job; or with arguments, if all its parameters are annotated with their types (see
-                `geartrain.typed`). It returns a value that the codec encodes: without a codec bytes, text or None. The
-                items of a generator are sent piece by piece.
+                `geartrain.typed`). It returns a value that the codec encodes; without a codec, bytes, text or None. The
+                items that a generator yields are sent one by one.
             timeout: Seconds after which a server gives a job to another worker.
 
         Raises:
