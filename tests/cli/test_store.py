@@ -227,7 +227,7 @@ def test_an_invalid_line_is_named_and_complete_batches_stay(store: Command, url:
     said = store("import", url, "-", stdin=text)
 
     assert said.status == 1
-    assert f"line {CHUNK + 3}: no JSON" in said.error
+    assert f"line {CHUNK + 3}: not JSON" in said.error
     assert f"{CHUNK} jobs are stored, and --resume continues from there" in said.error
     assert len(handles_of(store("export", url).out)) == CHUNK
     assert store("import", url, "-", stdin=lines(*good)).status == 1

@@ -60,5 +60,5 @@ def test_the_same_function_and_workload_are_the_same_schedule() -> None:
 
 @pytest.mark.parametrize("wanted", [JobRequest("f", priority=Priority.HIGH), JobRequest("f", reducer="r")])
 def test_a_repeating_job_has_no_priority_and_no_reducer(wanted: JobRequest) -> None:
-    with pytest.raises(ValueError, match="SUBMIT_JOB_SCHED has no place"):
+    with pytest.raises(ValueError, match="SUBMIT_JOB_SCHED has no field for it"):
         submission(wanted, cron=cron_fields("@daily"))

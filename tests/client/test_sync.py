@@ -91,7 +91,7 @@ class TestCallbacks:
             job, error = outcome
             assert isinstance(job, SubmittedJob)
             assert job.result(PATIENCE) == b"dc"
-            assert "a callback runs in the thread that receives" in str(error)
+            assert "a callback runs in the receiving thread" in str(error)
 
 
 class TestStreams:

@@ -86,7 +86,7 @@ def test_our_server_refuses_such_a_queue_and_runs_its_jobs_after_the_command_in_
 
     assert refused.returncode == 1
     *_, reason, command = refused.stderr.splitlines()
-    assert "has jobs of a C gearmand" in reason
+    assert "has jobs of a C server" in reason
     imported = subprocess.run([*ours, *shlex.split(command)], capture_output=True, text=True, check=True, timeout=60)
     assert imported.stdout == "1 job stored\n"
     with ServerProcess(*place.options) as server, AdminClient(server.address) as admin:
@@ -241,7 +241,7 @@ class TestPostgres:
         assert [job.workload for job in read(f"{url}?table=changing")] == [b"new"]
 
     @pytest.mark.parametrize(
-        ("table", "problem"), [("missing", "no such table"), ("pg_class", "no queue of gearmand's")]
+        ("table", "problem"), [("missing", "no such table"), ("pg_class", "is not a queue of gearmand")]
     )
     def test_a_table_that_is_no_queue_is_refused(self, postgres_engine: Engine, table: str, problem: str) -> None:
         with pytest.raises(StoreError, match=problem):

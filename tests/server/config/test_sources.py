@@ -110,7 +110,7 @@ def test_an_option_is_parsed(words: str, attribute: str, value: object) -> None:
             "-q libmemcached",
             "-q libmemcached needs --libmemcached-servers HOST:PORT",
         ),
-        ("-q libdrizzle", "the queue 'libdrizzle' is not available; there are " + ", ".join(QUEUES)),
+        ("-q libdrizzle", "the queue 'libdrizzle' is not available; the queues are " + ", ".join(QUEUES)),
         (
             "--libtokyocabinet-file=/x",
             "option '--libtokyocabinet-file' is for 'libtokyocabinet', which is not available in this version",
