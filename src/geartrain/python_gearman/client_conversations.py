@@ -50,8 +50,8 @@ class ClientConversations(GearmanConnectionManager):
     All sending and receiving happens in `_poll`.
 
     Attributes:
-        reply_timeout: Seconds without a byte after which a server that owes an answer is given up; a subclass may set
-            another number.
+        reply_timeout: Seconds without a byte until a connection that waits for an answer is closed; a subclass may
+            change it.
     """
 
     reply_timeout = 30.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The connections of a server as a service: how they are made, and how all of them end.
+"""The connections of a server as a service: making them, and closing all of them at the end.
 
 The sequence of the calls to the flusher at the end is here, and nowhere else.
 """
@@ -156,7 +156,7 @@ class Connections:
         """Connections need no start."""
 
     def drain(self, deadline: float) -> None:
-        """Let running jobs end, hand out no others, and close the connections of all other peers."""
+        """Wait for running jobs, assign no others, and close the connections of all other peers."""
         self._flusher.schedule()
         self._job_server.drain()
         remaining = describe_remaining(

@@ -21,7 +21,7 @@ class Dispatcher:
         max_jobs: The number of jobs after which it stops; None for no limit.
 
     Attributes:
-        running: The number of running jobs, including those of ended sessions, whose slots are taken all the same.
+        running: The number of running jobs, including those of ended sessions, whose slots are still in use.
         started: The number of jobs since the start.
         stopping: True after `stop`, or after the last job has started.
     """
@@ -76,7 +76,7 @@ class Dispatcher:
             session.sleep_if_timer_runs(now)
 
     def stop(self) -> None:
-        """Take no more jobs. Servers are told, so that they wake other workers for jobs that arrive from now on."""
+        """Take no more jobs, and tell the servers, so that they wake other workers for later jobs."""
         self.stopping = True
         for session in self._sessions:
             session.remove_all()

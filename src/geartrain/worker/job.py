@@ -165,5 +165,5 @@ class AnyAssignedJob:
 def _text_of(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as another:  # noqa: BLE001  # the user's code; the client waits for an answer all the same
+    except Exception as another:  # noqa: BLE001  # the user's code; the client waits for an answer anyway
         return f"it has no text, as that raised {type(another).__name__}"

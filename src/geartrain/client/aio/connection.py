@@ -40,7 +40,7 @@ class ClientConnection(asyncio.Protocol):
 
     Args:
         address: The server's address.
-        reply_timeout: Seconds without a byte sent or received after which a server that owes an answer is given up.
+        reply_timeout: Seconds without a byte sent or received until a connection that waits for an answer is closed.
         answered: Called when the server sends its first byte.
         lost: Called with the connection once it cannot be used any more.
 

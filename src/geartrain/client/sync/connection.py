@@ -242,7 +242,7 @@ class ClientConnection:
         """Mark the connection as lost if a thread was interrupted in it, or if the server is silent.
 
         Args:
-            timeout: Seconds without a byte sent or received after which a server that owes an answer is given up.
+            timeout: Seconds without a byte sent or received until a connection that waits for an answer is closed.
         """
         with self._lock:
             self._check()

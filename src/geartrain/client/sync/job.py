@@ -50,7 +50,7 @@ class TicketOwner(AnyTicketOwner, Protocol):
 
 
 class _Watcher(Protocol):
-    """An object that is told when something ends, perhaps twice."""
+    """An object that is notified when something ends, perhaps twice."""
 
     def set(self) -> None: ...
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The limit of connections, in all and from each address.
 
-A connection over the limit is rejected with an ERROR packet. A few more from this machine are accepted all the same,
+A connection over the limit is rejected with an ERROR packet. A few more from this machine are accepted anyway,
 for text commands alone and for a short time, so that the administrator can connect and free some.
 """
 

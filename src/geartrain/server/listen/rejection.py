@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Rejecting connections over the limit: the peer gets an ERROR packet, then the end of its connection.
+"""Rejecting connections over the limit: the peer gets an ERROR packet, and the connection is closed.
 
-Without TLS this is one write. Over TLS it takes a handshake first, so only a few peers at a time get the packet, within
-a short time limit; the others see the end of the connection alone.
+Without TLS this is one write. TLS needs a handshake first, so only a few peers at a time get the packet, within a short
+time limit; the connections of the others are closed without it.
 """
 
 import asyncio

@@ -65,7 +65,7 @@ class PidFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # A server that has changed its user may not have the right to. The lock ends all the same.
+        # A server that has changed its user may not have the right to. The lock ends anyway.
         with contextlib.suppress(OSError):
             self._path.unlink()
         os.close(self._descriptor)
