@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Kinds of option values, which convert the text of an option to its value.
 
-A kind does not know if the text comes from the command line, the environment or a configuration file. For a wrong value
-it raises `ValueError` with the allowed values, or `OptionError` with the message of the C server if that has one. A kind
-that only one part of the server needs is in that part.
+A kind does not know if the text comes from the command line, the environment or a configuration file. For a wrong
+value, it raises `ValueError` with the allowed values, or `OptionError` with the message of the C server if that has
+one. A kind that only one part of the server needs is in that part.
 """
 
 import enum
