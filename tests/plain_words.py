@@ -8,6 +8,7 @@
   unless it is a question.
 - The first line of a docstring has at most 20 words.
 - The name of a test has none of the words, and no such opening either.
+- A message does not put the plural behind a number, which may be 1: ``geartrain.wording.counted`` knows both words.
 """
 
 import ast
@@ -36,6 +37,7 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _UNIX_USER = re.compile(r"(?:-u|--user|User=|USER) ?nobody|nobody:nogroup")
+_COUNT = re.compile(r"\{len\([^{}]*\)\} (?:more )?[a-z]+s\b|%d [a-z]+s\b")
 _TEST = re.compile(r" *(?:async )?def test_(\w+)")
 _OPENING = re.compile(r"(?:What|Who|Whoever|How|Where|Whether)\b(?![-'])")
 # A sentence begins behind the end of another one, or behind the name of an argument in a docstring.
@@ -63,6 +65,8 @@ def files() -> list[str]:
 def faults(path: str, text: str) -> list[str]:
     """Return the faults of a file, each with its line."""
     found = list(_words(text))
+    if path.startswith("src/"):
+        found += _counts(text)
     if Path(path).suffix in (".py", ".pyi"):
         found += [*_docstrings(text), *_comments(text), *_names(text)]
     elif Path(path).suffix == ".md":
@@ -76,6 +80,12 @@ def _words(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), 1):
         for word in _WORDS.finditer(_UNIX_USER.sub("", line)):
             yield number, f"the word {word[0].lower()!r}"
+
+
+def _counts(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        for count in _COUNT.finditer(line):
+            yield number, f"the plural in {count[0]!r}; use `counted`"
 
 
 def _openings(line: int, said: str) -> Iterator[tuple[int, str]]:

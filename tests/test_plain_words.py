@@ -29,6 +29,8 @@ FAULTY = {
     "a heading": ("a.md", "# How the server works\n"),
     "a cell": ("a.md", "| Name | What it does |\n"),
     "the help of a target": ("Makefile", "test: all  ## What is tested\n"),
+    "a plural behind a number": ("src/a.py", 'raise Full(f"{len(jobs)} jobs")\n'),
+    "a plural behind a number in the log": ("src/a.py", 'log.info("%d jobs", number)\n'),
     "a word in the name of a test": ("a.py", "def test_that_nobody_is_asked(): ...\n"),
     "the opening of the name of a test": ("a.py", "class Test:\n    async def test_what_is_sent(self): ...\n"),
 }
@@ -42,6 +44,7 @@ PLAIN = {
     "a comment for machines": ("a.md", "<!-- Where the table begins -->\n"),
     "a first line of 20 words": ("a.py", f'"""{"word " * 20}"""\n'),
     "a test whose name has one of the openings inside": ("a.py", "def test_a_client_knows_what_it_sent(): ...\n"),
+    "a number with both words": ("src/a.py", "raise Full(counted(len(jobs), 'job'))\n"),
     "two comments": ("a.py", "a = 1  # A first one.\n\n# a second one: that is all\n"),
 }
 

@@ -8,6 +8,7 @@ back, and a worker with one slot grabs from its servers in turn.
 from collections import deque
 from collections.abc import Iterator
 
+from geartrain.wording import counted
 from geartrain.worker.session import State, WorkerSession
 
 __all__ = ["Dispatcher"]
@@ -36,7 +37,7 @@ class Dispatcher:
 
     def __repr__(self) -> str:
         state = "stopping" if self.stopping else "working"
-        return f"<Dispatcher {state}: {self.running} running, {self.started} started, {len(self._sessions)} sessions>"
+        return f"<Dispatcher {state}: {self.running} running, {self.started} started, {counted(len(self._sessions), 'session')}>"
 
     def __iter__(self) -> Iterator[WorkerSession]:
         return iter(tuple(self._sessions))
