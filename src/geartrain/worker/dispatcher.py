@@ -37,7 +37,8 @@ class Dispatcher:
 
     def __repr__(self) -> str:
         state = "stopping" if self.stopping else "working"
-        return f"<Dispatcher {state}: {self.running} running, {self.started} started, {counted(len(self._sessions), 'session')}>"
+        sessions = counted(len(self._sessions), "session")
+        return f"<Dispatcher {state}: {self.running} running, {self.started} started, {sessions}>"
 
     def __iter__(self) -> Iterator[WorkerSession]:
         return iter(tuple(self._sessions))
