@@ -143,7 +143,7 @@ class TestManyInTheBackground:
             assert handles == [Handle(f"H:s:{number}", server.address) for number in range(1, 1001)]
             assert client.submit_background_many([]) == []
 
-    def test_that_are_refused_are_told_from_the_others(self, shell: Shell) -> None:
+    def test_that_are_rejected_are_distinguished_from_the_others(self, shell: Shell) -> None:
         def script(peer: ServedClient) -> None:
             for number in (1, 2, 3):
                 peer.expect(Command.SUBMIT_JOB_BG)
@@ -396,7 +396,7 @@ class TestStreams:
             with pytest.raises(JobTimeout, match=r"f (H:h:1|without a handle) did not end within 0.01 seconds"):
                 list(job.events(0.01))
 
-    def test_each_wait_raises_an_error_of_its_own(self, shell: Shell) -> None:
+    def test_each_wait_raises_its_own_error(self, shell: Shell) -> None:
         def script(peer: ServedClient) -> None:
             peer.expect_job(b"H:1")
             peer.send(Command.WORK_EXCEPTION, b"H:1", b"ValueError: no")
@@ -413,7 +413,7 @@ class TestStreams:
             assert errors[0] is not errors[1]
             assert [(error.data, error.handle) for error in errors] == [(b"ValueError: no", "H:1")] * 2
 
-    def test_a_status_is_what_has_been_heard(self, shell: Shell) -> None:
+    def test_a_status_is_the_last_report(self, shell: Shell) -> None:
         go = threading.Event()
 
         def script(peer: ServedClient) -> None:
@@ -549,7 +549,7 @@ class TestLoss:
                 client.submit("f")
             assert repr(client).endswith(f"Client {server.address} (closed)>")
 
-    def test_everybody_hears_of_it(self, shell: Shell) -> None:
+    def test_all_jobs_get_the_error(self, shell: Shell) -> None:
         def script(peer: ServedClient) -> None:
             for number in range(200):
                 peer.expect_job(b"H:%d" % number)

@@ -432,7 +432,7 @@ def test_many_reconnects_leave_nothing_behind(caplog: pytest.LogCaptureFixture) 
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_has_connections_of_its_own() -> None:
+def test_a_forked_child_has_its_own_connections() -> None:
     def script(peer: ServedClient) -> None:
         peer.expect_job(b"H:0")  # and never ends it
         serve(peer)

@@ -86,7 +86,7 @@ class TestAFunction:
         with working(worker):
             assert client.do("reverse", workload, timeout=PATIENCE) == workload[::-1]
 
-    def test_is_told_all_about_its_job(self, shell: str, server: str, client: Client) -> None:
+    def test_gets_all_facts_about_its_job(self, shell: str, server: str, client: Client) -> None:
         worker = ShelledWorker(shell, server, prefix="app:", client_id="me")
 
         @worker.function
@@ -123,7 +123,7 @@ class TestAFunction:
 
         assert events == [Data(chunk)] * 200
 
-    def test_raises_and_the_client_is_told(self, worker: ShelledWorker, client: Client) -> None:
+    def test_raises_and_the_client_gets_the_exception(self, worker: ShelledWorker, client: Client) -> None:
         @worker.function
         async def boom(job: AsyncAssignedJob) -> None:
             raise ValueError("no")

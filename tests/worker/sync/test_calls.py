@@ -92,7 +92,7 @@ class WithoutTextError(Exception):
         (WithoutTextError(), b"WithoutTextError: it has no text, as that raised AttributeError"),
     ],
 )
-def test_an_exception_is_told_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
+def test_an_exception_is_sent_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
     def call(job: AssignedJob) -> None:
         raise error
 
