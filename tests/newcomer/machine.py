@@ -25,8 +25,17 @@ __all__ = ["BareMachine", "MachineError", "Terminal", "make_machine", "obstacle"
 PACKAGES: Final = ("python3", "python3-venv", "make", "git", "ca-certificates")
 # Names of environment variables that lead to packages.
 _SETTINGS: Final = re.compile(r"PIP_\w+|(?:https?|HTTPS?|no|NO)_(?:proxy|PROXY)|SSL_CERT_\w+|REQUESTS_CA_BUNDLE")
-_FILES: Final = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf")
-_FOLDERS: Final = ("/etc/apt/sources.list.d", "/etc/apt/apt.conf.d", "/etc/apt/trusted.gpg.d", "/usr/share/keyrings")
+_PLACES: Final = (
+    "/etc/apt/apt.conf.d",
+    "/etc/apt/sources.list",
+    "/etc/apt/sources.list.d",
+    "/etc/apt/trusted.gpg.d",
+    "/etc/hosts",
+    "/etc/pip.conf",
+    "/etc/resolv.conf",
+    "/etc/ssl/certs",
+    "/usr/share/keyrings",
+)
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TIMEOUT: Final = 120.0  # seconds for a command, if the step does not give more
 
@@ -211,8 +220,7 @@ class BareMachine:
             if path.is_absolute() and path.is_dir() and not path.is_relative_to("/etc"):
                 folders.append(word)
             elif path.is_absolute() and path.is_file():
-                (self.root / word.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, self.root / word.lstrip("/"))
+                _copy(path, self.root)
         return sorted(set(folders))
 
 
@@ -227,18 +235,20 @@ def make_machine(root: Path, suite: str | None = None) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise MachineError(f"{shlex.join(command)}:\n{done.stdout[-2000:]}{done.stderr}")
-    for folder in _FOLDERS:
-        if Path(folder).is_dir():
-            shutil.copytree(folder, root / folder.lstrip("/"), dirs_exist_ok=True)
     (root / "etc/apt/sources.list").unlink(missing_ok=True)
-    for file in _FILES:
-        if Path(file).exists():
-            shutil.copyfile(file, root / file.lstrip("/"))
-    shutil.copytree("/etc/ssl/certs", root / "etc/ssl/certs", dirs_exist_ok=True)
-    for name in (".config/pip/pip.conf", ".pip/pip.conf"):
-        if (Path.home() / name).exists():
-            (root / "root" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(Path.home() / name, root / "root" / name)
+    pip = [Path.home() / name for name in (".config/pip/pip.conf", ".pip/pip.conf")]
+    for place in (*map(Path, _PLACES), *pip):
+        _copy(place, root)
+
+
+def _copy(place: Path, root: Path) -> None:
+    """Copy a file or folder of this machine to the same place in another one; links to files become files."""
+    for file in place.rglob("*") if place.is_dir() else [place]:
+        if file.is_file():
+            target = root / file.relative_to("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)  # it may be a link, which would lead to a file of this machine
+            shutil.copyfile(file, target)
 
 
 def _apt_source() -> tuple[str, str]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Made by python -m geartrain.cli.pages.
+complete -c gearadmin -f
 complete -c gearadmin -s h -l host -x -d 'host of the server [localhost]'
 complete -c gearadmin -s p -l port -x -d 'its port or service [4730]'
 complete -c gearadmin -l server -x -d 'in place of -h and -p: host:port, [::1]:port, tls://host or unix:/path'
@@ -30,3 +31,4 @@ complete -c gearadmin -l priority-status -d 'list functions: waiting jobs of hig
 complete -c gearadmin -l status -d 'list functions: jobs, running jobs, workers'
 complete -c gearadmin -l maxqueue -x -d 'limit the jobs of a function; further ones are rejected. One number is for all priorities, three are for high, normal and low, none removes the limit'
 complete -c gearadmin -l shutdown -a 'now graceful' -d 'stop the server: now, or graceful, when the running jobs have ended; it needs --allow-shutdown'
+complete -c gearadmin -n '__fish_prev_arg_in --shutdown' -a 'now graceful'
