@@ -3,8 +3,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from geartrain.codec import Codec
@@ -184,9 +183,12 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
     ) -> Callable[..., object]:
         """Return the object that replaces a typed function: it calls the function here, or submits jobs for it."""
 
-    @contextmanager
-    def _running(self, make_loop: MakeLoop[LoopT], *, burst: bool, idle_timeout: float | None) -> Iterator[LoopT]:
-        """Make a loop, and pass calls of the worker's methods to it for the length of a block."""
+    def _begin(self, make_loop: MakeLoop[LoopT], *, burst: bool, idle_timeout: float | None) -> LoopT:
+        """Make a loop, and pass calls of the worker's methods to it from now on.
+
+        Raises:
+            RuntimeError: The worker runs already.
+        """
         with self._lock:
             if self._loop is not None:
                 raise RuntimeError("the worker runs already")
@@ -202,10 +204,12 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             self._signals = 0
             if self._stop_requested:
                 loop.stop(self._options.grace)
-        try:
-            yield loop
-        finally:
-            with self._lock:
+        return loop
+
+    def _end(self, loop: RunningLoop[CallT]) -> None:
+        """Pass no more calls to a loop that has ended; may be called again."""
+        with self._lock:
+            if self._loop is loop:
                 self._loop = None
                 self._stop_requested = False
 

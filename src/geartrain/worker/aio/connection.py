@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A connection of an asyncio worker: a transport and its session."""
+"""A connection of an asyncio worker: a transport and its session.
+
+An exception from a signal handler ends the loop between two instructions, perhaps in the transport, which may have sent
+bytes that it has not recorded. A flag that is set before and cleared after shows that to the next task that sends.
+"""
 
 import asyncio
 import contextlib
@@ -38,6 +42,7 @@ class WorkerConnection(asyncio.Protocol):
         lost: Callable[["WorkerConnection", str], None],
     ) -> None:
         self.is_lost = False
+        self._is_writing = False
         self._transport: asyncio.Transport
         self._made = made
         self._received = received
@@ -83,14 +88,20 @@ class WorkerConnection(asyncio.Protocol):
             await self._room.wait()
 
     def flush(self) -> None:
-        """Send the queued bytes."""
+        """Send the queued bytes; close if the loop was interrupted while bytes were sent."""
+        if self._is_writing and not self.is_lost:
+            self.close()
+        self._is_writing = True
         data = self.session.take_outgoing()
         if data and not self.is_lost:
             self._transport.write(data)
+        self._is_writing = False
 
     async def leave(self) -> None:
         """Close after the unsent bytes have left, or after `CLOSE_TIMEOUT`."""
         self.flush()
+        if self.is_lost:
+            return
         self.is_lost = True
         if self._transport.can_write_eof():
             # Closing with a NOOP unread would reset the connection, and could discard the result just sent.

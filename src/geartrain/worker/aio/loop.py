@@ -3,6 +3,9 @@
 
 Events of connections and jobs are passed to the run at once; the actions follow once for all events of one turn of the
 event loop. So a result and the next grab leave in one write.
+
+An exception from a signal handler ends the event loop between two instructions, perhaps while the run changes. A count
+of the changes that have begun and not ended shows that to the next event. The run ends then, and sends nothing more.
 """
 
 import asyncio
@@ -10,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from geartrain.errors import GeartrainError
+from geartrain.errors import ConnectionLost, GeartrainError
 from geartrain.transport import ServerAddress, client_context
 from geartrain.worker.aio.calls import AsyncCall, AsyncMiddleware, perform
 from geartrain.worker.aio.connection import WorkerConnection
@@ -54,6 +57,7 @@ class WorkerLoop:
         self._options = options
         self._pool = TaskPool()
         self._has_events = asyncio.Event()
+        self._changes = 0  # that have begun and not ended; 0 between two callbacks of the event loop
 
     # For any thread
 
@@ -76,6 +80,7 @@ class WorkerLoop:
 
         Raises:
             NoServerAvailable: In a burst, none of the servers could be reached.
+            ConnectionLost: A signal handler has raised an exception in the event loop, which then ran again.
         """
         tls = await asyncio.to_thread(client_context, self._options.tls)  # it may read files
         self._connectors = [Connector(server, self._options, tls) for server in self._run.servers]
@@ -83,6 +88,7 @@ class WorkerLoop:
             self._turn()
             while not self._run.is_over(self._loop.time()):
                 await self._wait()
+                self._check_interrupted()
                 self._turn()
         finally:
             await self._leave()
@@ -101,6 +107,7 @@ class WorkerLoop:
 
     def _turn(self) -> None:
         """Apply everything that is due, and send everything that is queued."""
+        self._changes += 1
         now = self._loop.time()
         for connector in self._connectors:
             if connector.connection is not None:
@@ -111,6 +118,12 @@ class WorkerLoop:
         for connector in self._connectors:
             if connector.connection is not None:
                 connector.connection.flush()
+        self._changes -= 1
+
+    def _check_interrupted(self) -> None:
+        """Raise if the event loop was interrupted in a change of the run; called where none is under way."""
+        if self._changes:
+            raise ConnectionLost("the event loop was interrupted, so the worker has closed its connections")
 
     def _tick(self, connector: Connector, connection: WorkerConnection, now: float) -> None:
         try:
@@ -122,6 +135,9 @@ class WorkerLoop:
     async def _leave(self) -> None:
         self._run.leave()
         try:
+            if self._changes:
+                for connector in self._connectors:
+                    connector.close()
             await self._pool.leave()  # before other workers get the jobs
             await asyncio.gather(*(connector.leave() for connector in self._connectors))
         finally:
@@ -135,8 +151,10 @@ class WorkerLoop:
         self._loop.call_soon_threadsafe(self._call, callback)
 
     def _call(self, callback: Callable[[], object]) -> None:
+        self._has_events.set()  # first, here and below: the run checks whether the rest was interrupted
+        self._changes += 1
         callback()
-        self._has_events.set()
+        self._changes -= 1
 
     def _new_connection(self, connector: Connector) -> WorkerConnection:
         return WorkerConnection(
@@ -144,34 +162,42 @@ class WorkerLoop:
         )
 
     def _connected(self, connector: Connector, connection: WorkerConnection) -> None:
+        self._has_events.set()
+        self._changes += 1
         session = self._run.connected(connector.server, self._loop.time())
         if session is None:
             connection.close()
         else:
             connection.session = session
             connector.connection = connection
-        self._has_events.set()
+        self._changes -= 1
 
     def _failed(self, connector: Connector, reason: str) -> None:
+        self._has_events.set()
         if connector.connection is None:  # else it was made at the last moment, and reports its end itself
+            self._changes += 1
             self._run.lost(connector.server, reason, self._loop.time())
-            self._has_events.set()
+            self._changes -= 1
 
     def _receive(self, connector: Connector, connection: WorkerConnection, data: bytes) -> None:
+        self._has_events.set()
+        self._changes += 1
         try:
             started = self._run.receive(connector.server, data, self._loop.time())
         except GeartrainError as error:
             connection.close()
             self._lost(connector, connection, str(error))
-            return
-        for assignment, function in started:
-            self._start(connection, assignment, function)
-        self._has_events.set()
+        else:
+            for assignment, function in started:
+                self._start(connection, assignment, function)
+        self._changes -= 1
 
     def _lost(self, connector: Connector, connection: WorkerConnection, reason: str) -> None:
+        self._has_events.set()
+        self._changes += 1
         connector.connection = None
         self._run.lost(connector.server, reason, self._loop.time())
-        self._has_events.set()
+        self._changes -= 1
 
     def _start(self, connection: WorkerConnection, assignment: Assignment, function: Function[AsyncCall]) -> None:
         report = partial(self._report, connection, assignment.handle)
@@ -179,8 +205,10 @@ class WorkerLoop:
         self._pool.do(self._do(connection, job, function))
 
     def _finish(self, connection: WorkerConnection, job: AsyncAssignedJob) -> None:
-        self._run.finish(connection.session, job, self._loop.time())
         self._has_events.set()
+        self._changes += 1
+        self._run.finish(connection.session, job, self._loop.time())
+        self._changes -= 1
 
     # For the tasks of jobs
 

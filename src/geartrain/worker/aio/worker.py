@@ -164,8 +164,11 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         await background
 
     async def _run(self, *, burst: bool, idle_timeout: float | None) -> Reason:
-        with self._running(WorkerLoop, burst=burst, idle_timeout=idle_timeout) as loop:
+        loop = self._begin(WorkerLoop, burst=burst, idle_timeout=idle_timeout)
+        try:
             return await loop.run()
+        finally:
+            self._end(loop)
 
     def _call(self, function: Callable[..., object], signature: Signature | None) -> AsyncCall:
         return as_call(function, signature)

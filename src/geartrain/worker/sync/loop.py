@@ -5,6 +5,9 @@ The decisions, the sessions and the sockets belong to the thread that owns the l
 owner is the thread that calls `run`, or the only one that runs jobs, between two of them: see `LoopOwnership`. So no
 decision needs a lock, servers are answered however long a job takes, and a job without end cannot stop the worker from
 leaving.
+
+None of these threads is the main thread, in which a signal handler may raise between any two instructions: see
+`geartrain.worker.sync.apart`. The loop opens its selectors and self-pipes in `run` for that reason.
 """
 
 import math
@@ -12,10 +15,11 @@ import selectors
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from geartrain.errors import GeartrainError
-from geartrain.transport import ServerAddress, Waker, client_context
+from geartrain.transport import ServerAddress, client_context
 from geartrain.worker.forkserver import ForkServer
 from geartrain.worker.functions import Function, FunctionTable
 from geartrain.worker.job import Report
@@ -71,22 +75,21 @@ class WorkerLoop:
             TASK_DELAY if self._fork_server is None and not self._shares else 0.0,
         )
         self._calls = CallQueue()
-        self._selector = selectors.DefaultSelector()
-        self._ownership = LoopOwnership(self._selector)
+        self._selector: selectors.BaseSelector
+        self._ownership: LoopOwnership
         self._has_guest = False
         self._is_leaving = False
         self._failure: BaseException | None = None  # raised in the guest
-
-    @property
-    def waker(self) -> Waker:
-        """The self-pipe that makes the thread that called `run` check what is due."""
-        return self._ownership.waker
 
     # For any thread
 
     def stop(self, grace: float) -> None:
         """Take no more jobs; leave when the running ones have ended, or after ``grace`` seconds."""
         self._calls.post(lambda: self._run.stop(grace, time.monotonic()))
+
+    def wake(self) -> None:
+        """End the loop's wait, in case that the thread that called `stop` was interrupted before it could."""
+        self._calls.wake()
 
     def add(self, function: Function[Call]) -> None:
         """Register a function that was added to the table."""
@@ -104,6 +107,17 @@ class WorkerLoop:
         Raises:
             NoServerAvailable: In a burst, none of the servers could be reached.
         """
+        with ExitStack() as closing:
+            closing.callback(self.close)
+            self._selector = closing.enter_context(selectors.DefaultSelector())
+            self._ownership = LoopOwnership(self._selector)
+            closing.callback(self._ownership.close)
+            self._calls.open()
+            closing.callback(self._calls.close)  # first: among the last calls are connections to be closed
+            self._work()
+        return self._run.reason()
+
+    def _work(self) -> None:
         self._pool.start()
         try:
             self._selector.register(self._calls, selectors.EVENT_READ, self._calls.run)
@@ -116,15 +130,11 @@ class WorkerLoop:
                         self._ownership.release()
         finally:
             self._leave()
-        return self._run.reason()
 
     def close(self) -> None:
-        """Close everything that a loop opens, whether `run` was called or not."""
-        self._calls.close()
+        """Close what the constructor has opened, in case that `run` is never called; may be called again."""
         if self._fork_server is not None:
             self._fork_server.close()
-        self._ownership.close()
-        self._selector.close()
 
     def _go_on(self) -> None:
         """Process the events that have happened, and apply what is due."""

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The blocking worker. Its twin is `geartrain.worker.aio.worker`."""
 
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from secrets import token_hex
-from types import FrameType
 from typing import Concatenate, Unpack, overload
 
 from geartrain.client import Client, SubmittedJob
@@ -16,6 +13,7 @@ from geartrain.typed import Signature
 from geartrain.worker.options import ExecutorKind, Options, Reason, WorkerOptions
 from geartrain.worker.partition import MAX_IN_FLIGHT, Reduction
 from geartrain.worker.registry import Registry
+from geartrain.worker.sync.apart import RunApart
 from geartrain.worker.sync.calls import Call, Middleware, as_call
 from geartrain.worker.sync.function import Decorator, JobFunctionT, ParametersT, ReturnT, TypedFunction
 from geartrain.worker.sync.job import AssignedJob
@@ -177,12 +175,25 @@ class Worker(Registry[Call, Middleware]):
         Raises:
             NoServerAvailable: In a burst, none of the servers could be reached. Otherwise the worker waits for them.
         """
-        with (
-            self._running(WorkerLoop, burst=burst, idle_timeout=idle_timeout) as loop,
-            closing(loop),
-            self._handling_signals(loop),
-        ):
-            return loop.run()
+        if threading.current_thread() is not threading.main_thread():
+            loop = self._begin(WorkerLoop, burst=burst, idle_timeout=idle_timeout)
+            try:
+                return loop.run()
+            finally:
+                self._end(loop)
+        apart = RunApart(self._end, self._on_signal)
+        try:
+            self._begin(apart.making(WorkerLoop), burst=burst, idle_timeout=idle_timeout)
+            reason = apart.run()
+        finally:
+            try:
+                apart.end()
+            finally:  # a signal handler may raise in here too, and once more
+                try:
+                    apart.end()
+                finally:
+                    apart.end()
+        return reason
 
     def _call(self, function: Callable[..., object], signature: Signature | None) -> Call:
         if self._options.executor == "process" and self._loop is not None:
@@ -206,21 +217,3 @@ class Worker(Registry[Call, Middleware]):
 
     def _submit_part(self, reducer: bytes, part: bytes) -> SubmittedJob:
         return self._own_client().submit(reducer, part, unique=token_hex(16))
-
-    @contextmanager
-    def _handling_signals(self, loop: WorkerLoop) -> Iterator[None]:
-        """Call `stop` on SIGINT and SIGTERM, in the main thread, for the length of a block."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def leave(number: int, frame: FrameType | None) -> None:
-            self._on_signal()
-
-        previous = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            with loop.waker.woken_by_signals():
-                yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
