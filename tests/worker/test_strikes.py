@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import contextlib
 import itertools
 import random
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from geartrain import AssignedJob, AsyncAssignedJob, AsyncWorker, Worker
+from geartrain import AssignedJob, AsyncAssignedJob, AsyncWorker, ConnectionLost, Worker
 from geartrain.protocol import REQUEST, Command, response
 from geartrain.worker import Reason
 from tests.client.strikes import Strike, Striker
@@ -106,7 +107,7 @@ class CheckingServer:
                 self.right += 1
             else:
                 self.wrong.append((handle, result))
-        elif command in (Command.WORK_EXCEPTION, Command.WORK_FAIL):
+        elif command == Command.WORK_EXCEPTION and arguments[0] not in assigned:
             self.wrong.append((command, arguments))
         return b""
 
@@ -122,6 +123,7 @@ def is_left_alone(server: CheckingServer, descriptors: int) -> bool:
     return len(list(Path("/dev/fd").iterdir())) <= descriptors
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # strikes in weak references' callbacks
 @pytest.mark.parametrize("concurrency", [1, 3])
 @pytest.mark.parametrize("twice", [False, True])
 def test_at_every_point_of_a_run(concurrency: int, *, twice: bool) -> None:
@@ -134,7 +136,7 @@ def test_at_every_point_of_a_run(concurrency: int, *, twice: bool) -> None:
         descriptors = len(list(Path("/dev/fd").iterdir()))
         handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
         for point in itertools.count(1, _STEP):
-            striker = Striker(point, 1 + point % 5 if twice else 0)
+            striker = Striker(point, 1 + point % 5 if twice else 0, within="geartrain" if twice else "")
             striker.call(worker.run)
             wait_until(lambda: is_left_alone(server, descriptors))
             assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
@@ -163,9 +165,11 @@ def test_by_real_timers(concurrency: int) -> None:
             worker.add_function("reverse", reverse)
             descriptors = len(list(Path("/dev/fd").iterdir())) + 1
             for _ in range(runs):
-                with pytest.raises(Strike):
+                try:
                     signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.001, 0.02))
                     worker.run()
+                except Strike:
+                    pass
                 wait_until(lambda: is_left_alone(server, descriptors))
                 assert server.wrong == []
             assert server.right > 0
@@ -186,14 +190,15 @@ def test_at_every_point_of_a_run_of_an_event_loop(*, goes_on: bool) -> None:
     """The run ends when its loop does, as after ``asyncio.run``, and also if the loop goes on."""
     total = 0
     with CheckingServer() as server:
-        for point in itertools.count(1, _STEP):
-            worker = AsyncWorker(server.address, max_jobs=10, concurrency=3)
+        for point in itertools.count(1, often(7, 1)):
+            worker = AsyncWorker(server.address, max_jobs=3, concurrency=2, reply_timeout=1.0)
             worker.add_function("reverse", reverse_soon)
             loop = asyncio.new_event_loop()
             loop.set_exception_handler(lambda *_: None)  # of strikes in callbacks
             task = loop.create_task(worker.run())
             striker = Striker(point, within="geartrain")  # the loop's own code does not survive it
-            striker.call(lambda loop=loop, task=task: loop.run_until_complete(task))  # type: ignore[misc]
+            with contextlib.suppress(ConnectionLost):  # a strike in a callback, which the loop does not pass on
+                striker.call(lambda loop=loop, task=task: loop.run_until_complete(task))  # type: ignore[misc]
             total += striker.strikes
             if not goes_on:
                 task.cancel()

@@ -129,20 +129,29 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             return offer(_name_of(target), target)
         return lambda function: offer(target or _name_of(function), function)
 
-    def _offer(self, name: Text, function: Callable[..., object], timeout: float | None) -> Callable[..., object]:
+    def _offer(
+        self, name: Text, function: Callable[..., object], timeout: float | None, *, interrupt: bool = False
+    ) -> Callable[..., object]:
         """Add a function, and return the object that takes its place in the user's module."""
         if is_job_function(function, self._job_type):
-            self._add(name, self._call(function, None), timeout)
+            self._add(name, self._call(function, None), timeout, interrupt=interrupt)
             return function
         signature = Signature(function, display_name(name), job_type=self._job_type)
-        added = self._add(name, self._call(function, signature), timeout, codec_of(signature))
+        call = self._call(function, signature)
+        added = self._add(name, call, timeout, codec_of(signature), interrupt=interrupt)
         return self._callable(function, signature, added.wire_name)
 
     def _add(
-        self, name: Text, call: CallT, timeout: float | None, codec: Codec[Any, Any] | None = None
+        self,
+        name: Text,
+        call: CallT,
+        timeout: float | None,
+        codec: Codec[Any, Any] | None = None,
+        *,
+        interrupt: bool = False,
     ) -> Function[CallT]:
         with self._lock:
-            added = self._functions.add(name, call, timeout, codec)
+            added = self._functions.add(name, call, timeout, codec, interrupt=interrupt)
             if self._loop is not None:
                 self._loop.add(added)
         return added

@@ -30,6 +30,7 @@ class WorkerConnection(asyncio.Protocol):
 
     Attributes:
         session: The session.
+        is_known: True once it has been reported as open.
         is_lost: True once the connection has ended.
     """
 
@@ -41,6 +42,7 @@ class WorkerConnection(asyncio.Protocol):
         received: Callable[["WorkerConnection", bytes], None],
         lost: Callable[["WorkerConnection", str], None],
     ) -> None:
+        self.is_known = False
         self.is_lost = False
         self._is_writing = False
         self._transport: asyncio.Transport
@@ -58,6 +60,7 @@ class WorkerConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit from it
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
         self._made(self)
+        self.is_known = True
 
     def data_received(self, data: bytes) -> None:
         """Pass on the bytes that have arrived."""

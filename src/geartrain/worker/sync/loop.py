@@ -10,6 +10,8 @@ None of these threads is the main thread, in which a signal handler may raise be
 `geartrain.worker.sync.apart`. The loop opens its selectors and self-pipes in `run` for that reason.
 """
 
+import contextlib
+import logging
 import math
 import selectors
 import socket
@@ -20,23 +22,26 @@ from functools import partial
 
 from geartrain.errors import GeartrainError
 from geartrain.transport import ServerAddress, client_context
-from geartrain.worker.forkserver import ForkServer
+from geartrain.worker.forkserver import ForkServer, NoMoreProcesses
 from geartrain.worker.functions import Function, FunctionTable
-from geartrain.worker.job import Report
+from geartrain.worker.job import AnyAssignedJob, Report
 from geartrain.worker.middleware import wrap
-from geartrain.worker.options import Reason, WorkerOptions
+from geartrain.worker.options import CANCEL_TIMEOUT, SERVER_FIRST, Reason, WorkerOptions
 from geartrain.worker.run import WorkerRun
 from geartrain.worker.session import Assignment
 from geartrain.worker.sync.callqueue import CallQueue
 from geartrain.worker.sync.calls import Call, Middleware
 from geartrain.worker.sync.connection import WorkerConnection
 from geartrain.worker.sync.connector import Connector, Outcome
+from geartrain.worker.sync.interruptions import Interruptions
 from geartrain.worker.sync.job import AssignedJob
 from geartrain.worker.sync.ownership import CAN_SHARE, LoopOwnership
 from geartrain.worker.sync.process import ProcessExecutor, serve_jobs
 from geartrain.worker.sync.threadpool import TASK_DELAY, Executor, InlineExecutor, ThreadPool
 
 __all__ = ["WorkerLoop"]
+
+_logger = logging.getLogger("geartrain.worker")
 
 
 class WorkerLoop:
@@ -79,6 +84,7 @@ class WorkerLoop:
         self._ownership: LoopOwnership
         self._has_guest = False
         self._is_leaving = False
+        self._interruptions = Interruptions()
         self._failure: BaseException | None = None  # raised in the guest
 
     # For any thread
@@ -163,6 +169,8 @@ class WorkerLoop:
                 self._tick(connector, connector.connection, now)
             elif self._run.wants_connection(connector.server, now):
                 connector.connect(self._pass_outcome)
+        for job in self._run.overdue(now):
+            self._end_late(job, now)
         self._run.turn(now)
         self._pool.wake_more(now)
         for connector in self._connectors:
@@ -174,6 +182,14 @@ class WorkerLoop:
             connection.session.tick(now)
         except GeartrainError as error:
             self._lost(connector, connection, error)
+
+    def _end_late(self, job: AnyAssignedJob, now: float) -> None:
+        """Interrupt a job that did not end within its timeout, if its function wants that; else its slot is lost."""
+        self._interruptions.report(job)
+        if self._interruptions.interrupt(job):
+            self._run.watch(job, now + CANCEL_TIMEOUT)
+        else:
+            self._run.lose_slot(job)
 
     def _leave(self) -> None:
         self._is_leaving = True
@@ -206,7 +222,7 @@ class WorkerLoop:
             self._lost(connector, connection, error)
             return
         for assignment, function in started:
-            self._start(connection, assignment, function)
+            self._start(connector, assignment, function)
 
     def _flush(self, connector: Connector, connection: WorkerConnection) -> None:
         try:
@@ -225,13 +241,15 @@ class WorkerLoop:
         connector.connection = None
         self._run.lost(connector.server, str(error), time.monotonic())
 
-    def _start(self, connection: WorkerConnection, assignment: Assignment, function: Function[Call]) -> None:
-        report = partial(self._report, connection, assignment.handle)
-        job = AssignedJob(assignment, function, self._options, report)
-        self._pool.do(partial(self._do, connection, job, function), here=self._has_guest)
+    def _start(self, connector: Connector, assignment: Assignment, function: Function[Call]) -> None:
+        job = AssignedJob(assignment, function, self._options, partial(self._report, connector, assignment))
+        self._run.begin(connector.server, job)
+        if job.deadline is not None and self._fork_server is None:
+            self._run.watch(job, job.deadline + SERVER_FIRST)
+        self._pool.do(partial(self._do, connector, job, function), here=self._has_guest)
 
-    def _finish(self, connection: WorkerConnection, job: AssignedJob) -> None:
-        self._run.finish(connection.session, job, time.monotonic())
+    def _finish(self, connector: Connector, job: AssignedJob) -> None:
+        self._run.finish(connector.server, job, time.monotonic())
 
     def _give_up(self, error: GeartrainError) -> None:
         raise error
@@ -249,18 +267,26 @@ class WorkerLoop:
         if not self._calls.post(partial(self._connected, connector, outcome)) and isinstance(outcome, socket.socket):
             outcome.close()
 
-    def _do(self, connection: WorkerConnection, job: AssignedJob, function: Function[Call], executor: Executor) -> None:
+    def _do(self, connector: Connector, job: AssignedJob, function: Function[Call], executor: Executor) -> None:
+        """Run a job to its end. Nothing that happens in here ends the thread: its slot would be lost."""
         try:
-            executor.do(job, function)
-        except GeartrainError as error:
-            self._calls.post(partial(self._give_up, error))
-        else:
-            if self._shares:
-                self._finish_as_guest(connection, job)
+            if job.deadline is None:
+                executor.do(job, function)
             else:
-                self._calls.post(partial(self._finish, connection, job))
+                perform = partial(executor.do, job, function)
+                self._interruptions.run(job, perform, may_interrupt=function.interrupt and self._fork_server is None)
+        except NoMoreProcesses as error:
+            self._calls.post(partial(self._give_up, error))
+            return
+        except BaseException as error:  # noqa: BLE001  # such as no memory for a traceback, or a log handler that raises
+            job.end()
+            _log_failure(job, error)
+        if self._shares:
+            self._finish_as_guest(connector, job)
+        else:
+            self._calls.post(partial(self._finish, connector, job))
 
-    def _finish_as_guest(self, connection: WorkerConnection, job: AssignedJob) -> None:
+    def _finish_as_guest(self, connector: Connector, job: AssignedJob) -> None:
         """Report the end of a job, and run the loop until there is another job to run."""
         if not self._ownership.acquire_as_guest():
             return  # the worker has left without this thread
@@ -268,7 +294,7 @@ class WorkerLoop:
         try:
             if self._calls.has_calls:
                 self._calls.run()  # among them the reports of the job
-            self._finish(connection, job)
+            self._finish(connector, job)
             self._turn()
             while not (self._is_leaving or self._pool.has_task or self._run.is_over(now := time.monotonic())):
                 deadline = self._run.deadline()
@@ -280,11 +306,17 @@ class WorkerLoop:
             self._has_guest = False
             self._ownership.release_as_guest(self._deadline())
 
-    def _report(self, connection: WorkerConnection, handle: bytes, report: Report) -> None:
-        command, *arguments = report
-        connection.wait_for_room(sum(map(len, arguments)))
-        self._calls.post(partial(connection.session.report, command, handle, *arguments))
+    def _report(self, connector: Connector, assignment: Assignment, report: Report) -> None:
+        connection = connector.connection
+        if connection is not None:  # else it is lost, and the report with it
+            connection.wait_for_room(sum(map(len, report[1:])))
+            self._calls.post(partial(self._run.report, connector.server, assignment, report))
 
 
 def _nothing() -> None:
     pass
+
+
+def _log_failure(job: AssignedJob, error: BaseException) -> None:
+    with contextlib.suppress(BaseException):  # the log may be what failed
+        _logger.error("%s %s failed outside of its function", job.function, job.handle, exc_info=error)

@@ -70,9 +70,16 @@ class Worker(Registry[Call, Middleware]):
         self, function: Callable[ParametersT, ReturnT], /
     ) -> TypedFunction[ParametersT, ParametersT, ReturnT]: ...
     @overload
-    def function(self, name: str | None = None, /, *, timeout: float | None = None) -> Decorator: ...
     def function(
-        self, function: Callable[..., object] | str | None = None, /, *, timeout: float | None = None
+        self, name: str | None = None, /, *, timeout: float | None = None, interrupt: bool = False
+    ) -> Decorator: ...
+    def function(
+        self,
+        function: Callable[..., object] | str | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        interrupt: bool = False,
     ) -> Callable[..., object]:
         """Register a function, under its own name or the one given; a decorator.
 
@@ -84,12 +91,18 @@ class Worker(Registry[Call, Middleware]):
         Args:
             function: The function, or its name for clients.
             timeout: Seconds after which a server gives a job to another worker. Half a second later its process is
-                killed; a thread is not stopped. (An `AsyncWorker` cancels its task.)
+                killed. (An `AsyncWorker` cancels its task.) A thread cannot be stopped: it holds its slot until the
+                function returns, which it does soon if it checks ``job.cancelled``. Too many such slots end the worker,
+                see ``max_stuck`` of `WorkerOptions`.
+            interrupt: True to raise `JobInterrupted` in a thread at that time. This is unsafe: the exception may come
+                between any two instructions, in ``finally`` as well, and can leave a lock held for ever. Use it for
+                functions that only compute.
 
         Raises:
             TypeError: A parameter is neither a job nor annotated with a type that JSON has a form for.
+            ValueError: Jobs without a timeout are to be interrupted.
         """
-        return self._decorator(function, lambda name, call: self._offer(name, call, timeout))
+        return self._decorator(function, lambda name, call: self._offer(name, call, timeout, interrupt=interrupt))
 
     @overload
     def partition(self, function: JobFunctionT, /) -> JobFunctionT: ...
