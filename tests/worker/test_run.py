@@ -28,7 +28,7 @@ def a_run(
     functions.add("f", print)
     chosen = WorkerOptions(**{"concurrency": 1, **options})
     return WorkerRun(
-        parse_servers(servers), functions, lambda call: call, chosen, burst=burst, idle_timeout=idle_timeout, now=NOW
+        parse_servers(servers), functions, lambda call: call, chosen, burst=burst, idle_timeout=idle_timeout, registered=print, now=NOW
     )
 
 
@@ -325,6 +325,7 @@ def test_a_function_added_later_is_in_working_dress() -> None:
         WorkerOptions(concurrency=1),
         burst=False,
         idle_timeout=None,
+        registered=print,
         now=NOW,
     )
     session = connected(work, work.servers[0])

@@ -49,6 +49,7 @@ class MakeLoop(Protocol[LoopT_co]):
         *,
         burst: bool,
         idle_timeout: float | None,
+        registered: Callable[[], object],
     ) -> LoopT_co: ...
 
 
@@ -74,10 +75,27 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         self._loop: RunningLoop[CallT] | None = None
         self._stop_requested = False
         self._signals = 0  # received during a run
+        self._registered: Callable[[], object] = _nothing  # called once all servers know all functions
 
     def __repr__(self) -> str:
         servers = ", ".join(map(str, self._addresses))
         return f"<{type(self).__name__} of {servers}: {', '.join(function.name for function in self._functions)}>"
+
+    @property
+    def servers(self) -> Sequence[ServerAddress]:
+        """The servers; they may be replaced before the worker runs, in the notation of the constructor.
+
+        So a test can use a worker that its module has made for other servers.
+        """
+        return tuple(self._addresses)
+
+    @servers.setter
+    def servers(self, servers: Servers) -> None:
+        with self._lock:
+            if self._loop is not None:
+                raise RuntimeError("the worker runs; its servers can be replaced before that")
+            self._addresses = parse_servers(servers)
+        self._drop_client()
 
     def middleware(self, middleware: MiddlewareT) -> MiddlewareT:
         """Add a function ``(job, call)`` around every job of the next `run`, inside of those already added."""
@@ -179,6 +197,10 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         }
 
     @abstractmethod
+    def _drop_client(self) -> None:
+        """Forget the worker's own client, whose servers are not the worker's any more."""
+
+    @abstractmethod
     def _call(self, function: Callable[..., object], signature: Signature | None) -> CallT:
         """Return a callable that does a job with a user's function.
 
@@ -208,6 +230,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
                 self._options,
                 burst=burst,
                 idle_timeout=idle_timeout,
+                registered=lambda: self._registered(),
             )
             self._loop = loop
             self._signals = 0
@@ -226,6 +249,10 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         """Stop because of a signal; a second signal ends the time that the first one left to running jobs."""
         self._signals += 1
         self.stop(grace=None if self._signals == 1 else 0.0)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _name_of(function: Callable[..., object]) -> str:

@@ -48,6 +48,7 @@ class WorkerRun(Generic[CallT]):
         options: The worker's options.
         burst: Leave when no server has a job.
         idle_timeout: Leave after so many seconds without a job.
+        registered: Called once, when each server knows all functions or could not be reached.
         now: The time, from any monotonic clock.
 
     Attributes:
@@ -65,6 +66,7 @@ class WorkerRun(Generic[CallT]):
         *,
         burst: bool,
         idle_timeout: float | None,
+        registered: Callable[[], object],
         now: float,
     ) -> None:
         self.servers = [ServerState(address, options.backoff) for address in addresses]
@@ -80,6 +82,7 @@ class WorkerRun(Generic[CallT]):
         self._burst = burst
         self._long_poll = len(addresses) == 1 and not burst  # else NO_JOB is needed at once
         self._idle_timeout = math.inf if idle_timeout is None else idle_timeout
+        self._registered: Callable[[], object] | None = registered
         self._idle_since = now
         self._retire_at = math.inf if options.max_age is None else now + options.max_age
         self._leave_at = math.inf
@@ -144,6 +147,7 @@ class WorkerRun(Generic[CallT]):
                 session.finish(event.handle)
         if session.state is not State.GREETING:
             server.works()
+            self._report_registered()
         return started
 
     def lost(self, server: ServerState, reason: str, now: float) -> None:
@@ -154,6 +158,7 @@ class WorkerRun(Generic[CallT]):
                 if owner is server:
                     job.is_given_up = True
         server.failed(reason.removeprefix(f"{server.address}: "), now)
+        self._report_registered()
 
     # Events of the executor
 
@@ -277,6 +282,11 @@ class WorkerRun(Generic[CallT]):
         if self._burst and all(server.failure for server in self.servers):
             raise NoServerAvailable("; ".join(f"{server.address}: {server.failure}" for server in self.servers))
         return self._reason
+
+    def _report_registered(self) -> None:
+        if self._registered is not None and all(server.is_settled for server in self.servers):
+            self._registered()
+            self._registered = None
 
     def _stop_if_done(self, now: float) -> None:
         if now >= self._retire_at:

@@ -46,6 +46,7 @@ class WorkerLoop:
         *,
         burst: bool,
         idle_timeout: float | None,
+        registered: Callable[[], object],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._run = WorkerRun(
@@ -55,6 +56,7 @@ class WorkerLoop:
             options,
             burst=burst,
             idle_timeout=idle_timeout,
+            registered=registered,
             now=self._loop.time(),
         )
         self._connectors: list[Connector] = []

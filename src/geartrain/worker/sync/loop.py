@@ -16,7 +16,7 @@ import math
 import selectors
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 
@@ -56,6 +56,7 @@ class WorkerLoop:
         *,
         burst: bool,
         idle_timeout: float | None,
+        registered: Callable[[], object],
     ) -> None:
         self._run = WorkerRun(
             addresses,
@@ -64,6 +65,7 @@ class WorkerLoop:
             options,
             burst=burst,
             idle_timeout=idle_timeout,
+            registered=registered,
             now=time.monotonic(),
         )
         tls = client_context(options.tls)

@@ -2,9 +2,10 @@
 """The blocking worker. Its twin is `geartrain.worker.aio.worker`."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from secrets import token_hex
-from typing import Concatenate, Unpack, overload
+from typing import Any, Concatenate, Unpack, overload
 
 from geartrain.client import Client, SubmittedJob
 from geartrain.names import Text
@@ -58,6 +59,7 @@ class Worker(Registry[Call, Middleware]):
         options.setdefault("concurrency", 1)
         super().__init__(servers, WorkerOptions(executor=executor, **options))
         self._clients: dict[str, Client] = {}  # the worker's own client, once it is needed
+        self._used: Client[Any, Any] | None = None  # in its place
 
     @overload
     def function(self, function: JobFunctionT, /) -> JobFunctionT: ...
@@ -174,6 +176,26 @@ class Worker(Registry[Call, Middleware]):
         reduction = Reduction(self._submit_part, self._reducer(function, reducer), aggregate, max_in_flight)
         self._add(name, as_partition(function, self._call(function, None), reduction), timeout)
 
+    @contextmanager
+    def using(self, client: Client[Any, Any]) -> Iterator[None]:
+        """Submit jobs of typed functions, and the parts of partitions, by another client for the length of a block.
+
+        ::
+
+            with worker.using(EagerClient(worker)):
+                resize.submit_background(7)
+
+        Args:
+            client: A client without a prefix, as the worker's own prefix is put before the names; for tests an
+                `EagerClient`, for example. (For an `AsyncWorker` an `AsyncClient`.) It is not closed.
+        """
+        before = self._used
+        self._used = client
+        try:
+            yield
+        finally:
+            self._used = before
+
     def run(self, *, burst: bool = False, idle_timeout: float | None = None) -> Reason:
         """Do jobs until there is a reason to leave, and return it.
 
@@ -221,12 +243,19 @@ class Worker(Registry[Call, Middleware]):
         return TypedFunction(function, wire_name, signature, self._own_client)
 
     def _own_client(self) -> Client:
-        """Return the client of the same servers that submits jobs for typed functions and parts."""
+        """Return the client that submits jobs for typed functions and parts, by default one of the same servers."""
+        if self._used is not None:
+            return self._used
         client = self._clients.get("own")
         if client is None:
             # Without a lock, which would stay locked in a process forked meanwhile; `setdefault` is atomic anyway.
             client = self._clients.setdefault("own", Client(**self._client_options()))
         return client
+
+    def _drop_client(self) -> None:
+        client = self._clients.pop("own", None)
+        if client is not None:
+            client.close()
 
     def _submit_part(self, reducer: bytes, part: bytes) -> SubmittedJob:
         return self._own_client().submit(reducer, part, unique=token_hex(16))
