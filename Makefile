@@ -91,7 +91,7 @@ bench: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Benchmark against
 bench-queues: $(VENV)/developer  ## Benchmark against Celery, RQ, Dramatiq, arq, gear and gearman3
 	$(BIN)/python -m benchmarks.queues $(ARGS)
 
-bench-durable: $(VENV)/developer  ## Benchmark all stores against gearmand's SQLite queue, and the reload of a million jobs
+bench-durable: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Benchmark all stores against gearmand's SQLite queue, and the reload of a million jobs
 	$(BIN)/python -m benchmarks.durable $(ARGS)
 
 clean:           ## Remove everything that these commands created

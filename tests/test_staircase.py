@@ -52,9 +52,11 @@ SERVER = [
 CORE = [
     {"access", "clock", "deadlines", "levels", "limits", "numbers", "outbox", "outcome", "record", "shutdown"},
     {"sleepstate", "takenaway", "timers", "turns"},
+    {"packing"},
     {"changes", "durable", "errorlog", "options", "recipient", "stats"},
     {"commit_queue", "cron", "policy"},
     {"state"},
+    {"abilities", "running", "waiters"},
     {
         "backlog",
         "commands/handler",
@@ -75,6 +77,7 @@ CORE = [
     {"commands/status", "replies"},
     {"commands/session", "commands/submit", "commands/text", "commands/work"},
     {"modes"},
+    {"receiving"},
     {"jobserver"},
 ]
 
@@ -225,7 +228,7 @@ def test_a_client_or_worker_loads_no_server(module: str) -> None:
 
 
 def test_stores_see_only_records_and_changes_of_the_core() -> None:
-    visible = {"changes", "commit_queue", "numbers", "record"}
+    visible = {"changes", "commit_queue", "numbers", "packing", "record"}
     visible_modules = tuple(f"geartrain.core.{module}" for module in visible)
 
     for module in (SOURCE / "storage").rglob("*.py"):

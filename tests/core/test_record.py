@@ -5,18 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geartrain.core.record import (
-    FIELDS,
-    CorruptRecord,
-    JobRecord,
-    pack,
-    pack_tagged,
-    skip,
-    split,
-    unpack,
-    unpack_all,
-    unpack_tagged,
-)
+from geartrain.core.packing import CorruptRecord, pack, pack_tagged, skip, split, unpack, unpack_all, unpack_tagged
+from geartrain.core.record import FIELDS, JobRecord
 
 PLAIN = JobRecord(5, b"H:a:5", b"resize", b"u", 2, b"w\0w", created_at=1_700_000_000_123)
 PLAIN_BYTES = bytes.fromhex(

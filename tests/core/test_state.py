@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from geartrain.core.outbox import SHARED
 from geartrain.core.outcome import OUTCOMES, TRANSITIONS, Event, JobState, next_state
 from geartrain.core.policy import FunctionPolicy
+from geartrain.core.running import helpers
 from geartrain.core.state import FunctionQueue, Job, Line
 from geartrain.protocol import Command, response
 from geartrain.testing.wire import Wire
@@ -183,8 +184,8 @@ def test_the_helpers_of_a_client_are_the_workers_that_run_its_jobs(wire: Wire) -
         peer.send(Command.CAN_DO, b"f")
     client.submit(b"f")
     client.submit(b"f")
-    assert client.peer.helpers() == set()
+    assert helpers(client.peer) == set()
 
     worker.send(Command.GRAB_JOB)
 
-    assert client.peer.helpers() == {worker.peer}
+    assert helpers(client.peer) == {worker.peer}

@@ -5,6 +5,7 @@ from typing import Final
 
 from mypy_extensions import i32, i64
 
+from geartrain.core.abilities import add_ability, leave_lists, next_sleeper, remove_ability, remove_sleeper
 from geartrain.core.clock import TurnClock
 from geartrain.core.functions import FunctionTable
 from geartrain.core.joblog import warn_of_silence, warn_of_timeout
@@ -12,6 +13,7 @@ from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import MAX_ABILITIES, Limit, Refused
 from geartrain.core.outcome import Event, JobState
 from geartrain.core.ready import Ready
+from geartrain.core.running import last_running
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import Ability, FunctionQueue, Job, Peer
 from geartrain.core.timers import Timed, Timers
@@ -166,7 +168,7 @@ class Dispatcher(Timed):
 
     def _wake_next(self, queue: FunctionQueue) -> bool:
         """Wake a worker, or push a job to it; return False if none sleeps."""
-        peer = queue.next_sleeper()
+        peer = next_sleeper(queue)
         if peer is None:
             return False
         if peer.sleep_state == _POLLING:
@@ -180,10 +182,10 @@ class Dispatcher(Timed):
         ability = self._next_ability(peer)
         if ability is None:  # the jobs were taken from it, and it has not sent their results
             self.wakeups.mark_awake(peer)
-            peer.leave_lists()
+            leave_lists(peer)
             return
         self.wakeups.drop_held_grab(peer)
-        queue.remove_sleeper(peer)
+        remove_sleeper(queue, peer)
         job = self._lifecycle.start(peer, ability)
         self._ready.serve(peer, ability)
         self.wakeups.push(peer, job)
@@ -228,7 +230,7 @@ class Dispatcher(Timed):
             raise Refused(Limit.FUNCTIONS, f"Too many functions for this connection (limit {MAX_ABILITIES})")
         queue = self._functions.named(function)
         is_new = peer not in queue.workers
-        ability = peer.enable(queue, timeout if timeout >= 0.0 else queue.policy.timeout)
+        ability = add_ability(peer, queue, timeout if timeout >= 0.0 else queue.policy.timeout)
         if is_new:
             self._ready.enable(ability)
         if peer.is_asleep:
@@ -240,7 +242,7 @@ class Dispatcher(Timed):
         if ability is None:
             return
         queue = ability.queue
-        peer.disable(ability)
+        remove_ability(ability)
         self._ready.disable(ability)
         if peer.woken_for is queue:
             # It was woken already, and will grab another job or none.
@@ -288,7 +290,7 @@ class Dispatcher(Timed):
             self._lifecycle.leave(peer.awaited.pop(), peer)
         while most and peer.current is not None:
             most -= 1
-            job = peer.last_running()  # each goes to the front: the oldest last
+            job = last_running(peer)  # each goes to the front: the oldest last
             if self._lifecycle.lose(job, _WORKER_LOST):
                 self._touched.setdefault(job.queue, False)
         if peer.current is not None:

@@ -7,14 +7,10 @@ outboxes; the state is consistent between any two calls. The shell also announce
 """
 
 from collections.abc import Iterable
-from typing import Final
-
-from mypy_extensions import i64
 
 from geartrain.core.authorization import Authorizer
 from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.clock import Clock, TurnClock
-from geartrain.core.commands.handler import Handler
 from geartrain.core.commands.session import SessionCommands
 from geartrain.core.commands.status import StatusCommands
 from geartrain.core.commands.submit import SubmitCommands
@@ -34,36 +30,27 @@ from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import Limit, Refused
 from geartrain.core.longruns import LongRuns
 from geartrain.core.metrics import MetricSources
-from geartrain.core.modes import Draining, Mode, Open, Restoring, Restricted
 from geartrain.core.numbers import Numbers
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope
 from geartrain.core.policy import PolicyTable
 from geartrain.core.probes import Probes
 from geartrain.core.ready import Ready
+from geartrain.core.receiving import Receiver
 from geartrain.core.recipient import Recipient
 from geartrain.core.record import JobRecord
 from geartrain.core.replies import Replies
 from geartrain.core.schedulerunner import ScheduleRunner
 from geartrain.core.shutdown import Shutdown
-from geartrain.core.sleepstate import SleepState
 from geartrain.core.snapshot import Snapshot
 from geartrain.core.stalls import Stalls
 from geartrain.core.state import FunctionQueue, Job, Peer
 from geartrain.core.timers import NEVER, Timers
-from geartrain.core.turns import FLOOR, Turns
-from geartrain.errors import ProtocolError, RemoteProtocolError
+from geartrain.core.turns import Turns
+from geartrain.errors import ProtocolError
 from geartrain.protocol.commands import Command
 from geartrain.protocol.reader import Reader
 
 __all__ = ["JobServer"]
-
-_GRAB_JOB_UNIQ: Final = int(Command.GRAB_JOB_UNIQ)
-_GRAB_JOB_ALL: Final = int(Command.GRAB_JOB_ALL)
-_PRE_SLEEP: Final = int(Command.PRE_SLEEP)
-_WORK_COMPLETE: Final = int(Command.WORK_COMPLETE)
-_SUBMIT_JOB: Final = int(Command.SUBMIT_JOB)
-_SUBMIT_JOB_BG: Final = int(Command.SUBMIT_JOB_BG)
-_PUSHED: Final = int(SleepState.PUSHED)
 
 
 class JobServer:
@@ -89,17 +76,15 @@ class JobServer:
         "_dispatcher",
         "_expiry",
         "_functions",
-        "_handlers",
         "_holdings",
         "_job_log",
         "_jobs",
         "_lifecycle",
-        "_mode",
         "_numbers",
-        "_open",
         "_options",
         "_peers",
         "_policies",
+        "_receiver",
         "_replies",
         "_schedules",
         "_stalls",
@@ -108,7 +93,6 @@ class JobServer:
         "_text",
         "_timers",
         "_turns",
-        "_work",
         "commit_queue",
         "is_draining",
         "is_restoring",
@@ -181,7 +165,7 @@ class JobServer:
         self._submit = SubmitCommands(
             options, functions, self._lifecycle, self._dispatcher, self._schedules, self.commit_queue, self._replies
         )
-        self._work = WorkCommands(self._lifecycle, self._dispatcher, self._authorizer, self._replies)
+        work = WorkCommands(self._lifecycle, self._dispatcher, self._authorizer, self._replies)
         self._text = TextCommands(
             options,
             functions,
@@ -193,17 +177,22 @@ class JobServer:
             self._backlog,
             self._replies,
         )
-        self._open = Open(self._submit)
-        self._mode: Mode = self._open
         handlers = SessionCommands(self._authorizer, self._replies).handlers()
-        handlers |= self._work.handlers()
+        handlers |= work.handlers()
         handlers |= StatusCommands(self._jobs, schedules, self._authorizer).handlers()
         handlers |= self._text.handlers()
-        handlers |= dict.fromkeys(self._submit.handlers(), self._submit_in_mode)
-        # By packet type; the last one is for `Command.WRONG_MAGIC`, -1.
-        self._handlers: list[Handler] = [
-            handlers[Command(number)] for number in (*range(len(Command) - 1), Command.WRONG_MAGIC)
-        ]
+        self._receiver = Receiver(
+            self._turns,
+            self._backlog,
+            self._holdings,
+            self._dispatcher,
+            self._authorizer,
+            self._replies,
+            self._submit,
+            work,
+            self._text,
+            handlers,
+        )
         self._choose_mode()
 
     # For the shell.
@@ -245,52 +234,8 @@ class JobServer:
         self._turns.begin()
 
     def receive(self, peer: Peer) -> None:
-        """Handle the packets and lines in the reader of a peer; bytes that are not Gearman end the connection.
-
-        A peer that has sent more than its share of a turn waits in the backlog.
-        """
-        backlog = self._backlog
-        if not backlog.is_empty and peer in backlog:
-            backlog.pause(peer)
-            return
-        if peer.sleep_state == _PUSHED:
-            self._dispatcher.hear(peer)
-        self._handle(peer)
-
-    def _handle(self, peer: Peer) -> None:
-        backlog = self._backlog
-        reader = peer.reader
-        left: i64 = peer.budget
-        try:
-            while reader.advance():
-                command = reader.command
-                if command == _GRAB_JOB_UNIQ:
-                    self._work.grab_unique(peer, reader)
-                elif command == _WORK_COMPLETE:
-                    self._work.complete(peer, reader)
-                elif command == _SUBMIT_JOB or command == _SUBMIT_JOB_BG:  # noqa: SIM109  # no tuple
-                    self._mode.submit(peer, reader)
-                elif command == _PRE_SLEEP:
-                    self._work.sleep(peer, reader)
-                elif command == _GRAB_JOB_ALL:
-                    self._work.grab_all(peer, reader)
-                else:
-                    self._handlers[command](peer, reader)
-                left -= 1
-                if peer.debt:
-                    left -= peer.debt
-                    peer.debt = 0
-                if left < 0:
-                    left = self._turns.grant(left)
-                    if left < 0 and not peer.closing and peer not in backlog:
-                        backlog.add(peer, Reason.BUDGET)
-                if peer.closing or (not backlog.is_empty and peer in backlog):
-                    break
-        except RemoteProtocolError as error:
-            self._replies.end(peer, error)
-        peer.budget = left if left < FLOOR else self._turns.give_back(left)
-        if reader.partial != peer.partial:
-            self._holdings.count_input(peer)
+        """Handle the packets and lines in the reader of a peer; see `Receiver.receive`."""
+        self._receiver.receive(peer)
 
     def is_waiting(self, peer: Peer) -> bool:
         """Tell whether the input of a peer has to wait, so that the shell must not read from it."""
@@ -335,8 +280,8 @@ class JobServer:
             self.commit_queue.reserve()
         self._text.budget.begin_turn()
         if not self._backlog.is_empty:
-            self._go_on(Reason.LISTING)
-            self._go_on_within_budget()
+            self._receiver.go_on(Reason.LISTING)
+            self._receiver.go_on_within_budget()
         now = self._clock.now
         self._lifecycle.held_memory = self._holdings.total
         timers = self._timers
@@ -431,7 +376,7 @@ class JobServer:
         self.is_restoring = False
         self._schedules.resume()
         self._choose_mode()
-        self._go_on(Reason.RESTORING)
+        self._receiver.go_on(Reason.RESTORING)
 
     def store_failed(self, outcome: CommitOutcome) -> None:
         """Reject the jobs and schedules that could not be stored."""
@@ -460,8 +405,7 @@ class JobServer:
         """Wait for running jobs only: assign no others, and close the connections that neither run nor await one."""
         self.is_draining = True
         self._choose_mode()
-        for command in (Command.CAN_DO, Command.CAN_DO_TIMEOUT):
-            self._handlers[command] = _ignore
+        self._receiver.ignore(Command.CAN_DO, Command.CAN_DO_TIMEOUT)
         for peer in self._peers:
             self._dispatcher.retire(peer)
             peer.identity.denied.clear()  # no function is given back from now on
@@ -483,50 +427,4 @@ class JobServer:
         return sum(stored), len(stored) - sum(stored)
 
     def _choose_mode(self) -> None:
-        mode: Mode = self._open
-        if self._authorizer.rules is not None:
-            mode = Restricted(mode, self._authorizer, self._replies)
-        if self.is_draining:
-            mode = Draining(mode, self._backlog)
-        elif self.is_restoring:
-            mode = Restoring(self._backlog)
-        self._mode = mode
-
-    def _submit_in_mode(self, peer: Peer, reader: Reader) -> None:
-        self._mode.submit(peer, reader)
-
-    def _go_on(self, reason: Reason) -> None:
-        """Handle the input of the peers that have waited for a reason, in turn."""
-        backlog = self._backlog
-        served: list[Peer] = []
-        for peer in backlog.take(reason):
-            held = peer.reader.held
-            had_listing = peer.listing is not None
-            if not peer.closing and self._text.has_listed(peer):
-                self.receive(peer)
-            if peer.reader.held < held or had_listing:
-                served.append(peer)
-            backlog.resume(peer)
-        for peer in served:
-            backlog.move_last(peer)  # behind those for which there was no budget left
-
-    def _go_on_within_budget(self) -> None:
-        """Handle the input of the peers that have used up their share, in turn, within the rest of the budget."""
-        backlog = self._backlog
-        turns = self._turns
-        turns.begin_backlog(backlog.count(Reason.BUDGET))
-        while turns.has_rest and backlog.has(Reason.BUDGET):
-            peer = backlog.take_first(Reason.BUDGET)
-            peer.budget = turns.share_out(peer.budget)
-            if peer.closing:
-                backlog.resume(peer)
-            elif peer.budget < 0:
-                backlog.add(peer, Reason.BUDGET)
-            else:
-                self._handle(peer)
-                backlog.resume(peer)
-        backlog.stop_reading()
-
-
-def _ignore(peer: Peer, reader: Reader) -> None:
-    """Ignore a packet that has no answer."""
+        self._receiver.choose_mode(is_draining=self.is_draining, is_restoring=self.is_restoring)

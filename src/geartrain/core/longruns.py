@@ -8,6 +8,7 @@ worker for those that had run for more than a second; shorter jobs cost nothing.
 from typing import Final
 
 from geartrain.core.commit_queue import CommitQueue
+from geartrain.core.running import running_jobs
 from geartrain.core.state import Peer
 from geartrain.core.timers import NEVER, Timed, Timers
 
@@ -44,7 +45,7 @@ class LongRuns(Timed):
         is_watching = False
         for peer in self._peers:
             if peer.current is not None:
-                for job in peer.running_jobs():
+                for job in running_jobs(peer):
                     if job.is_durable and not job.was_long:
                         if now - job.since >= LONG:
                             job.was_long = True

@@ -14,6 +14,7 @@ from typing import Final
 
 from geartrain.core.jobserver import JobServer
 from geartrain.core.outbox import HELD
+from geartrain.core.running import helpers
 from geartrain.core.state import Peer
 
 __all__ = ["HOLD_TIME", "STEP", "Backpressure"]
@@ -71,7 +72,7 @@ class Backpressure:
         if hold is not None and unsent < hold.unsent + STEP:
             return
         self.release(client)
-        workers = [worker for worker in client.helpers() if worker is not client]
+        workers = [worker for worker in helpers(client) if worker is not client]
         hold = self._holds[client] = _Hold(unsent, workers)
         for worker in workers:
             count = self._counts.get(worker, 0)

@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 
 from geartrain.core.changes import PutNew, Reserve
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import JobRecord, pack
+from geartrain.core.packing import pack
+from geartrain.core.record import JobRecord
 from geartrain.storage.store import CHUNK, Store, StoreError
 
 __all__ = ["Importer", "import_jobs"]

@@ -16,7 +16,8 @@ from urllib.parse import SplitResult, unquote
 
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import JobRecord, pack, unpack
+from geartrain.core.packing import pack, unpack
+from geartrain.core.record import JobRecord
 from geartrain.storage.address import Address
 from geartrain.storage.store import CHUNK, CommitOutcome, Opened, StoreError, needed
 from geartrain.storage.threaded import ANSWER_TIMEOUT, ThreadedStore

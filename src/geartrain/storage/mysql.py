@@ -15,7 +15,8 @@ from urllib.parse import SplitResult
 
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import JobRecord, pack_tagged
+from geartrain.core.packing import pack_tagged
+from geartrain.core.record import JobRecord
 from geartrain.storage.address import Address
 from geartrain.storage.columns import COLUMNS, OLD_COLUMNS, Row, from_old_row, from_row, to_row
 from geartrain.storage.session import Session

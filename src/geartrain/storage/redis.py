@@ -17,7 +17,8 @@ from urllib.parse import SplitResult, parse_qs, urlunsplit
 
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import JobRecord, pack, unpack
+from geartrain.core.packing import pack, unpack
+from geartrain.core.record import JobRecord
 from geartrain.storage.session import Session
 from geartrain.storage.store import CHUNK, CommitOutcome, Opened, StoreError, needed
 from geartrain.storage.threaded import ANSWER_TIMEOUT, LOCK_TIMEOUT, ThreadedStore

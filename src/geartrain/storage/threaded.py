@@ -16,7 +16,8 @@ from functools import partial
 from typing import ClassVar, TypeVar
 
 from geartrain.core.changes import Change, Forget
-from geartrain.core.record import CorruptRecord, JobRecord
+from geartrain.core.packing import CorruptRecord
+from geartrain.core.record import JobRecord
 from geartrain.storage.store import CommitOutcome, Opened, StoreError
 
 __all__ = ["ANSWER_TIMEOUT", "LOCK_TIMEOUT", "ThreadedStore"]
