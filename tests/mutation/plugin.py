@@ -28,20 +28,20 @@ _TIMES: Final = 10.0  # as much as without a mutant, at least
 _PATIENCE: Final = 5  # interruptions that a test may swallow
 _STATISTICS: Final = Path("mutmut-stats.json")
 _ORIGINAL: Final = "_mutmut_orig"
+_MEASURING: Final = (None, "stats", "list_all_tests")  # in place of a mutant: mutmut looks for all tests
 
 _interruptions = 0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out long tests, and put the mutant into place."""
-    mutant = _mutant()
-    if mutant is None:
-        return
-    if not THOROUGH:
-        long = [item for item in items if _usual_time(item) > _LONG]
-        config.hook.pytest_deselected(items=long)
+    if not THOROUGH and os.environ.get("MUTANT_UNDER_TEST") not in _MEASURING:
+        long = {item for item in items if _usual_time(item) > _LONG}
+        config.hook.pytest_deselected(items=list(long))
         items[:] = [item for item in items if item not in long]
-    put_into_place(mutant, [module for name, module in sys.modules.items() if name.startswith("geartrain.")])
+    mutant = _mutant()
+    if mutant is not None:
+        put_into_place(mutant, [module for name, module in sys.modules.items() if name.startswith("geartrain.")])
 
 
 @pytest.hookimpl(wrapper=True)
