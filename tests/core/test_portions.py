@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Work of the server that is done in portions, and the same with nothing to do."""
 
+from collections.abc import Callable
+
 import pytest
 
 from geartrain.core import Durability, JobServerOptions, PriorityScope
@@ -288,6 +290,26 @@ def test_nothing_to_send_is_not_written() -> None:
     outlet = Valve()
 
     assert Outbox().flush(outlet) == 0
+
+
+class Sink(Valve):
+    """A way to a peer that takes all bytes."""
+
+    def write(self, data: bytes) -> None:
+        pass
+
+
+@pytest.mark.parametrize("send", [lambda outbox: outbox.flush(Sink()), Outbox.take], ids=["flush", "take"])
+def test_one_packet_is_never_too_much_after_others_were_sent(send: Callable[[Outbox], object]) -> None:
+    outbox = Outbox()
+    outbox.begin().packet(Command.ECHO_RES, b"")
+    outbox.begin().packet(Command.ECHO_RES, b"")
+    assert outbox.exceeds(12)
+    send(outbox)
+
+    outbox.begin().packet(Command.ECHO_RES, bytes(1000))
+
+    assert not outbox.exceeds(12)
 
 
 class Part(Timed):
