@@ -7,12 +7,14 @@ BIN := $(VENV)/bin
 DECIDES := tests/core tests/protocol tests/reactor
 # The environment with the package as users install it: built, with protocol/, core/ and reactor/ compiled.
 COMPILED := $(VENV)-compiled
-CAN_COMPILE := $(if $(CI)$(shell command -v $(CC)),yes)
+# mypyc needs a C compiler and the headers of Python; with CI, they must be there.
+HEADERS := 'import os, sysconfig; print("yes" * os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+CAN_COMPILE := $(if $(CI),yes,$(if $(shell command -v $(CC)),$(shell $(PYTHON) -c $(HEADERS))))
 # Tests of the server that run once: with the compiled server, or with the interpreted one if there is no compiler.
 ONCE := $(addprefix tests/,crash fuzz interop server storage) \
     $(addprefix tests/cli/test_,gearmand.py gearmand_process.py reload.py store.py)
 # Tests that need no other programs; `not interop` excludes the tests that need programs of Debian.
-QUICK := $(addprefix tests/,admin cli client core protocol reactor server testing transport typed worker) \
+QUICK := $(addprefix tests/,admin cli client core newcomer protocol reactor server testing transport typed worker) \
     $(wildcard $(addprefix tests/storage/test_,bundles.py importer.py intake.py jsonlines.py migration.py packing.py sqlite*.py))
 # Most tests wait for servers and processes rather than compute, so one more runs at a time than there are cores.
 SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
@@ -20,7 +22,7 @@ SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) -
 # them would compile the sources again.
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-quick test-compiled pages docs crash fuzz costs soak mutation budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-quick test-compiled test-readme pages docs crash fuzz costs soak mutation budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -60,6 +62,9 @@ test-quick: $(VENV)/developer  ## Run the tests that need no other programs, in 
 
 test-compiled: $(COMPILED)/developer  ## Run the tests of the server with the compiled server; `make test` includes this
 	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(DECIDES) $(ONCE))
+
+test-readme: $(VENV)/installed  ## Type the README from its first to its last line on a bare Debian in a folder; as root, with debootstrap
+	@$(BIN)/python -m tests.newcomer $(ARGS)
 
 crash: $(VENV)/developer  ## Kill servers and stores repeatedly, and check that no acknowledged job is lost
 	$(BIN)/python -m tests.crash $(ARGS)

@@ -72,7 +72,7 @@ CORE = [
     {"wakeups"},
     {"expiry", "lifecycle", "probes", "stalls"},
     {"dispatch", "metrics"},
-    {"departures", "snapshot"},
+    {"departures", "retirement", "snapshot"},
     {"authorization", "schedulerunner"},
     {"commands/status", "replies"},
     {"commands/session", "commands/submit", "commands/text", "commands/work"},

@@ -166,7 +166,10 @@ class TestTheTimer:
             reactor = Reactor(JobServerOptions(rearm_after=3600.0))
             self.wake(reactor)
             self.wake(reactor)
-            [timer] = reactor.loop.timers
+            timers = list(reactor.loop.timers)
+            self.wake(reactor)
+            assert reactor.loop.timers == timers
+            timer = timers[-1]
             assert not timer.cancelled()
             reactor.flusher.stop()
             assert timer.cancelled()

@@ -123,7 +123,7 @@ class TestGrabbing:
 
         assert [event for piece in pieces for event in talk.session.receive(piece, talk.now)] == [assignment]
         assert talk.session.wants_job
-        assert talk.session.running == {b"H:1": b"f"}
+        assert talk.session.running == {b"H:1": assignment}
 
     def test_nothing_leads_to_sleep(self) -> None:
         talk = Talk.awake()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Made by python -m geartrain.cli.pages.
+complete -c gearadmin -f
 complete -c gearadmin -s h -l host -x -d 'host of the server [localhost]'
 complete -c gearadmin -s p -l port -x -d 'port of the server, or name of a service [4730]'
 complete -c gearadmin -l server -x -d 'address instead of -h and -p: host:port, [::1]:port, tls://host or unix:/path'
@@ -30,3 +31,4 @@ complete -c gearadmin -l priority-status -d 'list functions: waiting jobs of hig
 complete -c gearadmin -l status -d 'list functions: jobs, running jobs, workers'
 complete -c gearadmin -l maxqueue -x -d 'limit the number of jobs of a function; further ones are rejected. One number is for all priorities, three numbers are for high, normal and low; without a number, the limit is removed'
 complete -c gearadmin -l shutdown -a 'now graceful' -d 'stop the server: now, or as soon as the running jobs have ended (graceful); the server needs --allow-shutdown'
+complete -c gearadmin -n '__fish_prev_arg_in --shutdown' -a 'now graceful'

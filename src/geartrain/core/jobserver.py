@@ -20,6 +20,7 @@ from geartrain.core.commit_queue import CommitOutcome, CommitQueue
 from geartrain.core.cron import Schedule, Schedules
 from geartrain.core.departures import Departures
 from geartrain.core.dispatch import Dispatcher
+from geartrain.core.durable import Durable
 from geartrain.core.errorlog import RateLimitedErrorLog
 from geartrain.core.expiry import Expiry
 from geartrain.core.functions import FunctionTable
@@ -39,6 +40,7 @@ from geartrain.core.receiving import Receiver
 from geartrain.core.recipient import Recipient
 from geartrain.core.record import JobRecord
 from geartrain.core.replies import Replies
+from geartrain.core.retirement import Retirement
 from geartrain.core.schedulerunner import ScheduleRunner
 from geartrain.core.shutdown import Shutdown
 from geartrain.core.snapshot import Snapshot
@@ -86,6 +88,7 @@ class JobServer:
         "_policies",
         "_receiver",
         "_replies",
+        "_retirement",
         "_schedules",
         "_stalls",
         "_stores",
@@ -129,6 +132,7 @@ class JobServer:
         )
         self._holdings = Holdings(self._clock, timers, self._peers, options.packet_timeout)
         self._departures = Departures(self._clock, timers, self._dispatcher)
+        self._retirement = Retirement(self._clock, timers, self._dispatcher)
         self._stalls = stalls = Stalls(
             functions, self._dispatcher.wakeups, timers, options.stall_after, options.stall_busy_after
         )
@@ -306,14 +310,17 @@ class JobServer:
     def peer_to_drop(self) -> tuple[Peer, str] | None:
         """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes."""
         holdings = self._holdings
-        if holdings.overdue:
-            return holdings.overdue.pop(), "its packet is not complete in time"
+        overdue = holdings.take_overdue()
+        if overdue is not None:
+            return overdue, "its packet is not complete in time"
         limit = self._options.max_memory
         peer = holdings.largest(limit, self._lifecycle.memory()) if limit and holdings.total else None
         if peer is None:
             return None
         self.refused[Limit.MEMORY] += 1
-        return peer, f"{peer.partial + peer.unsent} bytes are held for it, and all together exceed the memory limit"
+        held = peer.partial + peer.unsent
+        holdings.discard(peer)
+        return peer, f"{held} bytes are held for it, and all together exceed the memory limit"
 
     def take_dirty(self) -> list[Recipient]:
         """Return the peers that have data to send, or are to be closed, since the last call."""
@@ -321,6 +328,8 @@ class JobServer:
         self._dirty.clear()
         for peer in dirty:
             peer.is_dirty = False
+            if not peer.is_watched:
+                self._holdings.watch(peer)
         if self.is_draining:
             for peer in dirty:
                 if isinstance(peer, Peer) and not peer.is_busy and not peer.awaited:
@@ -379,8 +388,18 @@ class JobServer:
         self._receiver.go_on(Reason.RESTORING)
 
     def store_failed(self, outcome: CommitOutcome) -> None:
-        """Reject the jobs and schedules that could not be stored."""
-        for each in self.commit_queue.failed(outcome):
+        """Reject the first jobs and schedules that could not be stored; `revoke_more` rejects the others."""
+        self._revoke(self.commit_queue.failed(outcome))
+
+    def revoke_more(self) -> bool:
+        """Reject further jobs and schedules that could not be stored; return False if there were none."""
+        if not self.commit_queue.is_revoking:
+            return False
+        self._revoke(self.commit_queue.revoke())
+        return True
+
+    def _revoke(self, revoked: Iterable[Durable]) -> None:
+        for each in revoked:
             if isinstance(each, Job):
                 self._lifecycle.revoke(each)
             else:
@@ -406,10 +425,7 @@ class JobServer:
         self.is_draining = True
         self._choose_mode()
         self._receiver.ignore(Command.CAN_DO, Command.CAN_DO_TIMEOUT)
-        for peer in self._peers:
-            self._dispatcher.retire(peer)
-            peer.identity.denied.clear()  # no function is given back from now on
-            peer.mark_dirty()  # it may have to be closed
+        self._retirement.begin(self._peers)
 
     def close(self) -> None:
         """Free all jobs, which the garbage collector does not track. No other method may be called after that."""

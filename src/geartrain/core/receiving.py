@@ -40,7 +40,7 @@ class Receiver:
     Args:
         turns: The budget of a turn.
         backlog: The peers whose input waits.
-        holdings: Counts unfinished packets into the memory of the server.
+        holdings: Counts input that waits into the memory of the server.
         dispatcher: Hears of peers to which a job was pushed.
         authorizer: Knows whether rules restrict submissions.
         replies: Ends a conversation that is not Gearman.
@@ -117,6 +117,7 @@ class Receiver:
         backlog = self._backlog
         if not backlog.is_empty and peer in backlog:
             backlog.pause(peer)
+            self._holdings.count_input(peer)
             return
         if peer.sleep_state == _PUSHED:
             self._dispatcher.hear(peer)
@@ -150,6 +151,7 @@ class Receiver:
                     if left < 0 and not peer.closing and peer not in backlog:
                         backlog.add(peer, Reason.BUDGET)
                 if peer.closing or (not backlog.is_empty and peer in backlog):
+                    self._holdings.count_input(peer)
                     break
         except RemoteProtocolError as error:
             self._replies.end(peer, error)
@@ -166,6 +168,7 @@ class Receiver:
             had_listing = peer.listing is not None
             if not peer.closing and self._text.has_listed(peer):
                 self.receive(peer)
+            self._holdings.count_input(peer)
             if peer.reader.held < held or had_listing:
                 served.append(peer)
             backlog.resume(peer)
@@ -186,6 +189,7 @@ class Receiver:
                 backlog.add(peer, Reason.BUDGET)
             else:
                 self._handle(peer)
+                self._holdings.count_input(peer)
                 backlog.resume(peer)
         backlog.stop_reading()
 

@@ -112,6 +112,10 @@ class Reader:
         """Number of bytes that `advance` has not passed yet."""
         return self.partial + self._size - self._next
 
+    def kept(self) -> i64:
+        """Return the number of bytes in memory, with those of passed packets that arrived together with others."""
+        return self.partial + self._size
+
     @property
     def has_more(self) -> bool:
         """True if bytes are left that `advance` has not checked, other than the start of a packet."""

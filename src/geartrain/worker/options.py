@@ -18,6 +18,8 @@ __all__ = ["GRACE", "ExecutorKind", "Options", "Reason", "WorkerOptions"]
 # Seconds from the timeout of a job, after which the server takes it away and decides what becomes of it, to the end of
 # its process or task. So the server's decision comes first, and what the worker says of the job is ignored.
 SERVER_FIRST = 0.5
+# Seconds for a task that was cancelled, or a thread that was interrupted, to end; after that its slot counts as lost.
+CANCEL_TIMEOUT = 2.0
 
 BACKOFF = Backoff()
 GRACE = 30.0  # seconds; Kubernetes kills a process after this time
@@ -35,6 +37,7 @@ class Reason(enum.Enum):
     MAX_AGE = "max_age"
     DRAINED = "drained"  # a burst found no more jobs
     IDLE = "idle"
+    STUCK = "stuck"  # jobs that did not end within their timeout hold too many slots; `run` raises `WorkerStuck`
 
 
 class Options(TypedDict, total=False):
@@ -57,6 +60,7 @@ class Options(TypedDict, total=False):
     grace: float
     middleware: Sequence[Callable[..., object]]
     exceptions: bool
+    max_stuck: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,8 @@ class WorkerOptions:
         middleware: Functions ``(job, call)`` around every job, the first outermost; ``call(job)`` runs the next one.
         exceptions: Send exceptions to clients. False sends WORK_FAIL only; clients with libgearman 1.1 that do not ask
             for exceptions need it with gearmand 1.1, or they would wait for ever.
+        max_stuck: The number of slots held by jobs that did not end within their timeout, at which the worker leaves
+            with `WorkerStuck`, for its supervisor to start it again; None for all slots. A thread cannot be stopped.
 
     Raises:
         LocalProtocolError: The client's id or the token is not allowed by the protocol.
@@ -111,6 +117,7 @@ class WorkerOptions:
     grace: float = GRACE
     middleware: Sequence[Callable[..., object]] = ()
     exceptions: bool = True
+    max_stuck: int | None = None
 
     def __post_init__(self) -> None:
         client_id_bytes(self.client_id)
@@ -125,6 +132,8 @@ class WorkerOptions:
             raise ValueError(f"max_packet is more than {PACKET_OVERHEAD} bytes, not {self.max_packet!r}")
         if self.max_jobs is not None and self.max_jobs < 1:
             raise ValueError(f"max_jobs is at least 1, or None for any number, not {self.max_jobs}")
+        if self.max_stuck is not None and self.max_stuck < 1:
+            raise ValueError(f"max_stuck is at least 1, or None for all slots, not {self.max_stuck}")
         check_seconds(
             connect_timeout=self.connect_timeout,
             reply_timeout=self.reply_timeout,

@@ -90,7 +90,7 @@ class WorkerSession:
         state: Its state.
         deadline: The time of its next timeout.
         asked: The number of pending grabs.
-        running: The function of each running job, by handle.
+        running: The assignment of each running job, by handle.
 
     Args:
         functions: Wire name and timeout in milliseconds, or None, of each function of the worker.
@@ -117,7 +117,7 @@ class WorkerSession:
         self.state = State.GREETING
         self.deadline = now + reply_timeout
         self.asked = 0
-        self.running: dict[bytes, bytes] = {}
+        self.running: dict[bytes, Assignment] = {}
         self._reply_timeout = reply_timeout
         self._poll_interval = poll_interval
         self._consecutive_jobs = 0  # since the last NO_JOB
@@ -323,7 +323,7 @@ class WorkerSession:
         self._server_timer_runs = False
         if not self.asked:
             self._enter(State.AWAKE)
-        self.running[assignment.handle] = assignment.function
+        self.running[assignment.handle] = assignment
         self._send_cant_do()
         return assignment
 
@@ -349,7 +349,9 @@ class WorkerSession:
         """Send the CANT_DOs that need not wait any longer; while a grab is pending only Geartrain's server gets any."""
         if self.state is State.GRABBING and not self._long_polls:
             return
-        for function in self._unregistering.difference(self.running.values()):
+        if not self._unregistering:
+            return
+        for function in self._unregistering.difference(job.function for job in self.running.values()):
             self._send(Command.CANT_DO, function)
             self._unregistering.discard(function)
             self._registered.pop(function, None)

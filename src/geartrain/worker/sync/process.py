@@ -16,6 +16,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from geartrain.errors import RemoteProtocolError
 from geartrain.protocol import REQUEST, RESPONSE, Command, Reader, request, response
 from geartrain.worker.forkserver import ChildProcess, ForkServer, flush_output
 from geartrain.worker.functions import Function
@@ -63,7 +64,7 @@ class ProcessExecutor:
         """Run a job to its end.
 
         Raises:
-            GeartrainError: There is no process, and none can be forked any more.
+            NoMoreProcesses: There is no process, and none can be forked any more.
         """
         try:
             self._do(job, function.timeout)
@@ -76,6 +77,10 @@ class ProcessExecutor:
             if not self._fork_server.is_closed:  # else the worker itself has killed it
                 _logger.error("%s %s: %s", job.function, job.handle, died)  # noqa: TRY400  # its traceback says nothing
             job.raised(died, tell=self._exceptions)
+        except RemoteProtocolError as error:  # the function has written to its process's socket
+            self._end_child()
+            _logger.exception("%s %s: its process sent what it must not", job.function, job.handle)
+            job.raised(error, tell=self._exceptions)
         except OSError as error:  # such as EMFILE: the next job may have better luck
             self.leave()
             _logger.exception("%s %s: cannot start a process for it", job.function, job.handle)
