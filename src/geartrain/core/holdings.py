@@ -20,7 +20,7 @@ from geartrain.core.clock import TurnClock
 from geartrain.core.deadlines import Deadline, Deadlines
 from geartrain.core.recipient import Recipient
 from geartrain.core.state import Peer
-from geartrain.core.timers import NEVER, Timed, Timers
+from geartrain.core.timers import Timed, Timers
 
 __all__ = ["LARGE", "Holdings"]
 
