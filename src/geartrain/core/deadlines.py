@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Items in the order in which they are due: a binary heap from which any entry can be removed.
 
-Each entry knows its place in the heap, so a cancelled one is removed at once: a million timeouts that never fire need no
-clean-up that would block the server.
+Each entry knows its place in the heap, so a cancelled one is removed at once: a million timeouts that never fire need
+no clean-up that would block the server.
 """
 
 import heapq

@@ -190,7 +190,7 @@ class Holdings(Timed):
         self._deadlines.cancel(self._unfinished.pop(peer).deadline)
 
     def _check_packet(self, peer: Peer, now: float) -> None:
-        """Check if the packet of a peer is overdue; a large packet has more time, a later one its own limit."""
+        """Check if the packet of a peer is overdue. A large one has more time; each has its own limit."""
         unfinished = self._unfinished[peer]
         begun = int(peer.reader.begun)
         due = unfinished.due + int(peer.reader.partial) / _SLOWEST
