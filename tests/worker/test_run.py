@@ -308,7 +308,7 @@ class TestTheEnd:
             work.turn(NOW)
 
         assert work.is_over(NOW)
-        with pytest.raises(WorkerStuck, match="occupy 2 slots: f H:1, f H:2"):
+        with pytest.raises(WorkerStuck, match="hold 2 slots: f H:1, f H:2"):
             work.reason()
 
     def test_comes_after_so_many_jobs(self) -> None:

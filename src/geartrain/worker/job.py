@@ -107,7 +107,7 @@ class AnyAssignedJob:
         """True if the result is useless: the job's timeout is over, or its server or worker gave it up.
 
         A long function should check this now and then, and return. After the timeout, the process of a job is killed
-        within half a second, and its task is cancelled; a thread continues, and occupies its slot until it ends.
+        within half a second, and its task is cancelled; a thread continues, and holds its slot until it ends.
         """
         return self.is_given_up or (self.deadline is not None and time.monotonic() >= self.deadline)
 

@@ -93,7 +93,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
     def servers(self, servers: Servers) -> None:
         with self._lock:
             if self._loop is not None:
-                raise RuntimeError("the worker runs; its servers can be replaced before that")
+                raise RuntimeError("the worker is running; its servers can be replaced only before that")
             self._addresses = parse_servers(servers)
         self._drop_client()
 

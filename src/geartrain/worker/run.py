@@ -302,7 +302,7 @@ class WorkerRun(Generic[CallT]):
     def _stuck_text(self) -> str:
         jobs = ", ".join(f"{job.function} {job.handle}" for job in self._stuck)
         slots = counted(len(self._stuck), "slot")
-        return f"jobs that did not end within their timeout occupy {slots}: {jobs or 'some ended late'}"
+        return f"jobs that did not end within their timeout hold {slots}: {jobs or 'some ended late'}"
 
     def _stop(self, reason: Reason) -> None:
         self._reason = reason
