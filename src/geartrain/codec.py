@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Codecs: how the values of a program become the bytes of workloads, results and parts of results.
+"""Codecs: conversion between the values of a program and the bytes of workloads, results and parts of results.
 
 A codec is two functions. Client and worker must use the same one; a packet does not say which it is.
 """

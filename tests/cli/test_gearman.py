@@ -248,7 +248,7 @@ class TestADifferentClient:
                 _, error = process.communicate(timeout=TIMEOUT)
 
         assert process.returncode == 2
-        assert b"closes the connection when it is given a job" in error
+        assert b"closes the connection when it gets a job" in error
 
     def test_a_server_that_closes_connections_is_skipped(self, working: str) -> None:
         """The last server in the list is tried first; this one accepts connections and closes them."""

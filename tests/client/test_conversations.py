@@ -125,7 +125,7 @@ class TestOneJob:
                 client.do("f", retries=-1)
             with pytest.raises(TypeError, match="retries is a whole number, not 'twice'"):
                 client.submit_many([JobRequest("f", retries="twice")])  # type: ignore[arg-type]  # that is the point
-            with pytest.raises(ValueError, match="a timeout is a number of seconds, or None for no end, not nan"):
+            with pytest.raises(ValueError, match="a timeout is a number of seconds, or None for no limit, not nan"):
                 client.do("f", timeout=float("nan"))
             with pytest.raises(ValueError, match="has no priority"):
                 client.submit_background("f", delay=1, priority=Priority.LOW)
@@ -253,7 +253,7 @@ class TestOutages:
                 [(level, line)] = lines()
                 assert level == "WARNING"
                 assert line.startswith((f"127.0.0.1:{port} closed", f"the connection to 127.0.0.1:{port} was lost"))
-        assert lines() == []  # nobody misses a server that was left
+        assert lines() == []  # closing a client is no outage
 
 
 class TestTimeouts:
@@ -350,7 +350,7 @@ class TestStreams:
             assert job.status.fraction == 0.0
             assert list(job) == []
 
-    def test_events_that_come_before_somebody_reads_are_kept(self, shell: Shell) -> None:
+    def test_events_are_kept_until_they_are_read(self, shell: Shell) -> None:
         with ScriptedServer(self.talk) as server, shell.client(server.address) as client:
             job = client.submit("talk")
             job.result(PATIENCE)

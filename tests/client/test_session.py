@@ -173,7 +173,7 @@ class TestOrder:
     ) -> None:
         talk.submit("a")
 
-        with pytest.raises(RemoteProtocolError, match=f"sent {command.name} where JOB_CREATED was due"):
+        with pytest.raises(RemoteProtocolError, match=f"sent {command.name} instead of JOB_CREATED"):
             talk.hear(command, *arguments)
 
     @pytest.mark.parametrize("command", [Command.JOB_CREATED, Command.ECHO_RES, Command.OPTION_RES])

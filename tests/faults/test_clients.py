@@ -223,7 +223,7 @@ class TestSilence:
     ) -> None:
         with shell.client(proxy.address, reply_timeout=LATER) as client:
             proxy.stall()
-            with pytest.raises(ConnectionLost, match=f"has not answered for {LATER} seconds"):
+            with pytest.raises(ConnectionLost, match=f"has not answered for {LATER:g} seconds"):
                 client.do("reverse")
             for ask in (client.ping, lambda: client.status("H:1"), lambda: client.status(unique="u")):
                 with pytest.raises((ReplyTimeout, ConnectionLost)):

@@ -149,7 +149,7 @@ class TestMySQL(ExclusiveContract):
             cursor.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 2")
             self.use()
             cursor.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
-            assert "innodb_flush_log_at_trx_commit is 2, so that a loss of power loses jobs" in caplog.text
+            assert "innodb_flush_log_at_trx_commit is 2, so a power failure loses the jobs" in caplog.text
             caplog.clear()
             self.use()
 

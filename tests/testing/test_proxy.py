@@ -270,5 +270,5 @@ class TestConnecting:
     ],
 )
 def test_a_wait_that_times_out_says_for_what(proxy: FaultProxy, wait: Callable[[FaultProxy], None], what: str) -> None:
-    with pytest.raises(AssertionError, match=rf"{what} in vain: <FaultProxy 127.* 0 accepted, 0 open>"):
+    with pytest.raises(AssertionError, match=rf"timed out waiting for {what}: <FaultProxy 127.* 0 accepted, 0 open>"):
         wait(proxy)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Arguments and results of functions, as JSON and back."""
+"""Conversion of arguments and results of functions to JSON and back."""
 
 import dataclasses
 import datetime
@@ -35,7 +35,7 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class Job:
-    """What stands for the job here: a signature is told which type does."""
+    """A stand-in for the class of jobs, which is an argument of `Signature`."""
 
 
 class Colour(enum.Enum):
@@ -304,21 +304,21 @@ class Shop:
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (variadic, "takes any arguments as \\*numbers: int"),
-        (keywords, "takes any arguments as \\*\\*numbers: int"),
+        (variadic, "has the parameter \\*numbers: int"),
+        (keywords, "has the parameter \\*\\*numbers: int"),
         (silent, "the parameter a has no annotation"),
         (half, "the parameter b has no annotation"),
         (foreign, r"wrong\(\): connection: Job has no form in JSON"),
         (anything, r"wrong\(\): value: object has no form in JSON; write Any"),
         (returning, r"the result of wrong\(\): Job has no form in JSON"),
-        (late, "the job comes first"),
+        (late, "is the job, which has to be the first parameter"),
         (yielding, "yields parts of a result"),
         (yielding_later, "yields parts of a result"),
         (unknown, "'Nowhere' is not defined"),
         (Shop.order, "self has no annotation.*method of an object"),
     ],
 )
-def test_what_says_too_little_is_refused_at_once(function: Callable[..., object], words: str) -> None:
+def test_an_incomplete_signature_is_rejected_at_once(function: Callable[..., object], words: str) -> None:
     with pytest.raises(TypeError, match=words):
         Signature(function, "wrong", job_type=Job)
 

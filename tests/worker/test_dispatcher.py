@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who may grab, and when a worker has done its part."""
+"""The dispatcher of a worker: the connections that may grab, and the end of a limited run."""
 
 import pytest
 

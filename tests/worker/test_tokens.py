@@ -131,7 +131,7 @@ class TestCommands:
         assert "WRONG_TOKEN" in admin.stderr
         bad = self.run("gearman", guarded, "-f", "f", "-b", "work", token=KNOWN[:5])
         assert bad.returncode == 1
-        assert "a token is 16 to 512 printable ASCII letters" in bad.stderr
+        assert "a token is 16 to 512 printable ASCII characters" in bad.stderr
 
     def test_a_file_wins_over_the_environment_and_has_to_hold_one(self, tmp_path: Path) -> None:
         file = tmp_path / "token"

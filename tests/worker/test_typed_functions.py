@@ -223,7 +223,7 @@ class TestACall:
 
         assert job.result(PATIENCE) == "7@200"
 
-    def test_can_be_left_with_the_server(self, shop: Any, call: Any, client: Client) -> None:
+    def test_can_be_a_background_job(self, shop: Any, call: Any, client: Client) -> None:
         handle = call(shop.resize).submit_background(7)
 
         assert str(handle)
@@ -237,7 +237,7 @@ class TestACall:
     def test_with_wrong_arguments_is_refused_before_anything_is_sent(
         self, make_shop: Callable[..., Any], call: Any
     ) -> None:
-        """There is nobody who would do it: a call that was sent would wait."""
+        """There is no worker: a call that was sent would wait for ever."""
         resize = call(make_shop().resize)
 
         for way in (resize.do, resize.submit, resize.submit_background):

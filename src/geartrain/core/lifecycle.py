@@ -19,8 +19,10 @@ from geartrain.core.longruns import LongRuns
 from geartrain.core.outcome import Event, JobState, next_state
 from geartrain.core.ready import Ready
 from geartrain.core.record import JobRecord
+from geartrain.core.running import add_running, first_job_for, remove_running
 from geartrain.core.state import MAX_LOSSES, NO_PROGRESS, Ability, FunctionQueue, Job, Peer
 from geartrain.core.timers import Timers
+from geartrain.core.waiters import all_waiters, clear_waiters, remove_waiter
 from geartrain.protocol.commands import Command
 
 __all__ = ["Lifecycle"]
@@ -184,7 +186,7 @@ class Lifecycle:
         queue = ability.queue
         job = queue.first_job()
         if not peer.taken_away.is_empty:
-            allowed = queue.first_job_for(peer)
+            allowed = first_job_for(queue, peer)
             assert allowed is not None, "the ability was chosen for it"
             job = allowed
         queue.remove(job)
@@ -196,7 +198,7 @@ class Lifecycle:
             self.job_log.started(job, peer, waited)
         job.since = now
         job.worker = peer
-        peer.add_running(job)
+        add_running(peer, job)
         queue.running += 1
         if ability.timeout:
             self.timeouts.add(now + ability.timeout, job)
@@ -243,7 +245,7 @@ class Lifecycle:
     def _unassign(self, job: Job) -> None:
         worker = job.worker
         assert worker is not None, "a running job has a worker"
-        worker.remove_running(job)
+        remove_running(worker, job)
         job.worker = None
         job.queue.running -= 1
         self.timeouts.cancel(job)
@@ -275,7 +277,7 @@ class Lifecycle:
             self._commit_queue.forget(job)
         if job.is_awaited:
             self._tell(job, outcome, payload)
-            job.clear_waiters()
+            clear_waiters(job)
         self._jobs.remove(job)
 
     def finish_late(self, handle: bytes, payload: bytes) -> None:
@@ -306,7 +308,7 @@ class Lifecycle:
 
     def leave(self, job: Job, peer: Peer) -> None:
         """Remove a waiting client from a job, which ends if it has no owner and does not run."""
-        job.remove_waiter(peer)
+        remove_waiter(job, peer)
         if not job.has_owner and job.state != _RUNNING:
             self.finish(job, _ABANDONED, _EMPTY)
 
@@ -321,7 +323,7 @@ class Lifecycle:
     def _multiply(self, job: Job, command: i32, body: bytes) -> None:
         """Send a packet to several submissions, and charge its worker for each; those of one peer share its bytes."""
         count: i64 = 0
-        for peer, times in job.all_waiters():
+        for peer, times in all_waiters(job):
             count += times
             if times == 1:
                 peer.send(command, body)
@@ -335,7 +337,7 @@ class Lifecycle:
         if outcome == _COMPLETED:
             self.forward(job, _WORK_COMPLETE, payload)
         elif outcome == _EXCEPTION:
-            for peer, times in job.all_waiters():
+            for peer, times in all_waiters(job):
                 for _ in range(times):
                     if peer.exceptions:
                         peer.send(_WORK_EXCEPTION, payload)

@@ -19,7 +19,8 @@ from urllib.parse import SplitResult, unquote
 
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import JobRecord, pack, unpack
+from geartrain.core.packing import pack, unpack
+from geartrain.core.record import JobRecord
 from geartrain.storage.address import Address
 from geartrain.storage.session import Session
 from geartrain.storage.store import CHUNK, CommitOutcome, Opened, StoreError, needed
@@ -65,7 +66,7 @@ class MemcachedStore(ThreadedStore):
         where = Address.read(parts, "memcached", PORT)
         prefix = where.options.get("prefix", PREFIX)
         if not re.fullmatch(r"[!-~]{1,100}", prefix):
-            raise StoreError(f"a prefix has up to 100 printable characters without spaces, unlike {prefix!r}")
+            raise StoreError(f"a prefix has up to 100 printable characters without spaces, not {prefix!r}")
         return cls(where.host, where.port, prefix, only_reads=only_reads)
 
     def _open(self) -> Opened:
@@ -93,7 +94,7 @@ class MemcachedStore(ThreadedStore):
                 found = ours.fullmatch(unquote(line[4:].split(b" ", 1)[0].decode()))
                 if found:
                     yield int(found[1])
-        raise StoreError(f"{self.name}: it cannot list its keys without missing some, as memcached 1.6.18 can")
+        raise StoreError(f"{self.name}: it cannot list all its keys reliably; use memcached 1.6.18 or later")
 
     def _read(self, after: int) -> list[JobRecord]:
         jobs: list[JobRecord] = []
@@ -166,7 +167,7 @@ class MemcachedStore(ThreadedStore):
 
     def _set(self, key: str, value: bytes) -> None:
         if not self._memcached.set(key, value, noreply=False):
-            raise StoreError(f"{self.name}: it does not take {key}; is it full?", CommitOutcome.UNKNOWN)
+            raise StoreError(f"{self.name}: it did not store {key}; is it full?", CommitOutcome.UNKNOWN)
 
     def _key(self, number: int, part: int = 0) -> str:
         return f"{self._prefix}:{number}:{part}"

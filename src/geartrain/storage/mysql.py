@@ -15,7 +15,8 @@ from urllib.parse import SplitResult
 
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import JobRecord, pack_tagged
+from geartrain.core.packing import pack_tagged
+from geartrain.core.record import JobRecord
 from geartrain.storage.address import Address
 from geartrain.storage.columns import COLUMNS, OLD_COLUMNS, Row, from_old_row, from_row, to_row
 from geartrain.storage.session import Session
@@ -336,12 +337,12 @@ class MySQLStore(ThreadedStore):
         return StoreError(f"{self.name}: another server has taken it over", CommitOutcome.FENCED)
 
     def _look_for_syncs(self, cursor: Cursor) -> None:
-        """Warn when a commit does not survive a loss of power."""
+        """Warn when a commit does not survive a power failure."""
         cursor.execute("SELECT @@innodb_flush_log_at_trx_commit")
         ((setting,),) = cursor.fetchall()
         if setting not in (1, 3):  # 3 is MariaDB's, and as safe
             log.warning(
-                "%s: innodb_flush_log_at_trx_commit is %s, so that a loss of power loses jobs of about a second",
+                "%s: innodb_flush_log_at_trx_commit is %s, so a power failure loses the jobs of about a second",
                 self.name,
                 setting,
             )

@@ -10,6 +10,7 @@ from geartrain.errors import ArgumentError, CodecError
 from geartrain.typed.annotations import AnyFunction, arguments_of, takes_job
 from geartrain.typed.jsontype import JsonLibrary, JsonType
 from geartrain.typed.library import library
+from geartrain.wording import counted
 
 __all__ = ["Signature"]
 
@@ -132,7 +133,7 @@ class Signature:
             places = [name for name, parameter in self._parameters.items() if parameter.kind is not _BY_NAME]
             if len(given) > len(places):
                 raise ArgumentError(
-                    f"{self.name}(): {len(given)} arguments came without a name; it takes {self._shown}"
+                    f"{self.name}(): {counted(len(given), 'argument')} without a name; it takes {self._shown}"
                 )
             return dict(zip(places, given, strict=False))
         for name in given:

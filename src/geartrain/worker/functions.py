@@ -26,6 +26,7 @@ class Function(Generic[CallT]):
         call: Does a job.
         timeout: Seconds after which the server gives a job to another worker; None for no limit.
         codec: The codec of its values, if it differs from the worker's.
+        interrupt: True to raise an exception in its thread when a job does not end within the timeout.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Function(Generic[CallT]):
     call: CallT
     timeout: float | None
     codec: Codec[Any, Any] | None = None
+    interrupt: bool = False
 
     @property
     def timeout_ms(self) -> int | None:
@@ -58,19 +60,28 @@ class FunctionTable(Generic[CallT]):
         return len(self._functions)
 
     def add(
-        self, name: Text, call: CallT, timeout: float | None = None, codec: Codec[Any, Any] | None = None
+        self,
+        name: Text,
+        call: CallT,
+        timeout: float | None = None,
+        codec: Codec[Any, Any] | None = None,
+        *,
+        interrupt: bool = False,
     ) -> Function[CallT]:
         """Add a function, or replace one, and return it.
 
         Raises:
             LocalProtocolError: The name is empty, too long or contains a NUL byte, or the timeout is out of range.
+            ValueError: Jobs without a timeout are to be interrupted.
         """
         wire_name = function_bytes(name, self._prefix)
         if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
             raise LocalProtocolError(
                 f"{name!r}: a timeout is more than 0 and up to {MAX_TIMEOUT} seconds, not {timeout}"
             )
-        function = Function(display_name(name), wire_name, call, timeout, codec)
+        if interrupt and timeout is None:
+            raise ValueError(f"{name!r}: jobs are interrupted at the end of a timeout, so it needs one")
+        function = Function(display_name(name), wire_name, call, timeout, codec, interrupt)
         self._functions[wire_name] = function
         return function
 

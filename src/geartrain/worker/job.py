@@ -2,11 +2,13 @@
 """A job that a server assigned to a worker, without I/O: its input, and the packets that report its end."""
 
 import json
+import time
 from typing import Any, TypeAlias
 
 from geartrain.codec import RAW
 from geartrain.names import Text, encode
 from geartrain.protocol import Command
+from geartrain.wording import counted
 from geartrain.worker.functions import Function
 from geartrain.worker.options import WorkerOptions
 from geartrain.worker.session import Assignment
@@ -31,20 +33,24 @@ class AnyAssignedJob:
         assignment: The job from the server.
         codec: The codec of its values.
         ending: The packets that end the job, once its end is known; they are sent when the function has returned.
+        deadline: The time of ``time.monotonic`` at which the server takes the job away; None without a timeout.
+        is_given_up: True once its connection is lost or the worker leaves, so that its result is not wanted any more.
     """
 
-    __slots__ = ("_function", "_options", "_value", "assignment", "codec", "ending")
+    __slots__ = ("_function", "_options", "_value", "assignment", "codec", "deadline", "ending", "is_given_up")
 
     def __init__(self, assignment: Assignment, function: Function[Any], options: WorkerOptions) -> None:
         self.assignment = assignment
         self.codec = function.codec or options.codec
         self.ending: tuple[Report, ...] = ()
+        self.deadline = None if function.timeout is None else time.monotonic() + function.timeout
+        self.is_given_up = False
         self._function = function
         self._options = options
         self._value: Any = _UNDECODED
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.handle} {self.function}: {len(self.workload)} bytes>"
+        return f"<{type(self).__name__} {self.handle} {self.function}: {counted(len(self.workload), 'byte')}>"
 
     @property
     def function(self) -> str:
@@ -96,6 +102,15 @@ class AnyAssignedJob:
         """The function that gets the parts of a reduce job; empty for all other jobs."""
         return self.assignment.reducer.decode("utf-8", "surrogateescape")
 
+    @property
+    def cancelled(self) -> bool:
+        """True if the result is not wanted any more: the job's timeout is over, or its server or worker gave it up.
+
+        A function that takes long checks this now and then, and returns. The process of a job is killed half a second
+        after the timeout, and its task is cancelled; a thread goes on, and holds its slot until it ends.
+        """
+        return self.is_given_up or (self.deadline is not None and time.monotonic() >= self.deadline)
+
     def fail(self) -> None:
         """End the job with WORK_FAIL; the function's result is then ignored. See also `geartrain.JobFail`."""
         self._end((Command.WORK_FAIL,))
@@ -132,6 +147,10 @@ class AnyAssignedJob:
         data = message.encode("utf-8", "replace")[: self._options.max_data]
         self._end((Command.WORK_EXCEPTION, data), (Command.WORK_FAIL,))
 
+    def end(self) -> None:
+        """End the job with WORK_FAIL if its end is not known, as what runs it has failed itself."""
+        self._end((Command.WORK_FAIL,))
+
     def encode(self, value: object) -> bytes:
         """Return a value as bytes, encoded by the codec.
 
@@ -164,5 +183,5 @@ class AnyAssignedJob:
 def _text_of(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as another:  # noqa: BLE001  # the user's code; the client waits for an answer all the same
+    except BaseException as another:  # noqa: BLE001  # the user's code; the client waits for an answer anyway
         return f"it has no text, as that raised {type(another).__name__}"

@@ -3,8 +3,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from geartrain.codec import Codec
@@ -50,6 +49,7 @@ class MakeLoop(Protocol[LoopT_co]):
         *,
         burst: bool,
         idle_timeout: float | None,
+        registered: Callable[[], object],
     ) -> LoopT_co: ...
 
 
@@ -75,10 +75,27 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         self._loop: RunningLoop[CallT] | None = None
         self._stop_requested = False
         self._signals = 0  # received during a run
+        self._registered: Callable[[], object] = _nothing  # called once all servers know all functions
 
     def __repr__(self) -> str:
         servers = ", ".join(map(str, self._addresses))
         return f"<{type(self).__name__} of {servers}: {', '.join(function.name for function in self._functions)}>"
+
+    @property
+    def servers(self) -> Sequence[ServerAddress]:
+        """The servers; they may be replaced before the worker runs, in the notation of the constructor.
+
+        So a test can use a worker that its module has made for other servers.
+        """
+        return tuple(self._addresses)
+
+    @servers.setter
+    def servers(self, servers: Servers) -> None:
+        with self._lock:
+            if self._loop is not None:
+                raise RuntimeError("the worker runs; its servers can be replaced before that")
+            self._addresses = parse_servers(servers)
+        self._drop_client()
 
     def middleware(self, middleware: MiddlewareT) -> MiddlewareT:
         """Add a function ``(job, call)`` around every job of the next `run`, inside of those already added."""
@@ -91,8 +108,8 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         Args:
             name: The name for clients.
             function: Called with the job; or with arguments, if all its parameters are annotated with their types (see
-                `geartrain.typed`). It returns a value that the codec encodes: without a codec bytes, text or None. The
-                items of a generator are sent piece by piece.
+                `geartrain.typed`). It returns a value that the codec encodes; without a codec, bytes, text or None. The
+                items that a generator yields are sent one by one.
             timeout: Seconds after which a server gives a job to another worker.
 
         Raises:
@@ -130,20 +147,29 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             return offer(_name_of(target), target)
         return lambda function: offer(target or _name_of(function), function)
 
-    def _offer(self, name: Text, function: Callable[..., object], timeout: float | None) -> Callable[..., object]:
+    def _offer(
+        self, name: Text, function: Callable[..., object], timeout: float | None, *, interrupt: bool = False
+    ) -> Callable[..., object]:
         """Add a function, and return the object that takes its place in the user's module."""
         if is_job_function(function, self._job_type):
-            self._add(name, self._call(function, None), timeout)
+            self._add(name, self._call(function, None), timeout, interrupt=interrupt)
             return function
         signature = Signature(function, display_name(name), job_type=self._job_type)
-        added = self._add(name, self._call(function, signature), timeout, codec_of(signature))
+        call = self._call(function, signature)
+        added = self._add(name, call, timeout, codec_of(signature), interrupt=interrupt)
         return self._callable(function, signature, added.wire_name)
 
     def _add(
-        self, name: Text, call: CallT, timeout: float | None, codec: Codec[Any, Any] | None = None
+        self,
+        name: Text,
+        call: CallT,
+        timeout: float | None,
+        codec: Codec[Any, Any] | None = None,
+        *,
+        interrupt: bool = False,
     ) -> Function[CallT]:
         with self._lock:
-            added = self._functions.add(name, call, timeout, codec)
+            added = self._functions.add(name, call, timeout, codec, interrupt=interrupt)
             if self._loop is not None:
                 self._loop.add(added)
         return added
@@ -155,7 +181,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             TypeError: The function is not called with a job.
         """
         if not is_job_function(function, self._job_type):
-            raise TypeError(f"{function!r} takes arguments; what makes parts of a job takes the job")
+            raise TypeError(f"{function!r} has typed arguments; a partition takes the job")
         return b"" if reducer is None else function_bytes(reducer, self._options.prefix)
 
     def _client_options(self) -> dict[str, Any]:
@@ -171,6 +197,10 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         }
 
     @abstractmethod
+    def _drop_client(self) -> None:
+        """Forget the worker's own client, whose servers are not the worker's any more."""
+
+    @abstractmethod
     def _call(self, function: Callable[..., object], signature: Signature | None) -> CallT:
         """Return a callable that does a job with a user's function.
 
@@ -184,9 +214,12 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
     ) -> Callable[..., object]:
         """Return the object that replaces a typed function: it calls the function here, or submits jobs for it."""
 
-    @contextmanager
-    def _running(self, make_loop: MakeLoop[LoopT], *, burst: bool, idle_timeout: float | None) -> Iterator[LoopT]:
-        """Make a loop, and pass calls of the worker's methods to it for the length of a block."""
+    def _begin(self, make_loop: MakeLoop[LoopT], *, burst: bool, idle_timeout: float | None) -> LoopT:
+        """Make a loop, and pass calls of the worker's methods to it from now on.
+
+        Raises:
+            RuntimeError: The worker runs already.
+        """
         with self._lock:
             if self._loop is not None:
                 raise RuntimeError("the worker runs already")
@@ -197,15 +230,18 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
                 self._options,
                 burst=burst,
                 idle_timeout=idle_timeout,
+                registered=lambda: self._registered(),
             )
             self._loop = loop
             self._signals = 0
             if self._stop_requested:
                 loop.stop(self._options.grace)
-        try:
-            yield loop
-        finally:
-            with self._lock:
+        return loop
+
+    def _end(self, loop: RunningLoop[CallT]) -> None:
+        """Pass no more calls to a loop that has ended; may be called again."""
+        with self._lock:
+            if self._loop is loop:
                 self._loop = None
                 self._stop_requested = False
 
@@ -213,6 +249,10 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         """Stop because of a signal; a second signal ends the time that the first one left to running jobs."""
         self._signals += 1
         self.stop(grace=None if self._signals == 1 else 0.0)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _name_of(function: Callable[..., object]) -> str:
