@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from geartrain.core import CommitOutcome, CommitQueue, Durability, JobServerOptions
+from geartrain.core.changes import Put
 from geartrain.core.jobtable import JobTable
 from geartrain.core.numbers import BLOCK, Numbers
 from geartrain.core.record import JobRecord
@@ -316,6 +317,19 @@ class TestFailure:
 
         assert other.packets() == [REFUSED]
         assert client.ask(Command.GET_STATUS, b"H:localhost:1")[2] == b"1"
+
+    def test_batches_are_counted(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
+        for outcome in (None, CommitOutcome.UNKNOWN, None, CommitOutcome.NOT_STORED, None):
+            client.send(SUBMIT_BG, b"f", b"", b"")
+            take(queue)
+            if outcome is None:
+                queue.committed()
+            else:
+                wire.server.store_failed(outcome)
+
+        shown = wire.connect().say("show metrics")
+
+        assert "store_batches\t3\nstore_failures\t2\n" in shown
 
     def test_while_the_store_is_unavailable_new_background_jobs_are_refused(
         self, wire: Wire, client: WirePeer, queue: CommitQueue
@@ -845,6 +859,32 @@ def test_each_field_of_a_restored_job_survives_a_change(
     worker.close()
 
     assert take(queue).stored == [record.replace(losses=1)]
+
+
+def test_a_restored_job_with_other_fields_stores_its_changes(wire: Wire, worker: WirePeer, queue: CommitQueue) -> None:
+    now = int(wire.clock.time())
+    record = JobRecord(5, b"H:a:5", b"f", b"u", 1, b"w", run_at=(now + 5) * 1000, key=b"k")
+    begin_restoring(wire, 9)
+    wire.server.restore([record])
+    wire.server.end_restoring()
+    wire.advance(6)
+    grab(worker)
+    wire.advance(2)
+
+    assert take(queue).stored == [record.replace(run_at=0, started=True)]
+
+
+def test_the_time_of_its_submission_stays_with_a_job(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+    queue, submitted_at = wire.server.commit_queue, int(wire.clock.time() * 1000)
+    client.send(SUBMIT_BG, b"f", b"", b"")
+    wire.advance(10)
+    grab(worker)
+    worker.close()
+
+    (change,) = queue.take_batch()
+
+    assert isinstance(change, Put)
+    assert [record.created_at for record in change.records] == [submitted_at]
 
 
 def test_fields_of_a_later_version_survive(wire: Wire, worker: WirePeer, queue: CommitQueue) -> None:
