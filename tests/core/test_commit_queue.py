@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from geartrain.core import CommitOutcome, CommitQueue, Durability, JobServerOptions
-from geartrain.core.changes import Put
+from geartrain.core.changes import Put, PutNew
 from geartrain.core.jobtable import JobTable
 from geartrain.core.numbers import BLOCK, Numbers
 from geartrain.core.record import JobRecord
@@ -411,6 +411,23 @@ class TestFailure:
         wire.server.store_failed(CommitOutcome.UNKNOWN)
         assert repr(queue) == "<CommitQueue away: 0 added, 1 ended>"
 
+    def test_a_job_that_ends_before_it_is_stored_is_no_longer_pending(self) -> None:
+        wire = Wire(JobServerOptions(durability=Durability.COMMIT, max_pending=1000))
+        client, worker, queue = wire.connect(), wire.connect(), wire.server.commit_queue
+        worker.send(Command.CAN_DO, b"f")
+        client.send(SUBMIT_BG, b"f", b"", bytes(1000))
+        assert not queue.is_accepting
+        worker.send(Command.WORK_COMPLETE, grab(worker), b"")
+        assert queue.is_accepting
+        client.send(SUBMIT_BG, b"f", b"", bytes(500))
+        assert queue.is_accepting
+
+        take(queue)
+        queue.committed()
+        client.send(SUBMIT_BG, b"f", b"", bytes(1000))
+
+        assert not queue.is_accepting
+
 
 class TestOtherDurability:
     def test_relaxed_answers_at_once_and_stores_later(self) -> None:
@@ -645,6 +662,23 @@ class TestFencing:
         assert queue.is_fenced
         assert not queue.has_changes
 
+    def test_changes_behind_the_batch_are_not_written_either(
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
+        for unique in (b"ended", b"lost"):
+            client.send(SUBMIT_BG, b"f", unique, b"")
+        take(queue)
+        queue.committed()
+        client.send(SUBMIT_BG, b"f", b"on its way", b"")
+        take(queue)
+        worker.send(Command.WORK_COMPLETE, grab(worker), b"")
+        grab(worker)
+        worker.close()
+
+        wire.server.store_failed(CommitOutcome.FENCED)
+
+        assert not queue.has_changes
+
     def test_a_stopping_server_gives_no_numbers_back(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
         begin_restoring(wire, 0)
         wire.server.end_restoring()
@@ -658,6 +692,25 @@ class TestFencing:
 
 
 class TestManyJobs:
+    def test_a_batch_is_closed_when_it_is_large(self, wire: Wire, queue: CommitQueue) -> None:
+        clients = [wire.connect() for _ in range(3)]
+        for client in clients:
+            client.send(SUBMIT_BG, b"f", b"", bytes(16 * 1024 * 1024))
+
+        for number in range(1, 4):
+            assert [record.number for record in take(queue).stored] == [number]
+            queue.committed()
+            assert [client.packets() for client in clients] == [
+                [created(each)] if each == number else [] for each in range(1, 4)
+            ]
+        assert not queue.has_changes
+
+    def test_ordinary_jobs_are_packed(self, client: WirePeer, queue: CommitQueue) -> None:
+        for unique in (b"", b"u"):
+            client.send(SUBMIT_BG, b"f", unique, b"")
+
+        assert [type(change) for change in queue.take_batch()] == [PutNew]
+
     def test_a_batch_is_closed_when_it_takes_long_to_pack(self, wire: Wire, queue: CommitQueue) -> None:
         submit = request(SUBMIT_BG, b"f", b"", b"w")
         clients = [wire.connect() for _ in range(2)]
