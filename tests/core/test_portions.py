@@ -243,6 +243,7 @@ def test_more_losses_than_can_be_counted(wire: Wire) -> None:
     worker.close()
 
     assert wire.connect().say("status") == "f\t1\t0\t0\n.\n"
+    assert wire.connect().say("show jobs") == f"H:localhost:1\t{MAX_LOSSES}\t0\t1\n.\n"
 
 
 def test_the_record_of_a_schedule_keeps_the_fields_of_a_later_version() -> None:
@@ -310,6 +311,17 @@ def test_one_packet_is_never_too_much_after_others_were_sent(send: Callable[[Out
     outbox.begin().packet(Command.ECHO_RES, bytes(1000))
 
     assert not outbox.exceeds(12)
+
+
+def test_held_packets_are_counted_too() -> None:
+    outbox = Outbox()
+    outbox.promise(1, Command.JOB_CREATED, bytes(100))
+    outbox.release(1)
+    assert not outbox.exceeds(12), "a single packet"
+    outbox.promise(2, Command.JOB_CREATED, bytes(100))
+    outbox.release(2)
+
+    assert outbox.exceeds(12)
 
 
 class Part(Timed):
