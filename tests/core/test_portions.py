@@ -373,7 +373,7 @@ class Counted(Valve):
 
 
 def test_unsent_replies_of_many_peers_are_counted_in_portions() -> None:
-    wire = Wire(JobServerOptions(max_memory=10_000_000))
+    wire = Wire(JobServerOptions(max_memory=40_000))
     peers = [wire.connect() for _ in range(1_200)]
     for peer in peers:
         peer.peer.outlet = outlet = Counted()

@@ -142,6 +142,8 @@ class Receiver:
                     self._work.grab_all(peer, reader)
                 else:
                     self._handlers[command](peer, reader)
+                    if not peer.is_watched:
+                        self._holdings.watch(peer)  # as it may have registered a function
                 left -= 1
                 if peer.debt:
                     left -= peer.debt
