@@ -28,7 +28,14 @@ def a_run(
     functions.add("f", print)
     chosen = WorkerOptions(**{"concurrency": 1, **options})
     return WorkerRun(
-        parse_servers(servers), functions, lambda call: call, chosen, burst=burst, idle_timeout=idle_timeout, registered=print, now=NOW
+        parse_servers(servers),
+        functions,
+        lambda call: call,
+        chosen,
+        burst=burst,
+        idle_timeout=idle_timeout,
+        registered=print,
+        now=NOW,
     )
 
 

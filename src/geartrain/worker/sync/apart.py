@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A run of a blocking worker that was called in the main thread: its loop gets a thread of its own.
+"""A run of a blocking worker apart from the main thread, in which it was called.
 
 Python runs signal handlers in the main thread, between any two instructions, and a handler may raise: a limit by
 SIGALRM, pytest-timeout, Ctrl-C in a notebook. In a loop that is interrupted so, bytes may have been sent but not
