@@ -11,6 +11,8 @@ CAN_COMPILE := $(if $(CI)$(shell command -v $(CC)),yes)
 # They are about the server, and run once: over the compiled one, or over the interpreted one if there is no compiler.
 ONCE := $(addprefix tests/,crash fuzz interop server storage) \
     $(addprefix tests/cli/test_,gearmand.py gearmand_process.py reload.py store.py)
+# Interrupted by the system's timers, also between instructions of compiled code, which cannot be traced.
+TIMED := tests/client/test_strikes.py tests/worker/test_strikes.py
 # They need no other programs, where `not interop` leaves out those of Debian.
 QUICK := $(addprefix tests/,admin cli client core protocol reactor server testing transport typed worker) \
     $(wildcard $(addprefix tests/storage/test_,bundles.py importer.py intake.py jsonlines.py migration.py packing.py sqlite*.py))
@@ -59,6 +61,9 @@ test-quick: $(VENV)/developer  ## Run the tests that need no other programs, in 
 
 test-compiled: $(COMPILED)/developer  ## Run the tests of the server with the compiled one; `make test` does both
 	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(DECIDES) $(ONCE))
+ifndef ARGS
+	$(COMPILED)/bin/python -m pytest $(SIDE_BY_SIDE) -k real_timers $(TIMED)
+endif
 
 crash: $(VENV)/developer  ## Kill servers and stores repeatedly, and check that no acknowledged job is lost
 	$(BIN)/python -m tests.crash $(ARGS)
