@@ -13,6 +13,8 @@ CAN_COMPILE := $(if $(CI),yes,$(if $(shell command -v $(CC)),$(shell $(PYTHON) -
 # Tests of the server that run once: with the compiled server, or with the interpreted one if there is no compiler.
 ONCE := $(addprefix tests/,crash fuzz interop server storage) \
     $(addprefix tests/cli/test_,gearmand.py gearmand_process.py reload.py store.py)
+# Interrupted by the system's timers, also between instructions of compiled code, which cannot be traced.
+TIMED := tests/client/test_strikes.py tests/worker/test_strikes.py
 # Tests that need no other programs; `not interop` excludes the tests that need programs of Debian.
 QUICK := $(addprefix tests/,admin cli client core newcomer protocol reactor server testing transport typed worker) \
     $(wildcard $(addprefix tests/storage/test_,bundles.py importer.py intake.py jsonlines.py migration.py packing.py sqlite*.py))
@@ -62,6 +64,9 @@ test-quick: $(VENV)/developer  ## Run the tests that need no other programs, in 
 
 test-compiled: $(COMPILED)/developer  ## Run the tests of the server with the compiled server; `make test` includes this
 	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(DECIDES) $(ONCE))
+ifndef ARGS
+	$(COMPILED)/bin/python -m pytest $(SIDE_BY_SIDE) -k real_timers $(TIMED)
+endif
 
 test-readme: $(VENV)/installed  ## Type the README from its first to its last line on a bare Debian in a folder; as root, with debootstrap
 	@$(BIN)/python -m tests.newcomer $(ARGS)

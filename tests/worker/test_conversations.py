@@ -137,6 +137,40 @@ class TestAFunction:
 
         assert caught.value.text == "ValueError: no"
 
+    def test_fails_for_a_reason(self, worker: ShelledWorker, client: Client) -> None:
+        @worker.function
+        async def fail(job: AsyncAssignedJob) -> None:
+            raise JobFail("no such picture: ü")
+
+        worker.add_function("echo", echo)
+        with working(worker):
+            with pytest.raises(JobFailed, match="failed: no such picture: ü") as caught:
+                client.do("fail", timeout=PATIENCE)
+            assert client.do("echo", "next", timeout=PATIENCE) == b"next"
+
+        assert caught.value.reason == "no such picture: ü"
+
+    def test_sends_its_result_in_parts_alone(self, worker: ShelledWorker, client: Client) -> None:
+        @worker.function
+        async def count(job: AsyncAssignedJob) -> AsyncGenerator[str, None]:
+            for number in range(int(job.text)):
+                yield f"{number},"
+
+        with working(worker):
+            assert client.do("count", "3", timeout=PATIENCE) == b"0,1,2,"
+            assert list(client.map("count", ["1", "2"], timeout=PATIENCE)) == [b"0,", b"0,1,"]
+
+    def test_sends_values_in_parts_alone(self, shell: str, server: str, client: Client) -> None:
+        worker = ShelledWorker(shell, server, codec=JSON)
+
+        @worker.function
+        async def count(job: AsyncAssignedJob) -> AsyncGenerator[dict[str, int], None]:
+            for number in range(int(job.text)):
+                yield {"number": number}
+
+        with working(worker):
+            assert client.with_codec(JSON).do("count", 2, timeout=PATIENCE) == [{"number": 0}, {"number": 1}]
+
     @pytest.mark.parametrize("exceptions", [True, False])
     def test_fails_without_a_word(self, shell: str, server: str, client: Client, exceptions: bool) -> None:
         worker = ShelledWorker(shell, server, exceptions=exceptions)

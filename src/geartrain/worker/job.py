@@ -2,10 +2,11 @@
 """A job that a server assigned to a worker, without I/O: its input, and the packets that report its end."""
 
 import json
-import time
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeAlias
 
 from geartrain.codec import RAW
+from geartrain.errors import JobFail
 from geartrain.names import Text, encode
 from geartrain.protocol import Command
 from geartrain.wording import counted
@@ -39,11 +40,13 @@ class AnyAssignedJob:
 
     __slots__ = ("_function", "_options", "_value", "assignment", "codec", "deadline", "ending", "is_given_up")
 
+    _clock: ClassVar[Callable[[], float]] = staticmethod(float)  # a monotonic clock, which the shells set
+
     def __init__(self, assignment: Assignment, function: Function[Any], options: WorkerOptions) -> None:
         self.assignment = assignment
         self.codec = function.codec or options.codec
         self.ending: tuple[Report, ...] = ()
-        self.deadline = None if function.timeout is None else time.monotonic() + function.timeout
+        self.deadline = None if function.timeout is None else self._clock() + function.timeout
         self.is_given_up = False
         self._function = function
         self._options = options
@@ -109,7 +112,7 @@ class AnyAssignedJob:
         A long function should check this now and then, and return. After the timeout, the process of a job is killed
         within half a second, and its task is cancelled; a thread continues, and holds its slot until it ends.
         """
-        return self.is_given_up or (self.deadline is not None and time.monotonic() >= self.deadline)
+        return self.is_given_up or (self.deadline is not None and self._clock() >= self.deadline)
 
     def fail(self) -> None:
         """End the job with WORK_FAIL; the function's result is then ignored. See also `geartrain.JobFail`."""
@@ -125,6 +128,19 @@ class AnyAssignedJob:
         # Without a codec, None is the result of a function that returns nothing.
         data = b"" if result is None and self.codec is RAW else self.encode(result)
         self._end((Command.WORK_COMPLETE, data))
+
+    def failed(self, failure: JobFail, *, tell: bool = True) -> None:
+        """End the job with WORK_FAIL, and its reason if it has one in a WORK_WARNING before that.
+
+        A WORK_FAIL has no room for a reason; a client takes it from a warning that comes directly before.
+
+        Args:
+            failure: The exception that the function raised.
+            tell: True to send the reason.
+        """
+        reason = _text_of(failure).encode("utf-8", "replace")[: self._options.max_data]
+        warning: tuple[Report, ...] = ((Command.WORK_WARNING, reason),) if reason and tell else ()
+        self._end(*warning, (Command.WORK_FAIL,))
 
     def raised(self, error: BaseException, *, tell: bool = True) -> None:
         """End the job with WORK_EXCEPTION and WORK_FAIL.

@@ -168,6 +168,8 @@ class AsyncSubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     def put(self, event: JobEvent) -> None:
         if self._stream is not None:
             self._stream.put(event)
+        else:
+            self._keep(event)
 
     def end(self) -> None:
         if self._stream is not None:

@@ -91,6 +91,9 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
     ) -> ResultT:
         """Do a job and return its result.
 
+        A function that sends its result in parts only, such as a generator, has them as its result: bytes are joined,
+        and the values of a codec are a list.
+
         Args:
             function: The name of the function.
             workload: Its input: text (sent as UTF-8), bytes, or a value for the client's codec.
@@ -107,6 +110,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             ConnectionLost: The connection was lost after the server had accepted the job.
             NoServerAvailable: No server can be reached.
             CodecError: The codec cannot decode the result.
+            EventsLost: The result consists of more parts than a client keeps.
         """
         deadline = Deadline(timeout, time.monotonic)
         pool = self._pool()

@@ -54,7 +54,7 @@ async def perform(job: AsyncAssignedJob, call: AsyncCall, *, exceptions: bool = 
         job.complete(await call(job))
     except JobFail as failure:
         _logger.info("%s %s failed: %s", job.function, job.handle, failure)
-        job.fail()
+        job.failed(failure, tell=exceptions)
     except asyncio.CancelledError as error:  # by the worker, which then reports nothing, or by the call itself
         _logger.warning("%s %s was cancelled", job.function, job.handle)
         job.raised(error, tell=exceptions)

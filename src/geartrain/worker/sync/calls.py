@@ -48,7 +48,7 @@ def perform(job: AssignedJob, call: Call, *, exceptions: bool = True) -> None:
         job.complete(call(job))
     except JobFail as failure:
         _logger.info("%s %s failed: %s", job.function, job.handle, failure)
-        job.fail()
+        job.failed(failure, tell=exceptions)
     # SystemExit and the like too: the thread has further jobs to run, and the client waits for an answer.
     except BaseException as error:
         _logger.exception("%s %s raised", job.function, job.handle)
