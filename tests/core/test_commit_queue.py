@@ -477,6 +477,8 @@ class TestOtherDurability:
         assert not queue.is_accepting
 
         take(queue)
+        queue.committed()
+        take(queue)
         client.submit(b"f", b"", bytes(500), how=SUBMIT_BG)
 
         assert queue.is_accepting

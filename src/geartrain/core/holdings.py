@@ -91,7 +91,7 @@ class Holdings(Timed):
         self._peers = peers
         self._packet_time = packet_time
         self._max_memory: i64 = 0
-        self._most: i64 = 0  # bytes that may be held, whatever jobs take
+        self._most: i64 = 0  # bytes that may be held in any case, if jobs take all the rest
         self.change(packet_time, max_memory)
         self._deadlines: Deadlines[Peer] = Deadlines()  # of unfinished packets
         self._unfinished: dict[Peer, _Unfinished] = {}

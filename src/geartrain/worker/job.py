@@ -2,7 +2,6 @@
 """A job that a server assigned to a worker, without I/O: its input, and the packets that report its end."""
 
 import json
-from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
 from geartrain.codec import RAW
@@ -40,7 +39,7 @@ class AnyAssignedJob:
 
     __slots__ = ("_function", "_options", "_value", "assignment", "codec", "deadline", "ending", "is_given_up")
 
-    _clock: ClassVar[Callable[[], float]] = staticmethod(float)  # a monotonic clock, which the shells set
+    _clock: ClassVar["staticmethod[[], float]"]  # the monotonic clock, which the shells set
 
     def __init__(self, assignment: Assignment, function: Function[Any], options: WorkerOptions) -> None:
         self.assignment = assignment

@@ -285,7 +285,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         return status
 
     async def ping(self) -> float:
-        """Return the seconds of an echo's round trip to the server that would get the next job.
+        """Send an echo to the server that would get the next job, and return its round-trip time in seconds.
 
         See `Client.ping`.
         """
