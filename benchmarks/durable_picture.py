@@ -54,7 +54,7 @@ def _panel(axes: Axes, title: str, better: str, values: list[float], servers: li
     axes.set_xlabel(better, fontsize=8.5)
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     for place, (value, row) in enumerate(zip(values, servers, strict=True)):
         is_ours = row.server.startswith("Geartrain")
         axes.plot(value, place, "o" if is_ours else "s", color=ACCENT if is_ours else MUTED, markersize=7)
