@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from geartrain.errors import CodecError
-from geartrain.names import Text, encode
+from geartrain.names import Text, value_bytes
 
 __all__ = ["JSON", "PICKLE", "RAW", "Codec", "check_codec", "encode_json", "json_codec", "load_msgspec"]
 
@@ -108,7 +108,7 @@ def _decoder(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 
 def _encode_text(value: Text) -> bytes:
-    return encode(value, "a value without a codec")
+    return value_bytes(value)
 
 
 def _unchanged(data: bytes) -> bytes:

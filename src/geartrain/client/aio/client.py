@@ -28,7 +28,7 @@ from geartrain.client.request import (
     reduce_requests,
 )
 from geartrain.codec import Codec
-from geartrain.errors import ConnectionLost
+from geartrain.errors import ConnectionLost, JobTimeout
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
 
@@ -99,6 +99,8 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         [job] = await self._submit([wanted], stream=False, until=deadline.at)
         try:
             return await job.result(deadline.remaining())
+        except JobTimeout:
+            raise job.late(timeout) from None
         finally:
             job.abandon()
 

@@ -26,7 +26,7 @@ from geartrain.client.sync.function import Binding, RemoteFunction
 from geartrain.client.sync.job import BackgroundSubmission, SubmittedJob
 from geartrain.client.sync.pool import ConnectionPool
 from geartrain.codec import Codec
-from geartrain.errors import ConnectionLost
+from geartrain.errors import ConnectionLost, JobTimeout
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
 from geartrain.transport import Latch
@@ -118,6 +118,8 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         try:
             pool.place([job], until=deadline.at, reads=True)
             return job.result(deadline.remaining())
+        except JobTimeout:
+            raise job.late(timeout) from None
         finally:
             job.abandon()
             pool.release()
