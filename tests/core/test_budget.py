@@ -3,7 +3,7 @@
 
 import pytest
 
-from geartrain.core.turns import FLOOR, TURN
+from geartrain.core.turns import FLOOR, SHORT, TURN
 from geartrain.protocol import Command
 from geartrain.protocol.packets import request
 from geartrain.testing.wire import Wire, WirePeer
@@ -173,3 +173,25 @@ def test_large_workloads_are_assigned_in_portions(wire: Wire) -> None:
     assert len(worker.packets()) <= (TURN >> 8) + 1
     wire.settle()
     assert len(worker.packets()) >= 64 - (TURN >> 8) - 1
+
+
+def test_a_turn_is_short_if_other_peers_are_active(wire: Wire, flooder: WirePeer) -> None:
+    other = wire.connect()
+
+    def turn(data: bytes) -> int:
+        wire.server.begin_turn()
+        for peer, sent in ((flooder, data), (other, ECHO)):
+            peer.peer.reader.feed(sent)
+            wire.server.receive(peer.peer)
+        wire.server.tick()
+        assert other.packets() == [(Command.ECHO_RES, b"x")]
+        return echoes(flooder)
+
+    assert turn(ECHO * 3 * MOST) >= TURN
+    for _ in range(3):
+        assert SHORT // 4 <= turn(b"") <= 2 * SHORT
+
+    wire.tick()
+    echoes(flooder)
+    wire.tick()
+    assert echoes(flooder) >= TURN, "nothing came from others in the turn before"

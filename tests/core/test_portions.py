@@ -462,3 +462,22 @@ def test_many_functions_and_jobs_are_taken_from_peers_in_portions_when_the_serve
     assert not client.is_closed
     busy.send(Command.WORK_COMPLETE, handle, b"result")
     assert client.packets() == [(Command.WORK_COMPLETE, handle, b"result")]
+
+
+def test_many_grabs_that_were_held_are_answered_in_portions(wire: Wire) -> None:
+    workers = [wire.connect() for _ in range(5)]
+    for worker in workers:
+        worker.send(Command.OPTION_REQ, b"long-poll")
+        for number in range(900):
+            worker.send(Command.CAN_DO, b"f%d" % number)
+            wire.settle()
+        worker.send(Command.GRAB_JOB_ALL)
+        worker.packets()
+
+    wire.advance(1.0)
+    counts = []
+    for _ in range(3):
+        counts.append(sum(len(worker.packets()) for worker in workers))
+        wire.tick()
+
+    assert counts == [3, 2, 0]
