@@ -667,6 +667,7 @@ class TestFencing:
         client.packets()
         take(queue)
         client.send(SUBMIT_BG, b"f", b"behind it", b"")
+        assert not queue.is_fenced
 
         wire.server.store_failed(CommitOutcome.FENCED)
 
