@@ -343,6 +343,15 @@ def test_held_packets_are_counted_too() -> None:
     assert outbox.exceeds(12)
 
 
+def test_the_size_of_an_outbox_is_that_of_all_its_bytes() -> None:
+    outbox, data = Outbox(), bytes(100_000)
+    for _ in range(3):
+        outbox.begin().header(Command.ECHO_RES, len(data))
+        outbox.share(data)
+
+    assert outbox.size() == 3 * (12 + len(data)) == len(b"".join(outbox.take()))
+
+
 class Part(Timed):
     """A timed part that counts its calls."""
 
