@@ -144,17 +144,20 @@ def test_at_every_point_of_a_call(name: str, *, twice: bool) -> None:
 def test_at_every_point_of_a_call_that_chooses_a_server(*, twice: bool) -> None:
     """By the score of a unique, with one of three servers down."""
     total = 0
-    with ScriptedServer(serve) as one, ScriptedServer(serve) as other:
-        with Client([one.address, "127.0.0.1:1", other.address], reply_timeout=0.4) as client:
-            calls = Calls(client)
-            for point in itertools.count(1, _STEP):
-                striker = Striker(point, 1 + point % 5 if twice else 0)
-                striker.call(calls.do_unique)
-                calls.check_one()
-                assert calls.wrong == []
-                total += striker.strikes
-                if not striker.strikes:
-                    break
+    with (
+        ScriptedServer(serve) as one,
+        ScriptedServer(serve) as other,
+        Client([one.address, "127.0.0.1:1", other.address], reply_timeout=0.4) as client,
+    ):
+        calls = Calls(client)
+        for point in itertools.count(1, _STEP):
+            striker = Striker(point, 1 + point % 5 if twice else 0)
+            striker.call(calls.do_unique)
+            calls.check_one()
+            assert calls.wrong == []
+            total += striker.strikes
+            if not striker.strikes:
+                break
     assert total >= _LEAST
 
 

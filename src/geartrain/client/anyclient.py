@@ -2,11 +2,9 @@
 """The common part of both clients: options, codecs, and requests that are checked before anything is sent."""
 
 import copy
-import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, Generic, Self, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, cast
 
 from geartrain.client.buffer import MAX_UNREAD
 from geartrain.client.cron import cron_of
@@ -26,7 +24,11 @@ from geartrain.transport import (
     client_context,
     parse_servers,
 )
-from geartrain.typed import Signature
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from geartrain.typed import Signature
 
 __all__ = ["AnyClient"]
 
@@ -38,7 +40,7 @@ class AnyClient(Generic[ValueT, ResultT]):
         self,
         servers: Servers = None,
         *,
-        tls: ssl.SSLContext | TLS | None = None,
+        tls: "SSLContext | TLS | None" = None,
         prefix: Text = b"",
         client_id: str | None = None,
         token: str | None = None,
@@ -128,14 +130,14 @@ class AnyClient(Generic[ValueT, ResultT]):
     def _with_codec(self, codec: Codec[Any, Any]) -> Any:
         """Return a client with the same connections and another codec."""
         twin = copy.copy(self)
-        twin._options = replace(self._options, codec=codec)
+        twin._options = self._options.with_codec(codec)
         twin._origin = self._origin or self
         return twin
 
     def _bind(
         self,
         function: Callable[..., Any] | Remote[..., Any] | str,
-        make: Callable[[Text, Signature, Callable[[], Self]], Any],
+        make: "Callable[[Text, Signature, Callable[[], Self]], Any]",
     ) -> Any:
         """Return a typed function of this client, or a decorator for a function with the name given."""
         if isinstance(function, str):

@@ -3,14 +3,16 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
 
 from geartrain.client.request import Delay, Moment
 from geartrain.codec import Codec
+from geartrain.frozen import frozen
 from geartrain.names import Text
 from geartrain.records import Priority
-from geartrain.typed import Signature
+
+if TYPE_CHECKING:
+    from geartrain.typed import Signature
 
 __all__ = ["Arguments", "JobOptions", "ParametersT", "Remote", "ReturnT", "Submitter", "signature_of"]
 
@@ -58,7 +60,7 @@ class Submitter(Protocol):
     def map(self) -> Callable[..., Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arguments(Generic[ParametersT]):
     """The checked arguments of one call.
 
@@ -81,7 +83,7 @@ class Remote(Generic[ParametersT, ReturnT]):
         signature: Its arguments and its result.
     """
 
-    def __init__(self, name: Text, signature: Signature, client: Callable[[], Submitter]) -> None:
+    def __init__(self, name: Text, signature: "Signature", client: Callable[[], Submitter]) -> None:
         self.signature = signature
         self._name = name
         self._client = client
@@ -137,8 +139,10 @@ class Remote(Generic[ParametersT, ReturnT]):
         return dict(self._options)
 
 
-def signature_of(function: "Callable[..., Any] | Remote[..., Any]", name: str | None = None) -> Signature:
+def signature_of(function: "Callable[..., Any] | Remote[..., Any]", name: str | None = None) -> "Signature":
     """Return the signature of a stub under its own name or the one given, or that of a typed function."""
+    from geartrain.typed import Signature  # and with it inspect, which other clients do not need
+
     return function.signature if isinstance(function, Remote) else Signature(function, name or function.__name__)
 
 

@@ -2,8 +2,7 @@
 """A job that a server assigned to a worker, without I/O: its input, and the packets that report its end."""
 
 import json
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 from geartrain.codec import RAW
 from geartrain.errors import JobFail
@@ -39,8 +38,6 @@ class AnyAssignedJob:
 
     __slots__ = ("_function", "_options", "_value", "assignment", "codec", "deadline", "ending", "is_given_up")
 
-    _clock: ClassVar[Callable[[], float]] = staticmethod(float)  # a monotonic clock, which the shells set
-
     def __init__(self, assignment: Assignment, function: Function[Any], options: WorkerOptions) -> None:
         self.assignment = assignment
         self.codec = function.codec or options.codec
@@ -50,6 +47,11 @@ class AnyAssignedJob:
         self._function = function
         self._options = options
         self._value: Any = _UNDECODED
+
+    @staticmethod
+    def _clock() -> float:
+        """Return the time of a monotonic clock, which the shells set."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.handle} {self.function}: {len(self.workload)} bytes>"

@@ -10,7 +10,6 @@ can leave its lock held. Here the outcome is one assignment, and each thread wai
 """
 
 import itertools
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
@@ -24,12 +23,13 @@ from geartrain.client.sync.stream import EventStream
 from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent, own_copy
 from geartrain.client.ticket import TicketOwner as AnyTicketOwner
 from geartrain.errors import GeartrainError, JobTimeout
+from geartrain.lazy import LazyLogger
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 from geartrain.transport import Latch
 
 __all__ = ["BackgroundSubmission", "Pending", "Question", "SubmittedJob", "TicketOwner", "as_completed"]
 
-logger = logging.getLogger("geartrain.client")
+logger = LazyLogger("geartrain.client")
 
 Value = TypeVar("Value")
 JobT = TypeVar("JobT", bound="SubmittedJob[Any]")
