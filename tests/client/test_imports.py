@@ -32,7 +32,7 @@ UNUSED = (
     [
         ("geartrain.Client", set()),
         ("geartrain.Client('localhost').close()", set()),
-        ("geartrain.JSON.encode(1)", {"json", "msgspec"}),
+        ("geartrain.JSON.encode(1)", {"json", "msgspec", "inspect", "uuid", "platform", "dataclasses"}),
         ("geartrain.Client(tls=geartrain.TLS()).close()", {"ssl", "pathlib"}),
     ],
 )

@@ -26,7 +26,7 @@ class JobOptions(TypedDict, total=False):
     unique: Text | None
     priority: Priority
     timeout: float | None
-    retries: int
+    resubmits: int
     at: Moment | None
     delay: Delay | None
     cron: str | None
@@ -34,11 +34,11 @@ class JobOptions(TypedDict, total=False):
 
 
 _TAKEN: dict[str, tuple[str, ...]] = {
-    "do": ("unique", "priority", "timeout", "retries"),
-    "submit": ("unique", "priority", "retries"),
-    "submit_many": ("priority", "retries"),
-    "submit_background": ("unique", "priority", "at", "delay", "cron", "timeout"),
-    "map": ("priority", "timeout", "retries", "max_in_flight"),
+    "do": ("unique", "priority", "timeout", "resubmits"),
+    "submit": ("unique", "priority", "resubmits"),
+    "submit_many": ("priority", "resubmits"),
+    "enqueue": ("unique", "priority", "at", "delay", "cron", "timeout"),
+    "map": ("priority", "timeout", "resubmits", "max_in_flight"),
 }
 
 
@@ -55,7 +55,7 @@ class Submitter(Protocol):
     @property
     def submit_many(self) -> Callable[..., Any]: ...
     @property
-    def submit_background(self) -> Callable[..., Any]: ...
+    def enqueue(self) -> Callable[..., Any]: ...
     @property
     def map(self) -> Callable[..., Any]: ...
 
@@ -108,7 +108,7 @@ class Remote(Generic[ParametersT, ReturnT]):
             resize.with_options(priority=Priority.HIGH).submit(7, width=100)
 
         Args:
-            options: The options of `Client.do`, `Client.submit`, `Client.submit_background` and `Client.map`, by their
+            options: The options of `Client.do`, `Client.submit`, `Client.enqueue` and `Client.map`, by their
                 names. A method that does not take one of them raises ``ValueError``.
 
         Raises:

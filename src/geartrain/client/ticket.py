@@ -115,7 +115,7 @@ class PlacedTicket(Ticket):
     def __init__(self, owner: TicketOwner, submission: Submission, servers: int) -> None:
         super().__init__(owner)
         self._submission: Submission | None = submission  # until it is certain that it will not be sent again
-        self._retries = RetryBudget(servers, submission.retries)
+        self._retries = RetryBudget(servers, submission.resubmits)
 
     @property
     def submission(self) -> Submission:

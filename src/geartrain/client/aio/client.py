@@ -8,7 +8,7 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import Any, Generic, Never, Self, TypeVar, cast, overload
 
 from geartrain.client.aio.function import AsyncBinding, AsyncRemoteFunction
 from geartrain.client.aio.job import AsyncSubmittedJob, BackgroundSubmission
@@ -24,6 +24,7 @@ from geartrain.client.request import (
     Delay,
     Moment,
     check_in_flight,
+    check_renamed,
     map_requests,
     reduce_requests,
 )
@@ -88,14 +89,16 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         unique: Text | None = None,
         priority: Priority = Priority.NORMAL,
         timeout: float | None = None,
-        retries: int = 0,
+        resubmits: int = 0,
+        **renamed: Never,
     ) -> ResultT:
         """Do a job and return its result.
 
         See `Client.do` for the arguments and the errors.
         """
+        check_renamed("do", renamed)
         deadline = Deadline(timeout, asyncio.get_running_loop().time)
-        wanted = JobRequest(function, workload, unique, priority, retries)
+        wanted = JobRequest(function, workload, unique, priority, resubmits)
         [job] = await self._submit([wanted], stream=False, until=deadline.at)
         try:
             return await job.result(deadline.remaining())
@@ -109,20 +112,22 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         *,
         unique: Text | None = None,
         priority: Priority = Priority.NORMAL,
-        retries: int = 0,
+        resubmits: int = 0,
+        **renamed: Never,
     ) -> AsyncSubmittedJob[ResultT]:
-        """Submit a foreground job and return at once; its result raises the errors.
+        """Submit a foreground job, which ends with this program, and return at once; its result raises the errors.
 
         See `Client.submit`.
         """
-        [job] = await self._submit([JobRequest(function, workload, unique, priority, retries)])
+        check_renamed("submit", renamed)
+        [job] = await self._submit([JobRequest(function, workload, unique, priority, resubmits)])
         return job
 
     async def submit_many(self, requests: Iterable[JobRequest]) -> list[AsyncSubmittedJob[ResultT]]:
         """Submit foreground jobs, with one write for each server."""
         return await self._submit(requests)
 
-    async def submit_background(
+    async def enqueue(
         self,
         function: Text,
         workload: ValueT | Nothing = NOTHING,
@@ -134,9 +139,9 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         cron: str | None = None,
         timeout: float | None = None,
     ) -> Handle:
-        """Submit a background job, and return its handle once a server has accepted it.
+        """Submit a background job, which needs no client, and return its handle once a server has accepted it.
 
-        See `Client.submit_background` for the arguments and the errors.
+        See `Client.enqueue` for the arguments and the errors.
         """
         deadline = Deadline(timeout, asyncio.get_running_loop().time)
         pool = self._pool()
@@ -147,6 +152,8 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             return await job.result(deadline.remaining())
         finally:
             job.abandon()
+
+    submit_background = enqueue
 
     async def submit_background_many(
         self, requests: Iterable[JobRequest], *, timeout: float | None = None
@@ -176,14 +183,14 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         max_in_flight: int = MAX_IN_FLIGHT,
         priority: Priority = Priority.NORMAL,
         timeout: float | None = None,
-        retries: int = 0,
+        resubmits: int = 0,
     ) -> AsyncGenerator[ResultT, None]:
         """Yield the results of one job for each workload, in order.
 
         See `Client.map`. A caller that stops early abandons the jobs at once if it uses ``contextlib.aclosing``.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(workloads, map_requests(function, priority, retries), max_in_flight, timeout)
+        return self._in_order(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout)
 
     def map_reduce(
         self,
@@ -193,14 +200,14 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         *,
         max_in_flight: int = MAX_IN_FLIGHT,
         timeout: float | None = None,
-        retries: int = 0,
+        resubmits: int = 0,
     ) -> AsyncGenerator[ResultT, None]:
         """Yield the results of one reduce job for each input, in order.
 
         See `Client.map_reduce`.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(inputs, reduce_requests(mapper, reducer, retries), max_in_flight, timeout)
+        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout)
 
     async def _in_order(
         self,

@@ -7,7 +7,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import Any, Generic, Never, Self, TypeVar, cast, overload
 
 from geartrain.client.anyclient import AnyClient
 from geartrain.client.batch import BatchSubmission
@@ -19,6 +19,7 @@ from geartrain.client.request import (
     Delay,
     Moment,
     check_in_flight,
+    check_renamed,
     map_requests,
     reduce_requests,
 )
@@ -87,7 +88,8 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         unique: Text | None = None,
         priority: Priority = Priority.NORMAL,
         timeout: float | None = None,
-        retries: int = 0,
+        resubmits: int = 0,
+        **renamed: Never,
     ) -> ResultT:
         """Do a job and return its result.
 
@@ -100,7 +102,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             unique: Jobs of one function with the same unique are one job until it has ended.
             priority: Its place among the jobs that wait.
             timeout: Seconds to wait; by default without a limit.
-            retries: How many times to submit it again when the connection to the server is lost.
+            resubmits: How many times to submit it again when the connection to the server is lost.
 
         Raises:
             JobFailed: The job ended with WORK_FAIL.
@@ -112,9 +114,10 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             CodecError: The codec cannot decode the result.
             EventsLost: The result consists of more parts than a client keeps.
         """
+        check_renamed("do", renamed)
         deadline = Deadline(timeout, time.monotonic)
         pool = self._pool()
-        job = self._job(pool, JobRequest(function, workload, unique, priority, retries), stream=False)
+        job = self._job(pool, JobRequest(function, workload, unique, priority, resubmits), stream=False)
         try:
             pool.place([job], until=deadline.at, reads=True)
             return job.result(deadline.remaining())
@@ -129,21 +132,23 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         *,
         unique: Text | None = None,
         priority: Priority = Priority.NORMAL,
-        retries: int = 0,
+        resubmits: int = 0,
+        **renamed: Never,
     ) -> SubmittedJob[ResultT]:
-        """Submit a foreground job and return at once; its result raises the errors.
+        """Submit a foreground job, which ends with this program, and return at once; its result raises the errors.
 
-        A foreground job is lost when its client or its server ends; `submit_background` is the durable one. See `do`
+        A foreground job is lost when its client or its server ends; `enqueue` submits a durable one. See `do`
         for the arguments.
         """
-        [job] = self._submit([JobRequest(function, workload, unique, priority, retries)])
+        check_renamed("submit", renamed)
+        [job] = self._submit([JobRequest(function, workload, unique, priority, resubmits)])
         return job
 
     def submit_many(self, requests: Iterable[JobRequest]) -> list[SubmittedJob[ResultT]]:
         """Submit foreground jobs, with one write for each server."""
         return self._submit(requests)
 
-    def submit_background(
+    def enqueue(
         self,
         function: Text,
         workload: ValueT | Nothing = NOTHING,
@@ -155,7 +160,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         cron: str | None = None,
         timeout: float | None = None,
     ) -> Handle:
-        """Submit a background job, and return its handle once a server has accepted it.
+        """Submit a background job, which needs no client, and return its handle once a server has accepted it.
 
         Args:
             function: The name of the function.
@@ -186,11 +191,13 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             job.abandon()
             pool.release()
 
+    submit_background = enqueue
+
     def submit_background_many(self, requests: Iterable[JobRequest], *, timeout: float | None = None) -> list[Handle]:
         """Submit background jobs, with one write for each server, and return their handles in order.
 
         Args:
-            requests: The jobs; their ``retries`` do not apply, as a background job survives a lost connection.
+            requests: The jobs; their ``resubmits`` do not apply, as a background job survives a lost connection.
             timeout: Seconds to wait for all the handles; by default each server has `reply_timeout` to answer.
 
         Raises:
@@ -217,7 +224,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         max_in_flight: int = MAX_IN_FLIGHT,
         priority: Priority = Priority.NORMAL,
         timeout: float | None = None,
-        retries: int = 0,
+        resubmits: int = 0,
     ) -> Iterator[ResultT]:
         """Yield the results of one job for each workload, in order.
 
@@ -230,10 +237,10 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             max_in_flight: The number of jobs at a time, including unread results.
             priority: Their place among the jobs that wait.
             timeout: Seconds to wait for each result once it is its turn.
-            retries: As in `do`, for each job.
+            resubmits: As in `do`, for each job.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(workloads, map_requests(function, priority, retries), max_in_flight, timeout)
+        return self._in_order(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout)
 
     def map_reduce(
         self,
@@ -243,7 +250,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         *,
         max_in_flight: int = MAX_IN_FLIGHT,
         timeout: float | None = None,
-        retries: int = 0,
+        resubmits: int = 0,
     ) -> Iterator[ResultT]:
         """Yield the results of one reduce job for each input, in order.
 
@@ -258,10 +265,10 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             inputs: The input of each of the mapper's jobs. (For an `AsyncClient` also an asynchronous iterable.)
             max_in_flight: The number of inputs at a time, including unread results.
             timeout: Seconds to wait for each result once it is its turn.
-            retries: As in `do`, for each input.
+            resubmits: As in `do`, for each input.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(inputs, reduce_requests(mapper, reducer, retries), max_in_flight, timeout)
+        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout)
 
     def _in_order(
         self,

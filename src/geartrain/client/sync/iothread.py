@@ -200,8 +200,8 @@ class IOThread:
                 connection.send_more()
                 self._watch(connection)
         except Exception as error:  # a bug: the connection is lost, but no caller may wait for ever
-            logger.exception("giving up the connection to %s after an unexpected error", connection.address)
             connection.lose(ConnectionLost(f"the client gave up {connection.address} after an unexpected {error!r}"))
+            logger.exception("giving up the connection to %s after an unexpected error", connection.address)
 
     def _check_notified(self) -> None:
         while self._notified:
