@@ -14,7 +14,7 @@ from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, s
 from geartrain.client.serverpool import Balance, Placement
 from geartrain.codec import RAW, Codec
 from geartrain.names import Text, client_id_bytes, encode, token_bytes
-from geartrain.records import JobRequest, ResultT, ValueT
+from geartrain.records import Handle, JobRequest, ResultT, ValueT
 from geartrain.transport import (
     CONNECT_TIMEOUT,
     KEEPALIVE,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from geartrain.typed import Signature
 
-__all__ = ["AnyClient"]
+__all__ = ["AnyClient", "admin_options", "admins_of"]
 
 
 class AnyClient(Generic[ValueT, ResultT]):
@@ -145,3 +145,19 @@ class AnyClient(Generic[ValueT, ResultT]):
             return lambda stub: make(name, signature_of(stub, name), lambda: self)
         signature = signature_of(function)
         return make(signature.name, signature, lambda: self)
+
+
+def admins_of(handle: Handle | str, options: ClientOptions[Any, Any]) -> list[str]:
+    """Return the servers that may have a job."""
+    return [handle.server] if isinstance(handle, Handle) else [str(address) for address in options.addresses]
+
+
+def admin_options(options: ClientOptions[Any, Any]) -> dict[str, Any]:
+    """Return the options of an administrator of a client's servers."""
+    return {
+        "tls": options.tls,
+        "token": options.token.decode("utf-8", "surrogateescape") or None,
+        "timeout": options.reply_timeout,
+        "connect_timeout": options.connect_timeout,
+        "keepalive": options.keepalive,
+    }

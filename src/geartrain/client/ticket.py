@@ -188,7 +188,11 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
             denominator=progress.denominator,
         )
 
-    # Implemented by the shell's stream
+    # Implemented by the shell
+
+    def accepted(self) -> None:
+        """Wake those that wait for the handle."""
+        raise NotImplementedError
 
     def put(self, event: JobEvent) -> None:
         """Keep an event for the user."""
@@ -208,6 +212,7 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
             self._handle = event.handle
             if not self._retries.after_taken:
                 self._submission = None
+            self.accepted()
         elif isinstance(event, Failed):
             self.fail(event.error)
         elif not isinstance(event, Answered):

@@ -7,9 +7,9 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Generic, Never, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, Self, TypeVar, cast, overload
 
-from geartrain.client.anyclient import AnyClient
+from geartrain.client.anyclient import AnyClient, admin_options, admins_of
 from geartrain.client.batch import BatchSubmission
 from geartrain.client.deadline import Deadline
 from geartrain.client.inquiry import Ping, StatusInquiry
@@ -24,13 +24,16 @@ from geartrain.client.request import (
     reduce_requests,
 )
 from geartrain.client.sync.function import Binding, RemoteFunction
-from geartrain.client.sync.job import BackgroundSubmission, SubmittedJob
+from geartrain.client.sync.job import BackgroundSubmission, SubmittedJob, in_order_of_end
 from geartrain.client.sync.pool import ConnectionPool
 from geartrain.codec import Codec
-from geartrain.errors import ConnectionLost
+from geartrain.errors import ConnectionLost, JobError, ServerError
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
 from geartrain.transport import Latch
+
+if TYPE_CHECKING:
+    from geartrain.admin.sync import AdminClient
 
 __all__ = ["Client"]
 
@@ -225,6 +228,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         priority: Priority = Priority.NORMAL,
         timeout: float | None = None,
         resubmits: int = 0,
+        return_exceptions: bool = False,
     ) -> Iterator[ResultT]:
         """Yield the results of one job for each workload, in order.
 
@@ -238,9 +242,31 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             priority: Their place among the jobs that wait.
             timeout: Seconds to wait for each result once it is its turn.
             resubmits: As in `do`, for each job.
+            return_exceptions: True to yield the `JobError` or `ConnectionLost` of a job in place of its result, and go
+                on. Other errors, such as `NoServerAvailable`, are raised all the same.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout)
+        outcome = _outcome if return_exceptions else _result
+        return self._in_order(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
+
+    def map_unordered(
+        self,
+        function: Text,
+        workloads: Iterable[ValueT],
+        *,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        priority: Priority = Priority.NORMAL,
+        timeout: float | None = None,
+        resubmits: int = 0,
+        return_exceptions: bool = False,
+    ) -> Iterator[tuple[ValueT, ResultT]]:
+        """Yield each workload with the result of its job, in the order in which the jobs end.
+
+        See `map` for the arguments; the timeout is that of the wait for the next result.
+        """
+        check_in_flight(max_in_flight)
+        outcome = _outcome if return_exceptions else _result
+        return self._unordered(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
     def map_reduce(
         self,
@@ -268,7 +294,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             resubmits: As in `do`, for each input.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout)
+        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, _result)
 
     def _in_order(
         self,
@@ -276,19 +302,43 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         request_for: Callable[[ValueT], JobRequest],
         max_in_flight: int,
         timeout: float | None,
+        outcome: Callable[[SubmittedJob[ResultT], float | None], ResultT],
     ) -> Iterator[ResultT]:
         jobs: deque[SubmittedJob[ResultT]] = deque()
         try:
             for workload in workloads:
                 jobs.extend(self._submit([request_for(workload)], stream=False))
                 if len(jobs) == max_in_flight:
-                    yield jobs[0].result(timeout)
+                    yield outcome(jobs[0], timeout)
                     jobs.popleft()
             while jobs:
-                yield jobs[0].result(timeout)
+                yield outcome(jobs[0], timeout)
                 jobs.popleft()
         finally:
             for job in jobs:
+                job.abandon()
+
+    def _unordered(
+        self,
+        workloads: Iterable[ValueT],
+        request_for: Callable[[ValueT], JobRequest],
+        max_in_flight: int,
+        timeout: float | None,
+        outcome: Callable[[SubmittedJob[ResultT], float | None], ResultT],
+    ) -> Iterator[tuple[ValueT, ResultT]]:
+        inputs: dict[SubmittedJob[ResultT], ValueT] = {}
+
+        def submitted() -> Iterator[SubmittedJob[ResultT]]:
+            for workload in workloads:
+                [job] = self._submit([request_for(workload)], stream=False)
+                inputs[job] = workload
+                yield job
+
+        try:
+            for job in in_order_of_end(submitted(), lambda: Deadline(timeout, time.monotonic), max_in_flight):
+                yield inputs.pop(job), outcome(job, None)
+        finally:
+            for job in inputs:
                 job.abandon()
 
     def _submit(self, requests: Iterable[JobRequest], *, stream: bool = True) -> list[SubmittedJob[ResultT]]:
@@ -358,6 +408,38 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
                 break
         return status
 
+    def cancel(self, handle: Handle | str) -> None:
+        """Cancel a job; its clients get WORK_FAIL.
+
+        A waiting job is never done. A worker that runs the job is not told; what it sends for the job is dropped.
+
+        Args:
+            handle: The job's handle. For one that is only text, all servers are asked until one has the job.
+
+        Raises:
+            ServerError: No server has such a job.
+            NoServerAvailable: The server cannot be reached.
+        """
+        servers = admins_of(handle, self._options)
+        for number, server in enumerate(servers, 1):
+            try:
+                with self.admin(server) as admin:
+                    admin.cancel(handle)
+                return
+            except ServerError:
+                if number == len(servers):
+                    raise
+
+    def admin(self, server: str | None = None) -> "AdminClient":
+        """Return an administrator of a server, with this client's TLS, token and timeouts; to be closed.
+
+        Args:
+            server: Its address, such as that of a `Handle`; by default the first one.
+        """
+        from geartrain.admin.sync import AdminClient  # here alone, as few clients need it
+
+        return AdminClient(server or str(self._options.addresses[0]), **admin_options(self._options))
+
     def ping(self) -> float:
         """Return the seconds of an echo's round trip to the server that would get the next job.
 
@@ -385,6 +467,18 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             for other in [other for other in list(self._pools) if other != process]:
                 self._pools.pop(other).close()
         return pool
+
+
+def _result(job: SubmittedJob[ResultT], timeout: float | None) -> ResultT:
+    return job.result(timeout)
+
+
+def _outcome(job: SubmittedJob[ResultT], timeout: float | None) -> Any:
+    try:
+        return job.result(timeout)
+    except (JobError, ConnectionLost) as error:
+        job.abandon()
+        return error
 
 
 def _close_pools(pools: dict[int, ConnectionPool]) -> None:
