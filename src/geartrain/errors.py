@@ -7,7 +7,7 @@
     ├── ProtocolError            bytes that are not Gearman
     │   ├── LocalProtocolError   the program asked to send them
     │   └── RemoteProtocolError  the peer sent them
-    ├── ConnectionLost           (also a ConnectionError) a connection ended while an answer was due
+    ├── ConnectionLost           (also a ConnectionError) a connection ended before an answer came
     ├── NoServerAvailable        (also a ConnectionError) none of the servers could be reached
     ├── ReplyTimeout             (also a TimeoutError) a server did not answer in time
     ├── ServerError              a server answered with an ERROR packet
@@ -83,7 +83,7 @@ class RemoteProtocolError(ProtocolError):
 
 
 class ConnectionLost(GeartrainError, ConnectionError):
-    """A connection ended while an answer was due."""
+    """A connection ended before an answer came."""
 
 
 class NoServerAvailable(GeartrainError, ConnectionError):

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from geartrain.errors import LocalProtocolError
 from geartrain.protocol.limits import MAX_CLIENT_ID
+from geartrain.wording import counted
 
 __all__ = [
     "MAX_FUNCTION",
@@ -70,7 +71,7 @@ def client_id_bytes(client_id: str) -> bytes:
         raise TypeError(f"a client id is str, not {type(client_id).__name__}")
     if not (client_id.isascii() and client_id.isprintable()) or " " in client_id or len(client_id) > MAX_CLIENT_ID:
         raise LocalProtocolError(
-            f"a client id is up to {MAX_CLIENT_ID} printable ASCII letters without spaces, not {client_id[:200]!r}"
+            f"a client id is up to {MAX_CLIENT_ID} printable ASCII characters without spaces, not {client_id[:200]!r}"
         )
     return client_id.encode()
 
@@ -85,6 +86,7 @@ def token_bytes(token: str) -> bytes:
         raise TypeError(f"a token is str, not {type(token).__name__}")
     if not (token.isascii() and token.isprintable()) or " " in token or not MIN_TOKEN <= len(token) <= MAX_TOKEN:
         raise LocalProtocolError(
-            f"a token is {MIN_TOKEN} to {MAX_TOKEN} printable ASCII letters without spaces; this one has {len(token)}"
+            f"a token is {MIN_TOKEN} to {MAX_TOKEN} printable ASCII characters without spaces; "
+            f"this one has {counted(len(token), 'character')}"
         )
     return token.encode()

@@ -131,7 +131,7 @@ class TestOneJob:
                 client.do("f", resubmits=-1)
             with pytest.raises(TypeError, match="resubmits is a whole number, not 'twice'"):
                 client.submit_many([JobRequest("f", resubmits="twice")])  # type: ignore[arg-type]  # that is the point
-            with pytest.raises(ValueError, match="a timeout is a number of seconds, or None for no end, not nan"):
+            with pytest.raises(ValueError, match="a timeout is a number of seconds, or None for no limit, not nan"):
                 client.do("f", timeout=float("nan"))
             with pytest.raises(ValueError, match="has no priority"):
                 client.submit_background("f", delay=1, priority=Priority.LOW)
@@ -149,7 +149,7 @@ class TestManyInTheBackground:
             assert handles == [Handle(f"H:s:{number}", server.address) for number in range(1, 1001)]
             assert client.submit_background_many([]) == []
 
-    def test_that_are_refused_are_told_from_the_others(self, shell: Shell) -> None:
+    def test_that_are_rejected_are_distinguished_from_the_others(self, shell: Shell) -> None:
         def script(peer: ServedClient) -> None:
             for number in (1, 2, 3):
                 peer.expect(Command.SUBMIT_JOB_BG)
@@ -259,7 +259,7 @@ class TestOutages:
                 [(level, line)] = lines()
                 assert level == "WARNING"
                 assert line.startswith((f"127.0.0.1:{port} closed", f"the connection to 127.0.0.1:{port} was lost"))
-        assert lines() == []  # nobody misses a server that was left
+        assert lines() == []  # closing a client is no outage
 
 
 class TestTimeouts:
@@ -356,7 +356,7 @@ class TestStreams:
             assert job.status.fraction == 0.0
             assert list(job) == []
 
-    def test_events_that_come_before_somebody_reads_are_kept(self, shell: Shell) -> None:
+    def test_events_are_kept_until_they_are_read(self, shell: Shell) -> None:
         with ScriptedServer(self.talk) as server, shell.client(server.address) as client:
             job = client.submit("talk")
             job.result(PATIENCE)
@@ -402,7 +402,7 @@ class TestStreams:
             with pytest.raises(JobTimeout, match=r"f (H:h:1|without a handle) did not end within 0.01 seconds"):
                 list(job.events(0.01))
 
-    def test_each_wait_raises_an_error_of_its_own(self, shell: Shell) -> None:
+    def test_each_wait_raises_its_own_error(self, shell: Shell) -> None:
         def script(peer: ServedClient) -> None:
             peer.expect_job(b"H:1")
             peer.send(Command.WORK_EXCEPTION, b"H:1", b"ValueError: no")
@@ -419,7 +419,7 @@ class TestStreams:
             assert errors[0] is not errors[1]
             assert [(error.data, error.handle) for error in errors] == [(b"ValueError: no", "H:1")] * 2
 
-    def test_a_status_is_what_has_been_heard(self, shell: Shell) -> None:
+    def test_a_status_is_the_last_report(self, shell: Shell) -> None:
         go = threading.Event()
 
         def script(peer: ServedClient) -> None:
@@ -555,7 +555,7 @@ class TestLoss:
                 client.submit("f")
             assert repr(client).endswith(f"Client {server.address} (closed)>")
 
-    def test_everybody_hears_of_it(self, shell: Shell) -> None:
+    def test_all_jobs_get_the_error(self, shell: Shell) -> None:
         def script(peer: ServedClient) -> None:
             for number in range(200):
                 peer.expect_job(b"H:%d" % number)

@@ -63,7 +63,7 @@ class TestUniques:
         assert submission(JobRequest("f", unique=""), background=True).unique == b""
 
     @pytest.mark.parametrize("unique", ["x" * 65, "a\0b"])
-    def test_what_servers_refuse_or_choke_on_is_refused_here(self, unique: str) -> None:
+    def test_a_unique_that_servers_reject_is_rejected_here(self, unique: str) -> None:
         with pytest.raises(LocalProtocolError, match="a unique has up to 64 bytes"):
             submission(JobRequest("f", unique=unique))
         with pytest.raises(LocalProtocolError):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Workers with many functions: the next function to serve, and the cost of finding it."""
 
+import gc
 import sys
 
 import pytest
@@ -57,6 +58,30 @@ def test_a_higher_priority_comes_first_whichever_its_function(wire: Wire) -> Non
     served = [FUNCTIONS.index(grab(worker)) % 3 for _ in FUNCTIONS]
 
     assert served == sorted(served)
+
+
+def test_the_priority_is_that_of_the_next_job_of_a_function(wire: Wire) -> None:
+    worker, client = worker_of(wire, FUNCTIONS), wire.connect()
+    client.submit(FUNCTIONS[1], how=Command.SUBMIT_JOB_HIGH_BG)
+    client.submit(FUNCTIONS[1], how=Command.SUBMIT_JOB_LOW_BG)
+    client.submit(FUNCTIONS[0], how=Command.SUBMIT_JOB_BG)
+
+    assert [grab(worker) for _ in range(3)] == [FUNCTIONS[1], FUNCTIONS[0], FUNCTIONS[1]]
+
+
+def test_a_worker_that_has_left_is_not_kept_by_its_functions(wire: Wire) -> None:
+    worker_of(wire, FUNCTIONS)  # the functions are used by this one too
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(20):
+        worker = worker_of(wire, FUNCTIONS)
+        assert grab(worker) == b""
+        worker.close()
+        wire.peers.remove(worker)
+        wire.server.take_dirty()
+
+    gc.collect()
+    assert len(gc.get_objects()) - before < 20 * len(FUNCTIONS)
 
 
 def test_jobs_that_come_later_are_found(wire: Wire) -> None:

@@ -218,12 +218,12 @@ class TestSilence:
         assert len(huge.result(PATIENCE)) == 32 << 20
         assert works(client)
 
-    def test_of_a_server_that_owes_an_answer_closes_the_connection(
+    def test_of_a_server_while_an_answer_is_pending_closes_the_connection(
         self, shell: Shell, proxy: FaultProxy, worker: RawWorker
     ) -> None:
         with shell.client(proxy.address, reply_timeout=LATER) as client:
             proxy.stall()
-            with pytest.raises(ConnectionLost, match=f"has not answered for {LATER} seconds"):
+            with pytest.raises(ConnectionLost, match=f"has not answered for {LATER:g} seconds"):
                 client.do("reverse")
             for ask in (client.ping, lambda: client.status("H:1"), lambda: client.status(unique="u")):
                 with pytest.raises((ReplyTimeout, ConnectionLost)):

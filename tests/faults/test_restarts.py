@@ -41,7 +41,7 @@ class DurableServer:
     def restart(self) -> None:
         """Stop it like a service manager, and start it again."""
         assert self._process.stop() == 0
-        assert not any("Left behind" in line for line in self._process.lines), self._process.lines
+        assert not any("Abandoned" in line for line in self._process.lines), self._process.lines
         self._running.close()
         self.start()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What mypy knows of clients; see test_typing.py for how that is tested."""
+"""The types of the clients, for mypy; test_typing.py describes the test."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -67,7 +67,7 @@ def blocking(client: Client, numbers: Client[int, float]) -> None:
     client.do(7)  # type: ignore[arg-type]
     client.do("f", "w", "u")  # type: ignore[call-arg]  # options have names
     client.do("f", priority=1)  # type: ignore[arg-type]
-    client.do("f", delay=3)  # type: ignore[arg-type]  # nobody could wait for it
+    client.do("f", delay=3)  # type: ignore[arg-type]  # a foreground job has no delay
     client.do("f").encode()  # type: ignore[attr-defined]
     client.submit_background("f", at="noon")  # type: ignore[arg-type]
     client.submit_background("f").result()  # type: ignore[attr-defined]

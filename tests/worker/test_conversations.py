@@ -86,7 +86,7 @@ class TestAFunction:
         with working(worker):
             assert client.do("reverse", workload, timeout=PATIENCE) == workload[::-1]
 
-    def test_is_told_all_about_its_job(self, shell: str, server: str, client: Client) -> None:
+    def test_gets_all_facts_about_its_job(self, shell: str, server: str, client: Client) -> None:
         worker = ShelledWorker(shell, server, prefix="app:", client_id="me")
 
         @worker.function
@@ -123,7 +123,7 @@ class TestAFunction:
 
         assert events == [Data(chunk)] * 200
 
-    def test_raises_and_the_client_is_told(self, worker: ShelledWorker, client: Client) -> None:
+    def test_raises_and_the_client_gets_the_exception(self, worker: ShelledWorker, client: Client) -> None:
         @worker.function
         async def boom(job: AsyncAssignedJob) -> None:
             raise ValueError("no")
@@ -371,7 +371,7 @@ class TestLeaving:
 
         assert worker.run(idle_timeout=0.05) is Reason.IDLE
 
-    def test_old_age_is_a_reason_and_what_runs_is_finished(
+    def test_max_age_is_a_reason_and_running_jobs_are_finished(
         self, shell: str, server: str, client: Client, gate: Gate
     ) -> None:
         worker = ShelledWorker(shell, server, max_age=0.5)
@@ -384,7 +384,7 @@ class TestLeaving:
         job = client.submit("f")
 
         def run() -> Reason:
-            """Run until the job is done: on a slow machine a worker may be too old before it has got the job."""
+            """Run until the job is done; on a slow machine, a worker may age out before it gets the job."""
             reason = worker.run()
             return reason if job.done() else run()
 
@@ -411,7 +411,7 @@ class TestLeaving:
             with working(worker):
                 assert client.do("echo", "x", timeout=PATIENCE) == b"x"
 
-    def test_what_outlasts_the_grace_goes_to_another(
+    def test_a_job_that_outlasts_the_grace_goes_to_another_worker(
         self, shell: str, server: str, client: Client, started: Gate, gate: Gate
     ) -> None:
         worker = ShelledWorker(shell, server, grace=0)
@@ -564,7 +564,7 @@ class TestSeveralServers:
                 assert one.do("echo", "4", timeout=PATIENCE) == b"4"
 
         lines = [record.getMessage() for record in caplog.records if first.address in record.getMessage()]
-        # Whether the end is orderly or a reset depends on what the server had yet to read.
+        # The connection ends with a reset if the server had unread data, else with an orderly close.
         assert sum("; trying again until it is back" in line for line in lines) == 1
         assert lines[-1] == f"{first.address} answers"
 
@@ -582,7 +582,7 @@ class TestSeveralServers:
                         pass
                 assert client.do("echo", "x", timeout=PATIENCE) == b"x"
 
-        assert "it does not speak Gearman, but says b'SSH-2.0-OpenSSH_9.2'; trying again" in caplog.text
+        assert "it does not speak Gearman; it sent b'SSH-2.0-OpenSSH_9.2'; trying again" in caplog.text
 
     def test_one_that_says_nothing_holds_up_no_other(self, shell: str, server: str, client: Client) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -633,6 +633,6 @@ def test_the_name_of_a_codec_is_none(shell: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [Worker, AsyncWorker])
-def test_what_is_decorated_must_have_a_name(kind: type[Worker | AsyncWorker]) -> None:
+def test_a_decorated_function_must_have_a_name(kind: type[Worker | AsyncWorker]) -> None:
     with pytest.raises(TypeError, match="has no name of its own"):
         kind("localhost").function(functools.partial(echo))

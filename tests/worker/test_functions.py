@@ -34,7 +34,7 @@ def test_a_name_is_there_once_with_its_latest_callable() -> None:
     assert len(functions) == 1
 
 
-def test_what_is_removed_is_gone() -> None:
+def test_a_removed_function_is_gone() -> None:
     functions = table()
     added = functions.add("f", call)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Jobs that end just when their timeout does: each has one outcome, and the next job its own result.
+"""Jobs that end just when their timeout does, and the next job on their slot.
 
 ``make test THOROUGH=1 ARGS=tests/worker/test_limits.py`` does 2,000 jobs with each kind of worker and each server.
 """

@@ -295,7 +295,7 @@ class TestTheEnd:
         work.leave()
 
         assert work.reason() is Reason.STOPPED
-        assert caplog.messages == ["leaving 1 running jobs to other workers"]
+        assert caplog.messages == ["leaving 1 running job to other workers"]
 
     def test_comes_when_jobs_that_do_not_end_hold_all_slots(self) -> None:
         work = a_run(concurrency=2)

@@ -26,7 +26,7 @@ class TextConnection:
         token: A token that is shown on each new connection.
         timeout: Seconds for the replies to one exchange.
         connect_timeout: Seconds for connecting.
-        keepalive: Seconds after which a dead peer is noticed; ``None`` leaves that to the system.
+        keepalive: Seconds after which a dead connection is detected; ``None`` leaves that to the system.
     """
 
     def __init__(

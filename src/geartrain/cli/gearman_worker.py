@@ -115,7 +115,7 @@ class CommandWorker:
             sys.stdout.buffer.write(job.workload)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
-            error("the reader of the output is gone")
+            error("standard output is closed")
             discard_stdout()
             self._status = 1
             worker.stop(grace=0.0)

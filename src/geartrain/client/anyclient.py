@@ -63,16 +63,16 @@ class AnyClient(Generic[ValueT, ResultT]):
             token: A secret by which servers with access rules identify the client. A warning is logged if a server does
                 not accept it; a request that is not allowed is answered with a `ServerError`, ``NOT_ALLOWED``.
             connect_timeout: Seconds for connecting to one server.
-            reply_timeout: Seconds without a byte sent or received after which a server that owes an answer is given up,
-                with its connection. Jobs that the server has accepted may take any time.
-            keepalive: Seconds after which a dead peer is noticed; ``None`` leaves that to the system.
+            reply_timeout: Seconds to wait for an answer, without a byte sent or received, before the connection is
+                closed and the server counts as failed. Jobs that the server has accepted may take any time.
+            keepalive: Seconds after which a dead connection is detected; ``None`` leaves that to the system.
             balance: The choice of a server for jobs without a unique: ``"order"``, the first that can be reached, or
                 ``"random"``.
-            placement: The choice of a server for jobs with a unique, so that equal ones meet: ``"rendezvous"``, or
-                ``"perl"``, the rule of Perl's ``Gearman::Client``, for programs in both languages that submit the same
-                uniques; all of them must then list the same servers in the same order. While a server is down, its
-                jobs go to the next in the list; a Perl client fails them. Programs with libgearman (C, PHP, the command
-                line) ignore uniques when they choose a server, so with several servers they agree with no other client.
+            placement: The choice of a server for jobs with a unique, so that equal jobs go to the same server:
+                ``"rendezvous"``, or ``"perl"``, the rule of Perl's ``Gearman::Client``. The latter is for programs in
+                both languages that submit the same uniques; all of them must list the same servers in the same order.
+                While a server is down, its jobs go to the next one in the list; a Perl client fails them. Programs with
+                libgearman (C, PHP, the command line) ignore uniques when they choose a server, so their choice differs.
             codec: Encodes workloads, and decodes results and parts of results; by default text and bytes.
             max_unread: Bytes of unread events that one job keeps; beyond them its events are lost, but not its result.
 

@@ -116,7 +116,9 @@ class Remote(Generic[ParametersT, ReturnT]):
         """
         for name in options:
             if name not in JobOptions.__annotations__:
-                raise TypeError(f"a job has no option {name!r}, but {', '.join(JobOptions.__annotations__)}")
+                raise TypeError(
+                    f"a job has no option {name!r}; its options are {', '.join(JobOptions.__annotations__)}"
+                )
         twin = copy.copy(self)
         twin._options = {**self._options, **options}
         return twin

@@ -85,7 +85,7 @@ def submission(
     elif wanted.reducer:
         if wanted.priority != Priority.NORMAL:
             raise ValueError(
-                "a job with a reducer has no priority: the protocol's SUBMIT_REDUCE_JOB has no place for one"
+                "a job with a reducer has no priority: the protocol's SUBMIT_REDUCE_JOB has no field for it"
             )
         command = Command.SUBMIT_REDUCE_JOB_BACKGROUND if background else Command.SUBMIT_REDUCE_JOB
         packet = request(command, function, unique, _reducer_bytes(wanted.reducer, prefix), b"", workload)
@@ -98,7 +98,7 @@ def submission(
 def _check_plain(wanted: JobRequest, what: str, command: Command) -> None:
     for name, is_there in (("priority", wanted.priority != Priority.NORMAL), ("reducer", bool(wanted.reducer))):
         if is_there:
-            raise ValueError(f"a {what} job has no {name}: the protocol's {command.name} has no place for one")
+            raise ValueError(f"a {what} job has no {name}: the protocol's {command.name} has no field for it")
 
 
 def _workload_of(wanted: JobRequest, codec: "Codec[Any, Any] | None") -> bytes:
@@ -158,7 +158,7 @@ def handle_bytes(handle: str) -> bytes:
     """
     encoded = handle.encode("utf-8", "surrogateescape")
     if not encoded or len(encoded) > MAX_HANDLE or b"\0" in encoded:
-        raise LocalProtocolError(f"a handle has 1 to {MAX_HANDLE} bytes and no NUL among them, unlike {handle[:200]!r}")
+        raise LocalProtocolError(f"a handle has 1 to {MAX_HANDLE} bytes without NUL, not {handle[:200]!r}")
     return encoded
 
 

@@ -215,7 +215,7 @@ class Session(Generic[Ticket]):
             if pending.awaited is command:
                 return pending
             if pending.awaited is not Command.OPTION_RES:  # some servers do not answer options
-                raise RemoteProtocolError(f"{self._server} sent {command.name} where {pending.awaited.name} was due")
+                raise RemoteProtocolError(f"{self._server} sent {command.name} instead of {pending.awaited.name}")
         raise RemoteProtocolError(f"{self._server} sent {command.name}, which answers no request")
 
     def _on_created(self, reader: Reader) -> Happened[Ticket]:

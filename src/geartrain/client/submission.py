@@ -101,7 +101,5 @@ def unique_bytes(unique: Text) -> bytes:
     """
     encoded = encode(unique, "a unique")
     if len(encoded) > MAX_UNIQUE or b"\0" in encoded:
-        raise LocalProtocolError(
-            f"a unique has up to {MAX_UNIQUE} bytes and no NUL among them, unlike {encoded!r:.200}"
-        )
+        raise LocalProtocolError(f"a unique has up to {MAX_UNIQUE} bytes without NUL, not {encoded!r:.200}")
     return encoded

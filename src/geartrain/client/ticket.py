@@ -16,6 +16,7 @@ from geartrain.client.serverpool import RetryBudget
 from geartrain.codec import RAW
 from geartrain.errors import CodecError, EventsLost, GeartrainError, JobTimeout, ReplyTimeout
 from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, ResultT, Warn
+from geartrain.wording import counted
 
 __all__ = [
     "BackgroundTicket",
@@ -90,7 +91,7 @@ class Ticket:
 
     def late(self, timeout: float) -> GeartrainError:
         """Return the exception for a wait of so many seconds that has timed out."""
-        return ReplyTimeout(f"the server did not answer within {round(timeout, 3):g} seconds")
+        return ReplyTimeout(f"the server did not answer within {counted(round(timeout, 3), 'second')}")
 
     def abandon(self) -> None:
         """End the wait: the request goes on, but it is not sent again, and its later events are dropped."""
@@ -228,7 +229,7 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
     def late(self, timeout: float) -> GeartrainError:
         handle = str(self._handle or "")
         job = f"{self.function} {handle or 'without a handle'}"
-        return JobTimeout(f"{job} did not end within {round(timeout, 3):g} seconds", handle)
+        return JobTimeout(f"{job} did not end within {counted(round(timeout, 3), 'second')}", handle)
 
     def _close(self) -> None:
         self._submission = None

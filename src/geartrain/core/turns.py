@@ -11,9 +11,10 @@ from typing import Final
 
 from mypy_extensions import i64
 
-__all__ = ["FLOOR", "TURN", "Turns"]
+__all__ = ["BYTES_PER_UNIT", "FLOOR", "TURN", "Turns"]
 
 TURN: Final = 4096  # units: about four milliseconds where the package is compiled
+BYTES_PER_UNIT: Final = 12  # as a power of two: bytes that are sent because of a packet that is much smaller
 FLOOR: Final = 32  # units that a peer has without a share, and the smallest share
 _BACKLOG: Final = TURN // 4  # units for the backlog if others have used up all
 

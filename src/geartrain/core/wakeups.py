@@ -26,6 +26,7 @@ as it is after `LONG_POLL_TIME`.
 from collections import OrderedDict
 from typing import Final
 
+from geartrain.core.abilities import fall_asleep, leave_lists, remove_sleeper
 from geartrain.core.clock import TurnClock
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import FunctionQueue, Job, Peer
@@ -91,7 +92,7 @@ class Wakeups:
     def wake(self, peer: Peer, queue: FunctionQueue) -> None:
         """Wake a peer without a held grab, asleep or not, for a job of that function."""
         if peer.sleep_state == _ASLEEP:
-            queue.remove_sleeper(peer)
+            remove_sleeper(queue, peer)
         peer.sleep_state = _WOKEN
         peer.woken_for = queue
         queue.woken += 1
@@ -102,11 +103,11 @@ class Wakeups:
     def mark_asleep(self, peer: Peer) -> None:
         """Put a peer to sleep until there is a job for it."""
         peer.declines = 0
-        peer.fall_asleep(_ASLEEP)
+        fall_asleep(peer, _ASLEEP)
 
     def hold_grab(self, peer: Peer) -> None:
         """Hold a grab for which there is no job; the peer sleeps in front of the others."""
-        peer.fall_asleep(_POLLING)
+        fall_asleep(peer, _POLLING)
         until = self._clock.now + LONG_POLL_TIME
         self._polls[peer] = until
         self._arm(until)
@@ -167,7 +168,7 @@ class Wakeups:
             if until > now:
                 break
             self.mark_awake(peer)
-            peer.leave_lists()  # it sleeps behind the others now
+            leave_lists(peer)  # it sleeps behind the others now
         over: list[tuple[Peer, Job | None, FunctionQueue | None]] = []
         while self._until:
             peer, until = next(iter(self._until.items()))

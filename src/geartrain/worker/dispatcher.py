@@ -8,6 +8,7 @@ back, and a worker with one slot grabs from its servers in turn.
 from collections import deque
 from collections.abc import Iterator
 
+from geartrain.wording import counted
 from geartrain.worker.session import State, WorkerSession
 
 __all__ = ["Dispatcher"]
@@ -21,7 +22,7 @@ class Dispatcher:
         max_jobs: The number of jobs after which it stops; None for no limit.
 
     Attributes:
-        running: The number of running jobs, including those of ended sessions, whose slots are taken all the same.
+        running: The number of running jobs, including those of ended sessions, whose slots are still in use.
         stuck: The number of running jobs that are not waited for: they have not ended within their timeout.
         started: The number of jobs since the start.
         stopping: True after `stop`, or after the last job has started.
@@ -38,7 +39,8 @@ class Dispatcher:
 
     def __repr__(self) -> str:
         state = "stopping" if self.stopping else "working"
-        return f"<Dispatcher {state}: {self.running} running, {self.started} started, {len(self._sessions)} sessions>"
+        sessions = counted(len(self._sessions), "session")
+        return f"<Dispatcher {state}: {self.running} running, {self.started} started, {sessions}>"
 
     def __iter__(self) -> Iterator[WorkerSession]:
         return iter(tuple(self._sessions))
@@ -78,7 +80,7 @@ class Dispatcher:
             session.sleep_if_timer_runs(now)
 
     def stop(self) -> None:
-        """Take no more jobs. Servers are told, so that they wake other workers for jobs that arrive from now on."""
+        """Take no more jobs, and tell the servers, so that they wake other workers for later jobs."""
         self.stopping = True
         for session in self._sessions:
             session.remove_all()

@@ -106,7 +106,7 @@ class ForkServer:
         except OSError as error:
             ours.close()
             os.close(exit_pipe)
-            raise NoMoreProcesses("the process that forks the worker's processes is gone") from error
+            raise NoMoreProcesses("the process that starts the worker's processes has ended") from error
         finally:
             theirs.close()
             os.close(exit_pipe_write)

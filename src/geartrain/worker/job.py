@@ -2,12 +2,13 @@
 """A job that a server assigned to a worker, without I/O: its input, and the packets that report its end."""
 
 import json
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from geartrain.codec import RAW
 from geartrain.errors import JobFail
 from geartrain.names import Text, encode
 from geartrain.protocol import Command
+from geartrain.wording import counted
 from geartrain.worker.functions import Function
 from geartrain.worker.options import WorkerOptions
 from geartrain.worker.session import Assignment
@@ -38,6 +39,8 @@ class AnyAssignedJob:
 
     __slots__ = ("_function", "_options", "_value", "assignment", "codec", "deadline", "ending", "is_given_up")
 
+    _clock: ClassVar["staticmethod[[], float]"]  # the monotonic clock, which the shells set
+
     def __init__(self, assignment: Assignment, function: Function[Any], options: WorkerOptions) -> None:
         self.assignment = assignment
         self.codec = function.codec or options.codec
@@ -48,13 +51,8 @@ class AnyAssignedJob:
         self._options = options
         self._value: Any = _UNDECODED
 
-    @staticmethod
-    def _clock() -> float:
-        """Return the time of a monotonic clock, which the shells set."""
-        raise NotImplementedError
-
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.handle} {self.function}: {len(self.workload)} bytes>"
+        return f"<{type(self).__name__} {self.handle} {self.function}: {counted(len(self.workload), 'byte')}>"
 
     @property
     def function(self) -> str:
@@ -108,10 +106,10 @@ class AnyAssignedJob:
 
     @property
     def cancelled(self) -> bool:
-        """True if the result is not wanted any more: the timeout is over, the connection lost, or the worker leaves.
+        """True if the result is useless: the job's timeout is over, or its server or worker gave it up.
 
-        A function that takes long checks this now and then, and returns. The process of a job is killed half a second
-        after the timeout, and its task is cancelled; a thread goes on, and holds its slot until it ends.
+        A long function should check this now and then, and return. After the timeout, the process of a job is killed
+        within half a second, and its task is cancelled; a thread continues, and holds its slot until it ends.
         """
         return self.is_given_up or (self.deadline is not None and self._clock() >= self.deadline)
 
@@ -200,5 +198,5 @@ class AnyAssignedJob:
 def _text_of(error: BaseException) -> str:
     try:
         return str(error)
-    except BaseException as another:  # noqa: BLE001  # the user's code; the client waits for an answer all the same
+    except BaseException as another:  # noqa: BLE001  # the user's code; the client waits for an answer anyway
         return f"it has no text, as that raised {type(another).__name__}"

@@ -30,7 +30,7 @@ ExecutorKind: TypeAlias = Literal["thread", "process"]
 
 
 class Reason(enum.Enum):
-    """The reason why a worker left."""
+    """The reason why a worker stopped."""
 
     STOPPED = "stopped"
     MAX_JOBS = "max_jobs"
@@ -73,20 +73,20 @@ class WorkerOptions:
         codec: Encodes results and decodes workloads.
         prefix: A namespace that is put before every function's name.
         client_id: The id that ``gearadmin --workers`` shows.
-        token: A secret by which servers with access rules identify the worker. A request that they do not allow is a
-            line in the log.
+        token: A secret by which servers with access rules identify the worker. Requests that a server denies are
+            logged.
         tls: Encrypts the connections.
         connect_timeout: Seconds for one attempt to reach a server.
-        reply_timeout: Seconds within which a server must answer a grab; after that the connection is given up.
+        reply_timeout: Seconds within which a server must answer a grab; after that the connection is closed.
         poll_interval: Seconds after which a sleeping worker asks for a job without being woken; gearmand loses some
             wake-ups.
         backoff: The waits between attempts to reach a server that is down.
-        keepalive: Seconds after which a dead peer is noticed; None leaves that to the system.
+        keepalive: Seconds after which a dead connection is detected; None leaves that to the system.
         max_packet: Bytes of the largest packet that the servers accept (gearmand's ``--max-packet-size``). A result
             that does not fit fails its job; a server would close the connection.
-        max_jobs: Leave after so many jobs.
-        max_age: Leave after so many seconds. Jobs that are running then are finished first, however long they take.
-        grace: Seconds that `stop` and the signals leave to running jobs.
+        max_jobs: The number of jobs after which the worker stops.
+        max_age: The seconds after which the worker stops. It finishes running jobs first, however long they take.
+        grace: Seconds for running jobs to end after `stop` or a signal.
         middleware: Functions ``(job, call)`` around every job, the first outermost; ``call(job)`` runs the next one.
         exceptions: Send exceptions to clients. False sends WORK_FAIL only; clients with libgearman 1.1 that do not ask
             for exceptions need it with gearmand 1.1, or they would wait for ever.

@@ -93,7 +93,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
     def servers(self, servers: Servers) -> None:
         with self._lock:
             if self._loop is not None:
-                raise RuntimeError("the worker runs; its servers can be replaced before that")
+                raise RuntimeError("the worker is running; its servers can be replaced only before that")
             self._addresses = parse_servers(servers)
         self._drop_client()
 
@@ -108,8 +108,8 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         Args:
             name: The name for clients.
             function: Called with the job; or with arguments, if all its parameters are annotated with their types (see
-                `geartrain.typed`). It returns a value that the codec encodes: without a codec bytes, text or None. The
-                items of a generator are sent piece by piece.
+                `geartrain.typed`). It returns a value that the codec encodes; without a codec, bytes, text or None. The
+                items that a generator yields are sent one by one.
             timeout: Seconds after which a server gives a job to another worker.
 
         Raises:
@@ -181,7 +181,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             TypeError: The function is not called with a job.
         """
         if not is_job_function(function, self._job_type):
-            raise TypeError(f"{function!r} takes arguments; what makes parts of a job takes the job")
+            raise TypeError(f"{function!r} has typed arguments; a partition takes the job")
         return b"" if reducer is None else function_bytes(reducer, self._options.prefix)
 
     def _client_options(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 from geartrain.errors import NoServerAvailable, WorkerStuck
 from geartrain.protocol import Command
 from geartrain.transport import ServerAddress
+from geartrain.wording import counted
 from geartrain.worker.dispatcher import Dispatcher
 from geartrain.worker.functions import Function, FunctionTable
 from geartrain.worker.job import AnyAssignedJob, Report
@@ -142,7 +143,7 @@ class WorkerRun(Generic[CallT]):
                 self._assigned[server, event.handle] = event
                 started.append((event, function))
             else:
-                _logger.error("a job for %r, which was never registered, is failed", event.function)
+                _logger.error("failed a job for %r, which was never registered", event.function)
                 session.report(Command.WORK_FAIL, event.handle)
                 session.finish(event.handle)
         if session.state is not State.GREETING:
@@ -265,7 +266,7 @@ class WorkerRun(Generic[CallT]):
     def leave(self) -> None:
         """Record that the worker leaves, whether its jobs have ended or not."""
         if self._dispatcher.running:
-            _logger.warning("leaving %d running jobs to other workers", self._dispatcher.running)
+            _logger.warning("leaving %s to other workers", counted(self._dispatcher.running, "running job"))
         self._dispatcher.stop()
         for job in self._jobs.values():
             job.is_given_up = True
@@ -300,7 +301,8 @@ class WorkerRun(Generic[CallT]):
 
     def _stuck_text(self) -> str:
         jobs = ", ".join(f"{job.function} {job.handle}" for job in self._stuck)
-        return f"jobs that did not end within their timeout hold {len(self._stuck)} slots: {jobs or 'some ended late'}"
+        slots = counted(len(self._stuck), "slot")
+        return f"jobs that did not end within their timeout hold {slots}: {jobs or 'some ended late'}"
 
     def _stop(self, reason: Reason) -> None:
         self._reason = reason

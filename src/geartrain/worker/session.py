@@ -32,6 +32,7 @@ from typing import ClassVar, TypeAlias
 
 from geartrain.errors import ConnectionLost, RemoteProtocolError
 from geartrain.protocol import LONG_POLL, RESPONSE, Command, Reader, request
+from geartrain.wording import counted
 
 __all__ = ["POLL_INTERVAL", "REPLY_TIMEOUT", "Assignment", "ErrorPacket", "State", "WorkerSession"]
 
@@ -235,7 +236,9 @@ class WorkerSession:
         if now < self.deadline:
             return
         if self.state is not State.ASLEEP:
-            raise ConnectionLost(f"it accepts connections but gave no answer within {self._reply_timeout:g} seconds")
+            raise ConnectionLost(
+                f"it accepts connections but gave no answer within {counted(self._reply_timeout, 'second')}"
+            )
         self._enter(State.AWAKE)
 
     def take_outgoing(self) -> bytes:
@@ -295,7 +298,7 @@ class WorkerSession:
         self._enter(State.AWAKE)
 
     def _on_text(self, reader: Reader, now: float) -> None:
-        raise RemoteProtocolError(f"it does not speak Gearman, but says {reader.argument(0)[:80]!r}")
+        raise RemoteProtocolError(f"it does not speak Gearman; it sent {reader.argument(0)[:80]!r}")
 
     _HANDLERS: ClassVar[dict[int, Callable[..., WorkerEvent | None]]] = {
         Command.JOB_ASSIGN: _on_job_assign,
@@ -331,7 +334,7 @@ class WorkerSession:
 
     def _expect(self, state: State, command: Command) -> None:
         if self.state is not state:
-            raise RemoteProtocolError(f"{command.name} answers nothing that was asked")
+            raise RemoteProtocolError(f"{command.name} answers no request")
 
     def _sleep(self, now: float) -> None:
         self._outgoing.append(_PRE_SLEEP)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a job sends, and what its end means to the client."""
+"""Calls of a blocking worker: the packets that a job sends, and those that end it."""
 
 from collections.abc import Callable, Generator, Iterator
 
@@ -45,7 +45,7 @@ def test_a_job_says_what_it_is() -> None:
     ("result", "data"),
     [(b"\0r", b"\0r"), ("ü", "ü".encode()), (None, b""), (bytearray(b"r"), b"r"), (memoryview(b"r"), b"r")],
 )
-def test_what_is_returned_is_the_result(result: object, data: bytes) -> None:
+def test_a_returned_value_is_the_result(result: object, data: bytes) -> None:
     assert sent_by(lambda job: result) == [(Command.WORK_COMPLETE, data)]
 
 
@@ -56,7 +56,7 @@ def test_other_results_are_an_exception() -> None:
     assert end == (Command.WORK_FAIL,)
 
 
-def test_what_is_yielded_is_sent_at_once() -> None:
+def test_a_yielded_value_is_sent_at_once() -> None:
     def parts(job: AssignedJob) -> Iterator[str | bytes]:
         yield "a"
         job.progress(1, 2)
@@ -92,7 +92,7 @@ class WithoutTextError(Exception):
         (WithoutTextError(), b"WithoutTextError: it has no text, as that raised AttributeError"),
     ],
 )
-def test_an_exception_is_told_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
+def test_an_exception_is_sent_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
     def call(job: AssignedJob) -> None:
         raise error
 

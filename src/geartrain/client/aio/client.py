@@ -376,7 +376,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         return AsyncAdminClient(server or str(self._options.addresses[0]), **admin_options(self._options))
 
     async def ping(self) -> float:
-        """Return the seconds of an echo's round trip to the server that would get the next job.
+        """Send an echo to the server that would get the next job, and return its round-trip time in seconds.
 
         See `Client.ping`.
         """

@@ -19,6 +19,7 @@ from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket,
 from geartrain.client.ticket import TicketOwner as AnyTicketOwner
 from geartrain.errors import GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
+from geartrain.wording import counted
 
 __all__ = ["AsyncSubmittedJob", "BackgroundSubmission", "Pending", "Question", "TicketOwner", "as_completed"]
 
@@ -222,7 +223,7 @@ async def as_completed(
                 async with asyncio.timeout_at(ends):
                     job = await ended.get()
             except TimeoutError:
-                raise JobTimeout(f"{len(awaited)} jobs had not ended in time") from None
+                raise JobTimeout(f"{counted(len(awaited), 'job')} had not ended in time") from None
             if job is not None:
                 awaited.discard(job)
                 yield job

@@ -101,11 +101,11 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
         Args:
             function: The name of the function.
-            workload: Its input: text, which travels as UTF-8, or bytes, or a value for the client's codec.
-            unique: Jobs of one function with the same unique are one job until it has ended.
-            priority: Its place among the jobs that wait.
+            workload: Its input: text (sent as UTF-8), bytes, or a value for the client's codec.
+            unique: Submissions to a function with the same unique share one job until it has ended.
+            priority: Its rank among waiting jobs.
             timeout: Seconds to wait; by default without a limit.
-            resubmits: How many times to submit it again when the connection to the server is lost.
+            resubmits: The number of times to submit the job again after the connection to the server was lost.
 
         Raises:
             JobFailed: The job ended with WORK_FAIL.
@@ -167,19 +167,19 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
         Args:
             function: The name of the function.
-            workload: Its input: text, which travels as UTF-8, or bytes, or a value for the client's codec.
+            workload: Its input: text (sent as UTF-8), bytes, or a value for the client's codec.
             unique: As in `do`; by default a random one.
-            priority: Its place among the jobs that wait; not with ``at``, ``delay`` or ``cron``.
-            at: The time before which it is not started: a ``datetime`` with a time zone, or seconds since 1970.
-            delay: The same from now on, in seconds or as a ``timedelta``.
-            cron: The times at which it is started repeatedly: five fields such as ``"*/5 * * * *"``, or ``"@daily"``,
-                in the time zone of the server. A later submission of the same function with the same unique, by default
-                the same workload, replaces it; ``AdminClient`` lists such jobs, and cancels them by the handle.
+            priority: Its rank among waiting jobs; not with ``at``, ``delay`` or ``cron``.
+            at: The earliest time to start it: a ``datetime`` with a time zone, or seconds since 1970.
+            delay: The time to wait before it may start, in seconds or as a ``timedelta``.
+            cron: A schedule to run it repeatedly: five fields such as ``"*/5 * * * *"``, or ``"@daily"``, in the time
+                zone of the server. A later submission to the same function with the same unique (by default, the same
+                workload) replaces it. ``AdminClient`` lists such jobs, and cancels them by their handles.
             timeout: Seconds to wait for the handle; by default each server has `reply_timeout` to answer.
 
         Raises:
             ServerError: The server rejected the job, for example because a queue is full.
-            ReplyTimeout: There was no answer in time. The server may have the job all the same.
+            ReplyTimeout: There was no answer in time. The server may have accepted the job anyway.
             NoServerAvailable: No server can be reached.
             ValueError: The job's time is not valid.
         """
@@ -239,7 +239,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             function: The name of the function.
             workloads: The input of each job. (For an `AsyncClient` also an asynchronous iterable.)
             max_in_flight: The number of jobs at a time, including unread results.
-            priority: Their place among the jobs that wait.
+            priority: Their rank among waiting jobs.
             timeout: Seconds to wait for each result once it is its turn.
             resubmits: As in `do`, for each job.
             return_exceptions: True to yield the `JobError` or `ConnectionLost` of a job in place of its result, and go
@@ -280,14 +280,14 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
     ) -> Iterator[ResultT]:
         """Yield the results of one reduce job for each input, in order.
 
-        The mapper, a function registered by `Worker.partition`, splits an input into parts; each part becomes a job of
-        the reducer, so that many workers share the input; and the mapper's worker joins their results, which makes the
-        result here. The results of different inputs, which may be endless, are not joined; the caller can do that with
-        ``sum`` or ``functools.reduce``. Otherwise this is `map`.
+        The mapper, a function registered by `Worker.partition`, splits an input into parts. Each part becomes a job of
+        the reducer, so that many workers share the input. The mapper's worker joins their results into the result of
+        the input. The results of different inputs are not joined; the caller can do that with ``sum`` or
+        ``functools.reduce``. The inputs may be endless. Otherwise this is `map`.
 
         Args:
             mapper: The function that splits each input into parts, and joins their results.
-            reducer: The function that does the parts.
+            reducer: The function that processes the parts.
             inputs: The input of each of the mapper's jobs. (For an `AsyncClient` also an asynchronous iterable.)
             max_in_flight: The number of inputs at a time, including unread results.
             timeout: Seconds to wait for each result once it is its turn.
@@ -379,7 +379,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
         Args:
             function: An object with the function's signature, which is never called: a stub, or the result of
-                `Worker.function` where the worker's module can be imported. Or the function's name, if it differs from
+                `Worker.function` if the worker's module can be imported. Or the function's name, if it differs from
                 that of the stub.
 
         Raises:
@@ -441,7 +441,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         return AdminClient(server or str(self._options.addresses[0]), **admin_options(self._options))
 
     def ping(self) -> float:
-        """Return the seconds of an echo's round trip to the server that would get the next job.
+        """Send an echo to the server that would get the next job, and return its round-trip time in seconds.
 
         Raises:
             ReplyTimeout: There was no answer in time.

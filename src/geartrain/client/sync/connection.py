@@ -30,6 +30,7 @@ from geartrain.client.ticket import Ticket
 from geartrain.errors import ConnectionLost, GeartrainError, NoServerAvailable, RemoteProtocolError
 from geartrain.records import Handle
 from geartrain.transport import Latch, ServerAddress
+from geartrain.wording import counted
 
 __all__ = ["MAX_UNSENT", "ClientConnection"]
 
@@ -96,7 +97,7 @@ class ClientConnection:
     @property
     def state(self) -> str:
         """The state in a few words."""
-        return f"{self._session.state}, {self._unsent_size} bytes unsent"
+        return f"{self._session.state}, {counted(self._unsent_size, 'byte')} unsent"
 
     # For any thread
 
@@ -123,7 +124,7 @@ class ClientConnection:
         """
         while (room := self._send(compose, tickets, may_wait=may_wait)) is not None:
             if not room.wait(None if until is None else max(until - time.monotonic(), 0.0)):
-                raise NoServerAvailable(f"{self.address} did not take what was sent before in time")
+                raise NoServerAvailable(f"{self.address} did not read the earlier data in time")
 
     def _send(
         self, compose: Callable[[Session[Ticket]], bytes], tickets: Sequence[Ticket], *, may_wait: bool
@@ -242,12 +243,12 @@ class ClientConnection:
         """Mark the connection as lost if a thread was interrupted in it, or if the server is silent.
 
         Args:
-            timeout: Seconds without a byte sent or received after which a server that owes an answer is given up.
+            timeout: Seconds without a byte sent or received until a connection that waits for an answer is closed.
         """
         with self._lock:
             self._check()
             if self._session.is_silent(timeout):
-                self._lose(ConnectionLost(f"{self.address} has not answered for {timeout} seconds"))
+                self._lose(ConnectionLost(f"{self.address} has not answered for {counted(timeout, 'second')}"))
 
     def take_back(self) -> bool:
         """End a loan whose borrower has not received at two checks in a row what had arrived."""

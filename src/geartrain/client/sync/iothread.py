@@ -40,7 +40,7 @@ class IOThread:
     """Receives from connections, passes on the events, and detects lost connections.
 
     Args:
-        reply_timeout: Seconds without a byte sent or received after which a server that owes an answer is given up.
+        reply_timeout: Seconds without a byte sent or received until a connection that waits for an answer is closed.
         lost: Called in this thread with each connection that cannot be used any more, once.
         failed: Called with the reason if the thread cannot start; `start` may be called again.
 

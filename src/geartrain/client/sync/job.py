@@ -5,8 +5,8 @@ Each is a future, and at the same time the ticket that its session returns with 
 a ticket: the one that places it with a server, or the receiving thread while a session has it. No other thread ends it,
 so it ends once.
 
-They are no ``concurrent.futures.Future``, whose threads share a condition: a signal handler that raises in one of them
-can leave its lock held. Here the outcome is one assignment, and each thread waits for a latch of its own.
+They are not ``concurrent.futures.Future`` objects, whose threads share a condition: a signal handler that raises in one
+of them can leave its lock held. Here the outcome is one assignment, and each thread waits for its own latch.
 """
 
 import itertools
@@ -26,6 +26,7 @@ from geartrain.errors import GeartrainError, JobTimeout
 from geartrain.lazy import LazyLogger
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 from geartrain.transport import Latch
+from geartrain.wording import counted
 
 __all__ = [
     "BackgroundSubmission",
@@ -57,7 +58,7 @@ class TicketOwner(AnyTicketOwner, Protocol):
 
 
 class _Watcher(Protocol):
-    """An object that is told when something ends, perhaps twice."""
+    """An object that is notified when something ends, perhaps twice."""
 
     def set(self) -> None: ...
 
@@ -111,9 +112,9 @@ class Pending(Ticket, Generic[Value]):
     def add_done_callback(self, fn: Callable[["Pending[Value]"], object]) -> None:
         """Call ``fn`` with this object at its end, or now if it has ended.
 
-        The call happens in a thread that receives for the whole client: it may submit jobs, but must not wait. An
-        exception is logged. A call that happens now is made by the current thread, and raises what ends a program, such
-        as KeyboardInterrupt.
+        The client's receiving thread makes the call: the function may submit jobs, but must not wait. An exception is
+        logged. If this object has ended already, the current thread makes the call, and exceptions that end a program,
+        such as KeyboardInterrupt, are raised.
         """
         callback = _Callback(fn)
         self._callbacks.append(callback)
@@ -183,8 +184,8 @@ class BackgroundSubmission(BackgroundTicket, Pending[Handle]):
 class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     """A foreground job: a future of its result, and a stream of its events.
 
-    The result is the one that the worker sends at the end; parts of the result that it sends before come in the stream
-    only. A stream keeps up to 64 MiB of unread events; with more of them its events are lost, and reading it raises
+    The result is the one that the worker sends at the end. Parts of the result that it sends earlier are only in the
+    stream. A stream keeps up to 64 MiB of unread events; beyond that its events are lost, and reading it raises
     `EventsLost`. Results and parts are decoded in the thread that reads them.
     """
 
@@ -249,8 +250,8 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     def events(self, timeout: float | None = None) -> Generator[UserEvent[ResultT], None, ResultT]:
         """Yield the events of the job until it ends, then raise its error if it ends with one.
 
-        The generator returns the result. Of several at a time each gets all events from its first one on; one that is
-        begun when there is no other goes on where the last one stopped.
+        The generator returns the result. If there are several at a time, each gets all events from its first one on. A
+        generator that begins when there is no other one continues where the last one stopped.
 
         Args:
             timeout: Seconds for all of them.
@@ -347,7 +348,7 @@ class _Endings(Generic[JobT]):
                     return job
             self._latch = Latch()
             if not self._ended and not self._latch.wait(deadline.remaining()):
-                raise JobTimeout(f"{len(self.open)} jobs had not ended in time")
+                raise JobTimeout(f"{counted(len(self.open), 'job')} had not ended in time")
 
 
 class _Ending(Generic[JobT]):

@@ -321,9 +321,9 @@ class ConnectionPool:
     def check_wait(self) -> None:
         """Raise if the current thread would wait for ever."""
         if self._pid != os.getpid():
-            raise ConnectionLost("the job belongs to the process that this one was forked from")
+            raise ConnectionLost("the job belongs to the parent process")
         if self._receives():
-            raise RuntimeError("a callback runs in the thread that receives, and cannot wait for what it is to receive")
+            raise RuntimeError("a callback runs in the receiving thread, so it cannot wait for an answer")
 
     def _receives(self) -> bool:
         """Return True if the current thread receives, so that it must not wait."""

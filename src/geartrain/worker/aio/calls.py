@@ -37,8 +37,8 @@ def as_call(function: Callable[..., object], signature: Signature | None = None)
         if inspect.isasyncgenfunction(candidate):
             return lambda job: send_chunks(job, function(job))  # type: ignore[arg-type]  # checked
     raise TypeError(
-        f"{function!r} is not an async def and would hold up all other jobs; "
-        "geartrain.Worker calls such functions, and asyncio.to_thread takes them out of an async def"
+        f"{function!r} is not an async def and would block all other jobs; use geartrain.Worker for it, or call it by "
+        "asyncio.to_thread from an async def"
     )
 
 

@@ -79,11 +79,11 @@ class ProcessExecutor:
             job.raised(died, tell=self._exceptions)
         except RemoteProtocolError as error:  # the function has written to its process's socket
             self._end_child()
-            _logger.exception("%s %s: its process sent what it must not", job.function, job.handle)
+            _logger.exception("%s %s: its process sent invalid data", job.function, job.handle)
             job.raised(error, tell=self._exceptions)
         except OSError as error:  # such as EMFILE: the next job may have better luck
             self.leave()
-            _logger.exception("%s %s: the system has no process for it", job.function, job.handle)
+            _logger.exception("%s %s: cannot start a process for it", job.function, job.handle)
             job.raised(error, tell=self._exceptions)
 
     def leave(self) -> None:
@@ -128,7 +128,7 @@ class ProcessExecutor:
     def _living_child(self) -> ChildProcess:
         """Return the process, or a new one if it has died: a process that waits for a job sends nothing."""
         if self._child is not None and _ready(self._child.sock.fileno(), self._child.exit_pipe, timeout=0.0):
-            _logger.warning("a process that waited for jobs %s; another one takes its place", _exit_text(self._child))
+            _logger.warning("an idle process %s; starting another one", _exit_text(self._child))
             self.leave()
         if self._child is None:
             self._child = self._fork_server.spawn()

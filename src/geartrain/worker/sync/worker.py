@@ -232,9 +232,7 @@ class Worker(Registry[Call, Middleware]):
 
     def _call(self, function: Callable[..., object], signature: Signature | None) -> Call:
         if self._options.executor == "process" and self._loop is not None:
-            raise RuntimeError(
-                "processes know the functions that were there when they were forked: add them before run"
-            )
+            raise RuntimeError("processes have only the functions from before their start: add functions before run")
         return as_call(function, signature)
 
     def _callable(
