@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The effect of attacks on other peers: how long an echo takes, and how many jobs are done; and the memory."""
+"""The effect of attacks on other peers: the time of an echo, the number of jobs done, and the memory of the server."""
 
 import contextlib
 import multiprocessing

@@ -281,7 +281,7 @@ class TestChanges:
         assert wire.connect().say("status") == "f\t2\t1\t0\ng\t0\t0\t1\n.\n"
         worker.send(Command.WORK_COMPLETE, handle, b"result")
         assert client.packets() == [(Command.WORK_COMPLETE, handle, b"result")]
-        assert "The rules take 1 function from 1 worker" in caplog.text
+        assert "The rules deny 1 function to 1 worker" in caplog.text
 
     def test_a_worker_gets_its_functions_back_when_the_rules_allow_them(self) -> None:
         """It would never register again, and its queue would stall beside an idle worker."""

@@ -61,6 +61,15 @@ def test_others_are_answered_in_the_same_turn(wire: Wire, flooder: WirePeer) -> 
     assert other.ask(Command.ECHO_REQ, b"x") == (Command.ECHO_RES, b"x")
 
 
+def test_all_packets_of_others_are_answered_in_the_same_turn(wire: Wire, flooder: WirePeer) -> None:
+    other = wire.connect()
+    flooder.send_bytes(ECHO * (TURN + 100))
+
+    other.send_bytes(ECHO * 3)
+
+    assert echoes(other) == 3
+
+
 def test_reading_goes_on_if_the_rest_of_the_turn_is_enough(wire: Wire, flooder: WirePeer) -> None:
     flooder.send_bytes(ECHO * (TURN + 100))
     assert wire.server.is_waiting(flooder.peer)

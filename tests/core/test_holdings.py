@@ -40,7 +40,7 @@ def test_unfinished_packets_leave_less_for_jobs(wire: Wire) -> None:
     assert client.submit(b"f", b"", b"x" * (MOST - JOB_WEIGHT - FUNCTION_WEIGHT - 1))
 
 
-def test_whoever_holds_most_is_dropped_first(wire: Wire) -> None:
+def test_the_peer_with_the_most_bytes_is_dropped_first(wire: Wire) -> None:
     smaller = begin(wire, 400_000)
     largest = begin(wire, 500_000)
     assert wire.server.peer_to_drop() is None

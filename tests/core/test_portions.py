@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Work of the server that is done in portions, and the same with nothing to do."""
 
+from collections.abc import Callable
+
 import pytest
 
 from geartrain.core import Durability, JobServerOptions, PriorityScope
@@ -241,6 +243,7 @@ def test_more_losses_than_can_be_counted(wire: Wire) -> None:
     worker.close()
 
     assert wire.connect().say("status") == "f\t1\t0\t0\n.\n"
+    assert wire.connect().say("show jobs") == f"H:localhost:1\t{MAX_LOSSES}\t0\t1\n.\n"
 
 
 def test_the_record_of_a_schedule_keeps_the_fields_of_a_later_version() -> None:
@@ -274,6 +277,25 @@ def test_a_peer_waits_once_for_a_reason(wire: Wire) -> None:
     assert peer in backlog
 
 
+def test_a_peer_that_waits_for_another_reason_waits_for_the_first_no_more(wire: Wire) -> None:
+    backlog, peer = Backlog(), wire.connect().peer
+    backlog.add(peer, Reason.LISTING)
+
+    backlog.add(peer, Reason.BUDGET)
+
+    assert (backlog.count(Reason.LISTING), backlog.count(Reason.BUDGET)) == (0, 1)
+
+
+def test_peers_are_served_in_the_order_in_which_they_began_to_wait(wire: Wire) -> None:
+    backlog, peers = Backlog(), [wire.connect().peer for _ in range(3)]
+    for peer in peers:
+        backlog.add(peer, Reason.BUDGET)
+
+    backlog.move_last(peers[0])
+
+    assert [backlog.take_first(Reason.BUDGET) for _ in peers] == [*peers[1:], peers[0]]
+
+
 def test_fewer_numbers_than_before_are_not_granted() -> None:
     numbers = Numbers(0.0)
     numbers.grant(100)
@@ -288,6 +310,46 @@ def test_nothing_to_send_is_not_written() -> None:
     outlet = Valve()
 
     assert Outbox().flush(outlet) == 0
+
+
+class Sink(Valve):
+    """A way to a peer that takes all bytes."""
+
+    def write(self, data: bytes) -> None:
+        pass
+
+
+@pytest.mark.parametrize("send", [lambda outbox: outbox.flush(Sink()), Outbox.take], ids=["flush", "take"])
+def test_one_packet_is_never_too_much_after_others_were_sent(send: Callable[[Outbox], object]) -> None:
+    outbox = Outbox()
+    outbox.begin().packet(Command.ECHO_RES, b"")
+    outbox.begin().packet(Command.ECHO_RES, b"")
+    assert outbox.exceeds(12)
+    send(outbox)
+
+    outbox.begin().packet(Command.ECHO_RES, bytes(1000))
+
+    assert not outbox.exceeds(12)
+
+
+def test_held_packets_are_counted_too() -> None:
+    outbox = Outbox()
+    outbox.promise(1, Command.JOB_CREATED, bytes(100))
+    outbox.release(1)
+    assert not outbox.exceeds(12), "a single packet"
+    outbox.promise(2, Command.JOB_CREATED, bytes(100))
+    outbox.release(2)
+
+    assert outbox.exceeds(12)
+
+
+def test_the_size_of_an_outbox_is_that_of_all_its_bytes() -> None:
+    outbox, data = Outbox(), bytes(100_000)
+    for _ in range(3):
+        outbox.begin().header(Command.ECHO_RES, len(data))
+        outbox.share(data)
+
+    assert outbox.size() == 3 * (12 + len(data)) == len(b"".join(outbox.take()))
 
 
 class Part(Timed):

@@ -63,6 +63,16 @@ def test_objects_print_their_state(wire: Wire) -> None:
     assert [repr(job) for job in (first, second)] == ["<Job H:a:1 new>", "<Job H:a:2 running>"]
 
 
+def test_objects_print_names_that_are_not_utf_8(wire: Wire) -> None:
+    queue = FunctionQueue(b"f\xff", FunctionPolicy())
+    worker = wire.connect()
+    worker.send(Command.SET_CLIENT_ID, b"me\xff")
+
+    assert repr(queue).startswith("<FunctionQueue f\N{REPLACEMENT CHARACTER}: ")
+    assert repr(worker.peer) == "<Peer 0 127.0.0.1 me\N{REPLACEMENT CHARACTER}>"
+    assert repr(Job(1, b"H:\xff", queue, b"", b"", 1)) == "<Job H:\N{REPLACEMENT CHARACTER} new>"
+
+
 class TestLine:
     @given(st.lists(st.sampled_from(["append", "prepend", "first", "middle", "last"])))
     def test_keeps_its_order_after_any_removals(self, steps: list[str]) -> None:

@@ -260,7 +260,7 @@ def cron_line(fields: CronFields) -> str:
     written = b" ".join(fields)
     if any(len(field) > _MAX_FIELD or not _MAY_STAND.fullmatch(field) for field in fields):
         raise RemoteProtocolError(
-            f"a cron field has digits, names and *,/-# only, and at most {_MAX_FIELD} of them, unlike {written[:200]!r}"
+            f"a cron field has up to {_MAX_FIELD} digits, letters and characters of *,/-#, not {written[:200]!r}"
         )
     *times, weekday = (field.decode().upper() for field in fields)
     try:

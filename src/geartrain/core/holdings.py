@@ -91,7 +91,7 @@ class Holdings(Timed):
         self._peers = peers
         self._packet_time = packet_time
         self._max_memory: i64 = 0
-        self._most: i64 = 0  # bytes that may be held even if jobs take all the rest
+        self._most: i64 = 0  # bytes that may be held in any case, if jobs take all the rest
         self.change(packet_time, max_memory)
         self._deadlines: Deadlines[Peer] = Deadlines()  # of unfinished packets
         self._unfinished: dict[Peer, _Unfinished] = {}
@@ -227,7 +227,7 @@ class Holdings(Timed):
         self._deadlines.cancel(self._unfinished.pop(peer).deadline)
 
     def _check_packet(self, peer: Peer, now: float) -> None:
-        """Check whether the packet of a peer is overdue; a large one has more time, a later one its own."""
+        """Check if the packet of a peer is overdue. A large one has more time; each has its own limit."""
         unfinished = self._unfinished[peer]
         begun = int(peer.reader.begun)
         due = unfinished.due + int(peer.reader.partial) / _SLOWEST

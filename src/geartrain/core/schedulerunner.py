@@ -152,7 +152,7 @@ class ScheduleRunner(Timed):
                 if self._lifecycle.job_log.has_steps:
                     self._lifecycle.job_log.scheduled(job, schedule.handle)
         except Refused as error:
-            log.warning("%r: a run is left out: %s", schedule, error)
+            log.warning("%r: skipped a run: %s", schedule, error)
         else:
             job.background = True
             if schedule.is_durable and not job.is_durable:

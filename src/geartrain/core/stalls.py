@@ -87,7 +87,7 @@ class Stall:
         if self._logged:
             name = printable(self.queue.name).decode(errors="replace")
             fields = {"event": "moving", "function": name}
-            log.log(NOTICE, "%s: jobs are taken again, or none is waiting", name, extra={"fields": fields})
+            log.log(NOTICE, "%s: no longer stalled", name, extra={"fields": fields})
 
 
 class Stalls(Timed):

@@ -19,6 +19,7 @@ from geartrain.protocol._binary import find_nul, read_i32_be
 from geartrain.protocol.commands import ARGUMENTS, Command
 from geartrain.protocol.limits import MAX_LINE, MAX_PACKET
 from geartrain.protocol.packets import REQUEST, RESPONSE
+from geartrain.wording import counted
 
 __all__ = ["LineTooLong", "Reader"]
 
@@ -291,7 +292,8 @@ class Reader:
             command = Command(self.command)
             names: Sequence[str] = ARGUMENTS[command]
             count = self.body().count(b"\0") + 1
-            raise RemoteProtocolError(f"{command.name} takes {len(names)} arguments ({', '.join(names)}), not {count}")
+            takes = f"{counted(len(names), 'argument')} ({', '.join(names)})"
+            raise RemoteProtocolError(f"{command.name} takes {takes}, not {count}")
         self._first = self._end
         self._is_short = True
 

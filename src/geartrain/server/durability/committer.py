@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Group commit: the changes that the core decides while one batch is stored are the next batch.
+"""Group commit: changes that the core makes while one batch is being stored form the next batch.
 
 A batch that fails does not end the server: the core rejects new background jobs and remembers the ends of others, and
 the committer tries again, with growing pauses, until the store takes them.
