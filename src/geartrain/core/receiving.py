@@ -127,6 +127,7 @@ class Receiver:
         backlog = self._backlog
         reader = peer.reader
         left: i64 = peer.budget
+        has_share = False
         try:
             while reader.advance():
                 command = reader.command
@@ -149,17 +150,18 @@ class Receiver:
                     left -= peer.debt
                     peer.debt = 0
                 if left < 0:
+                    has_share = True
                     left = self._turns.grant(left)
                     if left < 0 and not peer.closing and peer not in backlog:
                         backlog.add(peer, Reason.BUDGET)
-                        self._turns.served -= 1
                 if peer.closing or (not backlog.is_empty and peer in backlog):
                     self._holdings.count_input(peer)
                     break
         except RemoteProtocolError as error:
             self._replies.end(peer, error)
         turns = self._turns
-        turns.served += 1
+        if not has_share:
+            turns.served += 1
         peer.budget = left if left < FLOOR else turns.give_back(left)
         if reader.partial != peer.partial:
             self._holdings.count_input(peer)
