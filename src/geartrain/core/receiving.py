@@ -186,6 +186,7 @@ class Receiver:
         """Handle the input of the peers that have used up their share, in turn, within the rest of the budget."""
         backlog = self._backlog
         turns = self._turns
+        served: i64 = turns.served
         turns.begin_backlog(backlog.count(Reason.BUDGET))
         while turns.has_rest and backlog.has(Reason.BUDGET):
             peer = backlog.take_first(Reason.BUDGET)
@@ -198,6 +199,7 @@ class Receiver:
                 self._handle(peer)
                 self._holdings.count_input(peer)
                 backlog.resume(peer)
+        turns.served = served  # those of the backlog had a share
         backlog.stop_reading()
 
     def _submit(self, peer: Peer, reader: Reader) -> None:
