@@ -19,7 +19,8 @@ STAIRCASE = [
     {"records", "names", "cron"},
     {"transport", "codec"},
     {"typed"},
-    {"core", "client", "admin"},
+    {"core", "admin"},
+    {"client"},
     # Partitions submit their parts, and typed functions can be called: both need a client.
     {"reactor", "worker", "storage"},
     {"server", "python_gearman"},

@@ -121,10 +121,16 @@ class TestOneJob:
 
     def test_nonsense_is_refused_before_any_server_is_asked(self, shell: Shell) -> None:
         with refusing() as address, shell.client(address) as client:
-            with pytest.raises(ValueError, match="retries is 0 or more, not -1"):
-                client.do("f", retries=-1)
-            with pytest.raises(TypeError, match="retries is a whole number, not 'twice'"):
-                client.submit_many([JobRequest("f", retries="twice")])  # type: ignore[arg-type]  # that is the point
+            with pytest.raises(TypeError, match=r"retries.*resubmits="):
+                client.do("f", retries=1)  # type: ignore[arg-type]  # the old name
+            with pytest.raises(TypeError, match=r"retries.*resubmits="):
+                client.submit("f", retries=1)  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match=r"unexpected keyword argument 'unknown'$"):
+                client.do("f", unknown=1)  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match="resubmits is 0 or more, not -1"):
+                client.do("f", resubmits=-1)
+            with pytest.raises(TypeError, match="resubmits is a whole number, not 'twice'"):
+                client.submit_many([JobRequest("f", resubmits="twice")])  # type: ignore[arg-type]  # that is the point
             with pytest.raises(ValueError, match="a timeout is a number of seconds, or None for no limit, not nan"):
                 client.do("f", timeout=float("nan"))
             with pytest.raises(ValueError, match="has no priority"):
@@ -485,12 +491,12 @@ class TestLoss:
             ScriptedServer(serve) as second,
             shell.client([first.address, second.address]) as client,
         ):
-            assert client.do("reverse", "ab", retries=1) == b"ba"
+            assert client.do("reverse", "ab", resubmits=1) == b"ba"
 
     def test_retries_have_an_end(self, shell: Shell) -> None:
         with ScriptedServer(take_and_vanish) as server, shell.client(server.address) as client:
             with pytest.raises(ConnectionLost):
-                client.do("f", retries=2)
+                client.do("f", resubmits=2)
             assert server.accepted == 3
 
     def test_a_job_that_kills_its_servers_does_not_go_round_for_ever(self, shell: Shell) -> None:

@@ -41,7 +41,7 @@ def run_counted(folder: Path) -> NoReturn:
     environment.pop("PYTHONPATH", None)  # which may name the interpreted source
     output = f"--callgrind-out-file={folder / 'counted'}"
     words = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", output, python, "-m", "tests.costs"]
-    os.execvpe("valgrind", [*words, *sys.argv[1:]], environment)
+    os.execvpe("valgrind", [*words, *sys.argv[1:]], environment)  # noqa: S606  # valgrind stands for this process
 
 
 class Instructions:

@@ -150,6 +150,48 @@ class TestAFunction:
 
         assert caught.value.reason == "no such picture: ü"
 
+    def test_is_called_again_after_exceptions_that_it_names(self, worker: ShelledWorker, client: Client) -> None:
+        calls: list[int] = []
+
+        async def f(job: AsyncAssignedJob) -> str:
+            calls.append(1)
+            if len(calls) < 3:
+                raise ConnectionError("not yet")
+            if job.text == "fail":
+                raise KeyError
+            return str(len(calls))
+
+        worker.add_function("f", f, retry_on=(OSError,), tries=3)
+        with working(worker):
+            assert client.do("f", timeout=PATIENCE) == b"3"
+            with pytest.raises(JobException, match="KeyError"):
+                client.do("f", "fail", timeout=PATIENCE)
+            assert client.do("f", timeout=PATIENCE) == b"5"
+
+    def test_is_called_as_often_as_allowed(self, worker: ShelledWorker, client: Client) -> None:
+        calls: list[int] = []
+
+        async def f(job: AsyncAssignedJob) -> None:
+            calls.append(1)
+            raise OSError(f"call {len(calls)}")
+
+        worker.add_function("f", f, retry_on=(OSError,), tries=3)
+        with working(worker), pytest.raises(JobException, match="call 3"):
+            client.do("f", timeout=PATIENCE)
+
+    def test_is_not_called_again_once_it_has_sent_a_part(self, worker: ShelledWorker, client: Client) -> None:
+        async def f(job: AsyncAssignedJob) -> AsyncGenerator[bytes, None]:
+            yield b"part"
+            raise OSError("late")
+
+        worker.add_function("f", f, retry_on=(OSError,), tries=3)
+        with working(worker):
+            job = client.submit("f")
+            assert isinstance(job.exception(PATIENCE), JobException)
+            assert next(job.events()) == Data(b"part")
+            with pytest.raises(JobException, match="late"):
+                list(job)
+
     def test_sends_its_result_in_parts_alone(self, worker: ShelledWorker, client: Client) -> None:
         @worker.function
         async def count(job: AsyncAssignedJob) -> AsyncGenerator[str, None]:

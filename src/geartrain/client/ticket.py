@@ -116,7 +116,7 @@ class PlacedTicket(Ticket):
     def __init__(self, owner: TicketOwner, submission: Submission, servers: int) -> None:
         super().__init__(owner)
         self._submission: Submission | None = submission  # until it is certain that it will not be sent again
-        self._retries = RetryBudget(servers, submission.retries)
+        self._retries = RetryBudget(servers, submission.resubmits)
 
     @property
     def submission(self) -> Submission:
@@ -189,7 +189,11 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
             denominator=progress.denominator,
         )
 
-    # Implemented by the shell's stream
+    # Implemented by the shell
+
+    def accepted(self) -> None:
+        """Wake those that wait for the handle."""
+        raise NotImplementedError
 
     def put(self, event: JobEvent) -> None:
         """Keep an event for the user."""
@@ -209,6 +213,7 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
             self._handle = event.handle
             if not self._retries.after_taken:
                 self._submission = None
+            self.accepted()
         elif isinstance(event, Failed):
             self.fail(event.error)
         elif not isinstance(event, Answered):

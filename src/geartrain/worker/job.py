@@ -34,10 +34,21 @@ class AnyAssignedJob:
         codec: The codec of its values.
         ending: The packets that end the job, once its end is known; they are sent when the function has returned.
         deadline: The time of ``time.monotonic`` at which the server takes the job away; None without a timeout.
+        has_sent_data: True once a part of the result was sent, so that the function cannot begin again.
         is_given_up: True once its connection is lost or the worker leaves, so that its result is not wanted any more.
     """
 
-    __slots__ = ("_function", "_options", "_value", "assignment", "codec", "deadline", "ending", "is_given_up")
+    __slots__ = (
+        "_function",
+        "_options",
+        "_value",
+        "assignment",
+        "codec",
+        "deadline",
+        "ending",
+        "has_sent_data",
+        "is_given_up",
+    )
 
     _clock: ClassVar["staticmethod[[], float]"]  # the monotonic clock, which the shells set
 
@@ -46,6 +57,7 @@ class AnyAssignedJob:
         self.codec = function.codec or options.codec
         self.ending: tuple[Report, ...] = ()
         self.deadline = None if function.timeout is None else self._clock() + function.timeout
+        self.has_sent_data = False
         self.is_given_up = False
         self._function = function
         self._options = options
@@ -113,6 +125,11 @@ class AnyAssignedJob:
         """
         return self.is_given_up or (self.deadline is not None and self._clock() >= self.deadline)
 
+    @property
+    def may_repeat(self) -> bool:
+        """True if the function may be called again: it has sent no part of a result, and the job has not ended."""
+        return not (self.has_sent_data or self.ending or self.cancelled)
+
     def fail(self) -> None:
         """End the job with WORK_FAIL; the function's result is then ignored. See also `geartrain.JobFail`."""
         self._end((Command.WORK_FAIL,))
@@ -176,6 +193,7 @@ class AnyAssignedJob:
         return self._fitting(self.codec.encode(value))
 
     def _data(self, chunk: object) -> Report:
+        self.has_sent_data = True
         return Command.WORK_DATA, self.encode(chunk)
 
     def _warning(self, text: Text) -> Report:

@@ -2,6 +2,7 @@
 """Calls of blocking functions: one job from its start to its end. Its twin is `geartrain.worker.aio.calls`."""
 
 import inspect
+import itertools
 import logging
 from collections.abc import Callable, Generator
 from typing import TypeAlias
@@ -9,9 +10,10 @@ from typing import TypeAlias
 from geartrain.errors import JobFail
 from geartrain.typed import Signature
 from geartrain.worker.arguments import with_arguments
+from geartrain.worker.functions import Retries
 from geartrain.worker.sync.job import AssignedJob
 
-__all__ = ["Call", "Middleware", "as_call", "perform", "send_chunks"]
+__all__ = ["Call", "Middleware", "as_call", "perform", "retrying", "send_chunks"]
 
 Call: TypeAlias = Callable[[AssignedJob], object]
 Middleware: TypeAlias = Callable[[AssignedJob, Call], object]
@@ -34,6 +36,24 @@ def as_call(function: Callable[..., object], signature: Signature | None = None)
             raise TypeError(f"{function!r} is asynchronous; geartrain.AsyncWorker calls such functions")
     call = function if signature is None else with_arguments(function, signature)
     return lambda job: send_chunks(job, call(job))
+
+
+def retrying(call: Call, retries: Retries) -> Call:
+    """Return a call that calls a function again after the exceptions that its retries name."""
+    if retries.tries == 1:
+        return call
+
+    def tried(job: AssignedJob) -> object:
+        for number in itertools.count(1):
+            try:
+                return call(job)
+            except BaseException as error:
+                if not retries.goes_on(error, number, may_repeat=job.may_repeat):
+                    raise
+                _logger.warning("%s %s: try %d failed: %r", job.function, job.handle, number, error)
+        raise AssertionError("the last try returns or raises")
+
+    return tried
 
 
 def perform(job: AssignedJob, call: Call, *, exceptions: bool = True) -> None:
