@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The effect of attacks: the time of an echo, the jobs of others, and the memory of the server."""
+"""The effect of attacks: the time of an echo, the number of jobs done, and the memory of the server."""
 
 import contextlib
 import multiprocessing
@@ -55,7 +55,7 @@ class Effect:
 
 
 class Measuring:
-    """A client, a worker and an attacker in processes of their own, and a peer that asks for echoes.
+    """A client, a worker and an attacker, each in a process, and a peer here that asks for echoes.
 
     Args:
         careful: The configuration of the server.
