@@ -201,7 +201,7 @@ class TestClosing:
 
 
 class TestAnEncryptedConnection:
-    """What TLS has encrypted is not in the number of unsent bytes, so that it gets little at once."""
+    """It gets little at once, as the number of unsent bytes leaves out those that TLS has encrypted."""
 
     def test_is_given_large_replies_in_slices(self) -> None:
         async def scenario() -> None:
