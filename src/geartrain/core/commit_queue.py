@@ -301,9 +301,7 @@ class CommitQueue:
         self.failures += 1
         self._numbers.requested = self._numbers.reserved
         self._ended[:0] = batch.ended
-        for job in batch.changed:
-            if not job.has_ended:
-                self._changed[job] = None
+        self._changed |= dict.fromkeys([job for job in batch.changed if not job.has_ended])
         batch.ended, batch.changed = [], []
         self._pending.appendleft(batch)
         self._weight += batch.weight
