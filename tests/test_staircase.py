@@ -98,7 +98,7 @@ WORKER = [
     {"forkserver", "functions", "middleware", "session"},
     {"dispatcher", "options", "serverstate"},
     {"job"},
-    {"arguments", "partition", "run"},
+    {"arguments", "current", "partition", "run"},
     {"registry"},
     {
         "aio/connection",

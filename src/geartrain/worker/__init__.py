@@ -10,6 +10,7 @@
     options      the options
     functions    the table of functions
     job          the job that a function is called with
+    current      the job that the current thread or task is doing
     arguments    jobs of typed functions
     middleware   functions around every job
     partition    functions whose jobs are split into parts
