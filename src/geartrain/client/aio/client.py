@@ -32,6 +32,7 @@ from geartrain.codec import Codec
 from geartrain.errors import ConnectionLost, JobError, JobTimeout, ServerError
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
+from geartrain.wording import counted
 
 if TYPE_CHECKING:
     from geartrain.admin.aio import AsyncAdminClient
@@ -286,7 +287,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
                     async with asyncio.timeout(timeout):
                         job = await ended.get()
                 except TimeoutError:
-                    raise JobTimeout(f"{len(inputs)} jobs had not ended in time") from None
+                    raise JobTimeout(f"{counted(len(inputs), 'job')} had not ended in time") from None
                 if job is not None:
                     yield inputs.pop(job), await outcome(job, None)
                     room.release()

@@ -59,7 +59,7 @@ def retrying(call: Call, retries: Retries) -> Call:
 
 
 def perform(job: AssignedJob, call: Call, *, exceptions: bool = True) -> None:
-    """Run a job to its end in a context of its own, and turn exceptions of the call into the job's end.
+    """Run a job to its end in its own context; exceptions of the call end the job as well.
 
     Args:
         job: The job.
