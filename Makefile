@@ -24,7 +24,7 @@ SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) -
 # them would compile the sources again.
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-quick test-compiled test-readme pages docs crash fuzz costs soak mutation budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-quick test-compiled test-readme pages docs crash fuzz costs attacks soak mutation budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -79,6 +79,10 @@ fuzz: $(VENV)/developer  ## Send malformed input to running servers, and check t
 
 costs: $(VENV)/developer  ## Search for valid packets that keep the server busy for long, or cause large replies
 	$(BIN)/python -m tests.costs $(ARGS)
+
+# The compiled server is attacked if there is one, as the page on robustness has its figures.
+attacks: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Attack a server with careful.toml by valid packets (MINUTES=10), and check its memory and that it serves others
+	PYTHONPATH=. $(if $(wildcard $(COMPILED)/developer),$(COMPILED),$(VENV))/bin/python -m tests.attacks --minutes $(or $(MINUTES),1) $(ARGS)
 
 soak: $(VENV)/developer  ## Run a server among peers that are killed all the time (MINUTES=15), and check that no job is lost
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),1) $(ARGS)

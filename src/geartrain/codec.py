@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from geartrain.errors import CodecError
 from geartrain.frozen import frozen
-from geartrain.names import Text, encode
+from geartrain.names import Text, value_bytes
 
 __all__ = ["JSON", "PICKLE", "RAW", "Codec", "check_codec", "encode_json", "json_codec", "load_msgspec"]
 
@@ -130,7 +130,7 @@ def _decode_json(data: bytes) -> Any:
 
 
 def _encode_text(value: Text) -> bytes:
-    return encode(value, "a value without a codec")
+    return value_bytes(value)
 
 
 def _unchanged(data: bytes) -> bytes:

@@ -16,6 +16,7 @@ __all__ = [
     "encode",
     "function_bytes",
     "token_bytes",
+    "value_bytes",
 ]
 
 Text: TypeAlias = str | bytes
@@ -42,6 +43,20 @@ def encode(text: str | bytes | bytearray | memoryview, what: str) -> bytes:
     if isinstance(text, bytearray | memoryview):
         return bytes(text)
     raise TypeError(f"{what} is str or bytes, not {type(text).__name__}")
+
+
+def value_bytes(value: object) -> bytes:
+    """Return a value that no codec encodes: text as UTF-8 and bytes unchanged.
+
+    Raises:
+        TypeError: The value is neither text nor bytes.
+    """
+    if isinstance(value, str | bytes | bytearray | memoryview):
+        return encode(value, "a value")
+    raise TypeError(
+        f"without a codec, a value is str or bytes, not {type(value).__name__}: {value!r:.80}; for other values, pass "
+        "codec=geartrain.JSON to the client and the worker"
+    )
 
 
 def function_bytes(name: Text, prefix: Text = b"") -> bytes:

@@ -402,6 +402,15 @@ class TestStreams:
             with pytest.raises(JobTimeout, match=r"f (H:h:1|without a handle) did not end within 0.01 seconds"):
                 list(job.events(0.01))
 
+    def test_a_timeout_of_the_result_names_the_seconds_that_were_given(self, shell: Shell) -> None:
+        """Some of them are over when the wait begins."""
+        with (
+            ScriptedServer(hold) as server,
+            shell.client(server.address) as client,
+            pytest.raises(JobTimeout, match=r"did not end within 0.01 seconds"),
+        ):
+            client.do("f", timeout=0.01)
+
     def test_each_wait_raises_its_own_error(self, shell: Shell) -> None:
         def script(peer: ServedClient) -> None:
             peer.expect_job(b"H:1")

@@ -411,6 +411,19 @@ class TestFailure:
         wire.server.store_failed(CommitOutcome.UNKNOWN)
         assert repr(queue) == "<CommitQueue away: 0 added, 1 ended>"
 
+    def test_the_workloads_of_all_jobs_count_until_their_batch_is_taken(self) -> None:
+        wire = Wire(JobServerOptions(durability=Durability.COMMIT, max_pending=1000))
+        client, queue = wire.connect(), wire.server.commit_queue
+        client.send(SUBMIT_BG, b"f", b"", bytes(500))
+        assert queue.is_accepting
+        client.send(SUBMIT_BG, b"f", b"", bytes(500))
+        assert not queue.is_accepting
+
+        take(queue)
+        client.send(SUBMIT_BG, b"f", b"", bytes(500))
+
+        assert queue.is_accepting
+
     def test_a_job_that_ends_before_it_is_stored_is_no_longer_pending(self) -> None:
         wire = Wire(JobServerOptions(durability=Durability.COMMIT, max_pending=1000))
         client, worker, queue = wire.connect(), wire.connect(), wire.server.commit_queue
@@ -657,6 +670,7 @@ class TestFencing:
         client.packets()
         take(queue)
         client.send(SUBMIT_BG, b"f", b"behind it", b"")
+        assert not queue.is_fenced
 
         wire.server.store_failed(CommitOutcome.FENCED)
 

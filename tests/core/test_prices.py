@@ -58,7 +58,16 @@ def test_the_status_of_a_job_of_many_clients(wire: Wire, clients: int, waits: bo
     assert waits_after(wire, wire.connect(), *[question] * (TURN // 20)) is waits
 
 
-@pytest.mark.parametrize(("functions", "waits"), [(800, True), (8, False)])
+@pytest.mark.parametrize(("functions", "waits"), [(TURN + 100, True), (100, False)])
+def test_the_end_of_all_registrations(wire: Wire, functions: int, waits: bool) -> None:
+    worker = wire.connect()
+    for number in range(functions):
+        worker.send(Command.CAN_DO, b"f%d" % number)
+
+    assert waits_after(wire, worker, request(Command.RESET_ABILITIES)) is waits
+
+
+@pytest.mark.parametrize(("functions", "waits"), [(800, True), (16, False)])
 def test_grabs_of_a_worker_that_may_not_have_each_job(wire: Wire, functions: int, waits: bool) -> None:
     client, worker = wire.connect(), wire.connect()
     for number in range(functions):

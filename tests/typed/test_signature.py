@@ -219,6 +219,13 @@ def test_wrong_arguments_are_named_with_what_was_allowed(
         assert word in str(caught.value)
 
 
+def test_a_function_without_a_parameter_gets_no_workload_and_the_error_says_how_it_would() -> None:
+    def tick() -> None: ...
+
+    with pytest.raises(ArgumentError, match=r"tick\(\) takes .*; a function that takes the job itself has a parameter"):
+        Signature(tick, "tick").decode_arguments(b"workload")
+
+
 def test_the_place_inside_of_an_argument_is_named() -> None:
     def draw(points: list[Point], colour: Colour, orders: list[Order]) -> None: ...
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from geartrain.client.submission import Submission, check_size, chosen_unique, plain_packet, unique_bytes
 from geartrain.cron import CronFields
 from geartrain.errors import LocalProtocolError
-from geartrain.names import Text, encode, function_bytes
+from geartrain.names import Text, encode, function_bytes, value_bytes
 from geartrain.protocol import Command, request
 from geartrain.protocol.limits import INT64_MAX, MAX_UNIQUE
 from geartrain.records import JobRequest, Nothing, Priority
@@ -61,9 +61,11 @@ def submission(
 
     Raises:
         LocalProtocolError: A name is too long or contains a NUL byte, or the workload is too large.
-        ValueError: The protocol cannot combine these options, or the resubmits are negative.
+        ValueError: The protocol cannot combine these options, there is no such priority, or the resubmits are negative.
         TypeError: The codec cannot encode the workload, or the resubmits are not a number.
     """
+    if wanted.priority not in tuple(Priority):
+        raise ValueError(f"priority is Priority.HIGH, Priority.NORMAL or Priority.LOW, not {wanted.priority!r}")
     if not isinstance(wanted.resubmits, int):
         raise TypeError(f"resubmits is a whole number, not {wanted.resubmits!r}")
     if wanted.resubmits < 0:
@@ -106,7 +108,7 @@ def _workload_of(wanted: JobRequest, codec: "Codec[Any, Any] | None") -> bytes:
         return wanted.workload
     if codec is not None:
         return encode(codec.encode(wanted.workload), "a workload")
-    return encode(wanted.workload, "a value without a codec")  # type: ignore[arg-type]  # the function checks the type
+    return value_bytes(wanted.workload)
 
 
 def _digest(workload: bytes) -> bytes:
@@ -131,9 +133,16 @@ def epoch_seconds(at: Moment | None, delay: Delay | None, now: float) -> int | N
 
     Raises:
         ValueError: Both times are given, the datetime has no time zone, or the delay is negative.
+        TypeError: A time is given as something else, such as text.
     """
     if at is not None and delay is not None:
         raise ValueError("a job has either a time (at=) or a delay (delay=), not both")
+    if not isinstance(at, datetime | float | int | None):
+        raise TypeError(
+            f"at is a datetime with a time zone or seconds since 1970, not {at!r}; for a time from now, use delay="
+        )
+    if not isinstance(delay, timedelta | float | int | None):
+        raise TypeError(f"delay is a number of seconds or a timedelta, not {delay!r}")
     if isinstance(at, datetime):
         if at.utcoffset() is None:
             raise ValueError(f"{at!r} has no time zone; try at.astimezone()")

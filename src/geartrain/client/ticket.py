@@ -226,7 +226,8 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
         super().fail(error)
         self._close()
 
-    def late(self, timeout: float) -> GeartrainError:
+    def late(self, timeout: float | None) -> GeartrainError:
+        assert timeout is not None, "a wait without a limit has an end"
         handle = str(self._handle or "")
         job = f"{self.function} {handle or 'without a handle'}"
         return JobTimeout(f"{job} did not end within {counted(round(timeout, 3), 'second')}", handle)

@@ -164,6 +164,10 @@ class Holdings(Timed):
         """Return and forget a peer whose packet is overdue, or None."""
         return self._overdue.popitem()[0] if self._overdue else None
 
+    def room(self, jobs: i64) -> int:
+        """Return the number of bytes that may be held in addition."""
+        return int(max(self._most, self._max_memory - jobs) - self.total)
+
     def largest(self, jobs: i64) -> Peer | None:
         """Return a peer that holds much, if together they hold more than their part of the limit.
 

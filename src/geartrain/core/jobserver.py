@@ -311,6 +311,15 @@ class JobServer:
         """Count the bytes that wait to be sent to a peer into the memory of the server."""
         self._holdings.count_output(peer)
 
+    def count_all_unsent(self) -> None:
+        """Count the bytes that wait to be sent to all peers that were sent something, in portions."""
+        self._holdings.next_reading = self._clock.now
+        self._holdings.read(self._clock.now)
+
+    def room_for_replies(self) -> int:
+        """Return the number of bytes that may still be held for peers that do not read."""
+        return self._holdings.room(self._lifecycle.memory() + self._functions.held)
+
     def peer_to_drop(self) -> tuple[Peer, str] | None:
         """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes."""
         holdings = self._holdings

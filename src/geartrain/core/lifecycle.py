@@ -335,7 +335,7 @@ class Lifecycle:
             worker.debt += count * (1 + (len(body) >> BYTES_PER_UNIT))
 
     def _tell(self, job: Job, worker: Peer | None, outcome: i64, payload: bytes) -> None:
-        """Send the outcome of a job to its waiting clients; its worker is charged for several."""
+        """Send the outcome of a job to its waiting clients, and charge the worker if there are several."""
         command, body = _WORK_FAIL, job.handle
         if outcome == _COMPLETED:
             command, body = _WORK_COMPLETE, payload

@@ -126,8 +126,9 @@ class Signature:
         try:
             given = self._library.split(workload or b"{}")
         except ValueError as error:
+            hint = "" if self._parameters else "; a function that takes the job itself has a parameter for it"
             raise ArgumentError(
-                f"{self.name}() takes its arguments as a JSON object or array: {error}, in {workload[:80]!r}"
+                f"{self.name}() takes its arguments as a JSON object or array: {error}, in {workload[:80]!r}{hint}"
             ) from None
         if isinstance(given, list):
             places = [name for name, parameter in self._parameters.items() if parameter.kind is not _BY_NAME]

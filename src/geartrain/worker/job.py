@@ -127,7 +127,7 @@ class AnyAssignedJob:
 
     @property
     def may_repeat(self) -> bool:
-        """True if the function may be called again: it has sent no part of its result and has not ended."""
+        """True if the function may be called again: nothing of a result was sent, and the job has not ended."""
         return not (self.has_sent_data or self.ending or self.cancelled)
 
     def fail(self) -> None:

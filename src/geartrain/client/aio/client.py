@@ -106,6 +106,8 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         [job] = await self._submit([wanted], stream=False, until=deadline.at)
         try:
             return await job.result(deadline.remaining())
+        except JobTimeout:
+            raise job.late(timeout) from None
         finally:
             job.abandon()
 

@@ -27,7 +27,7 @@ from geartrain.client.sync.function import Binding, RemoteFunction
 from geartrain.client.sync.job import BackgroundSubmission, SubmittedJob, in_order_of_end
 from geartrain.client.sync.pool import ConnectionPool
 from geartrain.codec import Codec
-from geartrain.errors import ConnectionLost, JobError, ServerError
+from geartrain.errors import ConnectionLost, JobError, JobTimeout, ServerError
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
 from geartrain.transport import Latch
@@ -124,6 +124,8 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         try:
             pool.place([job], until=deadline.at, reads=True)
             return job.result(deadline.remaining())
+        except JobTimeout:
+            raise job.late(timeout) from None
         finally:
             job.abandon()
             pool.release()
