@@ -220,21 +220,24 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
     ) -> Callable[..., object]:
         """Return the object that replaces a typed function: it calls the function here, or submits jobs for it."""
 
+    def _check_functions(self) -> None:
+        """Raise ``RuntimeError`` for a worker without functions, which would wait for ever."""
+        if not any(True for _ in self._functions):
+            raise RuntimeError(
+                "the worker has no function, so that no server would give it a job; "
+                "add one with @worker.function or worker.add_function() before worker.run()"
+            )
+
     def _begin(self, make_loop: MakeLoop[LoopT], *, burst: bool, idle_timeout: float | None) -> LoopT:
         """Make a loop, and pass calls of the worker's methods to it from now on.
 
         Raises:
-            RuntimeError: The worker runs already, or has no function.
+            RuntimeError: The worker runs already.
         """
         with self._lock:
             if self._loop is not None:
                 raise RuntimeError("the worker runs already")
             names = ", ".join(function.name for function in self._functions)
-            if not names:
-                raise RuntimeError(
-                    "the worker has no function, so that no server would give it a job; "
-                    "add one with @worker.function or worker.add_function() before worker.run()"
-                )
             loop = make_loop(
                 self._addresses,
                 self._functions,
@@ -249,7 +252,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             if self._stop_requested:
                 loop.stop(self._options.grace)
             self._console.open()
-        _logger.info("worker with pid %d of %s: %s", os.getpid(), ", ".join(map(str, self._addresses)), names)
+        _logger.info("worker with pid %d of %s: %s", os.getpid(), ", ".join(map(str, self._addresses)), names or "no function yet")
         return loop
 
     def _end(self, loop: RunningLoop[CallT]) -> None:
