@@ -13,6 +13,8 @@ CAN_COMPILE := $(if $(CI),yes,$(if $(shell command -v $(CC)),$(shell $(PYTHON) -
 # Tests of the server that run once: with the compiled server, or with the interpreted one if there is no compiler.
 ONCE := $(addprefix tests/,crash fuzz interop server storage) \
     $(addprefix tests/cli/test_,gearmand.py gearmand_process.py reload.py store.py)
+# Interrupted by the system's timers, also between instructions of compiled code, which cannot be traced.
+TIMED := tests/client/test_strikes.py tests/worker/test_strikes.py
 # Tests that need no other programs; `not interop` excludes the tests that need programs of Debian.
 QUICK := $(addprefix tests/,admin cli client core newcomer protocol reactor server testing transport typed worker) \
     $(wildcard $(addprefix tests/storage/test_,bundles.py importer.py intake.py jsonlines.py migration.py packing.py sqlite*.py))
@@ -22,7 +24,7 @@ SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) -
 # them would compile the sources again.
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-quick test-compiled test-readme pages docs crash fuzz costs soak mutation budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-quick test-compiled test-readme pages docs crash fuzz costs attacks soak mutation budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -62,8 +64,11 @@ test-quick: $(VENV)/developer  ## Run the tests that need no other programs, in 
 
 test-compiled: $(COMPILED)/developer  ## Run the tests of the server with the compiled server; `make test` includes this
 	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(DECIDES) $(ONCE))
+ifndef ARGS
+	$(COMPILED)/bin/python -m pytest $(SIDE_BY_SIDE) -k real_timers $(TIMED)
+endif
 
-test-readme: $(VENV)/installed  ## Type the README from its first to its last line on a bare Debian in a folder; as root, with debootstrap
+test-readme: $(VENV)/installed  ## Run the README from its first to its last line on a bare Debian in a folder; needs root and debootstrap
 	@$(BIN)/python -m tests.newcomer $(ARGS)
 
 crash: $(VENV)/developer  ## Kill servers and stores repeatedly, and check that no acknowledged job is lost
@@ -74,6 +79,10 @@ fuzz: $(VENV)/developer  ## Send malformed input to running servers, and check t
 
 costs: $(VENV)/developer  ## Search for valid packets that keep the server busy for long, or cause large replies
 	$(BIN)/python -m tests.costs $(ARGS)
+
+# The compiled server is attacked if there is one, as the page on robustness has its figures.
+attacks: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Attack a server with valid packets (MINUTES=10), and check its memory and that it serves other peers
+	PYTHONPATH=. $(if $(wildcard $(COMPILED)/developer),$(COMPILED),$(VENV))/bin/python -m tests.attacks --minutes $(or $(MINUTES),1) $(ARGS)
 
 soak: $(VENV)/developer  ## Run a server among peers that are killed all the time (MINUTES=15), and check that no job is lost
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),1) $(ARGS)

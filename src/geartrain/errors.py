@@ -137,7 +137,16 @@ class EventsLost(JobError):
 
 
 class JobFailed(JobError):
-    """The job ended with WORK_FAIL, from its worker or from the server."""
+    """The job ended with WORK_FAIL, from its worker or from the server.
+
+    Attributes:
+        reason: The text of the `JobFail` that the worker's function raised, or of another warning that the worker sent
+            directly before the end; otherwise empty.
+    """
+
+    def __init__(self, message: str, handle: str = "", reason: str = "") -> None:
+        super().__init__(message, handle)
+        self.reason = reason
 
 
 class JobException(JobError):
@@ -159,7 +168,10 @@ class JobTimeout(JobError, TimeoutError):
 
 
 class JobFail(Exception):
-    """Raised by a worker's function to end its job with WORK_FAIL, without WORK_EXCEPTION."""
+    """Raised by a worker's function to end its job with WORK_FAIL, without WORK_EXCEPTION.
+
+    Its text, if it has one, is the `reason` of the client's `JobFailed`. Clients also get it as a warning.
+    """
 
 
 class JobInterrupted(BaseException):

@@ -61,7 +61,7 @@ class JobRequest:
         unique: Submissions to a function with the same unique share one job until it has ended. The unique ``-`` stands
             for the workload.
         priority: Its rank among waiting jobs.
-        retries: The number of times to submit the job again after the connection to its server was lost.
+        resubmits: The number of times to submit the job again after the connection to its server was lost.
         reducer: The function that gets the parts of a job for a partition function; see `Client.map_reduce`.
     """
 
@@ -69,7 +69,7 @@ class JobRequest:
     workload: object = NOTHING
     unique: str | bytes | None = None
     priority: Priority = Priority.NORMAL
-    retries: int = 0
+    resubmits: int = 0
     reducer: str | bytes | None = None
 
 

@@ -230,7 +230,7 @@ class TestToken:
                     admin.version()
                 assert "x" * 16 not in str(caught.value)
 
-    def test_a_server_that_knows_of_no_tokens_does_not_need_it(self, connect: Connect, server: str) -> None:
+    def test_a_server_without_tokens_does_not_need_it(self, connect: Connect, server: str) -> None:
         with connect(server, token=self.KNOWN) as admin:
             assert admin.version()
 

@@ -189,7 +189,7 @@ class TestADifferentClient:
         assert {"function": "fail", "event": "failed"} in events
 
     @pytest.mark.parametrize("words", [["-t", "20"], ["-t", "0"], ["--timeout", "0.02"]])
-    def test_a_timeout_has_a_status_of_its_own(self, server: str, words: list[str]) -> None:
+    def test_a_timeout_has_its_own_exit_status(self, server: str, words: list[str]) -> None:
         assert run("theirs", server, "-f", "unserved", "-t", "20", "x").returncode == 0
 
         result = run("ours", server, "-f", "unserved", *words, "x")

@@ -127,7 +127,7 @@ sys.exit(main())
 
 def instructions(program: str, words: list[str], caches: Path) -> int:
     """Return the instructions of a Python program whose modules are compiled, as those of an installed package are."""
-    # cachegrind counts the instructions of the process alone, so that other programs do not matter.
+    # cachegrind counts no instructions of the kernel and of other processes.
     valgrind = [
         needs("/usr/bin/valgrind"),
         "--tool=cachegrind",

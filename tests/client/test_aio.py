@@ -537,10 +537,10 @@ def test_many_reconnects_leave_nothing_behind(caplog: pytest.LogCaptureFixture) 
     async def test() -> None:
         async with AsyncClient(server.address) as client:
             for _ in range(100):
-                await client.do("f", retries=3)
+                await client.do("f", resubmits=3)
             before = Holdings()
             for _ in range(MANY):
-                await client.do("f", retries=3)
+                await client.do("f", resubmits=3)
             await client.close()
 
             assert server.accepted >= MANY + 100

@@ -195,7 +195,7 @@ def test_a_server_that_is_killed_takes_its_jobs_with_it(shell: Shell, tmp_path: 
     first, second = Gearmand(tmp_path), Gearmand(tmp_path)
     with first.running(), second.running(), shell.client([first.address, second.address]) as client:
         with RawWorker(first.port) as worker:
-            lost, kept = client.submit("hold"), client.submit("hold", retries=1)
+            lost, kept = client.submit("hold"), client.submit("hold", resubmits=1)
             for _ in range(2):
                 worker.held.get(timeout=PATIENCE)
             wait_until(lambda: is_created(lost) and is_created(kept))  # what is not created may go to another server
@@ -217,7 +217,7 @@ def test_a_server_that_comes_back_is_used_again(shell: Shell, tmp_path: Path) ->
     with gearmand.running(), shell.client(gearmand.address) as client:
         for _ in range(3):
             with RawWorker(gearmand.port):
-                assert client.do("reverse", "ab", retries=1) == b"ba"
+                assert client.do("reverse", "ab", resubmits=1) == b"ba"
             gearmand.kill()
             with pytest.raises(NoServerAvailable):
                 client.do("reverse", "ab", timeout=PATIENCE)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from geartrain.core import CommitOutcome, CommitQueue, Durability, JobServerOptions
+from geartrain.core.changes import Put, PutNew
 from geartrain.core.jobtable import JobTable
 from geartrain.core.numbers import BLOCK, Numbers
 from geartrain.core.record import JobRecord
@@ -317,6 +318,19 @@ class TestFailure:
         assert other.packets() == [REFUSED]
         assert client.ask(Command.GET_STATUS, b"H:localhost:1")[2] == b"1"
 
+    def test_batches_are_counted(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
+        for outcome in (None, CommitOutcome.UNKNOWN, None, CommitOutcome.NOT_STORED, None):
+            client.send(SUBMIT_BG, b"f", b"", b"")
+            take(queue)
+            if outcome is None:
+                queue.committed()
+            else:
+                wire.server.store_failed(outcome)
+
+        shown = wire.connect().say("show metrics")
+
+        assert "store_batches\t3\nstore_failures\t2\n" in shown
+
     def test_while_the_store_is_unavailable_new_background_jobs_are_refused(
         self, wire: Wire, client: WirePeer, queue: CommitQueue
     ) -> None:
@@ -397,6 +411,36 @@ class TestFailure:
         wire.server.store_failed(CommitOutcome.UNKNOWN)
         assert repr(queue) == "<CommitQueue away: 0 added, 1 ended>"
 
+    def test_the_workloads_of_all_jobs_count_until_their_batch_is_taken(self) -> None:
+        wire = Wire(JobServerOptions(durability=Durability.COMMIT, max_pending=1000))
+        client, queue = wire.connect(), wire.server.commit_queue
+        client.send(SUBMIT_BG, b"f", b"", bytes(500))
+        assert queue.is_accepting
+        client.send(SUBMIT_BG, b"f", b"", bytes(500))
+        assert not queue.is_accepting
+
+        take(queue)
+        client.send(SUBMIT_BG, b"f", b"", bytes(500))
+
+        assert queue.is_accepting
+
+    def test_a_job_that_ends_before_it_is_stored_is_no_longer_pending(self) -> None:
+        wire = Wire(JobServerOptions(durability=Durability.COMMIT, max_pending=1000))
+        client, worker, queue = wire.connect(), wire.connect(), wire.server.commit_queue
+        worker.send(Command.CAN_DO, b"f")
+        client.send(SUBMIT_BG, b"f", b"", bytes(1000))
+        assert not queue.is_accepting
+        worker.send(Command.WORK_COMPLETE, grab(worker), b"")
+        assert queue.is_accepting
+        client.send(SUBMIT_BG, b"f", b"", bytes(500))
+        assert queue.is_accepting
+
+        take(queue)
+        queue.committed()
+        client.send(SUBMIT_BG, b"f", b"", bytes(1000))
+
+        assert not queue.is_accepting
+
 
 class TestOtherDurability:
     def test_relaxed_answers_at_once_and_stores_later(self) -> None:
@@ -445,6 +489,8 @@ class TestOtherDurability:
         wire.server.store_failed(CommitOutcome.NOT_STORED)
         assert not queue.is_accepting
 
+        take(queue)
+        queue.committed()
         take(queue)
         client.submit(b"f", b"", bytes(500), how=SUBMIT_BG)
 
@@ -624,12 +670,30 @@ class TestFencing:
         client.packets()
         take(queue)
         client.send(SUBMIT_BG, b"f", b"behind it", b"")
+        assert not queue.is_fenced
 
         wire.server.store_failed(CommitOutcome.FENCED)
 
         assert client.packets() == [REFUSED, REFUSED]
         assert client.ask(SUBMIT_BG, b"f", b"new", b"") == AWAY
         assert queue.is_fenced
+        assert not queue.has_changes
+
+    def test_changes_behind_the_batch_are_not_written_either(
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
+        for unique in (b"ended", b"lost"):
+            client.send(SUBMIT_BG, b"f", unique, b"")
+        take(queue)
+        queue.committed()
+        client.send(SUBMIT_BG, b"f", b"on its way", b"")
+        take(queue)
+        worker.send(Command.WORK_COMPLETE, grab(worker), b"")
+        grab(worker)
+        worker.close()
+
+        wire.server.store_failed(CommitOutcome.FENCED)
+
         assert not queue.has_changes
 
     def test_a_stopping_server_gives_no_numbers_back(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
@@ -645,6 +709,25 @@ class TestFencing:
 
 
 class TestManyJobs:
+    def test_a_batch_is_closed_when_it_is_large(self, wire: Wire, queue: CommitQueue) -> None:
+        clients = [wire.connect() for _ in range(3)]
+        for client in clients:
+            client.send(SUBMIT_BG, b"f", b"", bytes(16 * 1024 * 1024))
+
+        for number in range(1, 4):
+            assert [record.number for record in take(queue).stored] == [number]
+            queue.committed()
+            assert [client.packets() for client in clients] == [
+                [created(each)] if each == number else [] for each in range(1, 4)
+            ]
+        assert not queue.has_changes
+
+    def test_ordinary_jobs_are_packed(self, client: WirePeer, queue: CommitQueue) -> None:
+        for unique in (b"", b"u"):
+            client.send(SUBMIT_BG, b"f", unique, b"")
+
+        assert [type(change) for change in queue.take_batch()] == [PutNew]
+
     def test_a_batch_is_closed_when_it_takes_long_to_pack(self, wire: Wire, queue: CommitQueue) -> None:
         submit = request(SUBMIT_BG, b"f", b"", b"w")
         clients = [wire.connect() for _ in range(2)]
@@ -901,6 +984,32 @@ def test_each_field_of_a_restored_job_survives_a_change(
     worker.close()
 
     assert take(queue).stored == [record.replace(losses=1)]
+
+
+def test_a_restored_job_with_other_fields_stores_its_changes(wire: Wire, worker: WirePeer, queue: CommitQueue) -> None:
+    now = int(wire.clock.time())
+    record = JobRecord(5, b"H:a:5", b"f", b"u", 1, b"w", run_at=(now + 5) * 1000, key=b"k")
+    begin_restoring(wire, 9)
+    wire.server.restore([record])
+    wire.server.end_restoring()
+    wire.advance(6)
+    grab(worker)
+    wire.advance(2)
+
+    assert take(queue).stored == [record.replace(run_at=0, started=True)]
+
+
+def test_the_time_of_its_submission_stays_with_a_job(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+    queue, submitted_at = wire.server.commit_queue, int(wire.clock.time() * 1000)
+    client.send(SUBMIT_BG, b"f", b"", b"")
+    wire.advance(10)
+    grab(worker)
+    worker.close()
+
+    (change,) = queue.take_batch()
+
+    assert isinstance(change, Put)
+    assert [record.created_at for record in change.records] == [submitted_at]
 
 
 def test_fields_of_a_later_version_survive(wire: Wire, worker: WirePeer, queue: CommitQueue) -> None:

@@ -243,6 +243,7 @@ def test_more_losses_than_can_be_counted(wire: Wire) -> None:
     worker.close()
 
     assert wire.connect().say("status") == "f\t1\t0\t0\n.\n"
+    assert wire.connect().say("show jobs") == f"H:localhost:1\t{MAX_LOSSES}\t0\t1\n.\n"
 
 
 def test_the_record_of_a_schedule_keeps_the_fields_of_a_later_version() -> None:
@@ -274,6 +275,25 @@ def test_a_peer_waits_once_for_a_reason(wire: Wire) -> None:
     backlog.add(peer, Reason.LISTING)
 
     assert peer in backlog
+
+
+def test_a_peer_that_waits_for_another_reason_waits_for_the_first_no_more(wire: Wire) -> None:
+    backlog, peer = Backlog(), wire.connect().peer
+    backlog.add(peer, Reason.LISTING)
+
+    backlog.add(peer, Reason.BUDGET)
+
+    assert (backlog.count(Reason.LISTING), backlog.count(Reason.BUDGET)) == (0, 1)
+
+
+def test_peers_are_served_in_the_order_in_which_they_began_to_wait(wire: Wire) -> None:
+    backlog, peers = Backlog(), [wire.connect().peer for _ in range(3)]
+    for peer in peers:
+        backlog.add(peer, Reason.BUDGET)
+
+    backlog.move_last(peers[0])
+
+    assert [backlog.take_first(Reason.BUDGET) for _ in peers] == [*peers[1:], peers[0]]
 
 
 def test_fewer_numbers_than_before_are_not_granted() -> None:
@@ -310,6 +330,26 @@ def test_one_packet_is_never_too_much_after_others_were_sent(send: Callable[[Out
     outbox.begin().packet(Command.ECHO_RES, bytes(1000))
 
     assert not outbox.exceeds(12)
+
+
+def test_held_packets_are_counted_too() -> None:
+    outbox = Outbox()
+    outbox.promise(1, Command.JOB_CREATED, bytes(100))
+    outbox.release(1)
+    assert not outbox.exceeds(12), "a single packet"
+    outbox.promise(2, Command.JOB_CREATED, bytes(100))
+    outbox.release(2)
+
+    assert outbox.exceeds(12)
+
+
+def test_the_size_of_an_outbox_is_that_of_all_its_bytes() -> None:
+    outbox, data = Outbox(), bytes(100_000)
+    for _ in range(3):
+        outbox.begin().header(Command.ECHO_RES, len(data))
+        outbox.share(data)
+
+    assert outbox.size() == 3 * (12 + len(data)) == len(b"".join(outbox.take()))
 
 
 class Part(Timed):
@@ -361,7 +401,7 @@ class Counted(Valve):
 
 
 def test_unsent_replies_of_many_peers_are_counted_in_portions() -> None:
-    wire = Wire(JobServerOptions(max_memory=10_000_000))
+    wire = Wire(JobServerOptions(max_memory=40_000))
     peers = [wire.connect() for _ in range(1_200)]
     for peer in peers:
         peer.peer.outlet = outlet = Counted()
@@ -450,3 +490,22 @@ def test_many_functions_and_jobs_are_taken_from_peers_in_portions_when_the_serve
     assert not client.is_closed
     busy.send(Command.WORK_COMPLETE, handle, b"result")
     assert client.packets() == [(Command.WORK_COMPLETE, handle, b"result")]
+
+
+def test_many_grabs_that_were_held_are_answered_in_portions(wire: Wire) -> None:
+    workers = [wire.connect() for _ in range(5)]
+    for worker in workers:
+        worker.send(Command.OPTION_REQ, b"long-poll")
+        for number in range(900):
+            worker.send(Command.CAN_DO, b"f%d" % number)
+            wire.settle()
+        worker.send(Command.GRAB_JOB_ALL)
+        worker.packets()
+
+    wire.advance(1.0)
+    counts = []
+    for _ in range(3):
+        counts.append(sum(len(worker.packets()) for worker in workers))
+        wire.tick()
+
+    assert counts == [3, 2, 0]

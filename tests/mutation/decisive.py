@@ -57,16 +57,15 @@ def run(root: Path, copy: Path) -> int:
         copy: A folder for the mutated source.
     """
     entries = read_list()
-    source = copy.with_name(f"{copy.name}-decisive")
     if not _pass(root, root / "src", [test for entry in entries for test in entry.tests]):
         return 2
     survivors = 0
     for entry in entries:
-        shutil.rmtree(source, ignore_errors=True)
-        shutil.copytree(root / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
-        file = source / "geartrain" / entry.file
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(root / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        file = copy / "geartrain" / entry.file
         file.write_text(entry.apply(file.read_text()))
-        survives = _pass(root, source, entry.tests)
+        survives = _pass(root, copy, entry.tests)
         survivors += survives
         print(f"{'survived' if survives else 'killed':10}{entry.consequence}", flush=True)
     print(f"{len(entries)} mutants: {len(entries) - survivors} killed, {survivors} survived")

@@ -3,7 +3,8 @@
 
 - mutmut calls every function by way of a wrapper that looks for the mutant, which makes tests four times as long. Here
   the one mutant takes the place of its function, and all others are called directly.
-- Tests that take longer than a second run with THOROUGH=1 only: few mutants need them, and survivors would run all.
+- Tests that take longer than a second or so run with THOROUGH=1 only: few mutants need them, and survivors would run
+  all.
 - Endless loops end in seconds. mutmut's own limit is for all tests together, and a limit of elapsed time would depend
   on the load of the machine.
 """
@@ -22,7 +23,8 @@ import pytest
 
 from tests.thoroughness import THOROUGH
 
-_LONG: Final = 1.0  # seconds, with mutmut's detours
+_LONG: Final = 1.0  # seconds, with mutmut's detours; on a busy machine, this share of the time of all tests is longer:
+_SHARE: Final = 0.02
 _LEAST: Final = 3.0  # seconds of CPU time that each test may use
 _TIMES: Final = 10.0  # as much as without a mutant, at least
 _PATIENCE: Final = 5  # interruptions that a test may swallow
@@ -36,7 +38,8 @@ _interruptions = 0
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out long tests, and put the mutant into place."""
     if not THOROUGH and os.environ.get("MUTANT_UNDER_TEST") not in _MEASURING:
-        long = {item for item in items if _usual_time(item) > _LONG}
+        limit = max(_LONG, _SHARE * sum(_durations(_STATISTICS.stat().st_mtime_ns).values()))
+        long = {item for item in items if _usual_time(item) > limit}
         config.hook.pytest_deselected(items=list(long))
         items[:] = [item for item in items if item not in long]
     mutant = _mutant()

@@ -203,7 +203,7 @@ def test_a_job_that_is_not_taken_is_sent_as_often_as_allowed(script: Any) -> Non
     assert request.result == b"cba"
 
 
-def test_a_refusal_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_reason_of_a_rejection_is_in_the_error(caplog: pytest.LogCaptureFixture) -> None:
     with (
         ScriptedServer(refuse_a_job) as server,
         pytest.raises(errors.ExceededConnectionAttempts, match="JOB_QUEUE_FULL: too much"),

@@ -234,7 +234,7 @@ def test_a_server_with_unexpected_replies_is_disconnected(nonsense: bytes) -> No
             given_up.get(timeout=PATIENCE)
 
 
-def test_an_error_from_a_server_is_heard_of() -> None:
+def test_an_error_from_a_server_is_logged() -> None:
     heard: queue.Queue[tuple[str, str]] = queue.Queue()
 
     class Listening(gearman.GearmanWorker):

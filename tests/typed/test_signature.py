@@ -250,7 +250,7 @@ def test_the_place_inside_of_an_argument_is_named() -> None:
         ((object(),), {}, ["image_id (int)", "object has no form in JSON"]),
     ],
 )
-def test_a_caller_hears_of_them_as_well(
+def test_wrong_arguments_are_an_error_for_the_caller_too(
     arguments: tuple[object, ...], by_name: dict[str, object], words: list[str], resizing: Signature
 ) -> None:
     with pytest.raises(ArgumentError) as caught:

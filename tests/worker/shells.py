@@ -55,8 +55,8 @@ class ShelledWorker:
         self.add_function(function.__name__, function)
         return function
 
-    def add_function(self, name: str, function: Function, *, timeout: float | None = None) -> None:
-        self._worker.add_function(name, self._suited(function), timeout=timeout)
+    def add_function(self, name: str, function: Function, **options: Any) -> None:
+        self._worker.add_function(name, self._suited(function), **options)
 
     def remove_function(self, name: str) -> None:
         self._worker.remove_function(name)

@@ -86,7 +86,7 @@ class TestAFunction:
         with working(worker):
             assert client.do("reverse", workload, timeout=PATIENCE) == workload[::-1]
 
-    def test_is_told_all_about_its_job(self, shell: str, server: str, client: Client) -> None:
+    def test_gets_all_facts_about_its_job(self, shell: str, server: str, client: Client) -> None:
         worker = ShelledWorker(shell, server, prefix="app:", client_id="me")
 
         @worker.function
@@ -123,7 +123,7 @@ class TestAFunction:
 
         assert events == [Data(chunk)] * 200
 
-    def test_raises_and_the_client_is_told(self, worker: ShelledWorker, client: Client) -> None:
+    def test_raises_and_the_client_gets_the_exception(self, worker: ShelledWorker, client: Client) -> None:
         @worker.function
         async def boom(job: AsyncAssignedJob) -> None:
             raise ValueError("no")
@@ -136,6 +136,82 @@ class TestAFunction:
             assert client.do("echo", "next", timeout=PATIENCE) == b"next"
 
         assert caught.value.text == "ValueError: no"
+
+    def test_fails_for_a_reason(self, worker: ShelledWorker, client: Client) -> None:
+        @worker.function
+        async def fail(job: AsyncAssignedJob) -> None:
+            raise JobFail("no such picture: ü")
+
+        worker.add_function("echo", echo)
+        with working(worker):
+            with pytest.raises(JobFailed, match="failed: no such picture: ü") as caught:
+                client.do("fail", timeout=PATIENCE)
+            assert client.do("echo", "next", timeout=PATIENCE) == b"next"
+
+        assert caught.value.reason == "no such picture: ü"
+
+    def test_is_called_again_after_exceptions_that_it_names(self, worker: ShelledWorker, client: Client) -> None:
+        calls: list[int] = []
+
+        async def f(job: AsyncAssignedJob) -> str:
+            calls.append(1)
+            if len(calls) < 3:
+                raise ConnectionError("not yet")
+            if job.text == "fail":
+                raise KeyError
+            return str(len(calls))
+
+        worker.add_function("f", f, retry_on=(OSError,), tries=3)
+        with working(worker):
+            assert client.do("f", timeout=PATIENCE) == b"3"
+            with pytest.raises(JobException, match="KeyError"):
+                client.do("f", "fail", timeout=PATIENCE)
+            assert client.do("f", timeout=PATIENCE) == b"5"
+
+    def test_is_called_as_often_as_allowed(self, worker: ShelledWorker, client: Client) -> None:
+        calls: list[int] = []
+
+        async def f(job: AsyncAssignedJob) -> None:
+            calls.append(1)
+            raise OSError(f"call {len(calls)}")
+
+        worker.add_function("f", f, retry_on=(OSError,), tries=3)
+        with working(worker), pytest.raises(JobException, match="call 3"):
+            client.do("f", timeout=PATIENCE)
+
+    def test_is_not_called_again_once_it_has_sent_a_part(self, worker: ShelledWorker, client: Client) -> None:
+        async def f(job: AsyncAssignedJob) -> AsyncGenerator[bytes, None]:
+            yield b"part"
+            raise OSError("late")
+
+        worker.add_function("f", f, retry_on=(OSError,), tries=3)
+        with working(worker):
+            job = client.submit("f")
+            assert isinstance(job.exception(PATIENCE), JobException)
+            assert next(job.events()) == Data(b"part")
+            with pytest.raises(JobException, match="late"):
+                list(job)
+
+    def test_sends_its_result_in_parts_alone(self, worker: ShelledWorker, client: Client) -> None:
+        @worker.function
+        async def count(job: AsyncAssignedJob) -> AsyncGenerator[str, None]:
+            for number in range(int(job.text)):
+                yield f"{number},"
+
+        with working(worker):
+            assert client.do("count", "3", timeout=PATIENCE) == b"0,1,2,"
+            assert list(client.map("count", ["1", "2"], timeout=PATIENCE)) == [b"0,", b"0,1,"]
+
+    def test_sends_values_in_parts_alone(self, shell: str, server: str, client: Client) -> None:
+        worker = ShelledWorker(shell, server, codec=JSON)
+
+        @worker.function
+        async def count(job: AsyncAssignedJob) -> AsyncGenerator[dict[str, int], None]:
+            for number in range(int(job.text)):
+                yield {"number": number}
+
+        with working(worker):
+            assert client.with_codec(JSON).do("count", 2, timeout=PATIENCE) == [{"number": 0}, {"number": 1}]
 
     @pytest.mark.parametrize("exceptions", [True, False])
     def test_fails_without_a_word(self, shell: str, server: str, client: Client, exceptions: bool) -> None:

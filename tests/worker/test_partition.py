@@ -169,7 +169,7 @@ class TestAPartition:
         with partition():
             assert map_reduce(client, "ab cd", reducer="spell") == [b"abcd"]
 
-    def test_joins_as_it_was_told_to_and_does_all_parts_all_the_same(
+    def test_does_all_parts_even_if_its_aggregate_skips_some(
         self, partition: Callable[..., Any], client: Client, reducer: Reducer
     ) -> None:
         with partition(aggregate=True, max_in_flight=2):

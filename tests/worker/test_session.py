@@ -378,7 +378,7 @@ class TestLongPolling:
 
 
 class TestRemoving:
-    def test_is_told_at_once_if_the_function_is_idle(self) -> None:
+    def test_is_sent_at_once_if_the_function_is_idle(self) -> None:
         talk = Talk.busy((b"f", None), (b"g", None))
 
         talk.session.remove(b"g")

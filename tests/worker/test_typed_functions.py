@@ -362,5 +362,5 @@ def test_a_function_that_says_too_little_is_refused(server: str) -> None:
         worker.add_function("add", add)
     with pytest.raises(TypeError, match=r"act\(\): connection: Thread has no form in JSON"):
         worker.function(act)
-    with pytest.raises(TypeError, match=r"geartrain\.Worker calls such functions"):
+    with pytest.raises(TypeError, match=r"use geartrain\.Worker for it"):
         AsyncWorker(server).add_function("resize", lambda: None)

@@ -2,11 +2,9 @@
 """The common part of both clients: options, codecs, and requests that are checked before anything is sent."""
 
 import copy
-import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, Generic, Self, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, cast
 
 from geartrain.client.buffer import MAX_UNREAD
 from geartrain.client.cron import cron_of
@@ -16,7 +14,7 @@ from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, s
 from geartrain.client.serverpool import Balance, Placement
 from geartrain.codec import RAW, Codec
 from geartrain.names import Text, client_id_bytes, encode, token_bytes
-from geartrain.records import JobRequest, ResultT, ValueT
+from geartrain.records import Handle, JobRequest, ResultT, ValueT
 from geartrain.transport import (
     CONNECT_TIMEOUT,
     KEEPALIVE,
@@ -26,9 +24,13 @@ from geartrain.transport import (
     client_context,
     parse_servers,
 )
-from geartrain.typed import Signature
 
-__all__ = ["AnyClient"]
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from geartrain.typed import Signature
+
+__all__ = ["AnyClient", "admin_options", "admins_of"]
 
 
 class AnyClient(Generic[ValueT, ResultT]):
@@ -38,7 +40,7 @@ class AnyClient(Generic[ValueT, ResultT]):
         self,
         servers: Servers = None,
         *,
-        tls: ssl.SSLContext | TLS | None = None,
+        tls: "SSLContext | TLS | None" = None,
         prefix: Text = b"",
         client_id: str | None = None,
         token: str | None = None,
@@ -128,14 +130,14 @@ class AnyClient(Generic[ValueT, ResultT]):
     def _with_codec(self, codec: Codec[Any, Any]) -> Any:
         """Return a client with the same connections and another codec."""
         twin = copy.copy(self)
-        twin._options = replace(self._options, codec=codec)
+        twin._options = self._options.with_codec(codec)
         twin._origin = self._origin or self
         return twin
 
     def _bind(
         self,
         function: Callable[..., Any] | Remote[..., Any] | str,
-        make: Callable[[Text, Signature, Callable[[], Self]], Any],
+        make: "Callable[[Text, Signature, Callable[[], Self]], Any]",
     ) -> Any:
         """Return a typed function of this client, or a decorator for a function with the name given."""
         if isinstance(function, str):
@@ -143,3 +145,19 @@ class AnyClient(Generic[ValueT, ResultT]):
             return lambda stub: make(name, signature_of(stub, name), lambda: self)
         signature = signature_of(function)
         return make(signature.name, signature, lambda: self)
+
+
+def admins_of(handle: Handle | str, options: ClientOptions[Any, Any]) -> list[str]:
+    """Return the servers that may have a job."""
+    return [handle.server] if isinstance(handle, Handle) else [str(address) for address in options.addresses]
+
+
+def admin_options(options: ClientOptions[Any, Any]) -> dict[str, Any]:
+    """Return the options of an administrator of a client's servers."""
+    return {
+        "tls": options.tls,
+        "token": options.token.decode("utf-8", "surrogateescape") or None,
+        "timeout": options.reply_timeout,
+        "connect_timeout": options.connect_timeout,
+        "keepalive": options.keepalive,
+    }

@@ -2,7 +2,7 @@
 """Submissions: a user's request for a job, checked and encoded as a packet."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,6 +24,7 @@ __all__ = [
     "Moment",
     "Submission",
     "check_in_flight",
+    "check_renamed",
     "epoch_seconds",
     "handle_bytes",
     "map_requests",
@@ -60,15 +61,15 @@ def submission(
 
     Raises:
         LocalProtocolError: A name is too long or contains a NUL byte, or the workload is too large.
-        ValueError: The protocol cannot combine these options, there is no such priority, or the retries are negative.
-        TypeError: The codec cannot encode the workload, or the retries are not a number.
+        ValueError: The protocol cannot combine these options, there is no such priority, or the resubmits are negative.
+        TypeError: The codec cannot encode the workload, or the resubmits are not a number.
     """
     if wanted.priority not in tuple(Priority):
         raise ValueError(f"priority is Priority.HIGH, Priority.NORMAL or Priority.LOW, not {wanted.priority!r}")
-    if not isinstance(wanted.retries, int):
-        raise TypeError(f"retries is a whole number, not {wanted.retries!r}")
-    if wanted.retries < 0:
-        raise ValueError(f"retries is 0 or more, not {wanted.retries}")
+    if not isinstance(wanted.resubmits, int):
+        raise TypeError(f"resubmits is a whole number, not {wanted.resubmits!r}")
+    if wanted.resubmits < 0:
+        raise ValueError(f"resubmits is 0 or more, not {wanted.resubmits}")
     function = function_bytes(wanted.function, prefix)
     workload = _workload_of(wanted, codec)
     check_size(workload)
@@ -93,7 +94,7 @@ def submission(
     else:
         packet = plain_packet(function, unique, workload, Priority(wanted.priority), background=background)
     key = (workload if unique == b"-" else unique) if wanted.unique or cron is not None else b""
-    return Submission(packet, function, unique, key, background, wanted.retries)
+    return Submission(packet, function, unique, key, background, wanted.resubmits)
 
 
 def _check_plain(wanted: JobRequest, what: str, command: Command) -> None:
@@ -180,11 +181,22 @@ def check_in_flight(number: int) -> None:
         raise ValueError(f"max_in_flight is a number above 0, not {number}")
 
 
-def map_requests(function: Text, priority: Priority, retries: int) -> Callable[[object], JobRequest]:
+def map_requests(function: Text, priority: Priority, resubmits: int) -> Callable[[object], JobRequest]:
     """Return a function that makes a job of each workload of a `map`."""
-    return lambda workload: JobRequest(function, workload, None, priority, retries)
+    return lambda workload: JobRequest(function, workload, None, priority, resubmits)
 
 
-def reduce_requests(mapper: Text, reducer: Text, retries: int) -> Callable[[object], JobRequest]:
+def reduce_requests(mapper: Text, reducer: Text, resubmits: int) -> Callable[[object], JobRequest]:
     """Return a function that makes a reduce job of each input of a `map_reduce`."""
-    return lambda workload: JobRequest(mapper, workload, retries=retries, reducer=reducer)
+    return lambda workload: JobRequest(mapper, workload, resubmits=resubmits, reducer=reducer)
+
+
+def check_renamed(method: str, arguments: Mapping[str, object]) -> None:
+    """Reject arguments that a method does not have.
+
+    Raises:
+        TypeError: There is one; the message has the new name of an old one.
+    """
+    for name in arguments:
+        hint = "; after a lost connection a job is submitted again with resubmits=" if name == "retries" else ""
+        raise TypeError(f"{method}() got an unexpected keyword argument {name!r}{hint}")

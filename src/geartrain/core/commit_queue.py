@@ -244,6 +244,8 @@ class CommitQueue:
         if not self._holds or number <= self._stored:
             peer.send(command, body)
         elif peer.outbox.promise(number, command, body):
+            if not peer.is_watched:
+                peer.mark_dirty()  # so that its replies are counted into the memory of the server
             on_its_way = self._on_its_way
             if on_its_way is not None and on_its_way.number == number:
                 on_its_way.peers.append(peer)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Items in order of the time at which they are due: a binary heap from which any entry can be removed.
+"""Items in the order in which they are due: a binary heap from which any entry can be removed.
 
-Each entry knows its place in the heap, so that one that is cancelled leaves at once: a million timeouts that never fire
-need no clean-up, in which the server would stop.
+Each entry knows its place in the heap, so a cancelled one is removed at once: a million timeouts that never fire need
+no clean-up that would block the server.
 """
 
 import heapq

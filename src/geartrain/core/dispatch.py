@@ -17,6 +17,7 @@ from geartrain.core.running import last_running
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import Ability, FunctionQueue, Job, Peer
 from geartrain.core.timers import Timed, Timers
+from geartrain.core.turns import BYTES_PER_UNIT
 from geartrain.core.wakeups import Wakeups
 from geartrain.protocol.commands import Command
 
@@ -139,6 +140,7 @@ class Dispatcher(Timed):
         if len(workload) < _SHARED:
             writer.write(workload)
         else:
+            peer.debt += len(workload) >> BYTES_PER_UNIT
             peer.outbox.share(workload)
 
     # Sleep.

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Bytes that peers make the server hold apart from jobs: input that waits, and replies that they do not read.
+"""Bytes that peers make the server hold apart from jobs: input that waits, replies, registrations and submissions.
 
 Input is a packet whose end has not arrived, or what a peer has sent beyond its share of a turn. Replies are those that
-the connection has not sent, and those that wait for the store.
+the connection has not sent, and those that wait for the store. Registrations are of functions, and submissions those
+that wait for a job; each counts as what it takes at most.
 
 These bytes count into the memory limit together with the jobs. New jobs are refused first. If these bytes alone take
 more than their part, the connection that holds most of them is dropped, and then the next. An unfinished packet has a
 time limit.
 
-Replies are counted at once where much is sent, and once a second for all peers that were sent something, in portions.
+Input is counted at once, and so are replies where much is sent. Everything is counted once a second for all peers that
+were sent something, in portions.
 """
 
 from itertools import islice
@@ -21,6 +23,7 @@ from geartrain.core.deadlines import Deadline, Deadlines
 from geartrain.core.recipient import Recipient
 from geartrain.core.state import Peer
 from geartrain.core.timers import Timed, Timers
+from geartrain.protocol.limits import INT64_MAX
 
 __all__ = ["LARGE", "Holdings"]
 
@@ -28,6 +31,9 @@ LARGE: Final = 64 * 1024  # bytes sent at once after which the unsent bytes of a
 _PERIOD: Final = 1.0  # seconds
 _PORTION: Final = 500  # peers that are looked at in one turn
 _SLOWEST: Final = 64 * 1024  # bytes of an unfinished packet that arrive in a second at least, after the time limit
+_REGISTRATION: Final = 800  # bytes that a function of a worker takes; 620 were measured
+_WAIT: Final = 200  # bytes that a submission takes beside its job; 150 were measured
+_TAKEN_AWAY: Final = 150  # bytes that a job takes that was taken from a worker
 _PART: Final = 4  # the part of the limit, as a divisor, that is left to these bytes when jobs take all of it
 _CLASSES: Final = 64  # of sizes: a peer is in that of the number of binary digits
 
@@ -51,16 +57,20 @@ class Holdings(Timed):
         timers: Calls this part while there is something to check.
         peers: All peers.
         packet_time: Seconds in which an unfinished packet must be completed; 0 for no limit.
+        max_memory: The maximum number of bytes for all jobs and all that is held; 0 for no limit.
 
     Attributes:
         total: Number of bytes.
+        next_reading: The time from which on the watched peers are counted again.
     """
 
     __slots__ = (
         "_by_size",
         "_clock",
         "_deadlines",
-        "_next_reading",
+        "_has_unsent",
+        "_max_memory",
+        "_most",
         "_overdue",
         "_packet_time",
         "_peers",
@@ -68,28 +78,42 @@ class Holdings(Timed):
         "_unfinished",
         "_unread",
         "_watched",
+        "next_reading",
         "total",
     )
 
-    def __init__(self, clock: TurnClock, timers: Timers, peers: dict[Peer, None], packet_time: float) -> None:
+    def __init__(
+        self, clock: TurnClock, timers: Timers, peers: dict[Peer, None], packet_time: float, max_memory: int
+    ) -> None:
         super().__init__()
         self._clock = clock
         self._timers = timers
         self._peers = peers
         self._packet_time = packet_time
+        self._max_memory: i64 = 0
+        self._most: i64 = 0  # bytes that may be held in any case, if jobs take all the rest
+        self.change(packet_time, max_memory)
         self._deadlines: Deadlines[Peer] = Deadlines()  # of unfinished packets
         self._unfinished: dict[Peer, _Unfinished] = {}
         self._overdue: dict[Peer, None] = {}
         self._by_size: list[dict[Peer, None]] = [{} for _ in range(_CLASSES)]
         self._watched: dict[Peer, None] = {}  # peers that were sent something, and whose replies are counted next time
         self._unread: list[Peer] = []  # the rest of those that are counted now
-        self._next_reading = 0.0
+        self._has_unsent = False  # replies wait that a connection has not sent
+        self.next_reading = 0.0
         self.total: i64 = 0
         timers.add(self)
 
-    def change(self, packet_time: float) -> None:
-        """Change the time limit of packets that begin from now on."""
+    def change(self, packet_time: float, max_memory: int) -> None:
+        """Change the time limit of packets that begin from now on, and the memory limit."""
         self._packet_time = packet_time
+        self._max_memory = max_memory
+        self._most = max_memory // _PART if max_memory else INT64_MAX
+
+    @property
+    def may_be_too_much(self) -> bool:
+        """True if a packet may be overdue, or more may be held than is allowed."""
+        return self.total > self._most or len(self._overdue) > 0
 
     def count_input(self, peer: Peer) -> None:
         """Count the input of a peer that waits in its reader, whose size has changed."""
@@ -109,20 +133,24 @@ class Holdings(Timed):
             self._expect(peer, self._clock.now + self._packet_time, begun)
 
     def count_output(self, peer: Peer) -> None:
-        """Count the replies that wait to be sent to a peer."""
-        outlet = peer.outlet
-        if outlet is not None and peer in self._peers:
-            self._count(peer, peer.partial, outlet.unsent() + peer.outbox.held_size())
-        if peer.unsent and not peer.is_watched:
-            self.watch(peer)
+        """Count all that is held for a peer, except for its input."""
+        if peer in self._peers:
+            outlet = peer.outlet
+            unsent: i64 = outlet.unsent() if outlet is not None else 0
+            held: i64 = peer.outbox.held_size()
+            self._count(peer, peer.partial, unsent + held + _held_apart_from_bytes(peer))
+            if unsent and not self._has_unsent:
+                self._has_unsent = True
+                self._expect_reading(self._clock.now)
+            if unsent + held and not peer.is_watched:
+                self.watch(peer)
 
     def watch(self, peer: Recipient) -> None:
-        """Have the replies to a peer counted within a second, as it was sent something."""
+        """Have a peer counted in the first turn of the next second, as it was sent something or has registered."""
         assert isinstance(peer, Peer), "replies are sent to peers"
         if peer in self._peers:
             peer.is_watched = True
             self._watched[peer] = None
-            self._expect_reading()
 
     def discard(self, peer: Peer) -> None:
         """Forget a peer that has left."""
@@ -136,36 +164,45 @@ class Holdings(Timed):
         """Return and forget a peer whose packet is overdue, or None."""
         return self._overdue.popitem()[0] if self._overdue else None
 
-    def largest(self, limit: i64, jobs: i64) -> Peer | None:
+    def room(self, jobs: i64) -> int:
+        """Return the number of bytes that may be held in addition."""
+        return int(max(self._most, self._max_memory - jobs) - self.total)
+
+    def largest(self, jobs: i64) -> Peer | None:
         """Return a peer that holds much, if together they hold more than their part of the limit.
 
         None holds more than twice as much. Of a few it is the one that holds most.
         """
-        part: i64 = max(limit - jobs, limit // _PART)
-        if self.total <= part:
+        if self.total <= self._most or self.total <= self._max_memory - jobs:
             return None
-        for peers in reversed(self._by_size):
-            if peers:
-                return max(islice(peers, _PORTION), key=_held)
-        return None
+        largest = next(filter(None, reversed(self._by_size)))
+        return max(islice(largest, _PORTION), key=_held)
 
     def run(self, now: float) -> None:
-        """Find packets that are overdue, and count the replies of the watched peers, both in portions."""
+        """Find packets that are overdue, in portions. The caller has called `read` if that was due."""
         for _ in range(_PORTION):
             peer = self._deadlines.pop_due(now)
             if peer is None:
                 break
             self._check_packet(peer, now)
-        if self._unread or now >= self._next_reading:
-            self._read_unsent()
         due = self._deadlines.next_due()
-        if self._unread or (due is not None and due <= now):
-            self._timers.arm(self, now)
-            return
         if due is not None:
-            self._timers.arm(self, due)
-        if self._watched:
-            self._expect_reading()
+            self._timers.arm(self, max(due, now))
+        if self._has_unsent:
+            self._expect_reading(now)
+
+    def read(self, now: float) -> None:
+        """Count some of the watched peers."""
+        if not self._unread:
+            self._has_unsent = False
+            self._unread = list(self._watched)
+            self._watched.clear()
+        for _ in range(min(_PORTION, len(self._unread))):
+            peer = self._unread.pop()
+            peer.is_watched = False
+            self.count_output(peer)
+        if not self._unread:
+            self.next_reading = now + _PERIOD
 
     def _count(self, peer: Peer, partial: i64, unsent: i64) -> None:
         before: i64 = peer.partial + peer.unsent
@@ -190,7 +227,7 @@ class Holdings(Timed):
         self._deadlines.cancel(self._unfinished.pop(peer).deadline)
 
     def _check_packet(self, peer: Peer, now: float) -> None:
-        """Find out whether the packet of a peer is overdue; a large one has more time, and a later one its own."""
+        """Check if the packet of a peer is overdue. A large one has more time; each has its own limit."""
         unfinished = self._unfinished[peer]
         begun = int(peer.reader.begun)
         due = unfinished.due + int(peer.reader.partial) / _SLOWEST
@@ -202,22 +239,21 @@ class Holdings(Timed):
             del self._unfinished[peer]
             self._overdue[peer] = None
 
-    def _expect_reading(self) -> None:
-        now = self._clock.now
-        if self._next_reading <= now:
-            self._next_reading = now + _PERIOD
-        if self._next_reading < self.due:
-            self._timers.arm(self, self._next_reading)
+    def _expect_reading(self, now: float) -> None:
+        """Count again also if nothing else happens, as replies may have been sent meanwhile."""
+        due = max(self.next_reading, now)
+        if due < self.due:
+            self._timers.arm(self, due)
 
-    def _read_unsent(self) -> None:
-        """Count the replies of some of the watched peers."""
-        if not self._unread:
-            self._unread = list(self._watched)
-            self._watched.clear()
-        for _ in range(min(_PORTION, len(self._unread))):
-            peer = self._unread.pop()
-            peer.is_watched = False
-            self.count_output(peer)
+
+def _held_apart_from_bytes(peer: Peer) -> i64:
+    """Return the bytes that the registrations and submissions of a peer take."""
+    denied = peer.identity.denied
+    registrations: i64 = len(peer.abilities) + len(denied)
+    names: i64 = sum([len(name) for name in denied]) if denied else 0
+    waits: i64 = len(peer.awaited)
+    taken: i64 = len(peer.taken_away)
+    return registrations * _REGISTRATION + names + waits * _WAIT + taken * _TAKEN_AWAY
 
 
 def _held(peer: Peer) -> int:

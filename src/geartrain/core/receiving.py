@@ -142,6 +142,8 @@ class Receiver:
                     self._work.grab_all(peer, reader)
                 else:
                     self._handlers[command](peer, reader)
+                    if not peer.is_watched:
+                        self._holdings.watch(peer)  # as it may have registered a function
                 left -= 1
                 if peer.debt:
                     left -= peer.debt
@@ -150,12 +152,15 @@ class Receiver:
                     left = self._turns.grant(left)
                     if left < 0 and not peer.closing and peer not in backlog:
                         backlog.add(peer, Reason.BUDGET)
+                        self._turns.served -= 1
                 if peer.closing or (not backlog.is_empty and peer in backlog):
                     self._holdings.count_input(peer)
                     break
         except RemoteProtocolError as error:
             self._replies.end(peer, error)
-        peer.budget = left if left < FLOOR else self._turns.give_back(left)
+        turns = self._turns
+        turns.served += 1
+        peer.budget = left if left < FLOOR else turns.give_back(left)
         if reader.partial != peer.partial:
             self._holdings.count_input(peer)
 

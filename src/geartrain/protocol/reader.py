@@ -112,6 +112,14 @@ class Reader:
         """Number of bytes that `advance` has not passed yet."""
         return self.partial + self._size - self._next
 
+    def clear(self) -> None:
+        """Forget all bytes, as nothing more is read."""
+        self._pieces = []
+        self._data = b""
+        self._size = self._next = 0
+        self.partial = 0
+        self.needed = 0
+
     def kept(self) -> i64:
         """Return the number of bytes in memory, with those of passed packets that arrived together with others."""
         return self.partial + self._size

@@ -65,18 +65,23 @@ class ClientConversations(GearmanConnectionManager):
     # Sending
 
     def _submit(self, request: GearmanJobRequest, connection: GearmanConnection) -> None:
-        session = self._sessions[connection]
-        connection.write(session.submit(self._submission(request), weakref.ref(request)))
+        session, submission = self._sessions[connection], self._submission(request)
+        connection.is_changing = True
         request.job.connection = connection
         request.state = JOB_PENDING
         request.timed_out = False
+        connection.write(session.submit(submission, weakref.ref(request)))
+        connection.is_changing = False
 
     def _ask_status(self, request: GearmanJobRequest) -> None:
         job = request.job
         if job.handle is None or job.connection not in self.connection_list:
             raise errors.InvalidClientState(f"a status request needs a job with a handle and a connection, not {job!r}")
         session = self._sessions[self.establish_connection(job.connection)]
-        job.connection.write(session.ask_status(_checked_handle(request), weakref.ref(request)))
+        handle = _checked_handle(request)
+        job.connection.is_changing = True
+        job.connection.write(session.ask_status(handle, weakref.ref(request)))
+        job.connection.is_changing = False
         request.status["last_time_received"] = request.status.get("time_received")
 
     def _submission(self, request: GearmanJobRequest) -> Submission:
@@ -125,6 +130,7 @@ class ClientConversations(GearmanConnectionManager):
             self._drop(connection, str(error))
         else:
             connection.works()
+            connection.is_changing = False
         if failure is not None:
             try:
                 raise failure

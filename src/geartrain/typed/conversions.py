@@ -103,7 +103,7 @@ def whole_number(key: str) -> int:
 
 
 def _written(name: str, parse: Callable[[str], object], *others: type) -> Converter:
-    """Return the converter of a type that is text in JSON; other values are parsed as Python shows them."""
+    """Return the converter of a type that is text in JSON; values of ``others`` are parsed from their ``str()``."""
 
     def convert(value: Any) -> Any:
         if type(value) is not str and type(value) not in others:

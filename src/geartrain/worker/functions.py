@@ -9,7 +9,7 @@ from geartrain.codec import Codec
 from geartrain.errors import LocalProtocolError
 from geartrain.names import Text, function_bytes
 
-__all__ = ["MAX_TIMEOUT", "Function", "FunctionTable", "display_name"]
+__all__ = ["MAX_TIMEOUT", "Function", "FunctionTable", "Retries", "display_name"]
 
 MAX_TIMEOUT = 2**31 // 1000  # seconds, almost 25 days: every server can hold that number of milliseconds
 
@@ -40,6 +40,43 @@ class Function(Generic[CallT]):
     def timeout_ms(self) -> int | None:
         """The timeout for CAN_DO_TIMEOUT; at least one, because zero means none."""
         return None if self.timeout is None else max(round(self.timeout * 1000), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """The tries of a function inside one run of a job.
+
+    Attributes:
+        retry_on: The exceptions after which the function is called again.
+        tries: The number of calls, the first one included.
+
+    Raises:
+        ValueError: Only one of them is given, or there are fewer than no tries.
+        TypeError: Something else than exceptions is given.
+    """
+
+    retry_on: tuple[type[BaseException], ...] = ()
+    tries: int = 1
+
+    def __post_init__(self) -> None:
+        if self.tries < 1 or self.tries % 1:
+            raise ValueError(f"tries is the number of calls, at least 1, not {self.tries!r}")
+        if (self.tries == 1) == bool(self.retry_on):
+            raise ValueError(f"retry_on and tries go together, such as retry_on=(OSError,), tries=3, unlike {self!r}")
+        kinds: tuple[object, ...] = self.retry_on
+        for kind in kinds:
+            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+                raise TypeError(f"retry_on is a tuple of exceptions, such as (OSError,); {kind!r} is none")
+
+    def goes_on(self, error: BaseException, number: int, *, may_repeat: bool) -> bool:
+        """Return True if the function is to be called again after a failed call.
+
+        Args:
+            error: The exception of the call.
+            number: The number of the call, from 1 on.
+            may_repeat: False if the call has had effects on the job.
+        """
+        return may_repeat and number < self.tries and isinstance(error, self.retry_on)
 
 
 class FunctionTable(Generic[CallT]):

@@ -14,7 +14,7 @@ from geartrain.transport import ServerAddress, Servers, parse_servers
 from geartrain.typed import Signature, is_job_function
 from geartrain.worker.arguments import codec_of
 from geartrain.worker.console import Console
-from geartrain.worker.functions import Function, FunctionTable, display_name
+from geartrain.worker.functions import Function, FunctionTable, Retries, display_name
 from geartrain.worker.job import AnyAssignedJob
 from geartrain.worker.options import WorkerOptions
 
@@ -99,7 +99,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
     def servers(self, servers: Servers) -> None:
         with self._lock:
             if self._loop is not None:
-                raise RuntimeError("the worker runs; its servers can be replaced before that")
+                raise RuntimeError("the worker is running; its servers can be replaced only before that")
             self._addresses = parse_servers(servers)
         self._drop_client()
 
@@ -108,7 +108,15 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         self._middleware.append(middleware)
         return middleware
 
-    def add_function(self, name: Text, function: Callable[..., object], *, timeout: float | None = None) -> None:
+    def add_function(
+        self,
+        name: Text,
+        function: Callable[..., object],
+        *,
+        timeout: float | None = None,
+        retry_on: tuple[type[BaseException], ...] = (),
+        tries: int = 1,
+    ) -> None:
         """Register a function with the servers, at once if the worker is running.
 
         Args:
@@ -117,13 +125,16 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
                 `geartrain.typed`). It returns a value that the codec encodes; without a codec, bytes, text or None. The
                 items that a generator yields are sent one by one.
             timeout: Seconds after which a server gives a job to another worker.
+            retry_on: Exceptions after which the function is called again in the same run, unless it has sent a part of
+                its result. The server does not know of it, and the timeout is that of all tries together.
+            tries: The number of calls, the first one included; with ``retry_on``.
 
         Raises:
             LocalProtocolError: The name is not allowed by the protocol, or the timeout is out of range.
             TypeError: This worker cannot call the function, or an argument has no annotation.
             RuntimeError: The worker is running, and runs its jobs in processes.
         """
-        self._offer(name, function, timeout)
+        self._offer(name, function, timeout, Retries(retry_on, tries))
 
     def remove_function(self, name: Text) -> None:
         """Unregister a function. Its running jobs are finished.
@@ -154,14 +165,20 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         return lambda function: offer(target or _name_of(function), function)
 
     def _offer(
-        self, name: Text, function: Callable[..., object], timeout: float | None, *, interrupt: bool = False
+        self,
+        name: Text,
+        function: Callable[..., object],
+        timeout: float | None,
+        retries: Retries,
+        *,
+        interrupt: bool = False,
     ) -> Callable[..., object]:
         """Add a function, and return the object that takes its place in the user's module."""
         if is_job_function(function, self._job_type):
-            self._add(name, self._call(function, None), timeout, interrupt=interrupt)
+            self._add(name, self._retrying(self._call(function, None), retries), timeout, interrupt=interrupt)
             return function
         signature = Signature(function, display_name(name), job_type=self._job_type)
-        call = self._call(function, signature)
+        call = self._retrying(self._call(function, signature), retries)
         added = self._add(name, call, timeout, codec_of(signature), interrupt=interrupt)
         return self._callable(function, signature, added.wire_name)
 
@@ -213,6 +230,10 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         Raises:
             TypeError: This worker cannot call the function.
         """
+
+    @abstractmethod
+    def _retrying(self, call: CallT, retries: Retries) -> CallT:
+        """Return a call that tries a function several times."""
 
     @abstractmethod
     def _callable(

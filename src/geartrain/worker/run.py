@@ -301,7 +301,8 @@ class WorkerRun(Generic[CallT]):
 
     def _stuck_text(self) -> str:
         jobs = ", ".join(f"{job.function} {job.handle}" for job in self._stuck)
-        return f"jobs that did not end within their timeout hold {len(self._stuck)} slots: {jobs or 'some ended late'}"
+        slots = counted(len(self._stuck), "slot")
+        return f"jobs that did not end within their timeout hold {slots}: {jobs or 'some ended late'}"
 
     def _stop(self, reason: Reason) -> None:
         self._reason = reason

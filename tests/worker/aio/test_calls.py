@@ -88,7 +88,7 @@ def test_a_yielded_value_is_sent_at_once_and_the_generator_closed() -> None:
         (asyncio.CancelledError(), b"CancelledError"),
     ],
 )
-def test_an_exception_is_told_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
+def test_an_exception_is_sent_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
     async def call(job: AsyncAssignedJob) -> None:
         raise error
 

@@ -80,7 +80,7 @@ def test_bytes_go_both_ways(with_pair: WithPair) -> None:
     with_pair(test)
 
 
-def test_the_end_is_told_once(with_pair: WithPair) -> None:
+def test_the_end_is_reported_once(with_pair: WithPair) -> None:
     async def test(connection: WorkerConnection, far: socket.socket, recorder: Recorder) -> None:
         far.close()
         await recorder.news.wait()

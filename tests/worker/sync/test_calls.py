@@ -92,7 +92,7 @@ class WithoutTextError(Exception):
         (WithoutTextError(), b"WithoutTextError: it has no text, as that raised AttributeError"),
     ],
 )
-def test_an_exception_is_told_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
+def test_an_exception_is_sent_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
     def call(job: AssignedJob) -> None:
         raise error
 
@@ -100,12 +100,12 @@ def test_an_exception_is_told_and_then_the_job_fails(error: BaseException, text:
     assert sent_by(call, exceptions=False) == [(Command.WORK_FAIL,)]
 
 
-def test_a_failure_is_only_a_failure() -> None:
+def test_a_failure_is_only_a_failure_and_its_reason_is_a_warning() -> None:
     def call(job: AssignedJob) -> None:
-        job.warning("hm")
-        raise JobFail("for a reason")
+        raise JobFail("for a reason") if job.workload else JobFail
 
-    assert sent_by(call) == [(Command.WORK_WARNING, b"hm"), (Command.WORK_FAIL,)]
+    assert sent_by(call) == [(Command.WORK_WARNING, b"for a reason"), (Command.WORK_FAIL,)]
+    assert sent_by(call, exceptions=False) == [(Command.WORK_FAIL,)]
 
 
 def test_nothing_follows_the_end() -> None:

@@ -221,7 +221,7 @@ def test_a_fork_server_that_was_killed_forks_no_more() -> None:
     os.kill(fork_server.pid, signal.SIGKILL)
     wait_for_the_end_of(fork_server.pid)
 
-    with pytest.raises(GeartrainError, match="is gone"):
+    with pytest.raises(GeartrainError, match="has ended"):
         fork_server.spawn()
     fork_server.close()
 

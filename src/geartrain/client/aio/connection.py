@@ -9,20 +9,20 @@ is set before and cleared after shows that to the next task that uses the connec
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import cast
 
 from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
 from geartrain.errors import ConnectionLost, GeartrainError, NoServerAvailable, RemoteProtocolError
+from geartrain.lazy import LazyLogger
 from geartrain.records import Handle
 from geartrain.transport import ServerAddress
 from geartrain.wording import counted
 
 __all__ = ["MAX_UNSENT", "ClientConnection"]
 
-logger = logging.getLogger("geartrain.client")
+logger = LazyLogger("geartrain.client")
 
 # Bytes waiting for a slow server, above which tasks that want to send more wait: enough to use any network fully, and
 # little memory for each server.

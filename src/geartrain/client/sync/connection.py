@@ -20,7 +20,6 @@ import contextlib
 import math
 import select
 import socket
-import ssl
 import threading
 import time
 from collections import deque
@@ -45,7 +44,8 @@ _SEND_SIZE = 256 * 1024
 # for the allocator not to ask the system for each buffer.
 _RECEIVE_SIZE = 64 * 1024
 
-_NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_NOT_NOW = (BlockingIOError, InterruptedError)
+_TLS_NOT_NOW = {"SSLWantReadError", "SSLWantWriteError"}  # by name, as a client without TLS does not import ssl
 
 
 class ClientConnection:
@@ -208,7 +208,8 @@ class ClientConnection:
             except RemoteProtocolError as error:
                 self._lose(error)
             except OSError as error:
-                self._lose(self._loss_from(error))
+                if type(error).__name__ not in _TLS_NOT_NOW:
+                    self._lose(self._loss_from(error))
             self._is_changing = False
 
     def _pass_on(self, data: bytes) -> None:
@@ -296,7 +297,8 @@ class ClientConnection:
         except _NOT_NOW:
             pass
         except OSError as error:
-            self._lose(self._loss_from(error))
+            if type(error).__name__ not in _TLS_NOT_NOW:
+                self._lose(self._loss_from(error))
 
     def _loss_from(self, error: OSError) -> ConnectionLost:
         """Return the loss that the system reports; raise what is not from the system, but from a signal handler."""

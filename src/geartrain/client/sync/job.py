@@ -10,7 +10,6 @@ of them can leave its lock held. Here the outcome is one assignment, and each th
 """
 
 import itertools
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
@@ -24,13 +23,22 @@ from geartrain.client.sync.stream import EventStream
 from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent, own_copy
 from geartrain.client.ticket import TicketOwner as AnyTicketOwner
 from geartrain.errors import GeartrainError, JobTimeout
+from geartrain.lazy import LazyLogger
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 from geartrain.transport import Latch
 from geartrain.wording import counted
 
-__all__ = ["BackgroundSubmission", "Pending", "Question", "SubmittedJob", "TicketOwner", "as_completed"]
+__all__ = [
+    "BackgroundSubmission",
+    "Pending",
+    "Question",
+    "SubmittedJob",
+    "TicketOwner",
+    "as_completed",
+    "in_order_of_end",
+]
 
-logger = logging.getLogger("geartrain.client")
+logger = LazyLogger("geartrain.client")
 
 Value = TypeVar("Value")
 JobT = TypeVar("JobT", bound="SubmittedJob[Any]")
@@ -191,6 +199,31 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     ) -> None:
         super().__init__(owner, submission, options)
         self._stream = EventStream(options.max_unread) if stream else None
+        self._accepted: list[_Watcher] = []
+
+    def created(self, timeout: float | None = None) -> Handle:
+        """Wait until a server has accepted the job, and return its handle.
+
+        Args:
+            timeout: Seconds to wait; by default without a limit.
+
+        Raises:
+            JobTimeout: No server has accepted the job in time.
+            ServerError: The server rejected the job.
+            NoServerAvailable: No server can be reached.
+            ConnectionLost: The connection was lost.
+        """
+        if self._is_on_its_way():
+            self._owner.check_wait()
+            latch = Latch()
+            self._accepted.append(latch)
+            self._watchers.append(latch)
+            if self._is_on_its_way():
+                latch.wait(timeout)
+        if self._handle is None:
+            super().result(0.0)  # raises
+        assert self._handle is not None, "a job without a handle has no result"
+        return self._handle
 
     def result(self, timeout: float | None = None) -> ResultT:
         """Return the result, or raise the error in its place.
@@ -248,9 +281,18 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
             assert timeout is not None, "without a timeout there is no deadline"
             raise self.late(timeout) from None
 
+    def _is_on_its_way(self) -> bool:
+        return self._handle is None and not self.done()
+
+    def accepted(self) -> None:
+        for watcher in self._accepted:
+            watcher.set()
+
     def put(self, event: JobEvent) -> None:
         if self._stream is not None:
             self._stream.put(event)
+        else:
+            self._keep(event)
 
     def end(self) -> None:
         if self._stream is not None:
@@ -269,7 +311,11 @@ def as_completed(jobs: Iterable[JobT], timeout: float | None = None) -> Iterator
         JobTimeout: Some jobs have not ended in time.
     """
     deadline = Deadline(timeout, time.monotonic)
-    yield from _whole(jobs, deadline) if isinstance(jobs, Collection) else _lazily(iter(jobs), deadline)
+    yield from (
+        _whole(jobs, deadline)
+        if isinstance(jobs, Collection)
+        else in_order_of_end(iter(jobs), lambda: deadline, MAX_IN_FLIGHT)
+    )
 
 
 class _Endings(Generic[JobT]):
@@ -328,13 +374,20 @@ def _whole(jobs: Collection[JobT], deadline: Deadline) -> Iterator[JobT]:
         yield endings.take(deadline)
 
 
-def _lazily(jobs: Iterator[JobT], deadline: Deadline) -> Iterator[JobT]:
+def in_order_of_end(jobs: Iterator[JobT], deadline: Callable[[], Deadline], limit: int) -> Iterator[JobT]:
+    """Yield jobs of an iterator as they end.
+
+    Args:
+        jobs: The jobs; they are submitted as they are taken.
+        deadline: Returns the end of the wait for the next one.
+        limit: The number of jobs that are taken at a time.
+    """
     endings: _Endings[JobT] = _Endings()
-    for job in itertools.islice(jobs, MAX_IN_FLIGHT):
+    for job in itertools.islice(jobs, limit):
         endings.add(job)
     while endings.open:
         for job in endings.open:
             job.check_wait()
-        yield endings.take(deadline)
+        yield endings.take(deadline())
         for job in itertools.islice(jobs, 1):
             endings.add(job)

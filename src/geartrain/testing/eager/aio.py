@@ -3,7 +3,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Generic
+from typing import Any, Generic, NoReturn
 
 from geartrain.client.aio.client import AsyncClient
 from geartrain.client.aio.pool import ConnectionPool
@@ -60,6 +60,10 @@ class AsyncEagerClient(AsyncClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
     def __repr__(self) -> str:
         return f"<AsyncEagerClient: {counted(len(self.jobs), 'job')}>"
+
+    def admin(self, server: str | None = None) -> NoReturn:
+        """Raise ``RuntimeError``: there is no server."""
+        raise RuntimeError("an eager client has no server, and all its jobs have ended")
 
     def _pool(self) -> ConnectionPool:
         if self._own_pool is None:

@@ -2,7 +2,7 @@
 """The blocking client without a server. Its twin is `geartrain.testing.eager.aio`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic
+from typing import Generic, NoReturn
 
 from geartrain.client import Client
 from geartrain.client.options import ClientOptions
@@ -64,6 +64,10 @@ class EagerClient(Client[ValueT, ResultT], Generic[ValueT, ResultT]):
         """Close all connections; every wait ends with `ConnectionLost`, and so does every later call."""
         super().close()
         self._eager_pool.close()
+
+    def admin(self, server: str | None = None) -> NoReturn:
+        """Raise ``RuntimeError``: there is no server."""
+        raise RuntimeError("an eager client has no server, and all its jobs have ended")
 
     def _pool(self) -> ConnectionPool:
         return self._eager_pool

@@ -14,7 +14,7 @@ from geartrain.client.aio import AsyncClient, AsyncSubmittedJob
 from geartrain.names import Text
 from geartrain.transport import Servers
 from geartrain.typed import Signature
-from geartrain.worker.aio.calls import AsyncCall, AsyncMiddleware, as_call
+from geartrain.worker.aio.calls import AsyncCall, AsyncMiddleware, as_call, retrying
 from geartrain.worker.aio.function import (
     AsyncDecorator,
     AsyncTypedFunction,
@@ -26,6 +26,7 @@ from geartrain.worker.aio.function import (
 from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.aio.loop import WorkerLoop
 from geartrain.worker.aio.partition import AsyncAggregate, as_partition
+from geartrain.worker.functions import Retries
 from geartrain.worker.options import Options, Reason, WorkerOptions
 from geartrain.worker.partition import MAX_IN_FLIGHT, Reduction
 from geartrain.worker.registry import Registry
@@ -82,15 +83,30 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         self, function: Callable[ParametersT, Awaited[ReturnT]], /
     ) -> AsyncTypedFunction[ParametersT, ParametersT, ReturnT]: ...
     @overload
-    def function(self, name: str | None = None, /, *, timeout: float | None = None) -> AsyncDecorator: ...
     def function(
-        self, function: Callable[..., object] | str | None = None, /, *, timeout: float | None = None
+        self,
+        name: str | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        retry_on: tuple[type[BaseException], ...] = (),
+        tries: int = 1,
+    ) -> AsyncDecorator: ...
+    def function(
+        self,
+        function: Callable[..., object] | str | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        retry_on: tuple[type[BaseException], ...] = (),
+        tries: int = 1,
     ) -> Callable[..., object]:
         """Register a function, under its own name or the one given; a decorator.
 
         See `Worker.function`; the methods are those of `geartrain.client.aio.AsyncRemoteFunction`.
         """
-        return self._decorator(function, lambda name, call: self._offer(name, call, timeout))
+        retries = Retries(retry_on, tries)
+        return self._decorator(function, lambda name, call: self._offer(name, call, timeout, retries))
 
     @overload
     def partition(self, function: JobFunctionT, /) -> JobFunctionT: ...
@@ -187,6 +203,9 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
 
     def _call(self, function: Callable[..., object], signature: Signature | None) -> AsyncCall:
         return as_call(function, signature)
+
+    def _retrying(self, call: AsyncCall, retries: Retries) -> AsyncCall:
+        return retrying(call, retries)
 
     def _callable(
         self, function: Callable[..., Any], signature: Signature, wire_name: bytes

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A run of a blocking worker that was called in the main thread: its loop gets a thread of its own.
+"""A run of a blocking worker from the main thread: its loop has a separate thread.
 
-Python runs signal handlers in the main thread, between any two instructions, and a handler may raise: a limit by
-SIGALRM, pytest-timeout, Ctrl-C in a notebook. In a loop that is interrupted so, bytes may have been sent but not
-recorded, and sending them again would garble the results that follow. So the main thread only waits. When it is
-interrupted it stops the loop, which is never interrupted itself, and the exception leaves `Worker.run`.
+Python runs signal handlers in the main thread, between any two instructions, and a handler may raise: for example a
+limit by SIGALRM, pytest-timeout, or Ctrl-C in a notebook. If that interrupted the loop, bytes might have been sent but
+not recorded, and sending them again would corrupt the results that follow. So the main thread only waits. When it is
+interrupted, it stops the loop, and `Worker.run` raises the exception.
 """
 
 import _thread

@@ -49,6 +49,10 @@ class Interruptions:
                         self._interrupted.discard(job)
                     del self._threads[job]
 
+    def is_running(self, job: AnyAssignedJob) -> bool:
+        """Return True if a thread is running a job."""
+        return job in self._threads
+
     def interrupt(self, job: AnyAssignedJob) -> bool:
         """Raise `JobInterrupted` in the thread of a job, once; return False for a function that does not want it."""
         with self._lock:

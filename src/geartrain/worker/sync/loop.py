@@ -187,6 +187,9 @@ class WorkerLoop:
 
     def _end_late(self, job: AnyAssignedJob, now: float) -> None:
         """Interrupt a job that did not end within its timeout, if its function wants that; else its slot is lost."""
+        if not self._interruptions.is_running(job):  # it has just ended, or waits behind another one
+            self._run.watch(job, now + CANCEL_TIMEOUT)
+            return
         self._interruptions.report(job)
         if self._interruptions.interrupt(job):
             self._run.watch(job, now + CANCEL_TIMEOUT)

@@ -79,7 +79,7 @@ class ProcessExecutor:
             job.raised(died, tell=self._exceptions)
         except RemoteProtocolError as error:  # the function has written to its process's socket
             self._end_child()
-            _logger.exception("%s %s: its process sent what it must not", job.function, job.handle)
+            _logger.exception("%s %s: its process sent invalid data", job.function, job.handle)
             job.raised(error, tell=self._exceptions)
         except OSError as error:  # such as EMFILE: the next job may have better luck
             self.leave()

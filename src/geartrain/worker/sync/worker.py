@@ -11,11 +11,12 @@ from geartrain.client import Client, SubmittedJob
 from geartrain.names import Text
 from geartrain.transport import Servers
 from geartrain.typed import Signature
+from geartrain.worker.functions import Retries
 from geartrain.worker.options import ExecutorKind, Options, Reason, WorkerOptions
 from geartrain.worker.partition import MAX_IN_FLIGHT, Reduction
 from geartrain.worker.registry import Registry
 from geartrain.worker.sync.apart import RunApart
-from geartrain.worker.sync.calls import Call, Middleware, as_call
+from geartrain.worker.sync.calls import Call, Middleware, as_call, retrying
 from geartrain.worker.sync.function import Decorator, JobFunctionT, ParametersT, ReturnT, TypedFunction
 from geartrain.worker.sync.job import AssignedJob
 from geartrain.worker.sync.loop import WorkerLoop
@@ -73,7 +74,14 @@ class Worker(Registry[Call, Middleware]):
     ) -> TypedFunction[ParametersT, ParametersT, ReturnT]: ...
     @overload
     def function(
-        self, name: str | None = None, /, *, timeout: float | None = None, interrupt: bool = False
+        self,
+        name: str | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        retry_on: tuple[type[BaseException], ...] = (),
+        tries: int = 1,
+        interrupt: bool = False,
     ) -> Decorator: ...
     def function(
         self,
@@ -81,6 +89,8 @@ class Worker(Registry[Call, Middleware]):
         /,
         *,
         timeout: float | None = None,
+        retry_on: tuple[type[BaseException], ...] = (),
+        tries: int = 1,
         interrupt: bool = False,
     ) -> Callable[..., object]:
         """Register a function, under its own name or the one given; a decorator.
@@ -96,6 +106,8 @@ class Worker(Registry[Call, Middleware]):
                 killed. (An `AsyncWorker` cancels its task.) A thread cannot be stopped: it holds its slot until the
                 function returns, which it does soon if it checks ``job.cancelled``. Too many such slots end the worker,
                 see ``max_stuck`` of `WorkerOptions`.
+            retry_on: See `add_function`.
+            tries: See `add_function`.
             interrupt: True to raise `JobInterrupted` in a thread at that time. This is unsafe: the exception may come
                 between any two instructions, in ``finally`` as well, and can leave a lock held for ever. Use it for
                 functions that only compute.
@@ -104,7 +116,10 @@ class Worker(Registry[Call, Middleware]):
             TypeError: A parameter is neither a job nor annotated with a type that JSON has a form for.
             ValueError: Jobs without a timeout are to be interrupted.
         """
-        return self._decorator(function, lambda name, call: self._offer(name, call, timeout, interrupt=interrupt))
+        retries = Retries(retry_on, tries)
+        return self._decorator(
+            function, lambda name, call: self._offer(name, call, timeout, retries, interrupt=interrupt)
+        )
 
     @overload
     def partition(self, function: JobFunctionT, /) -> JobFunctionT: ...
@@ -236,6 +251,9 @@ class Worker(Registry[Call, Middleware]):
         if self._options.executor == "process" and self._loop is not None:
             raise RuntimeError("processes have only the functions from before their start: add functions before run")
         return as_call(function, signature)
+
+    def _retrying(self, call: Call, retries: Retries) -> Call:
+        return retrying(call, retries)
 
     def _callable(
         self, function: Callable[..., object], signature: Signature, wire_name: bytes
