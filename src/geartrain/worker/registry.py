@@ -273,7 +273,12 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             if self._stop_requested:
                 loop.stop(self._options.grace)
             self._console.open()
-        _logger.info("worker with pid %d of %s: %s", os.getpid(), ", ".join(map(str, self._addresses)), names or "no function yet")
+        _logger.info(
+            "worker with pid %d of %s: %s",
+            os.getpid(),
+            ", ".join(map(str, self._addresses)),
+            names or "no function yet",
+        )
         return loop
 
     def _end(self, loop: RunningLoop[CallT]) -> None:
