@@ -95,7 +95,7 @@ CLIENT = [
     {"aio/client", "sync/client"},
 ]
 WORKER = [
-    {"forkserver", "functions", "middleware", "session"},
+    {"console", "forkserver", "functions", "middleware", "session"},
     {"dispatcher", "options", "serverstate"},
     {"job"},
     {"arguments", "current", "partition", "run"},

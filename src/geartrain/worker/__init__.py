@@ -14,6 +14,7 @@
     arguments    jobs of typed functions
     middleware   functions around every job
     partition    functions whose jobs are split into parts
+    console      the log on stderr, for programs without logging
     registry     everything about a worker that does not wait
     forkserver   processes in which jobs run
 
