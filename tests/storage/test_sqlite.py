@@ -78,6 +78,25 @@ class TestSQLite(StoreContract):
 
         assert self.path.stat().st_mode & 0o777 == 0o600
 
+    def test_a_store_can_be_opened_for_reading(self) -> None:
+        self.commit([put_new([job(1)])])
+
+        async def read() -> list[JobRecord]:
+            store = SQLiteStore(self.path, only_reads=True)
+            await store.open()
+            try:
+                return [record async for records in store.replay() for record in records]
+            finally:
+                await store.close()
+
+        assert asyncio.run(read()) == [job(1)]
+
+    def test_reading_creates_no_file(self) -> None:
+        with pytest.raises(StoreError, match=r"jobs\.db: there is no such file"):
+            asyncio.run(SQLiteStore(self.path, only_reads=True).open())
+
+        assert not self.path.parent.exists()
+
     def test_a_file_of_a_later_version_is_left_alone(self) -> None:
         self.use()
         with sqlite3.connect(self.path) as connection:
