@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from geartrain.core.numbers import TRANSIENT
 from geartrain.core.record import JobRecord
 from geartrain.storage import StoreError
 from geartrain.storage.importer import Importer, import_jobs
@@ -151,3 +152,32 @@ def test_jobs_that_are_there_are_left_out(tmp_path: Path) -> None:
     sizes, kept, _ = imported(tmp_path / "jobs.db", *jobs, job(4))
 
     assert (sizes, kept) == ([1], [*jobs, job(4)])
+
+
+def test_a_job_that_is_there_is_named_with_what_to_do() -> None:
+    importer = Importer(0, b"H:here")
+    importer.register_existing(job(1, b"H:\xff"))
+
+    with pytest.raises(StoreError) as caught:
+        importer.convert(job(1, b"H:\xff"))
+
+    assert str(caught.value) == (
+        "the store has job H:\N{REPLACEMENT CHARACTER} already, and it is the same; --resume leaves out what is there, "
+        "--new-handles takes all jobs as new ones"
+    )
+
+
+def test_a_number_that_is_never_stored_is_replaced() -> None:
+    importer = Importer(0, b"H:here")
+
+    assert taken(importer, job(TRANSIENT), job(TRANSIENT + 1, b"H:b:c")) == [
+        (1, b"H:a:%d" % TRANSIENT),
+        (2, b"H:b:c"),
+    ]
+
+
+def test_nothing_is_reserved_for_a_handle_without_a_number() -> None:
+    importer = Importer(0, b"H:here")
+    assert taken(importer, job(0, b"of any kind")) == [(1, b"of any kind")]
+
+    assert importer.reserved == 1

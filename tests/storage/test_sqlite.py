@@ -91,6 +91,19 @@ class TestSQLite(StoreContract):
 
         assert asyncio.run(read()) == [job(1)]
 
+    def test_an_address_is_opened_for_writing_and_printed(self) -> None:
+        address = f"sqlite://{self.path}"
+
+        async def write() -> str:
+            store = open_store(address)
+            await store.open()
+            await store.commit([put_new([job(1)])])
+            await store.close()
+            return repr(store)
+
+        assert asyncio.run(write()) == f"<SQLiteStore {self.path}>"
+        assert self.kept() == [job(1)]
+
     def test_reading_creates_no_file(self) -> None:
         with pytest.raises(StoreError, match=r"jobs\.db: there is no such file"):
             asyncio.run(SQLiteStore(self.path, only_reads=True).open())
