@@ -78,6 +78,8 @@ def test_a_line_by_hand_needs_a_function() -> None:
     ("field", "record"),
     [
         (b'"run_at": 0', JobRecord(0, b"", b"f")),
+        (b'"number": 0, "losses": 0', JobRecord(0, b"", b"f")),
+        (b'"number": 9223372036854775807', JobRecord(2**63 - 1, b"", b"f")),
         (b'"run_at": 0.5', JobRecord(0, b"", b"f", run_at=500)),
         (b'"run_at": 9223372036854775807', JobRecord(0, b"", b"f", run_at=2**63 - 1)),
         (b'"unknown": [[0, "x"], [255, "y"]]', JobRecord(0, b"", b"f", unknown=((0, b"x"), (255, b"y")))),
@@ -145,3 +147,23 @@ def test_empty_lines_are_skipped() -> None:
 def test_a_line_that_is_no_job_is_named_with_what_is_wrong(line: bytes, problem: str) -> None:
     with pytest.raises(StoreError, match=rf"^line 2: .*{problem}"):
         list(read_lines([b'{"function": "f"}\n', line]))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b'{"function": "\xff"}', "no JSON: it is not UTF-8"),
+        (b"[" * 100_000, "no job: brackets in brackets in brackets"),
+        (b"17", "a job is a JSON object, in braces"),
+        (b"{}", "a job has a 'function'"),
+        (
+            b'{"function": "f", "schedule": "* * * * * *"}',
+            "'schedule' has the five fields of a cron line, unlike \"* * * * * *\"",
+        ),
+    ],
+)
+def test_a_problem_is_a_whole_sentence(line: bytes, problem: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        list(read_lines([line]))
+
+    assert str(caught.value) == f"line 1: {problem}"
