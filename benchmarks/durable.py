@@ -23,6 +23,7 @@ from statistics import median
 import pytest
 
 from benchmarks.contenders import GEARMAND, builds
+from benchmarks.durable_picture import draw
 from benchmarks.load import Workload, compile_load, give
 from benchmarks.machine import describe
 from benchmarks.measured import BenchmarkError, running
@@ -254,6 +255,7 @@ def main() -> int:
     print(text)
     if options.write:
         fill(PAGE, "figures", f"\n{text}")
+        draw(text)
     return 0
 
 

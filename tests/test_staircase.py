@@ -14,12 +14,13 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 # The steps, the lowest first. A part may import itself and parts on lower steps; parts on one step do not import each
 # other.
 STAIRCASE = [
-    {"_version", "errors", "frozen", "lazy"},
+    {"_version", "errors", "frozen", "lazy", "wording"},
     {"protocol"},
-    {"records", "names", "cron", "wording"},
+    {"records", "names", "cron"},
     {"transport", "codec"},
     {"typed"},
-    {"core", "client", "admin"},
+    {"core", "admin"},
+    {"client"},
     # Partitions submit their parts, and typed functions can be called: both need a client.
     {"reactor", "worker", "storage"},
     {"server", "python_gearman"},
@@ -72,7 +73,7 @@ CORE = [
     {"wakeups"},
     {"expiry", "lifecycle", "probes", "stalls"},
     {"dispatch", "metrics"},
-    {"departures", "snapshot"},
+    {"departures", "retirement", "snapshot"},
     {"authorization", "schedulerunner"},
     {"commands/status", "replies"},
     {"commands/session", "commands/submit", "commands/text", "commands/work"},
@@ -99,7 +100,15 @@ WORKER = [
     {"job"},
     {"arguments", "partition", "run"},
     {"registry"},
-    {"aio/connection", "sync/connection", "sync/callqueue", "sync/ownership", "aio/taskpool"},
+    {
+        "aio/connection",
+        "aio/taskpool",
+        "sync/apart",
+        "sync/callqueue",
+        "sync/connection",
+        "sync/interruptions",
+        "sync/ownership",
+    },
     {"aio/connector", "sync/connector", "aio/job", "sync/job"},
     {"aio/calls", "sync/calls", "aio/function", "sync/function"},
     {"aio/partition", "sync/partition", "sync/process", "sync/threadpool"},

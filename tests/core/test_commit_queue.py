@@ -475,9 +475,10 @@ class TestOtherDurability:
         assert client.ask(SUBMIT_BG, b"f", b"", b"") == created(3)
 
         batch = take(queue)
-
-        assert [record.number for record in batch.stored] == [2, 3]
+        assert [record.number for record in batch.stored] == [2]
         assert batch.ended == [1]
+        queue.committed()
+        assert [record.number for record in take(queue).stored] == [3]
 
     def test_relaxed_counts_jobs_that_could_not_be_stored_as_pending_again(self) -> None:
         wire = Wire(JobServerOptions(durability=Durability.RELAXED, max_pending=1000))
@@ -488,6 +489,8 @@ class TestOtherDurability:
         wire.server.store_failed(CommitOutcome.NOT_STORED)
         assert not queue.is_accepting
 
+        take(queue)
+        queue.committed()
         take(queue)
         client.submit(b"f", b"", bytes(500), how=SUBMIT_BG)
 
@@ -769,10 +772,65 @@ class TestManyJobs:
         take(queue)
 
         wire.server.store_failed(CommitOutcome.NOT_STORED)
+        while wire.server.revoke_more():
+            pass
 
         assert set(client.packets()) == {REFUSED}
         assert not wire.server.has_work
         assert take(queue) == Taken(), "none of them was stored"
+
+    def test_jobs_are_revoked_in_portions(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
+        client.send_bytes(request(SUBMIT_BG, b"f", b"", b"w") * 8200)
+        wire.settle()
+        take(queue)
+
+        portions = [queue.failed(CommitOutcome.NOT_STORED)]
+        other = wire.connect()
+        while queue.is_revoking:
+            assert not queue.has_changes, "the next batch comes when the last answers are sent"
+            assert other.ask(SUBMIT_BG, b"f", b"", b"") == AWAY
+            portions.append(queue.revoke())
+
+        assert {len(portion) for portion in portions[:-1]} <= {999, 1000}
+        assert [job.number for portion in portions for job in portion] == list(range(1, 8201))
+        assert len(client.packets()) == 8200
+        with pytest.raises(AssertionError, match="a batch was taken"):
+            queue.committed()
+
+    def test_a_job_of_a_failed_batch_may_end_before_it_is_revoked(
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
+        client.send_bytes(request(SUBMIT_BG, b"f", b"", b"w") * 8200)
+        wire.settle()
+        take(queue)
+        wire.server.store_failed(CommitOutcome.NOT_STORED)
+        wire.connect().say("cancel job H:localhost:8200")
+        while wire.server.revoke_more():
+            pass
+
+        assert take(queue) == Taken()
+        queue.committed()
+        assert queue.is_accepting
+
+    def test_changed_jobs_are_stored_in_portions(
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
+        count = 5_000
+        client.send_bytes(request(SUBMIT_BG, b"f", b"", b"w") * count)
+        wire.settle()
+        take(queue)
+        queue.committed()
+        worker.send_bytes(request(Command.GRAB_JOB) * count)
+        wire.settle()
+        worker.close()
+        wire.settle()
+
+        portions = []
+        while queue.has_changes:
+            portions.append(len(take(queue).stored))
+            queue.committed()
+
+        assert portions == [4096, count - 4096]
 
 
 class TestNumbers:

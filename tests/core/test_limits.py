@@ -116,7 +116,7 @@ class TestMemory:
         wire.advance(60)
 
         assert not wire.server.has_work
-        assert caplog.messages == [f"<Schedule H:localhost:1 * * * * *>: a run is left out: {self.FULL}"]
+        assert caplog.messages == [f"<Schedule H:localhost:1 * * * * *>: skipped a run: {self.FULL}"]
 
 
 class TestFunctions:

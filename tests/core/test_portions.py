@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from geartrain.core import JobServerOptions, PriorityScope
+from geartrain.core import Durability, JobServerOptions, PriorityScope
 from geartrain.core.access import SUBMIT, AccessRules, Rule
 from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.cron import Schedule
@@ -370,3 +370,142 @@ def test_a_part_may_have_a_time_before_it_is_added(due: float, calls: int) -> No
     timers.run(2.0)
 
     assert part.calls == calls
+
+
+def test_many_sleepers_are_probed_in_portions() -> None:
+    wire = Wire(JobServerOptions(probe_after=60.0, rearm_after=1.0))
+    workers = [wire.connect() for _ in range(MANY)]
+    for worker in workers:
+        worker.send(Command.CAN_DO, b"f")
+        worker.send(Command.PRE_SLEEP)
+    wire.advance(60.0)
+    wire.settle()
+
+    wire.advance(60.0)
+    counts = []
+    for _ in range(4):
+        counts.append(sum(len(worker.packets()) for worker in workers))
+        wire.tick()
+
+    assert counts == [1000, 1000, MANY - 2000, 0]
+
+
+class Counted(Valve):
+    """An outlet with bytes that wait, which counts how often their number is read."""
+
+    read = 0
+
+    def unsent(self) -> int:
+        Counted.read += 1
+        return self.waiting
+
+
+def test_unsent_replies_of_many_peers_are_counted_in_portions() -> None:
+    wire = Wire(JobServerOptions(max_memory=40_000))
+    peers = [wire.connect() for _ in range(1_200)]
+    for peer in peers:
+        peer.peer.outlet = outlet = Counted()
+        outlet.waiting = 10
+        peer.send(Command.ECHO_REQ, b"x")
+    wire.server.take_dirty()
+    assert not wire.server.holds_bytes, "small ones are counted once a second"
+    Counted.read = 0
+
+    wire.advance(1.0)
+    counts = [Counted.read]
+    for _ in range(3):
+        wire.tick()
+        counts.append(Counted.read)
+
+    assert counts == [500, 1_000, 1_200, 1_200]
+    assert wire.server.holds_bytes
+
+
+def test_stalled_queues_are_checked_in_portions_of_workers() -> None:
+    """A function with many workers counts as many."""
+    wire = Wire(JobServerOptions(stall_after=10.0))
+    client = wire.connect()
+    workers = [wire.connect() for _ in range(600)]
+    for number in range(4):
+        for worker in workers:
+            worker.send(Command.CAN_DO, b"f%d" % number)
+        client.submit(b"f%d" % number)
+    wire.settle()
+
+    turns = 0
+    for _ in range(2):
+        wire.advance(5.0)
+        turns = 1
+        while wire.tick() == 0.0:
+            turns += 1
+
+    assert turns == 2  # two stalled functions in each
+
+
+def test_many_running_jobs_are_marked_in_portions() -> None:
+    wire = Wire(JobServerOptions(durability=Durability.COMMIT))
+    client, worker = wire.connect(), wire.connect()
+    worker.send(Command.CAN_DO, b"f")
+    count = 4_500
+    for peer, packet in ((client, request(Command.SUBMIT_JOB_BG, b"f", b"", b"")), (worker, request(Command.GRAB_JOB))):
+        peer.send_bytes(packet * count)
+        wire.settle()
+        if peer is client:
+            wire.server.commit_queue.take_batch()
+            wire.server.commit_queue.committed()
+
+    wire.advance(1.0)
+    counts = [wire.server.commit_queue.pending]
+    while wire.tick() == 0.0:
+        counts.append(wire.server.commit_queue.pending)
+
+    assert counts == [1_999, 3_999]  # and the peer itself in the first portion, and the last
+    assert wire.server.commit_queue.pending == count
+
+
+def test_many_functions_and_jobs_are_taken_from_peers_in_portions_when_the_server_drains(wire: Wire) -> None:
+    client, worker, busy = wire.connect(), wire.connect(), wire.connect()
+    handle = client.submit(b"busy")
+    busy.send(Command.CAN_DO, b"busy")
+    busy.ask(Command.GRAB_JOB)
+    for number in range(1_500):
+        worker.send(Command.CAN_DO, b"f%d" % number)
+    client.send_bytes(request(Command.SUBMIT_JOB, b"g", b"", b"") * 1_500)
+    wire.settle()
+    client.send(Command.SUBMIT_JOB, b"f1499", b"", b"")
+    client.packets()
+    worker.packets()
+
+    wire.server.drain()
+    assert len(worker.peer.abilities) + len(client.peer.awaited) > 1_000
+    assert worker.ask(Command.GRAB_JOB) == (Command.NO_JOB,), "no job is assigned from now on"
+    worker.send(Command.PRE_SLEEP)
+    turns = 1
+    while wire.tick() == 0.0:
+        turns += 1
+    wire.server.take_dirty()
+
+    assert turns == 3
+    assert worker.is_closed
+    assert not client.is_closed
+    busy.send(Command.WORK_COMPLETE, handle, b"result")
+    assert client.packets() == [(Command.WORK_COMPLETE, handle, b"result")]
+
+
+def test_many_grabs_that_were_held_are_answered_in_portions(wire: Wire) -> None:
+    workers = [wire.connect() for _ in range(5)]
+    for worker in workers:
+        worker.send(Command.OPTION_REQ, b"long-poll")
+        for number in range(900):
+            worker.send(Command.CAN_DO, b"f%d" % number)
+            wire.settle()
+        worker.send(Command.GRAB_JOB_ALL)
+        worker.packets()
+
+    wire.advance(1.0)
+    counts = []
+    for _ in range(3):
+        counts.append(sum(len(worker.packets()) for worker in workers))
+        wire.tick()
+
+    assert counts == [3, 2, 0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Packets that cost more than ordinary ones use up more of the budget of a turn, so that fewer of them are handled."""
+"""Packets that cost more than ordinary ones use up more of the budget of a turn."""
 
 import pytest
 

@@ -20,6 +20,7 @@ from geartrain.core.commit_queue import CommitOutcome, CommitQueue
 from geartrain.core.cron import Schedule, Schedules
 from geartrain.core.departures import Departures
 from geartrain.core.dispatch import Dispatcher
+from geartrain.core.durable import Durable
 from geartrain.core.errorlog import RateLimitedErrorLog
 from geartrain.core.expiry import Expiry
 from geartrain.core.functions import FunctionTable
@@ -39,6 +40,7 @@ from geartrain.core.receiving import Receiver
 from geartrain.core.recipient import Recipient
 from geartrain.core.record import JobRecord
 from geartrain.core.replies import Replies
+from geartrain.core.retirement import Retirement
 from geartrain.core.schedulerunner import ScheduleRunner
 from geartrain.core.shutdown import Shutdown
 from geartrain.core.snapshot import Snapshot
@@ -48,6 +50,7 @@ from geartrain.core.timers import NEVER, Timers
 from geartrain.core.turns import Turns
 from geartrain.errors import ProtocolError
 from geartrain.protocol.commands import Command
+from geartrain.protocol.limits import INT64_MAX
 from geartrain.protocol.reader import Reader
 
 __all__ = ["JobServer"]
@@ -86,6 +89,7 @@ class JobServer:
         "_policies",
         "_receiver",
         "_replies",
+        "_retirement",
         "_schedules",
         "_stalls",
         "_stores",
@@ -124,11 +128,13 @@ class JobServer:
         self._lifecycle = Lifecycle(
             self._clock, timers, self._jobs, self.commit_queue, ready, long_runs, self._job_log, options.max_memory
         )
+        functions.room = self._room_for_functions
         self._dispatcher = Dispatcher(
             self._clock, timers, functions, self._lifecycle, ready, options.worker_wakeup, options.rearm_after
         )
-        self._holdings = Holdings(self._clock, timers, self._peers, options.packet_timeout)
+        self._holdings = Holdings(self._clock, timers, self._peers, options.packet_timeout, options.max_memory)
         self._departures = Departures(self._clock, timers, self._dispatcher)
+        self._retirement = Retirement(self._clock, timers, self._dispatcher)
         self._stalls = stalls = Stalls(
             functions, self._dispatcher.wakeups, timers, options.stall_after, options.stall_busy_after
         )
@@ -283,7 +289,9 @@ class JobServer:
             self._receiver.go_on(Reason.LISTING)
             self._receiver.go_on_within_budget()
         now = self._clock.now
-        self._lifecycle.held_memory = self._holdings.total
+        if now >= self._holdings.next_reading:
+            self._holdings.read(now)
+        self._lifecycle.held_memory = self._holdings.total + self._functions.held
         timers = self._timers
         if self._stalls.due == NEVER and len(self._jobs):
             self._stalls.begin(now)
@@ -296,24 +304,44 @@ class JobServer:
 
     @property
     def holds_bytes(self) -> bool:
-        """True if there are unfinished packets or unsent replies that may be too much."""
-        return self._holdings.total > 0
+        """True if a peer may have to be dropped."""
+        return self._holdings.may_be_too_much
 
     def count_unsent(self, peer: Peer) -> None:
         """Count the bytes that wait to be sent to a peer into the memory of the server."""
         self._holdings.count_output(peer)
 
+    def count_all_unsent(self) -> None:
+        """Count the bytes that wait to be sent to all peers that were sent something, in portions."""
+        self._holdings.next_reading = self._clock.now
+        self._holdings.read(self._clock.now)
+
+    def room_for_replies(self) -> int:
+        """Return the number of bytes that may still be held for peers that do not read."""
+        return self._holdings.room(self._lifecycle.memory() + self._functions.held)
+
     def peer_to_drop(self) -> tuple[Peer, str] | None:
         """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes."""
         holdings = self._holdings
-        if holdings.overdue:
-            return holdings.overdue.pop(), "its packet is not complete in time"
-        limit = self._options.max_memory
-        peer = holdings.largest(limit, self._lifecycle.memory()) if limit and holdings.total else None
+        overdue = holdings.take_overdue()
+        if overdue is not None:
+            return overdue, "its packet is not complete in time"
+        peer = holdings.largest(self._lifecycle.memory() + self._functions.held)
         if peer is None:
             return None
         self.refused[Limit.MEMORY] += 1
-        return peer, f"{peer.partial + peer.unsent} bytes are held for it, and all together exceed the memory limit"
+        held = peer.partial + peer.unsent
+        holdings.discard(peer)
+        return peer, f"{held} bytes are held for it, and all together exceed the memory limit"
+
+    def _room_for_functions(self) -> int:
+        """Return the bytes that further functions may take: what the memory limit leaves, and a part of it at least."""
+        limit = self._options.max_memory
+        if not limit:
+            return INT64_MAX
+        functions = int(self._functions.held)
+        others = int(self._lifecycle.memory() + self._holdings.total)
+        return max(limit - others, limit // 4) - functions
 
     def take_dirty(self) -> list[Recipient]:
         """Return the peers that have data to send, or are to be closed, since the last call."""
@@ -321,6 +349,8 @@ class JobServer:
         self._dirty.clear()
         for peer in dirty:
             peer.is_dirty = False
+            if not peer.is_watched:
+                self._holdings.watch(peer)
         if self.is_draining:
             for peer in dirty:
                 if isinstance(peer, Peer) and not peer.is_busy and not peer.awaited:
@@ -339,7 +369,7 @@ class JobServer:
         self._lifecycle.change_limit(options.max_memory)
         self._job_log.refresh()
         self._expiry.change(options.function_expiry)
-        self._holdings.change(options.packet_timeout)
+        self._holdings.change(options.packet_timeout, options.max_memory)
         self._submit.change_options(options)
         self._text.change_options(options)
         self._authorizer.change(options)
@@ -379,8 +409,18 @@ class JobServer:
         self._receiver.go_on(Reason.RESTORING)
 
     def store_failed(self, outcome: CommitOutcome) -> None:
-        """Reject the jobs and schedules that could not be stored."""
-        for each in self.commit_queue.failed(outcome):
+        """Reject the first jobs and schedules that could not be stored; `revoke_more` rejects the others."""
+        self._revoke(self.commit_queue.failed(outcome))
+
+    def revoke_more(self) -> bool:
+        """Reject further jobs and schedules that could not be stored; return False if there were none."""
+        if not self.commit_queue.is_revoking:
+            return False
+        self._revoke(self.commit_queue.revoke())
+        return True
+
+    def _revoke(self, revoked: Iterable[Durable]) -> None:
+        for each in revoked:
             if isinstance(each, Job):
                 self._lifecycle.revoke(each)
             else:
@@ -406,10 +446,7 @@ class JobServer:
         self.is_draining = True
         self._choose_mode()
         self._receiver.ignore(Command.CAN_DO, Command.CAN_DO_TIMEOUT)
-        for peer in self._peers:
-            self._dispatcher.retire(peer)
-            peer.identity.denied.clear()  # no function is given back from now on
-            peer.mark_dirty()  # it may have to be closed
+        self._retirement.begin(self._peers)
 
     def close(self) -> None:
         """Free all jobs, which the garbage collector does not track. No other method may be called after that."""

@@ -182,7 +182,7 @@ def _check(record: JobRecord) -> None:
             raise OverflowError(f"a field of a job has at most {_LONGEST} bytes, not {len(value)}")
     for number in (record.number, record.created_at):
         if not -INT64_MAX <= number <= INT64_MAX:
-            raise OverflowError(f"a number of a job has at most 63 bits, unlike {number}")
+            raise OverflowError(f"a number of a job has at most 63 bits, not {number}")
 
 
 def pack_tagged(record: JobRecord) -> bytes:
@@ -217,7 +217,7 @@ def pack_tagged(record: JobRecord) -> bytes:
 def _write_number(buffer: BytesWriter, tag: int, value: int) -> None:
     if value:
         if not -INT64_MAX <= value <= INT64_MAX:
-            raise OverflowError(f"a number of a job has at most 63 bits, unlike {value}")
+            raise OverflowError(f"a number of a job has at most 63 bits, not {value}")
         buffer.append(tag)
         write_i32_be(buffer, 8)
         write_i64_be(buffer, value)
@@ -319,7 +319,7 @@ def _lengths(data: bytes, start: i64, count: i64) -> i64:
     while count > 0:
         length = read_i32_be(data, start)
         if length < 0:
-            raise CorruptRecord(f"no length of a field: {data[start : start + 4]!r}")
+            raise CorruptRecord(f"invalid length of a field: {data[start : start + 4]!r}")
         total += i64(length)
         start += 4
         count -= 1
@@ -333,7 +333,7 @@ def _unpack_at(data: bytes, start: i64) -> JobRecord:
         return _unpack_old(data, start)
     priority: i64 = data[start + 1]
     if priority >= _PRIORITIES:
-        raise CorruptRecord(f"no priority of a job: {priority}")
+        raise CorruptRecord(f"invalid priority of a job: {priority}")
     handle: i64 = start + (_PLAIN_HEAD if layout == _PLAIN else _TAGGED_HEAD)
     function: i64 = handle + i64(read_i32_be(data, start + 18))
     unique: i64 = function + i64(read_i32_be(data, start + 22))
@@ -366,7 +366,7 @@ def unpack_tagged(record: JobRecord, data: bytes) -> None:
         length: i64 = i64(read_i32_be(data, start + 1)) if size - start >= _FIELD_HEAD else -1
         end: i64 = start + _FIELD_HEAD + length
         if length < 0 or end > size:
-            raise CorruptRecord(f"no tagged field of a job: {data[start : start + 40]!r}")
+            raise CorruptRecord(f"invalid tagged field of a job: {data[start : start + 40]!r}")
         tag = data[start]
         value = data[start + _FIELD_HEAD : end]
         if tag in _BYTES:
@@ -383,7 +383,7 @@ def unpack_tagged(record: JobRecord, data: bytes) -> None:
 
 def _number(value: bytes) -> int:
     if len(value) != 8:
-        raise CorruptRecord(f"no number of a job: {value[:40]!r}")
+        raise CorruptRecord(f"invalid number of a job: {value[:40]!r}")
     return read_i64_be(value, 0)
 
 
@@ -397,7 +397,7 @@ def _unpack_old(data: bytes, start: int) -> JobRecord:
         _, number, run_at, losses, priority, *lengths = _OLD_WHOLE_HEAD.unpack_from(data, start)
         end = start + _OLD_WHOLE_HEAD.size
     if priority >= _PRIORITIES:
-        raise CorruptRecord(f"no priority of a job: {priority}")
+        raise CorruptRecord(f"invalid priority of a job: {priority}")
     parts: list[bytes] = []
     for length in lengths:
         parts.append(data[end : end + length])

@@ -40,7 +40,7 @@ class Receiver:
     Args:
         turns: The budget of a turn.
         backlog: The peers whose input waits.
-        holdings: Counts unfinished packets into the memory of the server.
+        holdings: Counts input that waits into the memory of the server.
         dispatcher: Hears of peers to which a job was pushed.
         authorizer: Knows whether rules restrict submissions.
         replies: Ends a conversation that is not Gearman.
@@ -117,6 +117,7 @@ class Receiver:
         backlog = self._backlog
         if not backlog.is_empty and peer in backlog:
             backlog.pause(peer)
+            self._holdings.count_input(peer)
             return
         if peer.sleep_state == _PUSHED:
             self._dispatcher.hear(peer)
@@ -141,6 +142,8 @@ class Receiver:
                     self._work.grab_all(peer, reader)
                 else:
                     self._handlers[command](peer, reader)
+                    if not peer.is_watched:
+                        self._holdings.watch(peer)  # as it may have registered a function
                 left -= 1
                 if peer.debt:
                     left -= peer.debt
@@ -149,11 +152,15 @@ class Receiver:
                     left = self._turns.grant(left)
                     if left < 0 and not peer.closing and peer not in backlog:
                         backlog.add(peer, Reason.BUDGET)
+                        self._turns.served -= 1
                 if peer.closing or (not backlog.is_empty and peer in backlog):
+                    self._holdings.count_input(peer)
                     break
         except RemoteProtocolError as error:
             self._replies.end(peer, error)
-        peer.budget = left if left < FLOOR else self._turns.give_back(left)
+        turns = self._turns
+        turns.served += 1
+        peer.budget = left if left < FLOOR else turns.give_back(left)
         if reader.partial != peer.partial:
             self._holdings.count_input(peer)
 
@@ -166,6 +173,7 @@ class Receiver:
             had_listing = peer.listing is not None
             if not peer.closing and self._text.has_listed(peer):
                 self.receive(peer)
+            self._holdings.count_input(peer)
             if peer.reader.held < held or had_listing:
                 served.append(peer)
             backlog.resume(peer)
@@ -186,6 +194,7 @@ class Receiver:
                 backlog.add(peer, Reason.BUDGET)
             else:
                 self._handle(peer)
+                self._holdings.count_input(peer)
                 backlog.resume(peer)
         backlog.stop_reading()
 

@@ -32,9 +32,10 @@ class Recipient:
         outbox: The data that is to be sent to it.
         outlet: The way to it, if there is one.
         is_dirty: It is in the list of peers that have data to send, or are to be closed.
+        is_watched: Its unsent replies are to be counted within a second; see `geartrain.core.holdings`.
         budget: Packets of ordinary cost that are handled before it needs another share of a turn; see `Turns`.
         debt: Further units that the current packet has cost. One unit is about the cost of an ordinary packet.
-        partial: Bytes of an unfinished packet of its, as counted into the memory of the server.
+        partial: Bytes of its input that wait, as counted into the memory of the server.
         unsent: Bytes that wait to be sent to it, likewise.
         listing: The rest of a listing that is sent in portions.
     """
@@ -49,6 +50,7 @@ class Recipient:
         "identity",
         "is_dirty",
         "is_local",
+        "is_watched",
         "listing",
         "outbox",
         "outlet",
@@ -67,6 +69,7 @@ class Recipient:
         self.outbox = Outbox()
         self.outlet: Outlet | None = None
         self.is_dirty = False
+        self.is_watched = False
         self._dirty = dirty
         self.budget: i64 = 0
         self.debt: i64 = 0

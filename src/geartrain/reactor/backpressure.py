@@ -82,7 +82,7 @@ class Backpressure:
                 if self._job_server.pause_dispatch(worker):
                     self._slept.add(worker)
         hold.timer = self._loop.call_later(self._hold_time, self._end, hold)
-        log.debug("%r reads slowly; workers held back: %d", client, len(workers))
+        log.debug("%r reads slowly; paused workers: %d", client, len(workers))
 
     def release(self, client: Peer) -> None:
         """Resume reading from the workers of a client that has caught up or disconnected."""

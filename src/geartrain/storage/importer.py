@@ -82,8 +82,8 @@ class Importer:
                 if self._resumes:
                     return None
                 raise StoreError(
-                    f"the store has job {handle.decode(errors='replace')} already, and it is the same; --resume leaves "
-                    "out what is there, --new-handles takes all jobs as new ones"
+                    f"the store already has the same job {handle.decode(errors='replace')}; --resume skips such jobs, "
+                    "--new-handles imports them as new ones"
                 )
             copies += 1
             handle = wanted + b".%d" % copies
