@@ -35,14 +35,13 @@ BUILD: Final = ROOT / "build" / "mutation"
 TARGETS: Final[Mapping[str, Sequence[str]]] = {
     "protocol": ["tests/protocol"],
     "core": ["tests/core"],
-    "storage": ["tests/storage"],
+    "storage": ["tests/storage", "tests/cli/test_store.py"],
 }
 
 _LEFT_OUT: Final = (
     "tests/core/test_properties.py",  # a state machine would take most of the time; each rule has a test by example
     # These start servers and other processes, in which mutmut does not see the functions that are called.
     "tests/storage/test_every_store.py",
-    "tests/storage/test_gearmand_queues.py",
     "tests/storage/test_missing_packages.py",
     "tests/storage/test_syncs.py",
 )
