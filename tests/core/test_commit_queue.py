@@ -918,6 +918,28 @@ class TestNumbers:
 
 
 class TestLongRuns:
+    def test_a_job_that_began_between_two_checks_is_marked_by_the_next(
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
+        for _ in range(2):
+            client.send(SUBMIT_BG, b"f", b"", b"")
+        take(queue)
+        queue.committed()
+        first = grab(worker)
+        wire.advance(0.5)
+        worker.send(Command.WORK_COMPLETE, first, b"")
+        grab(worker)
+        take(queue)
+        queue.committed()
+        wire.advance(0.5)
+        assert not queue.has_changes
+
+        wire.advance(1.0)
+
+        assert [(record.number, record.started) for record in take(queue).stored] == [(2, True)]
+        queue.committed()
+        assert wire.advance(0) is None, "nothing else is to be checked"
+
     def test_a_job_that_runs_for_more_than_a_second_is_marked_once(
         self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
     ) -> None:
