@@ -121,9 +121,13 @@ class Watched:
         peer: The core's side.
         awaited: Number of submissions that wait, by handle.
         abilities: The timeout of each function that it can do.
+        able_since: The time of its registration.
+        just_removed: Those that it has unregistered in this turn, in which a job may have been assigned before.
         grabs: Number of grabs that were not answered.
         asleep_since: The time of PRE_SLEEP, or of a grab that is held, unless it was woken since.
         woken_at: The time of a NOOP that it has not answered.
+        was_noop: The last packet was a NOOP, so that a job behind it was pushed.
+        pushed: The job that was pushed to it, until it sends something.
     """
 
     def __init__(self, owner: "Invariants", link: Link) -> None:
@@ -136,10 +140,12 @@ class Watched:
         self.awaited: dict[bytes, int] = {}
         self.abilities: dict[bytes, float] = {}
         self.able_since: dict[bytes, float] = {}
+        self.just_removed: dict[bytes, float] = {}
         self.grabs = 0
         self.long_polls = False
         self.asleep_since: float | None = None
         self.woken_at: float | None = None
+        self.was_noop = False
         self.pushed: TrackedJob | None = None
         self.is_lost = False
 
@@ -197,6 +203,8 @@ class Invariants:
         self._server: JobServer | None = None
         self._table: Callable[[], Table]
         self._dirty: dict[TrackedJob, None] = {}  # jobs that ended in this turn, with clients
+        self._removals: dict[Watched, None] = {}
+        self._just_ended: dict[TrackedJob, None] = {}
         self._owed = 0
         self._memory = 0
         self.ends = 0
@@ -211,7 +219,10 @@ class Invariants:
         self._server = server
         self._table = table
         self._jobs = {}
+        self._removals = {}
         self._connections = {}
+        if self._options.durability not in (Durability.COMMIT, Durability.RELAXED):
+            self._names = {}  # numbers begin again
         self._dirty = {}
         self._owed = self._memory = 0
 
@@ -285,6 +296,7 @@ class Invariants:
     def requested(self, watched: Watched, command: Command, arguments: list[bytes]) -> None:
         """Follow a packet that the server is about to handle."""
         self.trace.note(" ", command.name, identity(arguments[0]) if arguments else b"")
+        watched.was_noop = False
         pushed = watched.pushed
         if pushed is not None:
             watched.pushed = None
@@ -308,7 +320,10 @@ class Invariants:
                 watched.able_since[arguments[0]] = self._timeline.now
             watched.abilities[arguments[0]] = timeout
         elif command is Command.CANT_DO:
-            watched.abilities.pop(arguments[0], None)
+            timeout = watched.abilities.pop(arguments[0], None)
+            if timeout is not None:
+                watched.just_removed[arguments[0]] = timeout
+                self._removals[watched] = None
         elif command in (Command.GRAB_JOB, Command.GRAB_JOB_UNIQ, Command.GRAB_JOB_ALL):
             watched.grabs += 1
             watched.asleep_since = self._timeline.now if watched.long_polls else None
@@ -343,6 +358,8 @@ class Invariants:
         job.waits_since = None
         self.ends += 1
         self.job_seconds += self._timeline.now - self._since.get(job.handle, self._timeline.now)
+        if may_be_taken:  # another worker may have got it in this turn, before this result
+            self._just_ended[job] = None
         self._count(job, False)
         if job.is_owed:
             self._owed -= 1
@@ -353,12 +370,13 @@ class Invariants:
     def answered(self, watched: Watched, command: Command, arguments: list[bytes]) -> None:
         """Check a packet that the server sends."""
         self.trace.note(" ", command.name, arguments[0] if arguments else b"")
+        was_noop, watched.was_noop = watched.was_noop, command is Command.NOOP
         if command is Command.JOB_CREATED:
             self._created(watched, arguments[0])
         elif command in _REPORTS:
             self._told(watched, command, arguments)
         elif command in (Command.JOB_ASSIGN, Command.JOB_ASSIGN_UNIQ, Command.JOB_ASSIGN_ALL):
-            self._assigned(watched, command, arguments)
+            self._assigned(watched, command, arguments, was_noop)
         elif command is Command.NO_JOB:
             watched.grabs -= 1
             if watched.grabs < 0:
@@ -457,15 +475,17 @@ class Invariants:
             del watched.awaited[handle]
             job.clients.pop(watched, None)
 
-    def _assigned(self, watched: Watched, command: Command, arguments: list[bytes]) -> None:
+    def _assigned(self, watched: Watched, command: Command, arguments: list[bytes], was_noop: bool) -> None:
         handle, function, workload = arguments[0], arguments[1], arguments[-1]
         now = self._timeline.now
         watched.grabs -= 1
-        is_pushed = watched.long_polls and watched.woken_at is not None
-        watched.asleep_since = watched.woken_at = None
+        is_pushed = watched.long_polls and was_noop
+        watched.woken_at = None
+        watched.asleep_since = now if watched.grabs > 0 and watched.long_polls else None
         if watched.grabs < 0:
             raise Violation(f"{watched} got {handle!r} without a grab")
-        if function not in watched.abilities and not self._is_behind(watched):
+        abilities = watched.just_removed | watched.abilities
+        if function not in abilities and not self._is_behind(watched):
             raise Violation(f"{watched} got {handle!r} of {function!r}, which it cannot do")
         job = self._jobs.get(handle)
         if job is None:
@@ -477,6 +497,9 @@ class Invariants:
         if (function, workload) != (job.function, job.workload):
             raise Violation(f"{job} came as {function!r} {workload[:80]!r}")
         if job.end is not None:
+            if job in self._just_ended:
+                job.taken_from.append(watched)
+                return
             raise Violation(f"{watched} got {job} after its end")
         self._check_taken(watched, job)
         if job.run_at > self._clock.latest:
@@ -485,7 +508,7 @@ class Invariants:
         job.assigned_at = now
         job.waits_since = None
         job.is_pushed = is_pushed
-        job.timeout = watched.abilities.get(function, 0.0)
+        job.timeout = abilities.get(function, 0.0)
         if is_pushed:
             watched.pushed = job
 
@@ -494,7 +517,7 @@ class Invariants:
         if watched in job.taken_from and not self._is_behind(watched):
             raise Violation(f"{watched} got {job}, which it may still run")
         worker = job.worker
-        if worker is None:
+        if worker is None or worker.peer.closing:  # the core has removed it already
             return
         ran = self._timeline.now - job.assigned_at + _SLACK
         is_too_slow = job.timeout and ran >= job.timeout
@@ -514,6 +537,10 @@ class Invariants:
         server = self._server
         if server is None:
             return
+        for watched in self._removals:
+            watched.just_removed.clear()
+        self._removals.clear()
+        self._just_ended.clear()
         for job in list(self._dirty):
             self._check_ends(job)
         for watched in self._connections:

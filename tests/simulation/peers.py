@@ -17,7 +17,7 @@ from geartrain.records import Data, Priority
 from geartrain.worker.dispatcher import Dispatcher
 from geartrain.worker.session import Assignment, ErrorPacket, WorkerSession
 from tests.simulation.invariants import identity
-from tests.simulation.network import PeerEnd
+from tests.simulation.network import Caller, PeerEnd
 from tests.simulation.timeline import Clock, Timeline, Timer, Violation
 
 __all__ = ["Client", "ClientHabits", "Worker", "WorkerHabits", "World", "result_of"]
@@ -39,7 +39,7 @@ class World(Protocol):
     clock: Clock
     is_closing_time: bool
 
-    def connect(self, caller: "Client | Worker") -> None:
+    def connect(self, caller: Caller) -> None:
         """Connect a peer to the server."""
 
     def count(self, event: str) -> None:
@@ -102,6 +102,30 @@ class _Ticket:
     handle: str = ""
 
 
+class _Call:
+    """An attempt to connect, and then the connection; a peer that was killed hears nothing of it any more."""
+
+    def __init__(self, owner: "Client | Worker") -> None:
+        self._owner = owner
+
+    def connected(self, end: PeerEnd) -> None:
+        """Pass on a new connection."""
+        if self._owner.call is self:
+            self._owner.connected(end)
+        else:
+            end.abort()
+
+    def received(self, data: bytes) -> None:
+        """Pass on bytes."""
+        if self._owner.call is self:
+            self._owner.received(data)
+
+    def lost(self) -> None:
+        """Pass on the end of the connection."""
+        if self._owner.call is self:
+            self._owner.lost()
+
+
 class Client:
     """A client that submits jobs at random times, over one connection at a time.
 
@@ -122,6 +146,7 @@ class Client:
         self._open: dict[_Ticket, None] = {}
         self._made = 0
         self.end: PeerEnd | None = None
+        self.call: _Call | None = None
         self._connect()
 
     def __repr__(self) -> str:
@@ -133,7 +158,8 @@ class Client:
         return not self._open
 
     def _connect(self) -> None:
-        self._world.connect(self)
+        self.call = _Call(self)
+        self._world.connect(self.call)
 
     # The connection.
 
@@ -282,6 +308,7 @@ class Worker:
         self._inbox: list[bytes] | None = None  # while it is stopped
         self._session: WorkerSession | None = None
         self.end: PeerEnd | None = None
+        self.call: _Call | None = None
         self._begin()
 
     def __repr__(self) -> str:
@@ -303,7 +330,11 @@ class Worker:
             self._functions = [(function, None) for function in habits.functions]
         self._long_poll = chance.random() < habits.long_polling
         self._dispatcher = Dispatcher(chance.randint(1, habits.slots))
-        self._world.connect(self)
+        self._connect()
+
+    def _connect(self) -> None:
+        self.call = _Call(self)
+        self._world.connect(self.call)
 
     # The connection.
 
@@ -344,15 +375,18 @@ class Worker:
             self._dispatcher.dismiss(self._session)
         self._session = None
         self.end = None
-        life = self._life
-        self._world.timeline.call_later(self._chance.random() * 2.0, self._again, life)
+        if self._inbox is not None:
+            self._inbox = []
+        self._world.timeline.call_later(self._chance.random() * 2.0, self._again, self._life)
 
     def _again(self, life: int) -> None:
-        if life == self._life and self.end is None:
+        if life == self._life and self._inbox is not None:
+            self._world.timeline.call_later(0.5, self._again, life)
+        elif life == self._life and self.end is None:
             if self._dispatcher.stopping:
                 self._begin()
             else:
-                self._world.connect(self)
+                self._connect()
 
     def kill(self) -> None:
         """End without notice, and begin again as a new process."""
@@ -361,13 +395,13 @@ class Worker:
         self._restart(self._chance.random() * 3.0)
 
     def _restart(self, seconds: float) -> None:
-        self._session = self.end = self._inbox = None
+        self._session = self.end = self._inbox = self.call = None
         self._life += 1
         self._world.timeline.call_later(seconds, self._begin)
 
     def stop(self, seconds: float) -> None:
         """Do nothing for some time, as after SIGSTOP."""
-        if self._inbox is None:
+        if self._inbox is None and self.end is not None:
             self._inbox = []
             self._world.timeline.call_later(seconds, self._resume, self._life)
 

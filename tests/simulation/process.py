@@ -35,6 +35,11 @@ class Process(asyncio.AbstractEventLoop):
         """Run nothing for some time, as after SIGSTOP."""
         self._free_at = max(self._free_at, self._timeline.now + seconds)
 
+    @property
+    def is_paused(self) -> bool:
+        """True while it runs nothing."""
+        return self._free_at > self._timeline.now + self._turn_time
+
     def kill(self) -> None:
         """Run nothing any more."""
         self.is_dead = True

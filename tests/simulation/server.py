@@ -191,8 +191,9 @@ class Machine:
         self._process.create_task(self.life.run())
 
     def look(self) -> None:
-        """Check the invariants, unless the server is in the middle of a turn."""
-        if self.life is not None and not self.life.is_in_turn:
+        """Check the invariants, unless the server is in the middle of a turn, or paused."""
+        life, process = self.life, self._process
+        if life is not None and process is not None and not life.is_in_turn and not process.is_paused:
             self.invariants.check()
 
     def ended(self, life: Life, *, in_order: bool) -> None:

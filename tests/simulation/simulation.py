@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from geartrain.core import JobServer, JobServerOptions
 from tests.simulation.disk import DiskFaults, table_of
+from tests.simulation.network import Caller
 from tests.simulation.peers import Client, Worker
 from tests.simulation.plan import Plan, draw
 from tests.simulation.server import Machine
@@ -95,7 +96,7 @@ class Simulation:
 
     # For the peers.
 
-    def connect(self, caller: Client | Worker) -> None:
+    def connect(self, caller: Caller) -> None:
         """Connect a peer to the server."""
         self.machine.connect(caller)
 
