@@ -252,6 +252,13 @@ class Invariants:
             if job.is_owed and job.end is None and number_of(job.handle) not in table.jobs:
                 raise Violation(f"{job} was acknowledged, and is not in the store after the server has ended")
 
+    def fenced(self) -> None:
+        """Expect no more that the server has the jobs that were acknowledged before they were stored."""
+        if self._options.durability is Durability.RELAXED:
+            for job in self._jobs.values():
+                if job.is_owed and job.end is None and number_of(job.handle) not in self._table().jobs:
+                    self._lose_sight(job)
+
     # Connections.
 
     def connect(self, link: Link) -> Watched:
@@ -556,7 +563,7 @@ class Invariants:
     def _check_ends(self, job: TrackedJob) -> None:
         """Check that all clients of a job that has ended were told, unless their replies wait for the store."""
         for watched in list(job.clients):
-            if watched.peer.closing or watched.peer.outbox.is_held:
+            if watched.peer.closing or watched.link.server.is_closing() or watched.peer.outbox.is_held:
                 continue
             if self._is_behind(watched):
                 return

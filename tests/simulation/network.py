@@ -332,7 +332,7 @@ class ServerTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send bytes."""
-        if self.is_lost or self._is_closing:
+        if self.is_lost or (self._is_closing and not self._link.to_peer.unsent):
             return
         data = bytes(data)
         self.tap.sent(data)
@@ -427,6 +427,7 @@ class ServerTransport(asyncio.Transport):
                 return
         if pipe.has_ended and not pipe.has_data and not self._is_told_of_end and not self._is_closing:
             self._is_told_of_end = True
+            self._link.reset_server()
             if not self._protocol.eof_received():
                 self.close()
 

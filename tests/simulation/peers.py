@@ -23,7 +23,7 @@ from tests.simulation.timeline import Clock, Timeline, Timer, Violation
 __all__ = ["Client", "ClientHabits", "Worker", "WorkerHabits", "World", "result_of"]
 
 _SILENCE = 10.0  # seconds after which a client gives up a server that does not answer
-_PATIENCE = 90.0  # seconds for which a client waits for results before it asks for a status
+_MOST_OPEN = 100  # requests of a client that were not answered
 
 
 def result_of(workload: bytes) -> bytes:
@@ -213,7 +213,8 @@ class Client:
         if session is not self._session or self._world.is_closing_time:
             return
         chance, habits = self._chance, self._habits
-        requests = [self._request(session) for _ in range(chance.randint(1, habits.burst))]
+        count = chance.randint(1, habits.burst) if len(self._open) < _MOST_OPEN else 0
+        requests = [self._request(session) for _ in range(count)]
         assert self.end is not None, "it is connected"
         if chance.random() < 0.5:
             self.end.write(b"".join(requests))

@@ -162,6 +162,7 @@ class Machine:
         self.clock = Clock(timeline)
         self.disk = Disk()
         self.faults = settings.disk
+        self.network = settings.network
         self.invariants = Invariants(
             timeline, self.clock, trace, settings.core, max(settings.server.max_unsent, settings.max_unread)
         )
@@ -193,6 +194,8 @@ class Machine:
     def look(self) -> None:
         """Check the invariants, unless the server is in the middle of a turn, or paused."""
         life, process = self.life, self._process
+        if life is not None and life.store.is_fenced:
+            self.invariants.fenced()
         if life is not None and process is not None and not life.is_in_turn and not process.is_paused:
             self.invariants.check()
 
@@ -235,7 +238,7 @@ class Machine:
         self._links_made += 1
         number = self._links_made
         link = Link(
-            self._timeline, number, process, self._chances.of(f"link {number}"), self.settings.network, caller
+            self._timeline, number, process, self._chances.of(f"link {number}"), self.network, caller
         )
         self.links.append(link)
         process.call_soon(life.accept, link)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from geartrain.core import JobServer, JobServerOptions
 from tests.simulation.disk import DiskFaults, table_of
-from tests.simulation.network import Caller
+from tests.simulation.network import Caller, Conditions
 from tests.simulation.peers import Client, Worker
 from tests.simulation.plan import Plan, draw
 from tests.simulation.server import Machine
@@ -17,6 +17,7 @@ __all__ = ["Failure", "Report", "Simulation", "simulate"]
 
 _STORM = 60.0  # seconds of work and faults
 _CALM = 240.0  # seconds in which everything must be completed when the faults have ended
+_LAST_WORKERS = 3
 _LOOK = 0.25  # seconds between two looks at the invariants while the server rests
 
 
@@ -186,9 +187,10 @@ class Simulation:
             if machine.life.store.is_fenced:
                 self._kill()
         self.clock.jump(max(0.0, self.clock.latest + 60.0 - self.clock.time()))
-        name = "last"
-        habits = self.plan.worker
-        self._workers.append(Worker(self, name, habits, self._chances.of(name)))
+        machine.network = Conditions()
+        for number in range(_LAST_WORKERS):
+            name = f"last{number}"
+            self._workers.append(Worker(self, name, self.plan.worker, self._chances.of(name)))
 
     def _is_complete(self) -> bool:
         life = self.machine.life
