@@ -327,9 +327,8 @@ class Invariants:
                 watched.able_since[arguments[0]] = self._timeline.now
             watched.abilities[arguments[0]] = timeout
         elif command is Command.CANT_DO:
-            timeout = watched.abilities.pop(arguments[0], None)
-            if timeout is not None:
-                watched.just_removed[arguments[0]] = timeout
+            if arguments[0] in watched.abilities:
+                watched.just_removed[arguments[0]] = watched.abilities.pop(arguments[0])
                 self._removals[watched] = None
         elif command in (Command.GRAB_JOB, Command.GRAB_JOB_UNIQ, Command.GRAB_JOB_ALL):
             watched.grabs += 1

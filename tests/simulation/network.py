@@ -422,10 +422,13 @@ class ServerTransport(asyncio.Transport):
             data = pipe.read()
             self.tap.received(data)
             self._protocol.data_received(data)
-            if pipe.has_data:
-                self.arrived()
-                return
-        if pipe.has_ended and not pipe.has_data and not self._is_told_of_end and not self._is_closing:
+        if pipe.has_data:
+            self.arrived()
+        elif pipe.has_ended:
+            self._learn_of_end()
+
+    def _learn_of_end(self) -> None:
+        if not (self._is_told_of_end or self._is_closing) and self._link.to_server.is_reading:
             self._is_told_of_end = True
             self._link.reset_server()
             if not self._protocol.eof_received():

@@ -15,7 +15,7 @@ from geartrain.protocol import Command
 from geartrain.protocol.packets import request
 from geartrain.records import Data, Priority
 from geartrain.worker.dispatcher import Dispatcher
-from geartrain.worker.session import Assignment, ErrorPacket, WorkerSession
+from geartrain.worker.session import Assignment, WorkerSession
 from tests.simulation.invariants import identity
 from tests.simulation.network import Caller, PeerEnd
 from tests.simulation.timeline import Clock, Timeline, Timer, Violation
@@ -366,7 +366,7 @@ class Worker:
         for event in events:
             if isinstance(event, Assignment):
                 self._start(session, event)
-            elif isinstance(event, ErrorPacket) and event.code != "JOB_NOT_FOUND":
+            elif event.code != "JOB_NOT_FOUND":
                 raise Violation(f"{self!r} got {event}")
         self._turn()
 
@@ -398,7 +398,11 @@ class Worker:
     def _restart(self, seconds: float) -> None:
         self._session = self.end = self._inbox = self.call = None
         self._life += 1
-        self._world.timeline.call_later(seconds, self._begin)
+        self._world.timeline.call_later(seconds, self._begin_again, self._life)
+
+    def _begin_again(self, life: int) -> None:
+        if life == self._life:
+            self._begin()
 
     def stop(self, seconds: float) -> None:
         """Do nothing for some time, as after SIGSTOP."""

@@ -54,6 +54,7 @@ class Plan:
 
 def draw(chance: random.Random) -> Plan:
     """Draw a plan. Most plans leave some kinds of faults out: they could hide those of others."""
+    largest = chance.choice((100, 3000, 60_000, 200_000))
     functions = (b"reverse", b"resize", b"mail")[: chance.randint(1, 3)]
     network = Conditions(
         delay=chance.choice((0.0005, 0.005, 0.1)),
@@ -78,7 +79,8 @@ def draw(chance: random.Random) -> Plan:
         priority_scope=chance.choice(list(PriorityScope)),
         round_robin=chance.random() < 0.3,
         job_timeout=chance.choice((0.0, 0.0, 2.0)),
-        max_memory=chance.choice((0, 0, 300_000)),
+        # A limit below a few packets would drop a worker each time that it sends a large result.
+        max_memory=chance.choice((0, 0, 300_000 if largest <= 3000 else 5_000_000)),
         max_jobs_per_connection=chance.choice((0, 0, 8)),
         probe_after=chance.choice((0.0, 0.0, 5.0)),
         max_unsent=chance.choice((512 << 10, 320 << 20)),
@@ -92,7 +94,7 @@ def draw(chance: random.Random) -> Plan:
         functions=functions,
         pause=chance.choice((0.1, 0.5, 2.0)),
         uniques=chance.choice((0, 2, 10)),
-        largest=chance.choice((100, 3000, 60_000, 200_000)),
+        largest=largest,
         burst=chance.choice((1, 3, 20)),
         background=chance.choice((0.2, 0.5, 0.8)),
         delayed=chance.choice((0.0, 0.2)),

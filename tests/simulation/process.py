@@ -5,11 +5,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from tests.simulation.timeline import Timeline, Violation
 
 __all__ = ["Process"]
+
+Arguments = TypeVarTuple("Arguments")
 
 
 class Process(asyncio.AbstractEventLoop):
@@ -52,7 +54,7 @@ class Process(asyncio.AbstractEventLoop):
         return self._timeline.now
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
     ) -> asyncio.Handle:
         """Run a callback in the next turn."""
         handle = asyncio.Handle(callback, args, self, context)
@@ -60,13 +62,21 @@ class Process(asyncio.AbstractEventLoop):
         return handle
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        delay: float,
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run a callback after some seconds."""
         return self.call_at(self._timeline.now + delay, callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run a callback at a time."""
         handle = asyncio.TimerHandle(when, callback, args, self, context)
@@ -81,7 +91,7 @@ class Process(asyncio.AbstractEventLoop):
         self, coro: Generator[Any, None, Any] | Coroutine[Any, Any, Any], **options: Any
     ) -> asyncio.Task[Any]:
         """Start a task."""
-        return asyncio.Task(coro, loop=self, **options)  # type: ignore[arg-type]  # as the base class has it
+        return asyncio.Task(coro, loop=self, **options)
 
     def get_debug(self) -> bool:
         """Tell that debugging is off."""

@@ -91,7 +91,7 @@ class Life:
         if has_store:
             await self._service.stop()
         await self._connections.stop()
-        machine.ended(self, in_order=not self._service.is_stuck)
+        machine.ended(self, in_order=not self._service.is_stuck and not job_server.commit_queue.pending)
         job_server.close()
 
     def accept(self, link: Link) -> None:
@@ -187,7 +187,8 @@ class Machine:
         """Start the server."""
         self.lives += 1
         self._trace.note("start", self.lives)
-        self._process = Process(self._timeline, _TURN_TIME, self.look)
+        # The base class declares all methods abstract, also those that the server does not call.
+        self._process = Process(self._timeline, _TURN_TIME, self.look)  # type: ignore[abstract]
         self.life = Life(self, self._process)
         self._process.create_task(self.life.run())
 

@@ -2,6 +2,7 @@
 """One simulation: a server, its peers and their faults in one thread, decided by a seed, so that it replays exactly."""
 
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -113,6 +114,8 @@ class Simulation:
         Raises:
             Failure: An invariant does not hold.
         """
+        state = random.getstate()
+        random.seed(self.report.seed)  # back-off draws from the module
         alarm = _Alarm()
         logger = logging.getLogger("geartrain")
         propagates, logger.propagate = logger.propagate, False
@@ -127,6 +130,7 @@ class Simulation:
         finally:
             logger.removeHandler(alarm)
             logger.propagate = propagates
+            random.setstate(state)
             self._fill_report()
         return self.report
 

@@ -265,12 +265,16 @@ class CommitQueue:
         if outcome is CommitOutcome.FENCED:
             return self._empty(batch)
         following = self._pending[0]
-        for job in batch.changed:
-            if not job.has_ended:
-                following.changed[job] = None
+        changed = [job for job in batch.changed if not job.has_ended]
+        for job in changed:
+            following.changed[job] = None
         following.ended = [*batch.ended, *following.ended]
+        if not following.reserve:  # also when the server stops, and returns numbers
+            following.reserve = batch.reserve
         if not self._holds:  # the clients were told already that their jobs were accepted
-            self._add_again([job for job in batch.added if not job.has_ended], following)
+            added = [job for job in batch.added if not job.has_ended]
+            self._weigh([*changed, *added], following)
+            self._add_again(added, following, outcome)
             batch.release_replies()
             return []
         self.is_unavailable = True
@@ -291,12 +295,21 @@ class CommitQueue:
         self._on_its_way = None
         return batch
 
-    def _add_again(self, jobs: Sequence[Durable], batch: _Batch) -> None:
+    def _weigh(self, jobs: Sequence[Durable], batch: _Batch) -> None:
+        weight: i64 = 0
+        for job in jobs:
+            weight += len(job.workload) + _WEIGHT
+        batch.weight += weight
+        self._weight += weight
+
+    def _add_again(self, jobs: Sequence[Durable], batch: _Batch, outcome: CommitOutcome) -> None:
+        if outcome is CommitOutcome.UNKNOWN:  # perhaps they are stored: they are replaced, and deleted if they end
+            for job in jobs:
+                batch.changed[job] = None
+            return
         for job in jobs:
             batch.changed.pop(job, None)  # a batch has each number once
             job.batch = batch.number
-            batch.weight += len(job.workload) + _WEIGHT
-            self._weight += len(job.workload) + _WEIGHT
         batch.added = [*jobs, *batch.added]
 
     def _revoke(self, failed: Sequence[Durable]) -> list[Durable]:
