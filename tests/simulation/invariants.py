@@ -5,9 +5,9 @@
    a worker has said its last word; it is in the server after each restart, and none is left over at the end.
 2. Each packet about a job goes to the submissions that wait for it, with the data of its worker, and to no other peer.
    Each of them gets one end. Each request gets its answer, in order.
-3. A handle names one job, over all restarts. A job is assigned to a worker that can do it and has a grab pending, with
+3. A handle names one job, over all restarts: its number is reserved in the store before. A job is assigned to a worker that can do it and has a grab pending, with
    the bytes of its submission, not before its time, and to one worker at a time. Another one gets it only if the first
-   was lost, too slow, or did not confirm it. None gets it after its end.
+   was lost, too slow, or did not confirm it. None gets it after its end, or after its client got an error.
 4. No job waits while a worker that can do it sleeps beyond the re-arm time, unless another one was just woken.
 5. The limits hold: memory of jobs, jobs of a connection, unsent bytes.
 """
@@ -205,6 +205,8 @@ class Invariants:
         self._dirty: dict[TrackedJob, None] = {}  # jobs that ended in this turn, with clients
         self._removals: dict[Watched, None] = {}
         self._just_ended: dict[TrackedJob, None] = {}
+        self._refused: set[bytes] = set()  # identities
+        self._just_refused: list[bytes] = []
         self._owed = 0
         self._memory = 0
         self.ends = 0
@@ -220,6 +222,7 @@ class Invariants:
         self._table = table
         self._jobs = {}
         self._removals = {}
+        self._refused = set()
         self._connections = {}
         if self._options.durability not in (Durability.COMMIT, Durability.RELAXED):
             self._names = {}  # numbers begin again
@@ -396,7 +399,9 @@ class Invariants:
         elif command in _ANSWERS:
             self._answer(watched, command)
         elif command is Command.ERROR and watched.pending:
-            watched.pending.popleft()
+            request = watched.pending.popleft()
+            if request.awaited is Command.JOB_CREATED and not request.unique:
+                self._just_refused.append(identity(request.workload))
 
     def _answer(self, watched: Watched, command: Command) -> _Request:
         request = watched.pending.popleft() if watched.pending else None
@@ -439,6 +444,10 @@ class Invariants:
 
     def _begin(self, job: TrackedJob) -> None:
         self._name(job)
+        number = number_of(job.handle)
+        reserves = self._options.durability in (Durability.COMMIT, Durability.RELAXED)
+        if reserves and self._table().reserved < number < TRANSIENT:
+            raise Violation(f"{job} has a number beyond {self._table().reserved}, the last that is reserved")
         self._jobs[job.handle] = job
         self._since.setdefault(job.handle, self._timeline.now)
         job.run_at = self._run_at.get(identity(job.workload), 0.0)
@@ -502,6 +511,8 @@ class Invariants:
             self._begin(job)
         if (function, workload) != (job.function, job.workload):
             raise Violation(f"{job} came as {function!r} {workload[:80]!r}")
+        if identity(workload) in self._refused:
+            raise Violation(f"{watched} got {job}, which was refused")
         if job.end is not None:
             if job in self._just_ended:
                 job.taken_from.append(watched)
@@ -547,6 +558,8 @@ class Invariants:
             watched.just_removed.clear()
         self._removals.clear()
         self._just_ended.clear()
+        self._refused.update(self._just_refused)
+        self._just_refused.clear()
         for job in list(self._dirty):
             self._check_ends(job)
         for watched in self._connections:

@@ -72,9 +72,7 @@ class Life:
         )
         self._shutdown = ShutdownSequence(job_server, self._flusher.schedule, self._drain, options)
         self._connections = Connections(job_server, self._flusher, self._shutdown, options)
-        self._service = StoreService(
-            self.store, job_server, self._flusher, self._connections, self._shutdown, options
-        )
+        self._service = StoreService(self.store, job_server, self._flusher, self._connections, self._shutdown, options)
         machine.invariants.begin(job_server, lambda: self.store.table)
         has_store = machine.has_store
         try:
@@ -238,9 +236,7 @@ class Machine:
         self.links = [link for link in self.links if not link.is_over]
         self._links_made += 1
         number = self._links_made
-        link = Link(
-            self._timeline, number, process, self._chances.of(f"link {number}"), self.network, caller
-        )
+        link = Link(self._timeline, number, process, self._chances.of(f"link {number}"), self.network, caller)
         self.links.append(link)
         process.call_soon(life.accept, link)
         self._timeline.call_later(0.001, caller.connected, link.peer)
