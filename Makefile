@@ -9,7 +9,7 @@ DECIDES := tests/core tests/protocol tests/reactor
 COMPILED := $(VENV)-compiled
 CAN_COMPILE := $(if $(CI)$(shell command -v $(CC)),yes)
 # They are about the server, and run once: over the compiled one, or over the interpreted one if there is no compiler.
-ONCE := $(addprefix tests/,crash fuzz interop server storage) \
+ONCE := $(addprefix tests/,crash fuzz interop server simulation storage) \
     $(addprefix tests/cli/test_,gearmand.py gearmand_process.py reload.py store.py)
 # They need no other programs, where `not interop` leaves out those of Debian.
 QUICK := $(addprefix tests/,admin cli client core protocol reactor server testing transport typed worker) \
@@ -19,7 +19,7 @@ SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) -
 # Kept also where the environment says otherwise: the tests start hundreds of interpreters, and each would compile again.
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-quick test-compiled pages docs crash fuzz costs soak mutation budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-quick test-compiled pages docs crash fuzz costs simulation soak mutation budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ fuzz: $(VENV)/developer  ## Send malformed input to running servers, and check t
 
 costs: $(VENV)/developer  ## Look for valid packets that make a turn of the server long, or its replies large
 	$(BIN)/python -m tests.costs $(ARGS)
+
+simulation: $(VENV)/developer  ## Simulate servers, peers, networks and disks with faults by seed (ARGS='--hours 1')
+	$(BIN)/python -m tests.simulation $(ARGS)
 
 soak: $(VENV)/developer  ## Run a server among peers that are killed all the time (MINUTES=15), and check that no job is lost
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),1) $(ARGS)

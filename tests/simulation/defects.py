@@ -126,20 +126,21 @@ def _forget_the_end_of_a_job() -> _Change:
     return CommitQueue, "forget", forget
 
 
-def _ignore_late_results() -> _Change:
+def _requeue_a_job_with_a_late_result() -> _Change:
     def finish_late(self: Any, handle: bytes, payload: bytes) -> None:
-        self.requeue(self._jobs.get(handle)) if self._jobs.get(handle) and self._jobs.get(handle).worker else None
+        job = self._jobs.get(handle)
+        if job is not None and job.worker is not None:
+            self.requeue(job)
 
     return Lifecycle, "finish_late", finish_late
 
 
 def _start_delayed_jobs_early() -> _Change:
-    original = Lifecycle.create
+    original: Callable[..., Any] = Lifecycle.create
 
-    def create(
-        self: Any, queue: Any, unique: bytes, workload: bytes, priority: int, reducer: bytes, run_at: int
-    ) -> Any:
-        return original(self, queue, unique, workload, priority, reducer, max(run_at - 1, 0))
+    def create(self: Any, *arguments: Any) -> Any:
+        *others, run_at = arguments
+        return original(self, *others, max(run_at - 1, 0))
 
     return Lifecycle, "create", create
 
@@ -168,7 +169,7 @@ DEFECTS: dict[str, Callable[[], _Change]] = {
     "drops input at a packet boundary": _drop_input_at_the_end_of_a_packet,
     "requeues a lost job twice": _requeue_a_lost_job_twice,
     "forgets the end of a job": _forget_the_end_of_a_job,
-    "requeues a job with a late result": _ignore_late_results,
+    "requeues a job with a late result": _requeue_a_job_with_a_late_result,
     "starts delayed jobs early": _start_delayed_jobs_early,
     "takes a result for another job": _answer_another_worker,
 }

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The invariants of a server, checked from outside: on every packet that it handles or sends, and after each turn.
 
-1. Nothing that was acknowledged is lost: a background job is in the store when JOB_CREATED leaves, and stays there until
-   a worker has said its last word; it is in the server after each restart, and none is left over at the end.
+1. Nothing that was acknowledged is lost: a background job is in the store when JOB_CREATED leaves, and stays there
+   until a worker has said its last word; it is in the server after each restart, and none is left over at the end.
 2. Each packet about a job goes to the submissions that wait for it, with the data of its worker, and to no other peer.
    Each of them gets one end. Each request gets its answer, in order.
-3. A handle names one job, over all restarts: its number is reserved in the store before. A job is assigned to a worker that can do it and has a grab pending, with
-   the bytes of its submission, not before its time, and to one worker at a time. Another one gets it only if the first
-   was lost, too slow, or did not confirm it. None gets it after its end, or after its client got an error.
+3. A handle names one job, over all restarts: its number is reserved in the store before. A job is assigned to a worker
+   that can do it and has a grab pending, with the bytes of its submission, not before its time, and to one worker at a
+   time. Another one gets it only if the first was lost, too slow, or did not confirm it. None gets it after its end, or
+   after its client got an error.
 4. No job waits while a worker that can do it sleeps beyond the re-arm time, unless another one was just woken.
 5. The limits hold: memory of jobs, jobs of a connection, unsent bytes.
 """
@@ -475,9 +476,9 @@ class Invariants:
         if not count:
             raise Violation(f"{watched} got {command.name} of {handle!r}, for which it does not wait")
         job = self._jobs[handle]
-        if command in (Command.WORK_DATA, Command.WORK_WARNING, Command.WORK_COMPLETE):
-            if identity(arguments[1]) != identity(job.workload):
-                raise Violation(f"{watched} got data of {identity(arguments[1])!r} for {job}")
+        has_data = command in (Command.WORK_DATA, Command.WORK_WARNING, Command.WORK_COMPLETE)
+        if has_data and identity(arguments[1]) != identity(job.workload):
+            raise Violation(f"{watched} got data of {identity(arguments[1])!r} for {job}")
         if command not in _ENDS:
             return
         if command is Command.WORK_COMPLETE and job.end != (command, arguments[1]):

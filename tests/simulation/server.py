@@ -41,9 +41,9 @@ class Settings:
 
     core: JobServerOptions
     server: ServerOptions
-    max_unread: int = 64 * 1024
-    network: Conditions = Conditions()
-    disk: DiskFaults = DiskFaults()
+    max_unread: int
+    network: Conditions
+    disk: DiskFaults
 
 
 class Life:

@@ -4,6 +4,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ from tests.simulation.simulation import Failure, simulate
 
 SEEDS = range(1, 25)
 FOR_DEFECTS = range(1, 6)
+
+
+def simulate_all(seeds: Iterable[int]) -> None:
+    for seed in seeds:
+        simulate(seed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -50,5 +56,4 @@ def test_a_seed_replays_exactly_in_another_process() -> None:
 )
 def test_a_planted_defect_is_found(defect: str, message: str) -> None:
     with planted(defect), pytest.raises(Failure, match=message):
-        for seed in FOR_DEFECTS:
-            simulate(seed)
+        simulate_all(FOR_DEFECTS)
