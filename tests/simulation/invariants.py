@@ -83,6 +83,7 @@ class TrackedJob:
         assigned_at: The time.
         is_pushed: It was pushed to a worker that has not confirmed it in time.
         timeout: Seconds that it may run; 0 for no limit.
+        may_have_ended: Its worker has failed it at about the time at which it was taken from it.
         is_counted: It counts into the memory of jobs.
         is_restored: It was submitted in an earlier life of the server.
         due_since: The time since when its delay has been over.
@@ -103,6 +104,7 @@ class TrackedJob:
     assigned_at: float = 0.0
     is_pushed: bool = False
     timeout: float = 0.0
+    may_have_ended: bool = False
     is_counted: bool = False
     is_restored: bool = False
     due_since: float | None = None
@@ -311,7 +313,8 @@ class Invariants:
         pushed = watched.pushed
         if pushed is not None:
             watched.pushed = None
-            if self._timeline.now - pushed.assigned_at < self._options.rearm_after - _SLACK:
+            took = self._timeline.now - pushed.assigned_at
+            if pushed.worker is watched and took < self._options.rearm_after - _SLACK:
                 pushed.is_pushed = False
         if command in _SUBMISSIONS:
             function, unique, workload = arguments[0], arguments[1], arguments[-1]
@@ -362,6 +365,7 @@ class Invariants:
         if may_be_taken and command is not Command.WORK_COMPLETE:
             self._lose_sight(job)
             job.worker = None
+            job.may_have_ended = True
             return
         job.end = (command, arguments[1] if len(arguments) > 1 else b"")
         job.worker = None
@@ -422,6 +426,10 @@ class Invariants:
             if not request.background:
                 self._await(watched, job)
                 self._dirty[job] = None
+            return
+        if job.may_have_ended:
+            if not request.background:
+                self._await(watched, job)
             return
         job.is_certain = True
         if job.worker is None and job.waits_since is None:

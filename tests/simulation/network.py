@@ -318,10 +318,12 @@ class ServerTransport(asyncio.Transport):
         self._is_writing_paused = False
         self._is_closing = False
         self._is_told_of_end = False
+        self._has_begun = False
         self.is_lost = False
 
     def begin(self, protocol: Connection, tap: Tap) -> None:
         """Connect the protocol."""
+        self._has_begun = True
         self._protocol = protocol
         self.tap = tap
         protocol.connection_made(self)
@@ -416,7 +418,7 @@ class ServerTransport(asyncio.Transport):
 
     def _read(self) -> None:
         pipe = self._link.to_server
-        if self.is_lost or self._is_closing or not pipe.is_reading:
+        if not self._has_begun or self.is_lost or self._is_closing or not pipe.is_reading:
             return
         if pipe.has_data:
             data = pipe.read()
@@ -440,6 +442,7 @@ class ServerTransport(asyncio.Transport):
             self._process.call_soon(self._end, error)
 
     def _end(self, error: Exception | None) -> None:
-        self.tap.lost()
-        self._protocol.connection_lost(error)
+        if self._has_begun:
+            self.tap.lost()
+            self._protocol.connection_lost(error)
         self._link.reset_peer()

@@ -94,7 +94,7 @@ class Life:
 
     def accept(self, link: Link) -> None:
         """Serve a new connection."""
-        if not self.is_listening:
+        if not self.is_listening or link.server.is_lost:
             link.reset_peer()
             return
         settings = self._machine.settings
