@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A simulated disk, and a store on it: a log of frames, each with a checksum, of which a crash loses or tears the last.
+"""A simulated disk, and a store on it.
+
+The disk is a log of frames, each with a checksum. A crash loses or tears the last of them.
 
 The store keeps the contract of `geartrain.storage.Store`, and fails within it: a commit is slow, is not stored, or is
 in doubt; then it is stored at once, or before the next commit, or never.

@@ -611,7 +611,7 @@ class Invariants:
                     raise Violation(f"{job} has waited since {job.waits_since:.3f}, and {watched} sleeps")
 
     def _is_due(self, job: TrackedJob) -> bool:
-        """Tell whether the delay of a job is over for so long that the server must know: it looks once a second."""
+        """Tell whether the delay of a job has been over for long enough: the server looks once a second."""
         now = self._timeline.now
         if job.run_at > self._clock.time():
             job.due_since = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The plan of a simulation, drawn from its seed: options of the server, habits of its peers, and rates of faults."""
+"""The plan of a simulation, drawn from its seed: options, habits of peers, and rates of faults."""
 
 import random
 from dataclasses import dataclass, replace

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A process with an event loop of its own, on simulated time: the asyncio code of the server runs in it unchanged."""
+"""A process with an event loop on simulated time; the asyncio code of the server runs in it unchanged."""
 
 import asyncio
 from collections import deque

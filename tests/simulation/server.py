@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The machine of the server: its disk, and one process after the other that runs the parts of a real server.
+"""The machine of the server: its disk, and one process after the other.
 
-Only the sockets are left out: the core, connections, flusher, committer, store service and shutdown are those of
+A process runs the parts of a real server, without its sockets: the core, connections, flusher, committer, store service and shutdown are those of
 `geartrain.server`.
 """
 

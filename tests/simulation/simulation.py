@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One simulation: a server, its peers and their faults in one thread, decided by a seed, so that it replays exactly."""
+"""One simulation: a server, its peers and faults in one thread, which a seed decides and repeats exactly."""
 
 import logging
 import random
