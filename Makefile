@@ -3,28 +3,33 @@ PYTHON ?= python3
 # Each interpreter has its own environment, so that `make test PYTHON=python3.13` does not change .venv.
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
-# The tests of these folders alone have to cover every branch of protocol/, core/ and reactor/.
+# The tests in these folders have to cover every branch of protocol/, core/ and reactor/ by themselves.
 DECIDES := tests/core tests/protocol tests/reactor
-# The environment with the package as users install it: built, with these three compiled.
+# The environment with the package as users install it: built, with protocol/, core/ and reactor/ compiled.
 COMPILED := $(VENV)-compiled
-CAN_COMPILE := $(if $(CI)$(shell command -v $(CC)),yes)
-# They are about the server, and run once: over the compiled one, or over the interpreted one if there is no compiler.
+# mypyc needs a C compiler and the headers of Python; with CI, they must be there.
+HEADERS := 'import os, sysconfig; print("yes" * os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+CAN_COMPILE := $(if $(CI),yes,$(if $(shell command -v $(CC)),$(shell $(PYTHON) -c $(HEADERS))))
+# Tests of the server that run once: with the compiled server, or with the interpreted one if there is no compiler.
 ONCE := $(addprefix tests/,crash fuzz interop server simulation storage) \
     $(addprefix tests/cli/test_,gearmand.py gearmand_process.py reload.py store.py)
-# They need no other programs, where `not interop` leaves out those of Debian.
-QUICK := $(addprefix tests/,admin cli client core protocol reactor server testing transport typed worker) \
+# Interrupted by the system's timers, also between instructions of compiled code, which cannot be traced.
+TIMED := tests/client/test_strikes.py tests/worker/test_strikes.py
+# Tests that need no other programs; `not interop` excludes the tests that need programs of Debian.
+QUICK := $(addprefix tests/,admin cli client core newcomer protocol reactor server testing transport typed worker) \
     $(wildcard $(addprefix tests/storage/test_,bundles.py importer.py intake.py jsonlines.py migration.py packing.py sqlite*.py))
-# Most tests wait for servers and processes rather than compute, so that there is one run more than there are cores.
+# Most tests wait for servers and processes rather than compute, so one more runs at a time than there are cores.
 SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
-# Kept also where the environment says otherwise: the tests start hundreds of interpreters, and each would compile again.
+# Compiled files are kept even if the environment says otherwise: the tests start hundreds of interpreters, and each of
+# them would compile the sources again.
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-quick test-compiled pages docs crash fuzz costs simulation soak mutation budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-quick test-compiled test-readme pages docs crash fuzz costs attacks simulation soak mutation budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-demo: $(VENV)/installed  ## Start a server and three workers, do some work and stop, in under a minute
+demo: $(VENV)/installed  ## Start a server and three workers, do some work, and stop; takes less than a minute
 	@$(BIN)/python examples/demo/run.py
 
 examples: $(VENV)/examples  ## Set up .venv for the programs in examples/; each has a README
@@ -39,7 +44,7 @@ format: $(VENV)/developer  ## Format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-test: $(VENV)/developer  ## Run every test; as root on Debian, install the programs that they need before
+test: $(VENV)/developer  ## Run all tests; as root on Debian, first install the programs that they need
 	@echo 'make test: takes about 4 minutes on two cores. As root on Debian, it first installs the programs that it'
 	@echo 'needs (gearmand, databases, valgrind and others); `make test-quick` needs none and takes a minute.'
 	@tests/interop/install-peers
@@ -57,8 +62,14 @@ endif
 test-quick: $(VENV)/developer  ## Run the tests that need no other programs, in a minute
 	CI= $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not interop' $(QUICK) $(wildcard tests/test_*.py)
 
-test-compiled: $(COMPILED)/developer  ## Run the tests of the server with the compiled one; `make test` does both
+test-compiled: $(COMPILED)/developer  ## Run the tests of the server with the compiled server; `make test` includes this
 	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(DECIDES) $(ONCE))
+ifndef ARGS
+	$(COMPILED)/bin/python -m pytest $(SIDE_BY_SIDE) -k real_timers $(TIMED)
+endif
+
+test-readme: $(VENV)/installed  ## Type the README from its first to its last line on a bare Debian in a folder; as root, with debootstrap
+	@$(BIN)/python -m tests.newcomer $(ARGS)
 
 crash: $(VENV)/developer  ## Kill servers and stores repeatedly, and check that no acknowledged job is lost
 	$(BIN)/python -m tests.crash $(ARGS)
@@ -66,8 +77,12 @@ crash: $(VENV)/developer  ## Kill servers and stores repeatedly, and check that 
 fuzz: $(VENV)/developer  ## Send malformed input to running servers, and check that they survive it
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-costs: $(VENV)/developer  ## Look for valid packets that make a turn of the server long, or its replies large
+costs: $(VENV)/developer  ## Search for valid packets that keep the server busy for long, or cause large replies
 	$(BIN)/python -m tests.costs $(ARGS)
+
+# The compiled server is attacked if there is one, as the page on robustness has its figures.
+attacks: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Attack a server with careful.toml by valid packets (MINUTES=10), and check its memory and that it serves others
+	PYTHONPATH=. $(if $(wildcard $(COMPILED)/developer),$(COMPILED),$(VENV))/bin/python -m tests.attacks --minutes $(or $(MINUTES),1) $(ARGS)
 
 simulation: $(VENV)/developer  ## Simulate servers, peers, networks and disks with faults by seed (ARGS='--hours 1')
 	$(BIN)/python -m tests.simulation $(ARGS)
@@ -75,7 +90,7 @@ simulation: $(VENV)/developer  ## Simulate servers, peers, networks and disks wi
 soak: $(VENV)/developer  ## Run a server among peers that are killed all the time (MINUTES=15), and check that no job is lost
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),1) $(ARGS)
 
-pages: $(VENV)/developer  ## Write man pages, completion, sample configuration and the options in docs from their declarations
+pages: $(VENV)/developer  ## Write man pages, shell completion, the sample configuration and the option reference
 	$(BIN)/python -m geartrain.cli.pages
 
 docs: $(VENV)/developer  ## Build the documentation in build/docs
@@ -94,7 +109,7 @@ bench: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Benchmark against
 bench-queues: $(VENV)/developer  ## Benchmark against Celery, RQ, Dramatiq, arq, gear and gearman3
 	$(BIN)/python -m benchmarks.queues $(ARGS)
 
-bench-durable: $(VENV)/developer  ## Benchmark all stores against gearmand's SQLite queue, and the reload of a million jobs
+bench-durable: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Benchmark all stores against gearmand's SQLite queue, and the reload of a million jobs
 	$(BIN)/python -m benchmarks.durable $(ARGS)
 
 clean:           ## Remove everything that these commands created

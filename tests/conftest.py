@@ -4,7 +4,7 @@
 import os
 import signal
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.thoroughness import THOROUGH
 
@@ -21,7 +21,14 @@ os.environ.setdefault("GEARMAND_STORE", "none")
 # deadline, as the machine may be busy.
 _UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors])
 settings.register_profile("quick", _UNTIMED, max_examples=50)
-settings.register_profile("mutation", _UNTIMED, max_examples=20, derandomize=True, database=None)
+settings.register_profile(
+    "mutation",  # a failure is enough, in its first form
+    _UNTIMED,
+    max_examples=10,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.register_profile("thorough", _UNTIMED, max_examples=250, print_blob=True)
 _PROFILE = "thorough" if THOROUGH or os.environ.get("CI") else "quick"
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _PROFILE))

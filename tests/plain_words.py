@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""A check of comments, docstrings and prose against a list of words and sentence openings.
+"""A check of comments, docstrings, prose and the names of tests against a list of words and sentence openings.
 
-``python -m tests.plain_words`` lists the faults of every file, and removes files without faults from the list of files
-that are not rewritten yet, ``tests/plain_words_todo.txt``. It never adds one.
+``python -m tests.plain_words`` lists the faults of all files.
 
 - The words are wrong anywhere in a file, code included: there is always a plainer one.
 - A sentence, table cell or description of an argument does not open with *What, Who, Whoever, How, Where* or *Whether*,
   unless it is a question.
 - The first line of a docstring has at most 20 words.
+- The name of a test has none of the words, and no such opening either.
+- A message does not put the plural behind a number, which may be 1: ``geartrain.wording.counted`` knows both words.
 """
 
 import ast
@@ -19,10 +20,9 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["ROOT", "TODO", "faults", "files", "todo"]
+__all__ = ["ROOT", "faults", "files"]
 
 ROOT = Path(__file__).parents[1]
-TODO = ROOT / "tests" / "plain_words_todo.txt"
 LONGEST_SUMMARY = 20  # words
 
 _FOLDERS = ("src", "tests", "docs", "examples", "benchmarks", "packaging")
@@ -37,6 +37,8 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _UNIX_USER = re.compile(r"(?:-u|--user|User=|USER) ?nobody|nobody:nogroup")
+_COUNT = re.compile(r"\{len\([^{}]*\)\} (?:more )?[a-z]+s\b|%d [a-z]+s\b")
+_TEST = re.compile(r" *(?:async )?def test_(\w+)")
 _OPENING = re.compile(r"(?:What|Who|Whoever|How|Where|Whether)\b(?![-'])")
 # A sentence begins behind the end of another one, or behind the name of an argument in a docstring.
 _SENTENCE = re.compile(r"(?:^|(?<=[.!?:] ))(?=[A-Z])(?:[^.!?]|[.!?](?!\s|$))*[.!?]?")
@@ -60,16 +62,13 @@ def files() -> list[str]:
     ]
 
 
-def todo() -> list[str]:
-    """Return the paths of the files that are not rewritten yet."""
-    return [line for line in TODO.read_text().splitlines() if line and not line.startswith("#")]
-
-
 def faults(path: str, text: str) -> list[str]:
     """Return the faults of a file, each with its line."""
     found = list(_words(text))
+    if path.startswith("src/"):
+        found += _counts(text)
     if Path(path).suffix in (".py", ".pyi"):
-        found += [*_docstrings(text), *_comments(text)]
+        found += [*_docstrings(text), *_comments(text), *_names(text)]
     elif Path(path).suffix == ".md":
         found += _prose(text)
     elif Path(path).name == "Makefile":
@@ -81,6 +80,12 @@ def _words(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), 1):
         for word in _WORDS.finditer(_UNIX_USER.sub("", line)):
             yield number, f"the word {word[0].lower()!r}"
+
+
+def _counts(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        for count in _COUNT.finditer(line):
+            yield number, f"the plural in {count[0]!r}; use `counted`"
 
 
 def _openings(line: int, said: str) -> Iterator[tuple[int, str]]:
@@ -126,6 +131,16 @@ def _comments(text: str) -> Iterator[tuple[int, str]]:
     yield from _openings(first, said)
 
 
+def _names(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the faults of the names of tests."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if (found := _TEST.match(line)) is not None:
+            said = found[1].replace("_", " ")
+            yield from ((number, f"the word {word[0]!r} in the name of a test") for word in _WORDS.finditer(said))
+            if _OPENING.match(said.capitalize()):
+                yield number, f"the name of a test that opens with {said[:40]!r}"
+
+
 def _prose(text: str) -> Iterator[tuple[int, str]]:
     """Yield the faults of Markdown: paragraphs, headings, items of lists and cells of tables."""
     blank = lambda found: re.sub(r"[^\n]", "", found[0])  # noqa: E731  # lines keep their numbers
@@ -150,19 +165,11 @@ def _help(text: str) -> Iterator[tuple[int, str]]:
 
 
 def main() -> int:
-    """List all faults, and shorten the list of files that are not rewritten yet."""
-    listed, clean = set(todo()), set()
-    for path in files():
-        found = faults(path, (ROOT / path).read_text())
-        if found:
-            print("\n".join(found))
-        else:
-            clean.add(path)
-    gone = listed - set(files())
-    lines = TODO.read_text().splitlines(keepends=True)
-    TODO.write_text("".join(line for line in lines if line.strip() not in clean | gone))
-    print(f"{len(listed - clean - gone)} files are not rewritten yet", file=sys.stderr)
-    return 0
+    """List all faults."""
+    found = [fault for path in files() for fault in faults(path, (ROOT / path).read_text())]
+    for fault in found:
+        print(fault)
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

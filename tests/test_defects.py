@@ -127,7 +127,7 @@ DEFECTS: list[tuple[str, ...]] = [
         "gearman exits with 0 without a server, and when time is over",
         TOOL,
         "test_without_a_server_it_fails_with_a_reason_and_a_hint",
-        "test_a_timeout_has_a_status_of_its_own",
+        "test_a_timeout_has_its_own_exit_status",
     ),
     (
         "7.6",

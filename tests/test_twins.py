@@ -59,7 +59,10 @@ ALONE: dict[type, set[str]] = {
     AsyncWorker: {"__aenter__", "__aexit__"},
 }
 # Parameters that only one of two twins has.
-MORE: dict[tuple[type, str], set[str]] = {(Worker, "__init__"): {"executor"}}
+MORE: dict[tuple[type, str], set[str]] = {
+    (Worker, "__init__"): {"executor"},
+    (Worker, "function"): {"interrupt"},  # a task is cancelled
+}
 
 SHOWN = {*ASYNC_NAMES, *ASYNC_NAMES.values(), "__init__", "__call__", "__await__"}
 

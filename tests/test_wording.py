@@ -14,8 +14,8 @@ PARTS = ("cli", "core", "reactor", "server")
 # A number that is not fixed, a word or two, and the last one in the plural: "%d jobs", "{count} running jobs".
 _NOUNS = "jobs|workers|functions|schedules|seconds|attempts|times|peers|changes|errors"
 _PLURAL = re.compile(rf"(?:%[dg]|\{{[a-z_][^{{}}\"']*\}})(?: [a-z]+)? (?:{_NOUNS})\b")
-# These take a number of seconds that never is 1.
-_FIXED = ("within %g seconds",)
+# The first takes a number of seconds that never is 1, and the other one a place.
+_FIXED = ("within %g seconds", "{shown} has jobs")
 
 
 @pytest.mark.parametrize(
@@ -40,5 +40,16 @@ def test_no_message_has_a_plural_behind_any_number(part: str) -> None:
         if not any(fixed in line for fixed in _FIXED)
         for match in _PLURAL.finditer(line)
     ]
+
+    assert found == []
+
+
+def test_no_message_sends_people_to_an_extra_of_a_package_that_no_index_has() -> None:
+    """A message names the missing library itself: ``pip install msgspec``, and not an extra of this package."""
+    root = SOURCE.parents[1]
+    pages = [root / "README.md", *(root / "docs").rglob("*.md"), *(root / "examples").rglob("*.*")]
+    extra = "geartrain" + "["
+
+    found = [path.name for path in (*SOURCE.rglob("*.py"), *pages) if path.is_file() and extra in path.read_text()]
 
     assert found == []

@@ -16,7 +16,7 @@ BUILDS = ("compiled", "interpreted")  # names of figures of Geartrain begin with
 
 _JOBS = 1_000_000
 _WORKERS = 10_000
-WANTED = {"idle_mib": 35.0, "job_bytes": 350.0, "worker_kib": 12.0}
+WANTED = {"idle_mib": 32.0, "job_bytes": 340.0, "worker_kib": 6.0}
 _STORED = " --store=sqlite://{folder}/jobs.db"
 
 

@@ -89,7 +89,7 @@ def letter(mailing: dict[str, Any], recipient: dict[str, str]) -> EmailMessage:
 def report(mailing: dict[str, Any], journal: "Journal") -> EmailMessage:
     """Return a letter to the sender that lists the rejected recipients."""
     refused = "\n".join(f"{address}: {answer}" for address, answer in journal.refused.items())
-    text = f"{journal.sent} letters were sent. {len(journal.refused)} were refused:\n\n{refused}\n"
+    text = f"Letters sent: {journal.sent}. Letters rejected: {len(journal.refused)}.\n\n{refused}\n"
     return message(mailing, mailing["sender"], f"Not delivered: {mailing['subject']}", text)
 
 

@@ -14,11 +14,13 @@ from geartrain.errors import (
     JobException,
     JobFail,
     JobFailed,
+    JobInterrupted,
     JobTimeout,
     NoServerAvailable,
     ProtocolError,
     ReplyTimeout,
     ServerError,
+    WorkerStuck,
 )
 from geartrain.lazy import lazy_names
 
@@ -55,6 +57,7 @@ __all__ = [
     "JSON",
     "JobFail",
     "JobFailed",
+    "JobInterrupted",
     "JobRequest",
     "JobStatus",
     "JobTimeout",
@@ -71,6 +74,7 @@ __all__ = [
     "TLS",
     "Warn",
     "Worker",
+    "WorkerStuck",
     "__version__",
     "as_completed",
 ]

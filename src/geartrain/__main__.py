@@ -11,12 +11,12 @@ __all__ = ["main"]
 
 COMMANDS = {
     "gearmand": "run a job server",
-    "gearman": "submit jobs, or do them, from the shell",
+    "gearman": "submit jobs from the shell, or run a worker",
     "gearadmin": "query and control a job server",
 }
 
 _USAGE = "\n".join(
-    ["Usage: python -m geartrain COMMAND [option ...]", "", "Commands; each has --help and --version:"]
+    ["Usage: python -m geartrain COMMAND [option ...]", "", "Commands (each has --help and --version):"]
     + [f"  {command:<12}{text}" for command, text in COMMANDS.items()]
 )
 

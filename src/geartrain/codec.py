@@ -1,29 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Codecs: how the values of a program become the bytes of workloads, results and parts of results.
+"""Codecs: conversion between the values of a program and the bytes of workloads, results and parts of results.
 
-A codec is two functions. Client and worker must use the same one; a packet does not say which it is.
+A codec is two functions. Client and worker must use the same one; a packet does not say which it is. The libraries
+behind a codec are imported when it is first used.
 """
 
-import json
-import pickle
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, is_dataclass
-from datetime import date, datetime, time
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Generic, TypeVar
-from uuid import UUID
 
 from geartrain.errors import CodecError
-from geartrain.names import Text, encode
+from geartrain.frozen import frozen
+from geartrain.names import Text, value_bytes
 
-__all__ = ["JSON", "PICKLE", "RAW", "Codec", "check_codec", "json_codec", "load_msgspec"]
+__all__ = ["JSON", "PICKLE", "RAW", "Codec", "check_codec", "encode_json", "json_codec", "load_msgspec"]
 
 ValueT_contra = TypeVar("ValueT_contra", contravariant=True)
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Codec(Generic[ValueT_contra, ResultT_co]):
     """A pair of functions that encode and decode values.
 
@@ -48,7 +45,7 @@ def check_codec(codec: object) -> None:
 
 
 def load_msgspec() -> ModuleType | None:
-    """Return the library that the extra ``json`` installs, or ``None`` if it is missing."""
+    """Return the library msgspec, or ``None`` if it is not installed."""
     try:
         return import_module("msgspec")
     except ImportError:
@@ -62,24 +59,47 @@ def json_codec(msgspec: ModuleType | None) -> Codec[Any, Any]:
     """
     if msgspec is not None:
         return Codec("json", msgspec.json.encode, _decoder(msgspec.json.decode))
-    return Codec("json", _encode_json, _decoder(json.loads))
+    from json import loads
+
+    return Codec("json", encode_json, _decoder(loads))
 
 
-def _encode_json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_as_plain).encode()
+def encode_json(value: object) -> bytes:
+    """Return a value as JSON, written by the standard library.
+
+    Raises:
+        TypeError: JSON has no form for the value's type.
+        ValueError: JSON has no form for this value of the type.
+    """
+    from json import dumps
+
+    return dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_as_plain).encode()
 
 
-def _as_plain(value: object) -> object:
-    """Return dates, UUIDs, sets and dataclasses in the form in which msgspec writes them."""
+def _as_plain(value: Any) -> object:
+    """Return values of other types in the form in which msgspec writes them, and pydantic models."""
+    from base64 import b64encode
+    from dataclasses import fields, is_dataclass
+    from datetime import date, datetime, time
+    from decimal import Decimal
+    from enum import Enum
+    from uuid import UUID
+
     if isinstance(value, datetime | date | time):
         return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, UUID):
+    if isinstance(value, UUID | Decimal):
         return str(value)
     if isinstance(value, set | frozenset):
         return list(value)
+    if isinstance(value, bytes | bytearray):
+        return b64encode(value).decode()
+    if isinstance(value, Enum):
+        return value.value
+    if hasattr(value, "model_validate") and hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    raise TypeError(f"JSON has no way of writing {type(value).__name__}")
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    raise TypeError(f"{type(value).__qualname__} has no form in JSON")
 
 
 def _decoder(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
@@ -92,8 +112,25 @@ def _decoder(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     return decode
 
 
+_chosen: list[Codec[Any, Any]] = []  # the codec behind JSON, once it was used: msgspec takes 5 ms to import
+
+
+def _json() -> Codec[Any, Any]:
+    if not _chosen:
+        _chosen.append(json_codec(load_msgspec()))
+    return _chosen[0]
+
+
+def _encode_as_json(value: object) -> bytes:
+    return _json().encode(value)
+
+
+def _decode_json(data: bytes) -> Any:
+    return _json().decode(data)
+
+
 def _encode_text(value: Text) -> bytes:
-    return encode(value, "a value without a codec")
+    return value_bytes(value)
 
 
 def _unchanged(data: bytes) -> bytes:
@@ -101,12 +138,16 @@ def _unchanged(data: bytes) -> bytes:
 
 
 def _encode_pickle(value: object) -> bytes:
-    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    from pickle import HIGHEST_PROTOCOL, dumps
+
+    return dumps(value, HIGHEST_PROTOCOL)
 
 
 def _decode_pickle(data: bytes) -> Any:
+    from pickle import loads
+
     try:
-        return pickle.loads(data)  # noqa: S301  # a program that names this codec trusts the other side
+        return loads(data)  # noqa: S301  # a program that names this codec trusts the other side
     except Exception as error:  # a pickle runs code, which may raise anything
         raise CodecError(f"not a pickle that can be read here: {data[:80]!r} ({error!r})") from error
 
@@ -114,8 +155,8 @@ def _decode_pickle(data: bytes) -> Any:
 # Bytes as they are, text as UTF-8.
 RAW: Codec[Text, bytes] = Codec("raw", _encode_text, _unchanged)
 
-# Every value that JSON can write, for workers and clients in any language. Faster with the extra "json".
-JSON: Codec[Any, Any] = json_codec(load_msgspec())
+# Every value that JSON can write, for workers and clients in any language. Faster with msgspec.
+JSON: Codec[Any, Any] = Codec("json", _encode_as_json, _decode_json)
 
 # Any Python object. Decoding a pickle runs code chosen by its author: only for programs that trust each other.
 PICKLE: Codec[Any, Any] = Codec("pickle", _encode_pickle, _decode_pickle)

@@ -58,4 +58,4 @@ def _index(day: str, days: Sequence[str]) -> int:
         return days.index(day)
     if day.isdigit() and int(day) < len(days):
         return int(day)
-    raise ValueError(f"a day of the week is 0 to {len(days) - 1} or MON to SUN, not {day!r}")
+    raise ValueError(f"a day of the week is 0 (Sunday) to {len(days) - 1} or MON to SUN, not {day!r}")

@@ -7,12 +7,13 @@
     ├── ProtocolError            bytes that are not Gearman
     │   ├── LocalProtocolError   the program asked to send them
     │   └── RemoteProtocolError  the peer sent them
-    ├── ConnectionLost           (also a ConnectionError) a connection ended while an answer was due
+    ├── ConnectionLost           (also a ConnectionError) a connection ended before an answer came
     ├── NoServerAvailable        (also a ConnectionError) none of the servers could be reached
     ├── ReplyTimeout             (also a TimeoutError) a server did not answer in time
     ├── ServerError              a server answered with an ERROR packet
     ├── CodecError               (also a ValueError) bytes that a codec cannot decode
     ├── ArgumentError            (also a TypeError) arguments that a typed function does not take
+    ├── WorkerStuck              a worker left, as jobs that did not end within their timeout hold its slots
     └── JobError
         ├── EventsLost           a job sent more events than a client keeps unread
         ├── JobFailed            the job ended with WORK_FAIL
@@ -20,7 +21,7 @@
         └── JobTimeout           (also a TimeoutError) the job did not end in time
 
 `NotAllSubmitted`, which reports several jobs at once and holds their handles, is in `geartrain.client.batch`. `JobFail`
-is not part of the tree: a worker's function raises it to fail its job.
+is not part of the tree: a worker's function raises it to fail its job. Neither is `JobInterrupted`.
 """
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "JobException",
     "JobFail",
     "JobFailed",
+    "JobInterrupted",
     "JobTimeout",
     "LocalProtocolError",
     "NoServerAvailable",
@@ -40,6 +42,7 @@ __all__ = [
     "RemoteProtocolError",
     "ReplyTimeout",
     "ServerError",
+    "WorkerStuck",
 ]
 
 
@@ -80,7 +83,7 @@ class RemoteProtocolError(ProtocolError):
 
 
 class ConnectionLost(GeartrainError, ConnectionError):
-    """A connection ended while an answer was due."""
+    """A connection ended before an answer came."""
 
 
 class NoServerAvailable(GeartrainError, ConnectionError):
@@ -113,6 +116,10 @@ class ArgumentError(GeartrainError, TypeError):
     """A typed function does not take these arguments; it was not called."""
 
 
+class WorkerStuck(GeartrainError):
+    """A worker has left because jobs that did not end within their timeout hold its slots; start it again."""
+
+
 class JobError(GeartrainError):
     """A job ended without a result.
 
@@ -130,7 +137,16 @@ class EventsLost(JobError):
 
 
 class JobFailed(JobError):
-    """The job ended with WORK_FAIL, from its worker or from the server."""
+    """The job ended with WORK_FAIL, from its worker or from the server.
+
+    Attributes:
+        reason: The text of the `JobFail` that the worker's function raised, or of another warning that the worker sent
+            directly before the end; otherwise empty.
+    """
+
+    def __init__(self, message: str, handle: str = "", reason: str = "") -> None:
+        super().__init__(message, handle)
+        self.reason = reason
 
 
 class JobException(JobError):
@@ -152,4 +168,14 @@ class JobTimeout(JobError, TimeoutError):
 
 
 class JobFail(Exception):
-    """Raised by a worker's function to end its job with WORK_FAIL, without WORK_EXCEPTION."""
+    """Raised by a worker's function to end its job with WORK_FAIL, without WORK_EXCEPTION.
+
+    Its text, if it has one, is the `reason` of the client's `JobFailed`. Clients also get it as a warning.
+    """
+
+
+class JobInterrupted(BaseException):
+    """Raised inside a function that may be interrupted, and whose job did not end within its timeout.
+
+    Like KeyboardInterrupt it is not an ``Exception``, so that ``except Exception`` in a loop does not catch it.
+    """

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from geartrain.errors import LocalProtocolError
 from geartrain.protocol.limits import MAX_CLIENT_ID
+from geartrain.wording import counted
 
 __all__ = [
     "MAX_FUNCTION",
@@ -15,6 +16,7 @@ __all__ = [
     "encode",
     "function_bytes",
     "token_bytes",
+    "value_bytes",
 ]
 
 Text: TypeAlias = str | bytes
@@ -41,6 +43,20 @@ def encode(text: str | bytes | bytearray | memoryview, what: str) -> bytes:
     if isinstance(text, bytearray | memoryview):
         return bytes(text)
     raise TypeError(f"{what} is str or bytes, not {type(text).__name__}")
+
+
+def value_bytes(value: object) -> bytes:
+    """Return a value that no codec encodes: text as UTF-8 and bytes unchanged.
+
+    Raises:
+        TypeError: The value is neither text nor bytes.
+    """
+    if isinstance(value, str | bytes | bytearray | memoryview):
+        return encode(value, "a value")
+    raise TypeError(
+        f"without a codec, a value is str or bytes, not {type(value).__name__}: {value!r:.80}; for other values, pass "
+        "codec=geartrain.JSON to the client and the worker"
+    )
 
 
 def function_bytes(name: Text, prefix: Text = b"") -> bytes:
@@ -70,7 +86,7 @@ def client_id_bytes(client_id: str) -> bytes:
         raise TypeError(f"a client id is str, not {type(client_id).__name__}")
     if not (client_id.isascii() and client_id.isprintable()) or " " in client_id or len(client_id) > MAX_CLIENT_ID:
         raise LocalProtocolError(
-            f"a client id is up to {MAX_CLIENT_ID} printable ASCII letters without spaces, not {client_id[:200]!r}"
+            f"a client id is up to {MAX_CLIENT_ID} printable ASCII characters without spaces, not {client_id[:200]!r}"
         )
     return client_id.encode()
 
@@ -85,6 +101,7 @@ def token_bytes(token: str) -> bytes:
         raise TypeError(f"a token is str, not {type(token).__name__}")
     if not (token.isascii() and token.isprintable()) or " " in token or not MIN_TOKEN <= len(token) <= MAX_TOKEN:
         raise LocalProtocolError(
-            f"a token is {MIN_TOKEN} to {MAX_TOKEN} printable ASCII letters without spaces; this one has {len(token)}"
+            f"a token is {MIN_TOKEN} to {MAX_TOKEN} printable ASCII characters without spaces; "
+            f"this one has {counted(len(token), 'character')}"
         )
     return token.encode()

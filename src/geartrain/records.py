@@ -57,11 +57,11 @@ class JobRequest:
 
     Attributes:
         function: The name of the function.
-        workload: The function's input: text, which travels as UTF-8, or bytes, or a value for the client's codec.
-        unique: Jobs of one function with the same unique are one job until it has ended. The unique ``-`` stands for
-            the workload.
-        priority: Its place among the jobs that wait.
-        retries: How many times the job may be submitted again after the connection to its server was lost.
+        workload: The function's input: text (sent as UTF-8), bytes, or a value for the client's codec.
+        unique: Submissions to a function with the same unique share one job until it has ended. The unique ``-`` stands
+            for the workload.
+        priority: Its rank among waiting jobs.
+        resubmits: The number of times to submit the job again after the connection to its server was lost.
         reducer: The function that gets the parts of a job for a partition function; see `Client.map_reduce`.
     """
 
@@ -69,7 +69,7 @@ class JobRequest:
     workload: object = NOTHING
     unique: str | bytes | None = None
     priority: Priority = Priority.NORMAL
-    retries: int = 0
+    resubmits: int = 0
     reducer: str | bytes | None = None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What only an administrator with an event loop meets: tasks that share it, and calls that are cancelled."""
+"""Cases of the asynchronous admin client only: tasks that share it, and calls that are cancelled."""
 
 import asyncio
 import socket

@@ -65,8 +65,8 @@ def test_a_running_job_is_cancelled_by_the_handle_that_its_client_has(admin: Adm
             job.result(PATIENCE)
 
 
-def test_queues_that_stand_still_are_listed(connect: Connect) -> None:
-    """Asked again and again, as a monitor does; each time that it is asked, the time has come a little closer."""
+def test_stalled_queues_are_listed(connect: Connect) -> None:
+    """The test polls as a monitor does: the answers change once the queue has stalled long enough."""
     with run_server(stall_after=0.1) as running, connect(f"127.0.0.1:{running.port}") as admin:
         with Client(f"127.0.0.1:{running.port}") as client:
             client.submit_background("f", "w")
@@ -173,12 +173,12 @@ class TestASocketThat:
         with pytest.raises((ConnectionLost, NoServerAvailable)):
             admin.status()
 
-    def test_is_not_bothered_with_what_cannot_be_written(self, admin: AdminClient) -> None:
+    def test_is_not_sent_a_name_with_a_space(self, admin: AdminClient) -> None:
         with pytest.raises(LocalProtocolError):
             admin.drop_function("two words")
 
     def test_has_been_closed_since_is_not_used_again(self, connect: Connect, listener: socket.socket) -> None:
-        """Who asks once a minute does not notice that the server was started anew."""
+        """A caller that asks once a minute does not notice that the server was restarted in between."""
 
         def serve() -> None:
             for _ in range(2):
@@ -230,7 +230,7 @@ class TestToken:
                     admin.version()
                 assert "x" * 16 not in str(caught.value)
 
-    def test_a_server_that_knows_of_no_tokens_does_not_need_it(self, connect: Connect, server: str) -> None:
+    def test_a_server_without_tokens_does_not_need_it(self, connect: Connect, server: str) -> None:
         with connect(server, token=self.KNOWN) as admin:
             assert admin.version()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The text protocol as an administrator hears it."""
+"""The text protocol from the side of an admin client."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from geartrain.admin.session import AdminSession, Reply, to_text, to_wire
 from geartrain.errors import ConnectionLost, LocalProtocolError, RemoteProtocolError, ServerError
 from geartrain.protocol.text import TextCommand
 
-# What is asked, what the server says, and what that means.
+# The command and its arguments, the server's reply, its lines, and true if it is an error.
 REPLIES = [
     (TextCommand.VERSION, (), b"OK 1.1.20+ds\n", (b"1.1.20+ds",), False),
     (TextCommand.CREATE_FUNCTION, (b"f",), b"OK\r\n", (b"",), False),
@@ -25,7 +25,7 @@ REPLIES = [
 
 @pytest.mark.parametrize(("command", "arguments", "said", "lines", "is_error"), REPLIES)
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_replies_are_read_in_whatever_pieces_they_come(
+def test_replies_may_arrive_in_pieces(
     command: TextCommand, arguments: tuple[bytes, ...], said: bytes, lines: tuple[bytes, ...], is_error: bool, size: int
 ) -> None:
     session = AdminSession()
@@ -57,7 +57,7 @@ def test_commands_are_lines() -> None:
 
 
 @pytest.mark.parametrize("name", [b"", b"two words", b"a\tb", b"a\n", b"a\0"])
-def test_what_the_text_protocol_cannot_write_is_refused(name: bytes) -> None:
+def test_a_name_that_no_text_line_can_carry_is_rejected(name: bytes) -> None:
     session = AdminSession()
 
     with pytest.raises(LocalProtocolError):
@@ -68,7 +68,7 @@ def test_what_the_text_protocol_cannot_write_is_refused(name: bytes) -> None:
 
 @pytest.mark.parametrize("arguments", [(), (b"a", b"b")])
 def test_arguments_are_counted(arguments: tuple[bytes, ...]) -> None:
-    with pytest.raises(LocalProtocolError, match="1 to 1"):
+    with pytest.raises(LocalProtocolError, match="takes 1 argument, not"):
         AdminSession().ask(TextCommand.CANCEL_JOB, *arguments)
 
 

@@ -4,10 +4,12 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from benchmarks.durable import Figures, table
+from benchmarks.durable import PAGE, Figures, table
+from benchmarks.durable_picture import PICTURE, Row, draw, rows
 from benchmarks.page import ROOT
 
 
@@ -33,3 +35,21 @@ def test_ratios_are_taken_within_a_round() -> None:
 
     assert "| Geartrain, SQLite (default) | power failure | 90 | 0.90 | - | 1.00 | 2.00 |" in rows
     assert "One `fdatasync` of the same disk: 0.40 ms." in rows
+
+
+def test_the_picture_has_the_rows_of_the_table(tmp_path: Path) -> None:
+    ours = Figures(rates=[1000.0], alone_us=[500.0], alone_99_us=[900.0])
+    text = table({"sqlite": ours}, 400.0)
+
+    draw(text, tmp_path / "stores.svg")
+
+    assert rows(text) == [Row("Geartrain, SQLite (default)", 1000.0, 0.5)]
+    assert "Geartrain, SQLite (default)" in (tmp_path / "stores.svg").read_text()
+
+
+def test_the_picture_of_the_page_has_its_servers() -> None:
+    found = rows(PAGE.read_text())
+    picture = PICTURE.read_text()
+
+    assert len(found) >= 9
+    assert [row.server for row in found if row.server not in picture] == []

@@ -189,7 +189,7 @@ class TestADifferentClient:
         assert {"function": "fail", "event": "failed"} in events
 
     @pytest.mark.parametrize("words", [["-t", "20"], ["-t", "0"], ["--timeout", "0.02"]])
-    def test_a_timeout_has_a_status_of_its_own(self, server: str, words: list[str]) -> None:
+    def test_a_timeout_has_its_own_exit_status(self, server: str, words: list[str]) -> None:
         assert run("theirs", server, "-f", "unserved", "-t", "20", "x").returncode == 0
 
         result = run("ours", server, "-f", "unserved", *words, "x")
@@ -248,7 +248,7 @@ class TestADifferentClient:
                 _, error = process.communicate(timeout=TIMEOUT)
 
         assert process.returncode == 2
-        assert b"closes the connection when it is given a job" in error
+        assert b"closes the connection when it gets a job" in error
 
     def test_a_server_that_closes_connections_is_skipped(self, working: str) -> None:
         """The last server in the list is tried first; this one accepts connections and closes them."""

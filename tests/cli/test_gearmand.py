@@ -115,7 +115,7 @@ def test_by_default_the_start_and_the_addresses_are_logged() -> None:
     assert texts[1].endswith("; none for max-connections, max-connections-per-address, max-jobs-per-connection")
     assert texts[2] == "Background jobs are kept in memory alone, and are lost when the server stops"
     assert texts[3].startswith(f"Listening on 127.0.0.1:{server.port} (")
-    assert texts[4:] == ["Lost 1 background job, which no store has", "Shutdown complete"]
+    assert texts[4:] == ["Lost 1 background job that no store has", "Shutdown complete"]
 
 
 def test_the_start_names_the_store_and_the_limits(tmp_path: Path) -> None:

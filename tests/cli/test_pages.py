@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Files made from the declarations of options: that they are up to date, and that they work."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from geartrain.server.config.kinds import OptionError
 from geartrain.server.config.option import Option
 from geartrain.server.config.sources import read
 from geartrain.server.options import OPTIONS, GearmandOptions
+from tests.cli.shells import SHELLS
 
 ROOT = Path(__file__).parents[2]
 FILES = files()
@@ -24,6 +26,8 @@ SAMPLE = FILES["packaging/gearmand.toml"]
 def needs(program: str) -> str:
     found = shutil.which(program)
     if found is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{program} is missing; run tests/interop/install-peers as root")
         pytest.skip(f"{program} is not installed")
     return found
 
@@ -98,6 +102,16 @@ class TestManPages:
         for heading in ("NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "SEE ALSO"):
             assert f"\n{heading}\n" in shown
 
+    @pytest.mark.parametrize("name", [name for name in FILES if "/man/" in name])
+    def test_man_has_no_warnings(self, name: str) -> None:
+        command = [needs("man"), "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", str(ROOT / name)]
+
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, env={**os.environ, "MANWIDTH": "80", "MANROFFSEQ": ""}
+        )
+
+        assert done.stderr == ""
+
     def test_a_page_has_every_option(self) -> None:
         page = FILES["packaging/man/gearmand.8"].replace(r"\-", "-")
 
@@ -105,6 +119,7 @@ class TestManPages:
 
 
 class TestCompletion:
+    @pytest.mark.parametrize("shell", SHELLS)
     @pytest.mark.parametrize(
         ("line", "words"),
         [
@@ -117,20 +132,22 @@ class TestCompletion:
             ("gearmand sto", ["store"]),
             ("gearmand store ", ["inspect", "export", "import"]),
             ("gearmand store import --re", ["--resume"]),
-            ("gearmand --log-file x", []),  # then bash completes files
+            ("gearmand store import sqlite:x --re", ["--resume"]),
         ],
     )
-    def test_bash_completes(self, line: str, words: list[str]) -> None:
-        command = line.split()[0]
-        typed = line.split(" ")
-        program = (
-            f"source {ROOT}/packaging/completion/bash/{command}; COMP_WORDS=({' '.join(map(repr, typed))}); "
-            f'COMP_CWORD={len(typed) - 1}; _{command}; echo "${{COMPREPLY[@]}}"'
-        )
+    def test_a_shell_completes(self, shell: str, line: str, words: list[str]) -> None:
+        assert sorted(SHELLS[shell](needs(shell), line)) == sorted(words)
 
-        done = subprocess.run([needs("bash"), "-c", program], capture_output=True, text=True, check=True)
+    @pytest.mark.parametrize("line", ["gearmand --log-file ", "gearmand store export ", "gearman -f f "])
+    @pytest.mark.parametrize("shell", ["zsh", "fish"])  # bash completes files by itself
+    def test_files_are_completed_where_they_can_be(
+        self, shell: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "seldom").touch()
 
-        assert (done.stdout.split(), done.stderr) == (words, "")
+        assert SHELLS[shell](needs(shell), f"{line}sel") == ["seldom"]
+        assert SHELLS["bash"](needs("bash"), f"{line}sel") == []
 
     @pytest.mark.parametrize(("shell", "pattern"), [("bash", "bash/*"), ("zsh", "zsh/*"), ("fish", "fish/*")])
     def test_a_shell_can_read_the_files(self, shell: str, pattern: str) -> None:

@@ -110,7 +110,7 @@ def test_after_an_error_the_old_options_stay(config: Config) -> None:
         for text, reason in WRONG.items():
             config.write("verbose = 'DEBUG'\n" + text)
 
-            assert "Could not reload, all options stay as they were: " in hup(server, reason)
+            assert "Could not reload; all options stay unchanged: " in hup(server, reason)
             assert line.say("create function f") == "ERR NOT_ALLOWED create+function+is+for+administrators"
 
         assert line.say(f"token {KNOWN}") == "OK"
@@ -125,7 +125,7 @@ def test_options_that_need_a_restart_are_named(config: Config) -> None:
 
         hup(server, "Reloaded; changed options: verbose")
 
-        assert server.wait_for_line("Only a restart changes ").endswith("changes job-retries, allow-shutdown")
+        assert server.wait_for_line("Restart the server to change ").endswith("change job-retries, allow-shutdown")
         assert line.say("verbose") == "OK INFO"
         assert line.say("shutdown").startswith("ERR UNKNOWN_COMMAND")
         line.submit(b"f")

@@ -194,7 +194,7 @@ def test_a_file_that_is_no_store_is_an_error(store: Command, url: str, tmp_path:
     with closing(sqlite3.connect(tmp_path / "jobs.db")) as connection:
         connection.execute("CREATE TABLE gearman_queue (x)")
 
-    assert "no server of ours has kept jobs there" in store("inspect", url).error
+    assert "there are no jobs of a Geartrain server" in store("inspect", url).error
 
 
 def test_an_exported_file_is_replaced_when_it_is_complete(store: Command, url: str, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_an_invalid_line_is_named_and_complete_batches_stay(store: Command, url:
     said = store("import", url, "-", stdin=text)
 
     assert said.status == 1
-    assert f"line {CHUNK + 3}: no JSON" in said.error
+    assert f"line {CHUNK + 3}: not JSON" in said.error
     assert f"{CHUNK} jobs are stored, and --resume continues from there" in said.error
     assert len(handles_of(store("export", url).out)) == CHUNK
     assert store("import", url, "-", stdin=lines(*good)).status == 1
@@ -305,8 +305,8 @@ def test_a_queue_is_not_emptied_when_its_jobs_could_not_be_stored(store: Command
         ("import sqlite:x", "import needs a FILE, or --from OLD"),
         ("import sqlite:x file --from sqlite:y", "import takes a FILE or --from OLD, not both"),
         ("import sqlite:x file --delete", "--delete goes with --from"),
-        ("export nothing:x", "'nothing:x' is no store: it has to begin with sqlite://"),
-        ("import sqlite:x --from nothing:x", "is no queue of gearmand's"),
+        ("export nothing:x", "'nothing:x' is not a store: it has to begin with sqlite://"),
+        ("import sqlite:x --from nothing:x", "is not a queue of gearmand"),
         ("import sqlite:x /missing", "No such file or directory: '/missing'"),
         ("inspect redis://127.0.0.1:1", "redis 127.0.0.1"),
         ("inspect memcached://127.0.0.1:1", "memcached 127.0.0.1"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a process holds on to, for tests of what must not grow."""
+"""Counts of the descriptors and objects of a process, for tests that find leaks."""
 
 import gc
 from pathlib import Path
@@ -8,14 +8,14 @@ from tests.thoroughness import often
 
 __all__ = ["MANY", "Holdings"]
 
-MANY = often(1_000, 10_000)  # times that something is done which is to leave nothing behind
+MANY = often(1_000, 10_000)  # repetitions of an operation that must not leak
 
 _DESCRIPTORS = 4  # the last connections may be half closed
-_OBJECTS = MANY // 2  # caches of the interpreter; one object of each time would be more
+_OBJECTS = MANY // 2  # for caches of the interpreter; a leak of one object per repetition exceeds it
 
 
 class Holdings:
-    """The descriptors and objects that a process has at the moment."""
+    """The current numbers of descriptors and objects of this process."""
 
     def __init__(self) -> None:
         gc.collect()
@@ -23,7 +23,7 @@ class Holdings:
         self.objects = len(gc.get_objects())
 
     def exceed(self, before: "Holdings") -> str:
-        """Say what has grown, or nothing."""
+        """Return the counts that have grown since ``before``, as text; empty if none has."""
         grown = []
         if self.descriptors > before.descriptors + _DESCRIPTORS:
             grown.append(f"{self.descriptors - before.descriptors} descriptors")

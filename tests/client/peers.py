@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The other side of a client, over real sockets: servers that do as a test says, and a worker."""
+"""The peers of a client, over real sockets: servers that run the scripts of a test, and a worker."""
 
 import contextlib
 import queue
@@ -13,7 +13,7 @@ from tests.packets import Packets
 
 __all__ = ["BriefServer", "Gone", "RawWorker", "ScriptedServer", "ServedClient"]
 
-PATIENCE = 60.0  # seconds after which a test has gone wrong
+PATIENCE = 60.0  # seconds after which a test fails
 
 
 class Gone(Exception):
@@ -41,7 +41,7 @@ class ServedClient:
             yield from parser.receive(data)
 
     def packet(self) -> tuple[int, list[bytes]]:
-        """Return the next packet that is no greeting."""
+        """Return the next packet that is not part of the greeting."""
         for command, arguments in self._packets:
             if command == Command.OPTION_REQ:
                 self.greeting.append((command, arguments))
@@ -53,13 +53,13 @@ class ServedClient:
         raise Gone
 
     def expect(self, *commands: Command) -> list[bytes]:
-        """Return the arguments of the next packet, which is one of these."""
+        """Return the arguments of the next packet, which has to be one of these."""
         command, arguments = self.packet()
         assert command in commands, Command(command).name
         return arguments
 
     def expect_job(self, handle: bytes) -> bytes:
-        """Take the next foreground job and return its workload."""
+        """Accept the next foreground job and return its workload."""
         workload = self.expect(Command.SUBMIT_JOB)[2]
         self.send(Command.JOB_CREATED, handle)
         return workload
@@ -84,8 +84,8 @@ Script: TypeAlias = Callable[[ServedClient], None]
 class ScriptedServer:
     """A server whose first connection runs the first script, the second one the second, and so on.
 
-    A connection closes when its script ends. The last script serves all further connections. What goes wrong in a
-    script is raised by `close`.
+    A connection closes when its script ends. The last script serves all further connections. `close` raises the errors
+    of the scripts.
     """
 
     def __init__(self, *scripts: Script, port: int = 0) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What scripted servers do."""
+"""Scripts for `ScriptedServer`."""
 
 import contextlib
 import itertools
@@ -13,7 +13,7 @@ __all__ = ["hold", "ignore", "refusing", "serve", "take_and_vanish", "vanish"]
 
 
 def serve(peer: ServedClient) -> None:
-    """Do every job at once by turning it round, and answer every question."""
+    """Complete each job at once with its workload reversed, and answer every other packet."""
     for number in itertools.count(1):
         command, arguments = peer.packet()
         handle = b"H:s:%d" % number
@@ -29,12 +29,12 @@ def serve(peer: ServedClient) -> None:
 
 
 def vanish(peer: ServedClient) -> None:
-    """Close the connection when the first job comes, before it is taken."""
+    """Close the connection when the first job arrives, before accepting it."""
     peer.packet()
 
 
 def take_and_vanish(peer: ServedClient) -> None:
-    """Close the connection when the first job is taken."""
+    """Accept the first job, and close the connection."""
     peer.expect_job(b"H:v:1")
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""One conversation for both shells: the blocking client as it is, and the asyncio one behind calls that block.
+"""One interface to both clients: the blocking one as it is, and the asyncio one behind blocking calls.
 
-The event loop runs in a thread of its own all the time, as that of a program would.
+The event loop runs in a thread of its own all the time, like that of a program.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 
 class Shell(Protocol):
-    """Where the clients of one kind come from."""
+    """A factory of clients of one kind."""
 
     def client(self, *servers: object, **options: Any) -> Client:
         """Return a client; the arguments are those of `Client`."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the asyncio client adds: tasks that are cancelled, servers that are slow, and inputs that take their time."""
+"""Cases of the asyncio client only: tasks that are cancelled, slow servers, and slow inputs."""
 
 import asyncio
 import itertools
@@ -489,7 +489,7 @@ class TestLoops:
 
 def test_closing_ends_a_connect_that_is_under_way(run: Run) -> None:
     async def test() -> None:
-        client = AsyncClient(f"tls://127.0.0.1:{listener.getsockname()[1]}")  # nobody shakes hands
+        client = AsyncClient(f"tls://127.0.0.1:{listener.getsockname()[1]}")  # the handshake gets no answer
         task = asyncio.create_task(client.do("f"))
         accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
         await client.close()
@@ -537,10 +537,10 @@ def test_many_reconnects_leave_nothing_behind(caplog: pytest.LogCaptureFixture) 
     async def test() -> None:
         async with AsyncClient(server.address) as client:
             for _ in range(100):
-                await client.do("f", retries=3)
+                await client.do("f", resubmits=3)
             before = Holdings()
             for _ in range(MANY):
-                await client.do("f", retries=3)
+                await client.do("f", resubmits=3)
             await client.close()
 
             assert server.accepted >= MANY + 100

@@ -121,11 +121,17 @@ class TestOneJob:
 
     def test_nonsense_is_refused_before_any_server_is_asked(self, shell: Shell) -> None:
         with refusing() as address, shell.client(address) as client:
-            with pytest.raises(ValueError, match="retries is 0 or more, not -1"):
-                client.do("f", retries=-1)
-            with pytest.raises(TypeError, match="retries is a whole number, not 'twice'"):
-                client.submit_many([JobRequest("f", retries="twice")])  # type: ignore[arg-type]  # that is the point
-            with pytest.raises(ValueError, match="a timeout is a number of seconds, or None for no end, not nan"):
+            with pytest.raises(TypeError, match=r"retries.*resubmits="):
+                client.do("f", retries=1)  # type: ignore[arg-type]  # the old name
+            with pytest.raises(TypeError, match=r"retries.*resubmits="):
+                client.submit("f", retries=1)  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match=r"unexpected keyword argument 'unknown'$"):
+                client.do("f", unknown=1)  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match="resubmits is 0 or more, not -1"):
+                client.do("f", resubmits=-1)
+            with pytest.raises(TypeError, match="resubmits is a whole number, not 'twice'"):
+                client.submit_many([JobRequest("f", resubmits="twice")])  # type: ignore[arg-type]  # that is the point
+            with pytest.raises(ValueError, match="a timeout is a number of seconds, or None for no limit, not nan"):
                 client.do("f", timeout=float("nan"))
             with pytest.raises(ValueError, match="has no priority"):
                 client.submit_background("f", delay=1, priority=Priority.LOW)
@@ -143,7 +149,7 @@ class TestManyInTheBackground:
             assert handles == [Handle(f"H:s:{number}", server.address) for number in range(1, 1001)]
             assert client.submit_background_many([]) == []
 
-    def test_that_are_refused_are_told_from_the_others(self, shell: Shell) -> None:
+    def test_that_are_rejected_are_distinguished_from_the_others(self, shell: Shell) -> None:
         def script(peer: ServedClient) -> None:
             for number in (1, 2, 3):
                 peer.expect(Command.SUBMIT_JOB_BG)
@@ -253,7 +259,7 @@ class TestOutages:
                 [(level, line)] = lines()
                 assert level == "WARNING"
                 assert line.startswith((f"127.0.0.1:{port} closed", f"the connection to 127.0.0.1:{port} was lost"))
-        assert lines() == []  # nobody misses a server that was left
+        assert lines() == []  # closing a client is no outage
 
 
 class TestTimeouts:
@@ -350,7 +356,7 @@ class TestStreams:
             assert job.status.fraction == 0.0
             assert list(job) == []
 
-    def test_events_that_come_before_somebody_reads_are_kept(self, shell: Shell) -> None:
+    def test_events_are_kept_until_they_are_read(self, shell: Shell) -> None:
         with ScriptedServer(self.talk) as server, shell.client(server.address) as client:
             job = client.submit("talk")
             job.result(PATIENCE)
@@ -396,7 +402,16 @@ class TestStreams:
             with pytest.raises(JobTimeout, match=r"f (H:h:1|without a handle) did not end within 0.01 seconds"):
                 list(job.events(0.01))
 
-    def test_each_wait_raises_an_error_of_its_own(self, shell: Shell) -> None:
+    def test_a_timeout_of_the_result_names_the_seconds_that_were_given(self, shell: Shell) -> None:
+        """Some of them are over when the wait begins."""
+        with (
+            ScriptedServer(hold) as server,
+            shell.client(server.address) as client,
+            pytest.raises(JobTimeout, match=r"did not end within 0.01 seconds"),
+        ):
+            client.do("f", timeout=0.01)
+
+    def test_each_wait_raises_its_own_error(self, shell: Shell) -> None:
         def script(peer: ServedClient) -> None:
             peer.expect_job(b"H:1")
             peer.send(Command.WORK_EXCEPTION, b"H:1", b"ValueError: no")
@@ -413,7 +428,7 @@ class TestStreams:
             assert errors[0] is not errors[1]
             assert [(error.data, error.handle) for error in errors] == [(b"ValueError: no", "H:1")] * 2
 
-    def test_a_status_is_what_has_been_heard(self, shell: Shell) -> None:
+    def test_a_status_is_the_last_report(self, shell: Shell) -> None:
         go = threading.Event()
 
         def script(peer: ServedClient) -> None:
@@ -476,12 +491,12 @@ class TestLoss:
             ScriptedServer(serve) as second,
             shell.client([first.address, second.address]) as client,
         ):
-            assert client.do("reverse", "ab", retries=1) == b"ba"
+            assert client.do("reverse", "ab", resubmits=1) == b"ba"
 
     def test_retries_have_an_end(self, shell: Shell) -> None:
         with ScriptedServer(take_and_vanish) as server, shell.client(server.address) as client:
             with pytest.raises(ConnectionLost):
-                client.do("f", retries=2)
+                client.do("f", resubmits=2)
             assert server.accepted == 3
 
     def test_a_job_that_kills_its_servers_does_not_go_round_for_ever(self, shell: Shell) -> None:
@@ -549,7 +564,7 @@ class TestLoss:
                 client.submit("f")
             assert repr(client).endswith(f"Client {server.address} (closed)>")
 
-    def test_everybody_hears_of_it(self, shell: Shell) -> None:
+    def test_all_jobs_get_the_error(self, shell: Shell) -> None:
         def script(peer: ServedClient) -> None:
             for number in range(200):
                 peer.expect_job(b"H:%d" % number)

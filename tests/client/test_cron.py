@@ -34,7 +34,7 @@ def test_days_of_the_week_are_counted_from_monday(line: str, fields: tuple[bytes
 @pytest.mark.parametrize(
     "line", ["", "* * * *", "* * * * * *", "@noon", "0 0 * * 8", "0 0 * * x", "0 0 * * 5-2", "0 0 * * 1/0", "é * * * *"]
 )
-def test_what_is_no_cron_line_is_refused(line: str) -> None:
+def test_an_invalid_cron_line_is_rejected(line: str) -> None:
     with pytest.raises(ValueError, match=r"cron line|day of the week"):
         cron_fields(line)
 
@@ -60,5 +60,5 @@ def test_the_same_function_and_workload_are_the_same_schedule() -> None:
 
 @pytest.mark.parametrize("wanted", [JobRequest("f", priority=Priority.HIGH), JobRequest("f", reducer="r")])
 def test_a_repeating_job_has_no_priority_and_no_reducer(wanted: JobRequest) -> None:
-    with pytest.raises(ValueError, match="SUBMIT_JOB_SCHED has no place"):
+    with pytest.raises(ValueError, match="SUBMIT_JOB_SCHED has no field for it"):
         submission(wanted, cron=cron_fields("@daily"))

@@ -116,7 +116,7 @@ def test_a_background_job_has_a_handle_and_a_status(client: Client, worker: RawW
     while client.status(handle).known:
         pass
     assert client.status(handle) == JobStatus()
-    assert client.status(unique="nobody") == JobStatus(waiting_clients=0)
+    assert client.status(unique="unknown") == JobStatus(waiting_clients=0)
 
 
 def test_a_delayed_job_waits(client: Client, worker: RawWorker) -> None:
@@ -127,13 +127,13 @@ def test_a_delayed_job_waits(client: Client, worker: RawWorker) -> None:
 
 
 def test_a_full_queue_refuses_one_job_and_not_the_next(client: Client, server: str) -> None:
-    client.submit_background("nobody", "first")
-    assert admin(server, "maxqueue nobody 1") == "OK\n"
+    client.submit_background("unserved", "first")
+    assert admin(server, "maxqueue unserved 1") == "OK\n"
 
     with pytest.raises(ServerError, match="Job queue is full") as caught:
-        client.submit_background("nobody", "second")
+        client.submit_background("unserved", "second")
     with pytest.raises(ServerError):
-        client.do("nobody")
+        client.do("unserved")
     assert caught.value.code == "QUEUE_ERROR"
     assert client.do("reverse", "ab") == b"ba"
 
@@ -142,9 +142,9 @@ def test_an_echo_takes_some_time(client: Client) -> None:
     assert 0.0 < client.ping() < PATIENCE
 
 
-def test_a_job_that_nobody_does_times_out(client: Client) -> None:
+def test_a_job_without_a_worker_times_out(client: Client) -> None:
     with pytest.raises(JobTimeout):
-        client.do("nobody", timeout=0.3)
+        client.do("unserved", timeout=0.3)
     assert client.do("reverse", "ab") == b"ba"
 
 
@@ -195,7 +195,7 @@ def test_a_server_that_is_killed_takes_its_jobs_with_it(shell: Shell, tmp_path: 
     first, second = Gearmand(tmp_path), Gearmand(tmp_path)
     with first.running(), second.running(), shell.client([first.address, second.address]) as client:
         with RawWorker(first.port) as worker:
-            lost, kept = client.submit("hold"), client.submit("hold", retries=1)
+            lost, kept = client.submit("hold"), client.submit("hold", resubmits=1)
             for _ in range(2):
                 worker.held.get(timeout=PATIENCE)
             wait_until(lambda: is_created(lost) and is_created(kept))  # what is not created may go to another server
@@ -217,7 +217,7 @@ def test_a_server_that_comes_back_is_used_again(shell: Shell, tmp_path: Path) ->
     with gearmand.running(), shell.client(gearmand.address) as client:
         for _ in range(3):
             with RawWorker(gearmand.port):
-                assert client.do("reverse", "ab", retries=1) == b"ba"
+                assert client.do("reverse", "ab", resubmits=1) == b"ba"
             gearmand.kill()
             with pytest.raises(NoServerAvailable):
                 client.do("reverse", "ab", timeout=PATIENCE)

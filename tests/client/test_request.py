@@ -2,6 +2,7 @@
 """From wishes to packets, and what cannot be wished for."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_any_bytes_are_a_workload(workload: bytes) -> None:
 
 @pytest.mark.parametrize("workload", [None, 1, {"a": 1}, ["x"]])
 def test_anything_else_is_none(workload: bytes) -> None:
-    with pytest.raises(TypeError, match=r"a value without a codec is str or bytes, not \w+"):
+    with pytest.raises(TypeError, match=r"without a codec, a value is str or bytes, not \w+: .* codec=geartrain\.JSON"):
         submission(JobRequest("f", workload))
 
 
@@ -63,7 +64,7 @@ class TestUniques:
         assert submission(JobRequest("f", unique=""), background=True).unique == b""
 
     @pytest.mark.parametrize("unique", ["x" * 65, "a\0b"])
-    def test_what_servers_refuse_or_choke_on_is_refused_here(self, unique: str) -> None:
+    def test_a_unique_that_servers_reject_is_rejected_here(self, unique: str) -> None:
         with pytest.raises(LocalProtocolError, match="a unique has up to 64 bytes"):
             submission(JobRequest("f", unique=unique))
         with pytest.raises(LocalProtocolError):
@@ -152,6 +153,31 @@ class TestTime:
     ) -> None:
         with pytest.raises(ValueError, match=reason):
             epoch_seconds(at, delay, 1000.0)
+
+    @pytest.mark.parametrize(
+        ("at", "delay", "reason"),
+        [
+            (
+                "tomorrow",
+                None,
+                "at is a datetime with a time zone or seconds since 1970, not 'tomorrow'; .* use delay=",
+            ),
+            (timedelta(days=1), None, "at is a datetime .* use delay="),
+            (None, "soon", "delay is a number of seconds or a timedelta, not 'soon'"),
+        ],
+    )
+    def test_a_time_of_another_type_is_refused_with_those_that_are_allowed(
+        self, at: Any, delay: Any, reason: str
+    ) -> None:
+        with pytest.raises(TypeError, match=reason):
+            epoch_seconds(at, delay, 1000.0)
+
+
+@pytest.mark.parametrize("priority", ["urgent", 7, None])
+def test_an_unknown_priority_is_refused_with_those_that_are_allowed(priority: Any) -> None:
+    reason = f"priority is Priority.HIGH, Priority.NORMAL or Priority.LOW, not {priority!r}"
+    with pytest.raises(ValueError, match=reason):
+        submission(JobRequest("f", "", priority=priority))
 
 
 @pytest.mark.parametrize("handle", ["", "H:" + "x" * 62, "H:a\0:1"])

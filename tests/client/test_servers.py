@@ -32,7 +32,7 @@ class TestJobsWithoutAKey:
 
 
 class TestJobsWithAKey:
-    def test_meet_whatever_the_order_of_the_servers(self) -> None:
+    def test_go_to_the_same_server_in_any_order_of_the_servers(self) -> None:
         one, other = a_pool(), a_pool([D, B, A, C], "random")
 
         assert all(one.ranked(key, 0.0) == other.ranked(key, 0.0) for key in KEYS)

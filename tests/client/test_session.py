@@ -93,9 +93,7 @@ class TestToken:
             ("WARNING", "a:4730 does not accept our token: WRONG_TOKEN: no")
         ]
 
-    def test_a_server_that_knows_of_no_tokens_does_not_need_it(
-        self, talk: Talk, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_a_server_without_tokens_does_not_need_it(self, talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
         assert talk.hear(Command.ERROR, b"UNKNOWN_OPTION", b"Server does not recognize given option") == []
         self.created(talk)
         assert caplog.text == ""
@@ -173,7 +171,7 @@ class TestOrder:
     ) -> None:
         talk.submit("a")
 
-        with pytest.raises(RemoteProtocolError, match=f"sent {command.name} where JOB_CREATED was due"):
+        with pytest.raises(RemoteProtocolError, match=f"sent {command.name} instead of JOB_CREATED"):
             talk.hear(command, *arguments)
 
     @pytest.mark.parametrize("command", [Command.JOB_CREATED, Command.ECHO_RES, Command.OPTION_RES])
@@ -181,7 +179,7 @@ class TestOrder:
         with pytest.raises(RemoteProtocolError, match="which answers no request"):
             talk.hear(command, b"x")
 
-    def test_an_error_out_of_the_blue_tells_what_it_said(self, talk: Talk) -> None:
+    def test_an_unexpected_error_is_raised_with_its_text(self, talk: Talk) -> None:
         with pytest.raises(RemoteProtocolError, match="GOING: away"):
             talk.hear(Command.ERROR, b"GOING", b"away")
 

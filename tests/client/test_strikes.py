@@ -89,6 +89,10 @@ class Calls:
         workload = b"do %d" % next(self._numbers)
         self._expect(lambda: self._client.do("reverse", workload, timeout=PATIENCE), workload[::-1])
 
+    def do_unique(self) -> None:
+        workload = b"unique %d" % next(self._numbers)
+        self._expect(lambda: self._client.do("reverse", workload, unique=workload, timeout=PATIENCE), workload[::-1])
+
     def submit(self) -> None:
         workload = b"submit %d" % next(self._numbers)
         job = self._client.submit("reverse", workload)
@@ -133,6 +137,27 @@ def test_at_every_point_of_a_call(name: str, *, twice: bool) -> None:
                 if not striker.strikes:
                     break
         assert neighbour.right > 0
+    assert total >= _LEAST
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_at_every_point_of_a_call_that_chooses_a_server(*, twice: bool) -> None:
+    """By the score of a unique, with one of three servers down."""
+    total = 0
+    with (
+        ScriptedServer(serve) as one,
+        ScriptedServer(serve) as other,
+        Client([one.address, "127.0.0.1:1", other.address], reply_timeout=0.4) as client,
+    ):
+        calls = Calls(client)
+        for point in itertools.count(1, _STEP):
+            striker = Striker(point, 1 + point % 5 if twice else 0)
+            striker.call(calls.do_unique)
+            calls.check_one()
+            assert calls.wrong == []
+            total += striker.strikes
+            if not striker.strikes:
+                break
     assert total >= _LEAST
 
 

@@ -91,7 +91,7 @@ class TestCallbacks:
             job, error = outcome
             assert isinstance(job, SubmittedJob)
             assert job.result(PATIENCE) == b"dc"
-            assert "a callback runs in the thread that receives" in str(error)
+            assert "a callback runs in the receiving thread" in str(error)
 
 
 class TestStreams:
@@ -421,10 +421,10 @@ def test_many_reconnects_leave_nothing_behind(caplog: pytest.LogCaptureFixture) 
     caplog.set_level("ERROR", "geartrain.client")  # pytest keeps what is logged
     with BriefServer() as server, Client(server.address) as client:
         for _ in range(100):
-            client.do("f", retries=3)
+            client.do("f", resubmits=3)
         before = Holdings()
         for _ in range(MANY):
-            client.do("f", retries=3)
+            client.do("f", resubmits=3)
         client.close()
 
         assert server.accepted >= MANY + 100
@@ -432,7 +432,7 @@ def test_many_reconnects_leave_nothing_behind(caplog: pytest.LogCaptureFixture) 
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_has_connections_of_its_own() -> None:
+def test_a_forked_child_has_its_own_connections() -> None:
     def script(peer: ServedClient) -> None:
         peer.expect_job(b"H:0")  # and never ends it
         serve(peer)
@@ -456,7 +456,7 @@ def test_a_forked_child_has_connections_of_its_own() -> None:
                 os._exit(0)
         os.close(writing)
         with os.fdopen(reading, "rb") as pipe:
-            assert pipe.read() == b"ba21the job belongs to the process that this one was forked from"
+            assert pipe.read() == b"ba21the job belongs to the parent process"
         os.waitpid(child, 0)
 
         assert client.do("reverse", "cd") == b"dc"

@@ -28,7 +28,7 @@ def test_it_is_shown_again_after_a_loss(shell: Shell, guarded: str) -> None:
         assert client.submit_background("f").name != handle.name
 
 
-def test_what_is_not_allowed_is_an_error_that_says_so(shell: Shell, guarded: str) -> None:
+def test_a_denied_job_is_an_error_that_names_the_function(shell: Shell, guarded: str) -> None:
     with shell.client(guarded, token=KNOWN) as known, shell.client(guarded) as unknown:
         for client, function in ((known, "g"), (unknown, "f")):
             with pytest.raises(ServerError, match=f"may not submit jobs of {function}") as caught:

@@ -3,7 +3,7 @@
 
 import pytest
 
-from geartrain.core.turns import FLOOR, TURN
+from geartrain.core.turns import FLOOR, SHORT, TURN
 from geartrain.protocol import Command
 from geartrain.protocol.packets import request
 from geartrain.testing.wire import Wire, WirePeer
@@ -59,6 +59,15 @@ def test_others_are_answered_in_the_same_turn(wire: Wire, flooder: WirePeer) -> 
     flooder.send_bytes(ECHO * 3 * MOST)
 
     assert other.ask(Command.ECHO_REQ, b"x") == (Command.ECHO_RES, b"x")
+
+
+def test_all_packets_of_others_are_answered_in_the_same_turn(wire: Wire, flooder: WirePeer) -> None:
+    other = wire.connect()
+    flooder.send_bytes(ECHO * (TURN + 100))
+
+    other.send_bytes(ECHO * 3)
+
+    assert echoes(other) == 3
 
 
 def test_reading_goes_on_if_the_rest_of_the_turn_is_enough(wire: Wire, flooder: WirePeer) -> None:
@@ -142,3 +151,56 @@ def test_a_peer_to_be_closed_is_handled_no_further(wire: Wire, flooder: WirePeer
 
     assert echoes(flooder) == 0
     assert not wire.server.is_waiting(flooder.peer)
+
+
+def test_a_result_for_many_submissions_is_charged_by_its_bytes(wire: Wire) -> None:
+    worker = wire.connect()
+    worker.send(Command.CAN_DO, b"f")
+    clients = [wire.connect() for _ in range(40)]
+    [handle] = {client.submit(b"f", b"u") for client in clients}
+    worker.send(Command.GRAB_JOB)
+
+    worker.send_bytes(request(Command.WORK_DATA, handle, bytes(1 << 20)) + ECHO * FLOOR)
+    assert wire.server.is_waiting(worker.peer), "its budget is used up"
+    wire.settle()
+    worker.send_bytes(request(Command.WORK_COMPLETE, handle, bytes(1 << 20)) + ECHO * FLOOR)
+    assert wire.server.is_waiting(worker.peer)
+    wire.settle()
+
+    assert {client.packets()[-1][0] for client in clients} == {Command.WORK_COMPLETE}
+
+
+def test_large_workloads_are_assigned_in_portions(wire: Wire) -> None:
+    client, worker = wire.connect(), wire.connect()
+    worker.send(Command.CAN_DO, b"f")
+    workload = bytes(1 << 20)
+    for _ in range(64):
+        client.submit(b"f", b"", workload)
+
+    worker.send_bytes(request(Command.GRAB_JOB) * 64)
+
+    assert len(worker.packets()) <= (TURN >> 8) + 1
+    wire.settle()
+    assert len(worker.packets()) >= 64 - (TURN >> 8) - 1
+
+
+def test_a_turn_is_short_if_other_peers_are_active(wire: Wire, flooder: WirePeer) -> None:
+    other = wire.connect()
+
+    def turn(data: bytes) -> int:
+        wire.server.begin_turn()
+        for peer, sent in ((flooder, data), (other, ECHO)):
+            peer.peer.reader.feed(sent)
+            wire.server.receive(peer.peer)
+        wire.server.tick()
+        assert other.packets() == [(Command.ECHO_RES, b"x")]
+        return echoes(flooder)
+
+    assert turn(ECHO * 3 * MOST) >= TURN
+    for _ in range(3):
+        assert SHORT // 4 <= turn(b"") <= 2 * SHORT
+
+    wire.tick()
+    echoes(flooder)
+    wire.tick()
+    assert echoes(flooder) >= TURN, "nothing came from others in the turn before"

@@ -4,7 +4,8 @@
 import pytest
 
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
-from geartrain.core.record import CorruptRecord, JobRecord, pack
+from geartrain.core.packing import CorruptRecord, pack
+from geartrain.core.record import JobRecord
 
 ONE = JobRecord(1, b"H:1", b"f", b"u", 0, b"w")
 TWO = JobRecord(4, b"H:4", b"f", run_at=5)

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Group commit: background jobs are promised once they are stored, and not before."""
 
+from typing import Any
+
 import pytest
 
 from geartrain.core import CommitOutcome, CommitQueue, Durability, JobServerOptions
-from geartrain.core.changes import Put
+from geartrain.core.changes import Put, PutNew
 from geartrain.core.jobtable import JobTable
-from geartrain.core.numbers import Numbers
+from geartrain.core.numbers import BLOCK, Numbers
 from geartrain.core.record import JobRecord
 from geartrain.protocol import Command, request
 from geartrain.testing.wire import Wire, WirePeer
@@ -316,6 +318,19 @@ class TestFailure:
         assert other.packets() == [REFUSED]
         assert client.ask(Command.GET_STATUS, b"H:localhost:1")[2] == b"1"
 
+    def test_batches_are_counted(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
+        for outcome in (None, CommitOutcome.UNKNOWN, None, CommitOutcome.NOT_STORED, None):
+            client.send(SUBMIT_BG, b"f", b"", b"")
+            take(queue)
+            if outcome is None:
+                queue.committed()
+            else:
+                wire.server.store_failed(outcome)
+
+        shown = wire.connect().say("show metrics")
+
+        assert "store_batches\t3\nstore_failures\t2\n" in shown
+
     def test_while_the_store_is_unavailable_new_background_jobs_are_refused(
         self, wire: Wire, client: WirePeer, queue: CommitQueue
     ) -> None:
@@ -396,6 +411,36 @@ class TestFailure:
         wire.server.store_failed(CommitOutcome.UNKNOWN)
         assert repr(queue) == "<CommitQueue away: 0 added, 1 ended>"
 
+    def test_the_workloads_of_all_jobs_count_until_their_batch_is_taken(self) -> None:
+        wire = Wire(JobServerOptions(durability=Durability.COMMIT, max_pending=1000))
+        client, queue = wire.connect(), wire.server.commit_queue
+        client.send(SUBMIT_BG, b"f", b"", bytes(500))
+        assert queue.is_accepting
+        client.send(SUBMIT_BG, b"f", b"", bytes(500))
+        assert not queue.is_accepting
+
+        take(queue)
+        client.send(SUBMIT_BG, b"f", b"", bytes(500))
+
+        assert queue.is_accepting
+
+    def test_a_job_that_ends_before_it_is_stored_is_no_longer_pending(self) -> None:
+        wire = Wire(JobServerOptions(durability=Durability.COMMIT, max_pending=1000))
+        client, worker, queue = wire.connect(), wire.connect(), wire.server.commit_queue
+        worker.send(Command.CAN_DO, b"f")
+        client.send(SUBMIT_BG, b"f", b"", bytes(1000))
+        assert not queue.is_accepting
+        worker.send(Command.WORK_COMPLETE, grab(worker), b"")
+        assert queue.is_accepting
+        client.send(SUBMIT_BG, b"f", b"", bytes(500))
+        assert queue.is_accepting
+
+        take(queue)
+        queue.committed()
+        client.send(SUBMIT_BG, b"f", b"", bytes(1000))
+
+        assert not queue.is_accepting
+
 
 class TestOtherDurability:
     def test_relaxed_answers_at_once_and_stores_later(self) -> None:
@@ -430,9 +475,26 @@ class TestOtherDurability:
         assert client.ask(SUBMIT_BG, b"f", b"", b"") == created(3)
 
         batch = take(queue)
-
-        assert sorted(record.number for record in batch.stored) == [2, 3]
+        assert [record.number for record in batch.stored] == [2]
         assert batch.ended == [1]
+        queue.committed()
+        assert [record.number for record in take(queue).stored] == [3]
+
+    def test_relaxed_counts_jobs_that_could_not_be_stored_as_pending_again(self) -> None:
+        wire = Wire(JobServerOptions(durability=Durability.RELAXED, max_pending=1000))
+        client, queue = wire.connect(), wire.server.commit_queue
+        client.submit(b"f", b"", bytes(500), how=SUBMIT_BG)
+        take(queue)
+        client.submit(b"f", b"", bytes(500), how=SUBMIT_BG)
+        wire.server.store_failed(CommitOutcome.NOT_STORED)
+        assert not queue.is_accepting
+
+        take(queue)
+        queue.committed()
+        take(queue)
+        client.submit(b"f", b"", bytes(500), how=SUBMIT_BG)
+
+        assert queue.is_accepting
 
     @pytest.mark.parametrize("outcome", [CommitOutcome.NOT_STORED, CommitOutcome.UNKNOWN])
     def test_shutdown_stores_the_numbers_again_that_it_returns(self, outcome: CommitOutcome) -> None:
@@ -654,6 +716,7 @@ class TestFencing:
         client.packets()
         take(queue)
         client.send(SUBMIT_BG, b"f", b"behind it", b"")
+        assert not queue.is_fenced
 
         wire.server.store_failed(CommitOutcome.FENCED)
 
@@ -662,8 +725,55 @@ class TestFencing:
         assert queue.is_fenced
         assert not queue.has_changes
 
+    def test_changes_behind_the_batch_are_not_written_either(
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
+        for unique in (b"ended", b"lost"):
+            client.send(SUBMIT_BG, b"f", unique, b"")
+        take(queue)
+        queue.committed()
+        client.send(SUBMIT_BG, b"f", b"on its way", b"")
+        take(queue)
+        worker.send(Command.WORK_COMPLETE, grab(worker), b"")
+        grab(worker)
+        worker.close()
+
+        wire.server.store_failed(CommitOutcome.FENCED)
+
+        assert not queue.has_changes
+
+    def test_a_stopping_server_gives_no_numbers_back(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
+        begin_restoring(wire, 0)
+        wire.server.end_restoring()
+        client.send(SUBMIT_BG, b"f", b"", b"")
+        take(queue)
+        wire.server.store_last()
+
+        wire.server.store_failed(CommitOutcome.FENCED)
+
+        assert not queue.has_changes
+
 
 class TestManyJobs:
+    def test_a_batch_is_closed_when_it_is_large(self, wire: Wire, queue: CommitQueue) -> None:
+        clients = [wire.connect() for _ in range(3)]
+        for client in clients:
+            client.send(SUBMIT_BG, b"f", b"", bytes(16 * 1024 * 1024))
+
+        for number in range(1, 4):
+            assert [record.number for record in take(queue).stored] == [number]
+            queue.committed()
+            assert [client.packets() for client in clients] == [
+                [created(each)] if each == number else [] for each in range(1, 4)
+            ]
+        assert not queue.has_changes
+
+    def test_ordinary_jobs_are_packed(self, client: WirePeer, queue: CommitQueue) -> None:
+        for unique in (b"", b"u"):
+            client.send(SUBMIT_BG, b"f", unique, b"")
+
+        assert [type(change) for change in queue.take_batch()] == [PutNew]
+
     def test_a_batch_is_closed_when_it_takes_long_to_pack(self, wire: Wire, queue: CommitQueue) -> None:
         submit = request(SUBMIT_BG, b"f", b"", b"w")
         clients = [wire.connect() for _ in range(2)]
@@ -708,10 +818,65 @@ class TestManyJobs:
         take(queue)
 
         wire.server.store_failed(CommitOutcome.NOT_STORED)
+        while wire.server.revoke_more():
+            pass
 
         assert set(client.packets()) == {REFUSED}
         assert not wire.server.has_work
         assert take(queue) == Taken(), "none of them was stored"
+
+    def test_jobs_are_revoked_in_portions(self, wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
+        client.send_bytes(request(SUBMIT_BG, b"f", b"", b"w") * 8200)
+        wire.settle()
+        take(queue)
+
+        portions = [queue.failed(CommitOutcome.NOT_STORED)]
+        other = wire.connect()
+        while queue.is_revoking:
+            assert not queue.has_changes, "the next batch comes when the last answers are sent"
+            assert other.ask(SUBMIT_BG, b"f", b"", b"") == AWAY
+            portions.append(queue.revoke())
+
+        assert {len(portion) for portion in portions[:-1]} <= {999, 1000}
+        assert [job.number for portion in portions for job in portion] == list(range(1, 8201))
+        assert len(client.packets()) == 8200
+        with pytest.raises(AssertionError, match="a batch was taken"):
+            queue.committed()
+
+    def test_a_job_of_a_failed_batch_may_end_before_it_is_revoked(
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
+        client.send_bytes(request(SUBMIT_BG, b"f", b"", b"w") * 8200)
+        wire.settle()
+        take(queue)
+        wire.server.store_failed(CommitOutcome.NOT_STORED)
+        wire.connect().say("cancel job H:localhost:8200")
+        while wire.server.revoke_more():
+            pass
+
+        assert take(queue) == Taken()
+        queue.committed()
+        assert queue.is_accepting
+
+    def test_changed_jobs_are_stored_in_portions(
+        self, wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+    ) -> None:
+        count = 5_000
+        client.send_bytes(request(SUBMIT_BG, b"f", b"", b"w") * count)
+        wire.settle()
+        take(queue)
+        queue.committed()
+        worker.send_bytes(request(Command.GRAB_JOB) * count)
+        wire.settle()
+        worker.close()
+        wire.settle()
+
+        portions = []
+        while queue.has_changes:
+            portions.append(len(take(queue).stored))
+            queue.committed()
+
+        assert portions == [4096, count - 4096]
 
 
 class TestNumbers:
@@ -761,6 +926,26 @@ class TestNumbers:
         wire.tick()
 
         assert take(queue).reserve == first > 7
+
+    def test_a_million_numbers_are_reserved_ahead_in_whole_blocks(self) -> None:
+        numbers = Numbers(0.0)
+        numbers.begin_after(5, reserves=True)
+
+        until = numbers.request()
+
+        assert until % BLOCK == 0
+        assert 64 * BLOCK <= until - 5 <= 65 * BLOCK
+
+    def test_more_numbers_are_reserved_once_half_of_them_are_used_up(self) -> None:
+        numbers = Numbers(0.0)
+        numbers.begin_after(0, reserves=True)
+        until = numbers.request()
+        numbers.grant(until)
+
+        numbers.last = until - 32 * BLOCK - 1
+        assert numbers.request() == 0
+        numbers.last += 1
+        assert numbers.request() > until
 
     def test_without_a_store_no_number_is_reserved(self) -> None:
         wire = Wire()
@@ -813,6 +998,64 @@ class TestLongRuns:
         wire.advance(5)
 
         assert not queue.has_changes
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"reducer": b"r"},
+        {"failures": 1},
+        {"expires_at": 2**41},
+        {"depth": 1},
+        {"key": b"k"},
+        {"batch": b"b"},
+        {"origin": b"H:a:4"},
+        {"then": b"g"},
+        {"on_failure": b"g"},
+        {"overrides": b"o"},
+        {"reason": b"timeout"},
+        {"error": b"Traceback"},
+        {"unknown": ((200, b"later"),)},
+    ],
+    ids=lambda field: next(iter(field)),
+)
+def test_each_field_of_a_restored_job_survives_a_change(
+    wire: Wire, worker: WirePeer, queue: CommitQueue, field: dict[str, Any]
+) -> None:
+    record = JobRecord(5, b"H:a:5", b"f", b"u", 1, b"w").replace(**field)
+    begin_restoring(wire, 9)
+    wire.server.restore([record])
+    wire.server.end_restoring()
+    worker.send(Command.GRAB_JOB_ALL)
+    worker.close()
+
+    assert take(queue).stored == [record.replace(losses=1)]
+
+
+def test_a_restored_job_with_other_fields_stores_its_changes(wire: Wire, worker: WirePeer, queue: CommitQueue) -> None:
+    now = int(wire.clock.time())
+    record = JobRecord(5, b"H:a:5", b"f", b"u", 1, b"w", run_at=(now + 5) * 1000, key=b"k")
+    begin_restoring(wire, 9)
+    wire.server.restore([record])
+    wire.server.end_restoring()
+    wire.advance(6)
+    grab(worker)
+    wire.advance(2)
+
+    assert take(queue).stored == [record.replace(run_at=0, started=True)]
+
+
+def test_the_time_of_its_submission_stays_with_a_job(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+    queue, submitted_at = wire.server.commit_queue, int(wire.clock.time() * 1000)
+    client.send(SUBMIT_BG, b"f", b"", b"")
+    wire.advance(10)
+    grab(worker)
+    worker.close()
+
+    (change,) = queue.take_batch()
+
+    assert isinstance(change, Put)
+    assert [record.created_at for record in change.records] == [submitted_at]
 
 
 def test_fields_of_a_later_version_survive(wire: Wire, worker: WirePeer, queue: CommitQueue) -> None:

@@ -89,6 +89,18 @@ def test_it_runs_when_it_is_due_and_again(wire: Wire, client: WirePeer) -> None:
     assert done == [b"H:localhost:2", b"H:localhost:3", b"H:localhost:4"]
 
 
+def test_it_does_not_run_while_jobs_are_restored(wire: Wire, client: WirePeer) -> None:
+    schedule(client)
+    wire.server.begin_restoring(5)
+
+    wire.advance(300)
+    assert waiting(wire) == 0
+    wire.server.end_restoring()
+    wire.advance(0)
+
+    assert waiting(wire) == 1
+
+
 def test_it_wakes_a_worker(wire: Wire, client: WirePeer) -> None:
     peer = worker(wire)
     peer.send(Command.PRE_SLEEP)

@@ -49,6 +49,31 @@ def test_a_sleeping_worker_is_woken_for_the_oldest_job(wire: Wire, worker: WireP
     assert other.ask(Command.GRAB_JOB)[1] == first
 
 
+def test_a_turn_removes_a_portion_of_functions_and_awaited_jobs(wire: Wire) -> None:
+    client, watcher = wire.connect(), wire.connect()
+    for number in range(10):
+        client.send(Command.CAN_DO, b"g%d" % number)
+    for _ in range(MANY):
+        client.submit(b"f")
+
+    client.close()
+    wire.tick()
+
+    assert f"f\t{MANY - PORTION + 10}\t0\t0" in watcher.say("status").splitlines()
+
+
+def test_a_turn_removes_a_portion_of_functions_and_running_jobs(wire: Wire, worker: WirePeer) -> None:
+    client, watcher = wire.connect(), wire.connect()
+    for _ in range(MANY):
+        client.submit(b"f")
+        worker.send(Command.GRAB_JOB)
+
+    worker.close()
+    wire.tick()
+
+    assert watcher.say("status") == f"f\t{MANY}\t{MANY - PORTION + 1}\t0\n.\n"
+
+
 def test_jobs_that_only_it_waited_for_are_dropped(wire: Wire) -> None:
     client = wire.connect()
     for _ in range(MANY):

@@ -5,7 +5,7 @@ import pytest
 
 from geartrain.core import Durability, JobServerOptions
 from geartrain.core.record import JobRecord
-from geartrain.protocol import Command
+from geartrain.protocol import Command, request
 from geartrain.testing.wire import Wire, WirePeer
 from tests.core.batches import take
 
@@ -119,6 +119,15 @@ def test_a_submission_is_not_answered_so_that_the_client_can_use_another_server(
     assert client.packets() == [(Command.WORK_COMPLETE, handle, b"")]
     assert client.is_closed
     assert also_late.packets() == []
+
+
+def test_no_packet_after_such_a_submission_is_handled(wire: Wire, client: WirePeer) -> None:
+    drain(wire)
+    late = wire.connect()
+
+    late.send_bytes(request(Command.SUBMIT_JOB, b"f", b"", b"") + request(Command.ECHO_REQ, b"behind it"))
+
+    assert late.packets() == []
 
 
 def test_a_peer_that_runs_a_job_may_submit_others_to_finish_it(wire: Wire, client: WirePeer, worker: WirePeer) -> None:

@@ -3,8 +3,9 @@
 
 import pytest
 
-from geartrain.core import JobServerOptions
-from geartrain.core.limits import JOB_WEIGHT, Limit
+from geartrain.core import Durability, JobServerOptions
+from geartrain.core.access import SUBMIT, AccessRules, Rule
+from geartrain.core.limits import FUNCTION_WEIGHT, JOB_WEIGHT, Limit
 from geartrain.protocol import Command
 from geartrain.protocol.packets import request
 from geartrain.testing.wire import Wire, WirePeer
@@ -36,10 +37,10 @@ def test_unfinished_packets_leave_less_for_jobs(wire: Wire) -> None:
     half.send_bytes(PACKET[MOST // 2 :])
     half.close()
     wire.tick()
-    assert client.submit(b"f", b"", b"x" * (MOST - JOB_WEIGHT))
+    assert client.submit(b"f", b"", b"x" * (MOST - JOB_WEIGHT - FUNCTION_WEIGHT - 1))
 
 
-def test_whoever_holds_most_is_dropped_first(wire: Wire) -> None:
+def test_the_peer_with_the_most_bytes_is_dropped_first(wire: Wire) -> None:
     smaller = begin(wire, 400_000)
     largest = begin(wire, 500_000)
     assert wire.server.peer_to_drop() is None
@@ -111,4 +112,135 @@ def test_a_packet_that_follows_has_its_own_time(wire: Wire) -> None:
     peer.send_bytes(PACKET[20:] + PACKET[:10])
 
     wire.advance(50.0)
+    assert wire.server.peer_to_drop() is None
+
+
+def test_a_packet_of_the_same_size_that_follows_has_its_own_time_too(wire: Wire) -> None:
+    """The number of bytes that wait does not change, so that the server looks only when the time is over."""
+    peer = begin(wire, 20)
+    wire.advance(50.0)
+    peer.send_bytes(PACKET[20:] + PACKET[:20])
+
+    wire.advance(20.0)
+    assert wire.server.peer_to_drop() is None
+    wire.advance(61.0)
+    assert wire.server.peer_to_drop() is not None
+
+
+def held(peer: WirePeer) -> int:
+    return peer.peer.partial + peer.peer.unsent
+
+
+def test_input_beyond_the_share_of_a_turn_counts(wire: Wire) -> None:
+    echo = request(Command.ECHO_REQ, b"x" * 10)
+    peer = wire.connect()
+    peer.send_bytes(echo * 10_000)
+    assert held(peer) >= len(echo) * 10_000, "the packets that were handled are in memory with the others"
+    peer.send_bytes(echo * 10_000)
+    assert held(peer) >= len(echo) * 15_000
+
+    wire.settle()
+    assert held(peer) == 0
+
+
+def test_input_that_waits_until_all_jobs_are_restored_counts(wire: Wire) -> None:
+    wire.server.begin_restoring(0)
+    client = wire.connect()
+    client.send(Command.SUBMIT_JOB, b"f", b"", b"x" * 10_000)
+    assert held(client) > 10_000
+
+    wire.server.end_restoring()
+    assert held(client) == 0
+
+
+def test_replies_that_wait_for_the_store_count() -> None:
+    wire = Wire(JobServerOptions(durability=Durability.COMMIT))
+    client = wire.connect()
+    client.send_bytes(request(Command.SUBMIT_JOB_BG, b"f", b"u", b"") * 1_000)
+    wire.server.take_dirty()
+
+    wire.advance(1.0)
+
+    assert held(client) > 20_000
+
+
+def test_small_replies_count_within_a_second(wire: Wire) -> None:
+    client = wire.connect()
+    outlet = client.peer.outlet = Valve()
+    client.send(Command.ECHO_REQ, b"x")
+    wire.server.take_dirty()
+    outlet.waiting = MOST + 1
+    assert not wire.server.holds_bytes
+
+    wire.advance(1.0)
+    assert wire.server.peer_to_drop() is not None
+    client.close()
+    assert not wire.server.holds_bytes
+
+
+def test_functions_of_workers_count_within_a_second(wire: Wire) -> None:
+    client, worker = wire.connect(), wire.connect()
+    for number in range(400):
+        client.say(f"create function f{number}")
+        worker.send(Command.CAN_DO, b"f%d" % number)
+
+    wire.advance(1.0)
+
+    found = wire.server.peer_to_drop()
+    assert found is not None
+    assert found[0] is worker.peer
+
+
+def test_functions_to_which_a_worker_has_no_right_count() -> None:
+    wire = Wire(JobServerOptions(access=AccessRules((Rule(rights=SUBMIT),))))
+    worker = wire.connect()
+    for number in range(10):
+        worker.send(Command.CAN_DO, b"f%d" % number + bytes(1_000))
+
+    wire.advance(1.0)
+
+    assert held(worker) > 10_000
+
+
+def test_jobs_for_which_a_peer_waits_count(wire: Wire) -> None:
+    clients = [wire.connect() for _ in range(3)]
+    for number in range(100):
+        for client in clients:
+            client.submit(b"f", b"%d" % number)
+    for client in clients:
+        wire.server.count_unsent(client.peer)
+
+    assert {held(client) for client in clients} == {20_000}
+
+
+def test_functions_are_refused_that_take_more_than_their_part_of_the_memory() -> None:
+    wire = Wire(JobServerOptions(max_memory=100_000, max_functions=0))
+    client = wire.connect()
+    client.submit(b"f", b"", b"x" * 90_000)
+    names = [b"%d" % number + b"x" * 7_000 for number in range(10)]
+
+    replies = [client.ask(Command.SUBMIT_JOB, name, b"", b"")[:2] for name in names]
+    wire.tick()
+
+    refused = (Command.ERROR, b"QUEUE_ERROR")
+    assert [reply == refused for reply in replies] == [False, False] + [True] * 8
+    assert wire.server.refused[Limit.MEMORY] == 8
+
+
+def test_a_peer_that_is_to_be_dropped_is_found_once(wire: Wire) -> None:
+    begin(wire, 800_000)
+    second = begin(wire, 800_000)
+
+    assert wire.server.peer_to_drop() is not None
+    assert wire.server.peer_to_drop() is None
+    second.close()
+
+
+def test_without_a_limit_no_peer_holds_too_much() -> None:
+    wire = Wire(JobServerOptions(max_memory=0, packet_timeout=0.0))
+    begin(wire, 900_000)
+
+    wire.advance(1_000.0)
+
+    assert not wire.server.holds_bytes
     assert wire.server.peer_to_drop() is None

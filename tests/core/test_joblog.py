@@ -5,8 +5,9 @@ import logging
 
 import pytest
 
-from geartrain.core import JobServerOptions
+from geartrain.core import CommitOutcome, Durability, JobServerOptions
 from geartrain.core.levels import NOTICE
+from geartrain.core.record import JobRecord
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
 
@@ -186,3 +187,32 @@ def test_a_level_counts_from_the_next_reload_on(caplog: pytest.LogCaptureFixture
         "accepted,resize,,0",
         "resize: submitted by 0 127.0.0.1 -",
     ]
+
+
+def test_packets_about_a_job_that_was_taken_away_are_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "geartrain.jobs")
+    wire.server.restore([JobRecord(1, b"H:\xff:1", b"f")])
+    worker = wire.connect()
+    worker.send(Command.CAN_DO_TIMEOUT, b"f", b"1000")
+    worker.send(Command.GRAB_JOB)
+    wire.advance(2)
+
+    worker.send(Command.WORK_DATA, b"H:\xff:1", b"x")
+
+    assert "ignored a late WORK_DATA for H:\N{REPLACEMENT CHARACTER}:1" in caplog.messages
+
+
+def test_a_submission_that_is_refused_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(NOTICE, "geartrain.jobs")
+    wire = Wire(JobServerOptions(durability=Durability.COMMIT))
+    client, other = wire.connect(), wire.connect()
+    other.send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
+    wire.server.commit_queue.take_batch()
+    client.submit(b"f", b"u")
+    wire.server.store_failed(CommitOutcome.NOT_STORED)
+    other.packets()
+    caplog.clear()
+
+    assert other.ask(Command.SUBMIT_JOB_BG, b"f", b"u", b"")[0] is Command.ERROR
+
+    assert not [message for message in caplog.messages if message.startswith("accepted")]

@@ -116,7 +116,7 @@ class TestMemory:
         wire.advance(60)
 
         assert not wire.server.has_work
-        assert "a run is left out: " + self.FULL in caplog.text
+        assert caplog.messages == [f"<Schedule H:localhost:1 * * * * *>: skipped a run: {self.FULL}"]
 
 
 class TestFunctions:

@@ -45,6 +45,27 @@ class TestAHeldGrab:
 
         assert worker.packets() == handed(handle)
 
+    def test_counts_as_a_wake_up(self, wire: Wire) -> None:
+        client = wire.connect()
+        for _ in range(3):
+            asking(wire)
+            client.submit(b"f")
+
+        assert "wakeups\t3\n" in client.say("show metrics")
+
+    def test_that_was_answered_is_no_reason_to_rest_earlier(self, wire: Wire) -> None:
+        """A worker rests when it declined two wake-ups; a job that was pushed to it is none."""
+        worker, client = asking(wire), wire.connect()
+        client.submit(b"f")
+        client.submit(b"f")
+        worker.packets()
+        worker.send(Command.PRE_SLEEP)
+        assert worker.packets() == [NOOP]
+
+        worker.send(Command.PRE_SLEEP)
+
+        assert worker.packets() == [NOOP]
+
     def test_brings_a_reduce_job_whole(self, wire: Wire) -> None:
         worker, client = asking(wire), wire.connect()
 

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Work of the server that is done in portions, and the same with nothing to do."""
 
+from collections.abc import Callable
+
 import pytest
 
-from geartrain.core import IS_COMPILED, JobServerOptions, PriorityScope
+from geartrain.core import Durability, JobServerOptions, PriorityScope
 from geartrain.core.access import SUBMIT, AccessRules, Rule
 from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.cron import Schedule
 from geartrain.core.numbers import Numbers
 from geartrain.core.outbox import Outbox
 from geartrain.core.record import JobRecord
+from geartrain.core.running import running_jobs
 from geartrain.core.state import MAX_LOSSES
 from geartrain.core.timers import NEVER, Timed, Timers
 from geartrain.errors import RemoteProtocolError
@@ -183,7 +186,7 @@ def test_a_listing_that_does_not_wait_is_not_resumed(wire: Wire) -> None:
 
 
 def test_a_peer_that_runs_nothing_has_no_jobs(wire: Wire) -> None:
-    assert wire.connect().peer.running_jobs() == []
+    assert running_jobs(wire.connect().peer) == []
 
 
 def test_listings_of_many_peers_share_the_budget_of_a_turn(wire: Wire) -> None:
@@ -240,6 +243,7 @@ def test_more_losses_than_can_be_counted(wire: Wire) -> None:
     worker.close()
 
     assert wire.connect().say("status") == "f\t1\t0\t0\n.\n"
+    assert wire.connect().say("show jobs") == f"H:localhost:1\t{MAX_LOSSES}\t0\t1\n.\n"
 
 
 def test_the_record_of_a_schedule_keeps_the_fields_of_a_later_version() -> None:
@@ -273,6 +277,25 @@ def test_a_peer_waits_once_for_a_reason(wire: Wire) -> None:
     assert peer in backlog
 
 
+def test_a_peer_that_waits_for_another_reason_waits_for_the_first_no_more(wire: Wire) -> None:
+    backlog, peer = Backlog(), wire.connect().peer
+    backlog.add(peer, Reason.LISTING)
+
+    backlog.add(peer, Reason.BUDGET)
+
+    assert (backlog.count(Reason.LISTING), backlog.count(Reason.BUDGET)) == (0, 1)
+
+
+def test_peers_are_served_in_the_order_in_which_they_began_to_wait(wire: Wire) -> None:
+    backlog, peers = Backlog(), [wire.connect().peer for _ in range(3)]
+    for peer in peers:
+        backlog.add(peer, Reason.BUDGET)
+
+    backlog.move_last(peers[0])
+
+    assert [backlog.take_first(Reason.BUDGET) for _ in peers] == [*peers[1:], peers[0]]
+
+
 def test_fewer_numbers_than_before_are_not_granted() -> None:
     numbers = Numbers(0.0)
     numbers.grant(100)
@@ -289,6 +312,46 @@ def test_nothing_to_send_is_not_written() -> None:
     assert Outbox().flush(outlet) == 0
 
 
+class Sink(Valve):
+    """A way to a peer that takes all bytes."""
+
+    def write(self, data: bytes) -> None:
+        pass
+
+
+@pytest.mark.parametrize("send", [lambda outbox: outbox.flush(Sink()), Outbox.take], ids=["flush", "take"])
+def test_one_packet_is_never_too_much_after_others_were_sent(send: Callable[[Outbox], object]) -> None:
+    outbox = Outbox()
+    outbox.begin().packet(Command.ECHO_RES, b"")
+    outbox.begin().packet(Command.ECHO_RES, b"")
+    assert outbox.exceeds(12)
+    send(outbox)
+
+    outbox.begin().packet(Command.ECHO_RES, bytes(1000))
+
+    assert not outbox.exceeds(12)
+
+
+def test_held_packets_are_counted_too() -> None:
+    outbox = Outbox()
+    outbox.promise(1, Command.JOB_CREATED, bytes(100))
+    outbox.release(1)
+    assert not outbox.exceeds(12), "a single packet"
+    outbox.promise(2, Command.JOB_CREATED, bytes(100))
+    outbox.release(2)
+
+    assert outbox.exceeds(12)
+
+
+def test_the_size_of_an_outbox_is_that_of_all_its_bytes() -> None:
+    outbox, data = Outbox(), bytes(100_000)
+    for _ in range(3):
+        outbox.begin().header(Command.ECHO_RES, len(data))
+        outbox.share(data)
+
+    assert outbox.size() == 3 * (12 + len(data)) == len(b"".join(outbox.take()))
+
+
 class Part(Timed):
     """A timed part that counts its calls."""
 
@@ -298,7 +361,6 @@ class Part(Timed):
         self.calls += 1
 
 
-@pytest.mark.skipif(IS_COMPILED, reason="interpreted classes cannot inherit from compiled ones")
 @pytest.mark.parametrize(("due", "calls"), [(1.0, 1), (NEVER, 0)])
 def test_a_part_may_have_a_time_before_it_is_added(due: float, calls: int) -> None:
     timers, part = Timers(), Part()
@@ -308,3 +370,142 @@ def test_a_part_may_have_a_time_before_it_is_added(due: float, calls: int) -> No
     timers.run(2.0)
 
     assert part.calls == calls
+
+
+def test_many_sleepers_are_probed_in_portions() -> None:
+    wire = Wire(JobServerOptions(probe_after=60.0, rearm_after=1.0))
+    workers = [wire.connect() for _ in range(MANY)]
+    for worker in workers:
+        worker.send(Command.CAN_DO, b"f")
+        worker.send(Command.PRE_SLEEP)
+    wire.advance(60.0)
+    wire.settle()
+
+    wire.advance(60.0)
+    counts = []
+    for _ in range(4):
+        counts.append(sum(len(worker.packets()) for worker in workers))
+        wire.tick()
+
+    assert counts == [1000, 1000, MANY - 2000, 0]
+
+
+class Counted(Valve):
+    """An outlet with bytes that wait, which counts how often their number is read."""
+
+    read = 0
+
+    def unsent(self) -> int:
+        Counted.read += 1
+        return self.waiting
+
+
+def test_unsent_replies_of_many_peers_are_counted_in_portions() -> None:
+    wire = Wire(JobServerOptions(max_memory=40_000))
+    peers = [wire.connect() for _ in range(1_200)]
+    for peer in peers:
+        peer.peer.outlet = outlet = Counted()
+        outlet.waiting = 10
+        peer.send(Command.ECHO_REQ, b"x")
+    wire.server.take_dirty()
+    assert not wire.server.holds_bytes, "small ones are counted once a second"
+    Counted.read = 0
+
+    wire.advance(1.0)
+    counts = [Counted.read]
+    for _ in range(3):
+        wire.tick()
+        counts.append(Counted.read)
+
+    assert counts == [500, 1_000, 1_200, 1_200]
+    assert wire.server.holds_bytes
+
+
+def test_stalled_queues_are_checked_in_portions_of_workers() -> None:
+    """A function with many workers counts as many."""
+    wire = Wire(JobServerOptions(stall_after=10.0))
+    client = wire.connect()
+    workers = [wire.connect() for _ in range(600)]
+    for number in range(4):
+        for worker in workers:
+            worker.send(Command.CAN_DO, b"f%d" % number)
+        client.submit(b"f%d" % number)
+    wire.settle()
+
+    turns = 0
+    for _ in range(2):
+        wire.advance(5.0)
+        turns = 1
+        while wire.tick() == 0.0:
+            turns += 1
+
+    assert turns == 2  # two stalled functions in each
+
+
+def test_many_running_jobs_are_marked_in_portions() -> None:
+    wire = Wire(JobServerOptions(durability=Durability.COMMIT))
+    client, worker = wire.connect(), wire.connect()
+    worker.send(Command.CAN_DO, b"f")
+    count = 4_500
+    for peer, packet in ((client, request(Command.SUBMIT_JOB_BG, b"f", b"", b"")), (worker, request(Command.GRAB_JOB))):
+        peer.send_bytes(packet * count)
+        wire.settle()
+        if peer is client:
+            wire.server.commit_queue.take_batch()
+            wire.server.commit_queue.committed()
+
+    wire.advance(1.0)
+    counts = [wire.server.commit_queue.pending]
+    while wire.tick() == 0.0:
+        counts.append(wire.server.commit_queue.pending)
+
+    assert counts == [1_999, 3_999]  # and the peer itself in the first portion, and the last
+    assert wire.server.commit_queue.pending == count
+
+
+def test_many_functions_and_jobs_are_taken_from_peers_in_portions_when_the_server_drains(wire: Wire) -> None:
+    client, worker, busy = wire.connect(), wire.connect(), wire.connect()
+    handle = client.submit(b"busy")
+    busy.send(Command.CAN_DO, b"busy")
+    busy.ask(Command.GRAB_JOB)
+    for number in range(1_500):
+        worker.send(Command.CAN_DO, b"f%d" % number)
+    client.send_bytes(request(Command.SUBMIT_JOB, b"g", b"", b"") * 1_500)
+    wire.settle()
+    client.send(Command.SUBMIT_JOB, b"f1499", b"", b"")
+    client.packets()
+    worker.packets()
+
+    wire.server.drain()
+    assert len(worker.peer.abilities) + len(client.peer.awaited) > 1_000
+    assert worker.ask(Command.GRAB_JOB) == (Command.NO_JOB,), "no job is assigned from now on"
+    worker.send(Command.PRE_SLEEP)
+    turns = 1
+    while wire.tick() == 0.0:
+        turns += 1
+    wire.server.take_dirty()
+
+    assert turns == 3
+    assert worker.is_closed
+    assert not client.is_closed
+    busy.send(Command.WORK_COMPLETE, handle, b"result")
+    assert client.packets() == [(Command.WORK_COMPLETE, handle, b"result")]
+
+
+def test_many_grabs_that_were_held_are_answered_in_portions(wire: Wire) -> None:
+    workers = [wire.connect() for _ in range(5)]
+    for worker in workers:
+        worker.send(Command.OPTION_REQ, b"long-poll")
+        for number in range(900):
+            worker.send(Command.CAN_DO, b"f%d" % number)
+            wire.settle()
+        worker.send(Command.GRAB_JOB_ALL)
+        worker.packets()
+
+    wire.advance(1.0)
+    counts = []
+    for _ in range(3):
+        counts.append(sum(len(worker.packets()) for worker in workers))
+        wire.tick()
+
+    assert counts == [3, 2, 0]

@@ -5,18 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geartrain.core.record import (
-    FIELDS,
-    CorruptRecord,
-    JobRecord,
-    pack,
-    pack_tagged,
-    skip,
-    split,
-    unpack,
-    unpack_all,
-    unpack_tagged,
-)
+from geartrain.core.packing import CorruptRecord, pack, pack_tagged, skip, split, unpack, unpack_all, unpack_tagged
+from geartrain.core.record import FIELDS, JobRecord
 
 PLAIN = JobRecord(5, b"H:a:5", b"resize", b"u", 2, b"w\0w", created_at=1_700_000_000_123)
 PLAIN_BYTES = bytes.fromhex(
@@ -137,12 +127,12 @@ def test_other_bytes_are_records_or_an_error(data: bytes) -> None:
         (b"", "not a job"),
         (b"\5" + PLAIN_BYTES[1:], "not a job, or one of a later version"),
         (PLAIN_BYTES + b"x", "a job of 49 bytes has 50"),
-        (PLAIN_BYTES[:1] + b"\3" + PLAIN_BYTES[2:], "no priority of a job: 3"),
-        (bytes.fromhex(OLD[0][0])[:9] + b"\3" + bytes.fromhex(OLD[0][0])[10:], "no priority of a job: 3"),
-        (PLAIN_BYTES[:18] + b"\xff" + PLAIN_BYTES[19:], "no length of a field"),
-        (TAGGED_BYTES[:-9] + b"\xff" + TAGGED_BYTES[-8:], "no tagged field of a job"),
-        (TAGGED_BYTES[:-9] + b"\0\0\0\6later", "no tagged field of a job"),
-        (TAGGED_BYTES[:34] + b"\0\0\0\6h" + b"f" + b"\1\0\0\0\1\1", "no number of a job"),
+        (PLAIN_BYTES[:1] + b"\3" + PLAIN_BYTES[2:], "invalid priority of a job: 3"),
+        (bytes.fromhex(OLD[0][0])[:9] + b"\3" + bytes.fromhex(OLD[0][0])[10:], "invalid priority of a job: 3"),
+        (PLAIN_BYTES[:18] + b"\xff" + PLAIN_BYTES[19:], "invalid length of a field"),
+        (TAGGED_BYTES[:-9] + b"\xff" + TAGGED_BYTES[-8:], "invalid tagged field of a job"),
+        (TAGGED_BYTES[:-9] + b"\0\0\0\6later", "invalid tagged field of a job"),
+        (TAGGED_BYTES[:34] + b"\0\0\0\6h" + b"f" + b"\1\0\0\0\1\1", "invalid number of a job"),
     ],
 )
 def test_corrupt_bytes_are_explained(data: bytes, problem: str) -> None:

@@ -145,4 +145,4 @@ def test_new_rules_reach_many_workers_in_portions(caplog: pytest.LogCaptureFixtu
     wire.settle()
 
     assert not any(worker.peer.abilities for worker in workers)
-    assert "The rules take 4500 functions from 3 workers" in caplog.text
+    assert "The rules deny 4500 functions to 3 workers" in caplog.text

@@ -125,6 +125,37 @@ class TestHowMany:
         assert workers[1].ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
         assert workers[0].ask(Command.GRAB_JOB) == NO_JOB
 
+    def test_a_delayed_job_wakes_one_worker(self, wire: Wire) -> None:
+        client, workers = wire.connect(), sleepers(wire, 3)
+        client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"%d" % (int(wire.clock.time()) + 5), b"")
+        assert woken(workers) == []
+
+        wire.advance(6)
+
+        assert woken(workers) == [0]
+
+    def test_the_job_of_a_worker_that_left_wakes_one_worker(self, wire: Wire) -> None:
+        client, worker = wire.connect(), wire.connect()
+        worker.send(Command.CAN_DO, b"f")
+        client.submit(b"f")
+        worker.ask(Command.GRAB_JOB)
+        workers = sleepers(wire, 3)
+
+        worker.close()
+
+        assert woken(workers) == [0]
+
+    def test_a_job_that_took_too_long_wakes_one_worker(self, wire: Wire) -> None:
+        client, worker = wire.connect(), wire.connect()
+        worker.send(Command.CAN_DO_TIMEOUT, b"f", b"1000")
+        client.submit(b"f")
+        worker.ask(Command.GRAB_JOB)
+        workers = sleepers(wire, 3)
+
+        wire.advance(2)
+
+        assert woken(workers) == [0]
+
 
 class TestAWakeUpThatIsNotAnswered:
     def test_all_others_are_woken_after_the_rearm_time(self, wire: Wire) -> None:

@@ -133,7 +133,7 @@ def test_a_stall_ends_when_a_job_is_grabbed(wire: Wire, caplog: pytest.LogCaptur
     let_pass(wire, AFTER)
     assert [record.getMessage() for record in caplog.records if "accepted" not in record.getMessage()] == [
         "f: 2 jobs have waited for 10 seconds: idle workers do not grab jobs",
-        "f: jobs are taken again, or none is waiting",
+        "f: no longer stalled",
     ]
 
 

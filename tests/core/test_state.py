@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from geartrain.core.outbox import SHARED
 from geartrain.core.outcome import OUTCOMES, TRANSITIONS, Event, JobState, next_state
 from geartrain.core.policy import FunctionPolicy
+from geartrain.core.running import helpers
 from geartrain.core.state import FunctionQueue, Job, Line
 from geartrain.protocol import Command, response
 from geartrain.testing.wire import Wire
@@ -60,6 +61,16 @@ def test_objects_print_their_state(wire: Wire) -> None:
     assert repr(queue) == "<FunctionQueue f: 1 waiting, 0 running, 0 workers>"
     assert repr(worker.peer) == "<Peer 0 127.0.0.1 me>"
     assert [repr(job) for job in (first, second)] == ["<Job H:a:1 new>", "<Job H:a:2 running>"]
+
+
+def test_objects_print_names_that_are_not_utf_8(wire: Wire) -> None:
+    queue = FunctionQueue(b"f\xff", FunctionPolicy())
+    worker = wire.connect()
+    worker.send(Command.SET_CLIENT_ID, b"me\xff")
+
+    assert repr(queue).startswith("<FunctionQueue f\N{REPLACEMENT CHARACTER}: ")
+    assert repr(worker.peer) == "<Peer 0 127.0.0.1 me\N{REPLACEMENT CHARACTER}>"
+    assert repr(Job(1, b"H:\xff", queue, b"", b"", 1)) == "<Job H:\N{REPLACEMENT CHARACTER} new>"
 
 
 class TestLine:
@@ -183,8 +194,8 @@ def test_the_helpers_of_a_client_are_the_workers_that_run_its_jobs(wire: Wire) -
         peer.send(Command.CAN_DO, b"f")
     client.submit(b"f")
     client.submit(b"f")
-    assert client.peer.helpers() == set()
+    assert helpers(client.peer) == set()
 
     worker.send(Command.GRAB_JOB)
 
-    assert client.peer.helpers() == {worker.peer}
+    assert helpers(client.peer) == {worker.peer}

@@ -86,3 +86,33 @@ def test_every_outcome_of_a_job_is_counted_once(wire: Wire) -> None:
     }
     assert (row["function"], row["waiting"], row["running"], row["workers"]) == ("f", "1", "0", "0")
     assert other.ask(Command.GET_STATUS, handle)[2] == b"1"
+
+
+def test_outcomes_add_up(wire: Wire) -> None:
+    client = wire.connect()
+    for _ in range(3):
+        late, lost = wire.connect(), wire.connect()
+        late.send(Command.CAN_DO_TIMEOUT, b"f", b"1000")
+        client.submit(b"f")
+        late.send(Command.GRAB_JOB)
+        wire.advance(2)
+        lost.send(Command.CAN_DO, b"f")
+        lost.send(Command.GRAB_JOB)
+        lost.close()
+        late.send(Command.RESET_ABILITIES)
+
+        client.submit(b"f", b"u")
+    lost = wire.connect()
+    lost.send(Command.CAN_DO, b"f")
+    lost.send(Command.GRAB_JOB)
+    lost.close()
+
+    row = dict(zip(FunctionRow._fields, wire.connect().say("show functions").splitlines()[0].split("\t"), strict=True))
+
+    assert {name: int(row[name]) for name in ("submitted", "coalesced", "started", "timed_out", "lost")} == {
+        "submitted": 4,
+        "coalesced": 2,
+        "started": 7,
+        "timed_out": 3,
+        "lost": 4,
+    }

@@ -41,6 +41,58 @@ def test_job_created_carries_the_handle_without_nul(wire: Wire, how: Command) ->
     assert client.take_bytes() == b"\0RES\0\0\0\x08\0\0\0\x0dH:localhost:1"
 
 
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (Command.SUBMIT_JOB, (b"f", b"u" * 64, b"")),
+        (Command.SUBMIT_JOB_SCHED, (b"f", b"u" * 64, b"0", b"*", b"*", b"*", b"*", b"")),
+        (Command.SUBMIT_REDUCE_JOB, (b"f", b"", b"r" * 64, b"", b"")),
+        (Command.SUBMIT_JOB_EPOCH, (b"f", b"", b"%d" % (2**63 - 1), b"")),
+    ],
+    ids=["unique", "unique of a schedule", "reducer", "time"],
+)
+def test_the_largest_values_are_accepted(wire: Wire, command: Command, arguments: tuple[bytes, ...]) -> None:
+    assert wire.connect().ask(command, *arguments) == (Command.JOB_CREATED, b"H:localhost:1")
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (Command.SUBMIT_JOB_EPOCH, (b"f", b"", b"%d" % 2**63, b"")),
+        (Command.CAN_DO_TIMEOUT, (b"f", b"%d" % 2**63)),
+    ],
+    ids=["epoch", "timeout"],
+)
+def test_a_time_beyond_64_bits_ends_the_connection(wire: Wire, command: Command, arguments: tuple[bytes, ...]) -> None:
+    peer = wire.connect()
+
+    reply = peer.ask(command, *arguments)
+
+    assert reply[2] == b"%b: the time is beyond 64 bits" % command.name.encode()
+    assert peer.is_closed
+
+
+def test_a_job_for_this_second_does_not_wait(wire: Wire) -> None:
+    client, worker = wire.connect(), wire.connect()
+    now = int(wire.clock.time())
+    wire.clock.offset -= wire.clock.time() - now
+    assert wire.clock.time() == now
+    wire.tick()
+    client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"%d" % now, b"")
+
+    worker.send(Command.CAN_DO, b"f")
+
+    assert worker.ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
+
+
+def test_the_longest_timeout_is_accepted(wire: Wire) -> None:
+    client, worker = wire.connect(), wire.connect()
+    worker.send(Command.CAN_DO_TIMEOUT, b"f", b"%d" % (2**63 - 1))
+    client.submit(b"f")
+
+    assert worker.ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
+
+
 def test_answers_come_in_the_order_of_the_submissions(wire: Wire) -> None:
     client = wire.connect()
     client.submit(b"f", b"same")

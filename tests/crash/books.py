@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from hashlib import shake_128
 
 from geartrain import Priority
+from geartrain.wording import counted
 
 __all__ = ["Books", "Entry", "RECEIPT", "WORK", "number_of"]
 
@@ -134,13 +135,13 @@ class Books:
         assert len(dict(came)) == len(came), "a job came twice"
         found = {entry for _, entry in came}
         lost = [entry for entry in self.owed() if entry not in found]
-        assert not lost, f"{len(lost)} jobs were lost: {lost[:5]}"
+        assert not lost, f"{counted(len(lost), 'job was', 'jobs were')} lost: {lost[:5]}"
         for function in (WORK, RECEIPT):
             order = [(entry.priority, number_of(handle)) for handle, entry in came if entry.function == function]
             assert order == sorted(order), "jobs came in another order"
         left = set(waiting)
         gone = [entry for entry in self._promised.values() if entry.is_for_later and entry.handle not in left]
-        assert not gone, f"{len(gone)} jobs for later were lost: {gone[:5]}"
+        assert not gone, f"{counted(len(gone), 'job for later was', 'jobs for later were')} lost: {gone[:5]}"
 
     def owed(self) -> list[Entry]:
         """Return the jobs that are promised and were not done, but for those whose time has not come."""

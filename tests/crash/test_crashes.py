@@ -15,7 +15,7 @@ ROUNDS = often(2, 4)
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_promises_are_kept_whoever_is_killed(store: str, tmp_path: Path) -> None:
+def test_no_accepted_job_is_lost_in_crashes(store: str, tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     with STORES[store](tmp_path) as place:
@@ -39,7 +39,7 @@ class TestBooks:
 
     def test_a_job_that_is_lost(self) -> None:
         self.books.promise(self.entry, b"H:1")
-        with pytest.raises(AssertionError, match="1 jobs were lost"):
+        with pytest.raises(AssertionError, match="1 job was lost"):
             self.books.recovered([], [])
 
     def test_a_job_for_later_that_is_lost(self) -> None:
@@ -47,7 +47,7 @@ class TestBooks:
             self.entry = self.books.ask()
         self.books.promise(self.entry, b"H:1")
         self.books.recovered([], [b"H:1"])
-        with pytest.raises(AssertionError, match="1 jobs for later were lost"):
+        with pytest.raises(AssertionError, match="1 job for later was lost"):
             self.books.recovered([], [b"H:2"])
 
     def test_a_job_that_was_invented(self) -> None:

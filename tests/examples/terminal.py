@@ -4,6 +4,7 @@
 import itertools
 import os
 import re
+import subprocess
 import sys
 import sysconfig
 import time
@@ -24,7 +25,7 @@ SET_UP = "make examples && . .venv/bin/activate\n"
 
 
 class Terminal:
-    """A shell in a folder with links to the repository, with a port of its own for gearmand.
+    """A shell in a folder with links to the project's files, with a port of its own for gearmand.
 
     Attributes:
         folder: Its working directory.
@@ -77,6 +78,23 @@ class Terminal:
         return block
 
 
+def link_tracked_files(tree: Path) -> None:
+    """Make a folder with links to the files of the project that git tracks.
+
+    So the programs write neither into the project, nor do they find what a user's own try of them has left there.
+    """
+    listed = subprocess.run(
+        ["git", "-c", f"safe.directory={ROOT}", "-C", ROOT, "ls-files", "-z"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.rstrip("\0").split("\0"):
+        if (ROOT / name).exists():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).symlink_to(ROOT / name)
+
+
 @contextmanager
 def open_terminal(folder: Path, *ports: int) -> Iterator[Terminal]:
     """Open a shell, and stop everything that was started in it at the end.
@@ -86,10 +104,8 @@ def open_terminal(folder: Path, *ports: int) -> Iterator[Terminal]:
         ports: Ports of other services than gearmand in the README.
     """
     tree, private = folder / "geartrain", folder / "private"
-    tree.mkdir()
     private.mkdir()
-    for path in ROOT.iterdir():
-        (tree / path.name).symlink_to(path)
+    link_tracked_files(tree)
     port = free_port()
     gearadmin = private / "gearadmin"
     gearadmin.write_text(f'#!/bin/sh\nexec "{COMMANDS}/gearadmin" --port {port} "$@"\n')

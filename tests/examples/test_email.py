@@ -79,7 +79,7 @@ def test_a_refused_address_is_reported_to_the_sender_and_to_the_client(terminal:
     assert lines[-1] == "exit status 1"
     [report] = [message for message in delivered(terminal) if message["Subject"].startswith("Not delivered: ")]
     assert report["X-RcptTo"] == "news@example.org"
-    assert "11 letters were sent. 1 were refused:\n\ndennis@@example.org: 553" in report.get_payload()
+    assert "Letters sent: 11. Letters rejected: 1.\n\ndennis@@example.org: 553" in report.get_payload()
 
 
 def test_a_mailing_that_is_queued_again_is_not_sent_again(terminal: Terminal, blocks: list[str]) -> None:

@@ -130,7 +130,7 @@ class TestAnOutage:
     def test_after_the_job_was_accepted_runs_it_again_if_allowed(
         self, client: Client, proxy: FaultProxy, worker: RawWorker
     ) -> None:
-        job = client.submit("hold", retries=1)
+        job = client.submit("hold", resubmits=1)
         held(worker, job)
         client.ping()
         proxy.cut()
@@ -145,7 +145,7 @@ class TestAnOutage:
         client.ping()
         proxy.cut(after=after, direction=Direction.CLIENT)
 
-        assert client.do("reverse", bytes(200_000) + b"end", retries=1, timeout=PATIENCE) == b"dne" + bytes(200_000)
+        assert client.do("reverse", bytes(200_000) + b"end", resubmits=1, timeout=PATIENCE) == b"dne" + bytes(200_000)
         assert proxy.accepted == 2
 
     def test_repeated_many_times_leaks_nothing(self, client: Client, proxy: FaultProxy) -> None:
@@ -218,12 +218,12 @@ class TestSilence:
         assert len(huge.result(PATIENCE)) == 32 << 20
         assert works(client)
 
-    def test_of_a_server_that_owes_an_answer_closes_the_connection(
+    def test_of_a_server_while_an_answer_is_pending_closes_the_connection(
         self, shell: Shell, proxy: FaultProxy, worker: RawWorker
     ) -> None:
         with shell.client(proxy.address, reply_timeout=LATER) as client:
             proxy.stall()
-            with pytest.raises(ConnectionLost, match=f"has not answered for {LATER} seconds"):
+            with pytest.raises(ConnectionLost, match=f"has not answered for {LATER:g} seconds"):
                 client.do("reverse")
             for ask in (client.ping, lambda: client.status("H:1"), lambda: client.status(unique="u")):
                 with pytest.raises((ReplyTimeout, ConnectionLost)):
@@ -231,7 +231,7 @@ class TestSilence:
             proxy.resume()
 
             # The last answer may still be on its way, and the connection about to be closed.
-            assert client.do("reverse", b"abc", retries=5, timeout=PATIENCE) == b"cba"
+            assert client.do("reverse", b"abc", resubmits=5, timeout=PATIENCE) == b"cba"
 
     def test_of_one_server_sends_the_job_to_the_next(
         self, shell: Shell, proxy: FaultProxy, worker: RawWorker, other: str

@@ -41,7 +41,7 @@ class DurableServer:
     def restart(self) -> None:
         """Stop it like a service manager, and start it again."""
         assert self._process.stop() == 0
-        assert not any("Left behind" in line for line in self._process.lines), self._process.lines
+        assert not any("Abandoned" in line for line in self._process.lines), self._process.lines
         self._running.close()
         self.start()
 
@@ -123,7 +123,7 @@ def test_lose_no_job_that_was_acknowledged_and_no_call(servers: list[DurableServ
     with working(worker), shell.client(addresses) as client, shell.client(addresses[::-1]) as other:
 
         def in_foreground(who: Client) -> Callable[[int], bytes]:
-            return lambda number: who.do("note", b"foreground %d" % number, retries=RESTARTS, timeout=PATIENCE)
+            return lambda number: who.do("note", b"foreground %d" % number, resubmits=RESTARTS, timeout=PATIENCE)
 
         def in_background(who: Client) -> Callable[[int], object]:
             return lambda number: who.submit_background("note", b"background %d" % number, timeout=PATIENCE)

@@ -160,7 +160,7 @@ class TestSilence:
         worker.add_function("talk", talk)
         worker.add_function("reverse", reverse)
         with working(worker):
-            job = client.submit("talk", retries=0)
+            job = client.submit("talk", resubmits=0)
             proxy.wait_for_bytes(1 << 20)
             proxy.stall()
             proxy.cut(reset=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from geartrain import Client, Data, JobException, JobFailed, Progress, Warn, as_completed
+from geartrain import AdminClient, Client, Data, JobException, JobFailed, Progress, Warn, as_completed
 from geartrain.testing import ServerProcess
 from tests.interop.conftest import AnyServer
 from tests.interop.programs import TIMEOUT, Program, php, run
@@ -100,6 +100,27 @@ def test_a_worker_runs_the_next_job_after_any_outcome(ours: ServerProcess) -> No
             assert len(list(as_completed(jobs, TIMEOUT))) == len(jobs)
         assert client.do("echo", "still here", timeout=TIMEOUT) == b"still here"
     assert not [line for line in worker.lines if "error" in line]
+
+
+def test_a_job_that_takes_longer_than_its_timeout_runs_once_and_its_late_result_counts(ours: ServerProcess) -> None:
+    """Debian's server runs it again for ever, as with GearmanManager and ``timeout=1``, and drops each result."""
+    with (
+        Program(php("slow_worker.php"), ours.address) as worker,
+        Client(ours.address) as client,
+        AdminClient(ours.address) as admin,
+    ):
+        job = client.submit("slow", "one")
+        worker.wait_for_line("run 1 of one")
+        while [(row.total, row.running) for row in admin.status()] != [(1, 0)]:
+            pass  # until the server has taken the job away from the worker
+        worker.write("\n")
+        assert job.result(TIMEOUT) == b"run 1"
+
+        following = client.submit("slow", "two")
+        worker.wait_for_line("run 2 of two")
+        worker.write("\n")
+        assert following.result(TIMEOUT) == b"run 2"
+    assert worker.lines == ["run 1 of one", "run 2 of two"]
 
 
 def test_tasks_run_in_parallel_and_get_their_own_results(server: AnyServer) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["LIST", "Accepted", "Mutant", "compare", "read_list"]
+__all__ = ["LIST", "Accepted", "Mutant", "compare", "read_list", "readable"]
 
 LIST = Path(__file__).with_name("survivors.toml")
 
@@ -34,7 +34,7 @@ class Mutant:
         lines = diff.splitlines()
         removed = [line[1:].strip() for line in lines if line.startswith("-") and not line.startswith("---")]
         added = [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
-        return cls(_readable(name), " ".join(removed), " ".join(added))
+        return cls(readable(name), " ".join(removed), " ".join(added))
 
     @property
     def is_other_case(self) -> bool:
@@ -83,7 +83,8 @@ def compare(survivors: Sequence[Mutant], accepted: Sequence[Accepted]) -> tuple[
     return unknown, unused
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
+    """Return the name of a mutant's function, with module and class."""
     found = _NAME.fullmatch(name)
     assert found is not None, f"{name} is not a name of mutmut's"
     return ".".join(part for part in found.groups() if part)

@@ -37,24 +37,24 @@ def test_version_and_pid_are_text(admin: gearman.GearmanAdminClient) -> None:
 
 def test_tasks_and_workers_are_rows(admin: gearman.GearmanAdminClient, server: str) -> None:
     worker = a_worker(server)
-    worker.set_client_id("somebody")
+    worker.set_client_id("test-worker")
     client = gearman.GearmanClient([server])
     with working(worker):
         client.submit_job("reverse", "abc")
-        client.submit_job("nobody", "abc", background=True)
+        client.submit_job("unserved", "abc", background=True)
 
         status = {row["task"]: row for row in admin.get_status()}
         workers = {row["client_id"]: row for row in admin.get_workers()}
 
     assert status["reverse"] == {"task": "reverse", "queued": 0, "running": 0, "workers": 1}
-    assert status["nobody"] == {"task": "nobody", "queued": 1, "running": 0, "workers": 0}
-    assert workers["somebody"].pop("file_descriptor").isdigit()
-    assert workers["somebody"] == {"ip": "127.0.0.1", "client_id": "somebody", "tasks": ("reverse",)}
+    assert status["unserved"] == {"task": "unserved", "queued": 1, "running": 0, "workers": 0}
+    assert workers["test-worker"].pop("file_descriptor").isdigit()
+    assert workers["test-worker"] == {"ip": "127.0.0.1", "client_id": "test-worker", "tasks": ("reverse",)}
     assert workers["-"]["tasks"] == ()
 
 
 def test_jobs_are_rows_and_can_be_cancelled(admin: gearman.GearmanAdminClient, server: str) -> None:
-    request = gearman.GearmanClient([server]).submit_job("nobody", "abc", unique="u", background=True)
+    request = gearman.GearmanClient([server]).submit_job("unserved", "abc", unique="u", background=True)
     assert request.job.handle is not None
 
     [job] = admin.get_jobs()
@@ -117,7 +117,7 @@ def test_a_server_that_does_not_answer_is_not_waited_for_for_ever() -> None:
                 ask()
 
 
-def test_what_cannot_be_written_or_is_not_allowed_is_an_error() -> None:
+def test_an_invalid_name_or_a_denied_command_is_an_error() -> None:
     with run_server() as server:
         admin = gearman.GearmanAdminClient([server.address])
         with pytest.raises(errors.ProtocolError):

@@ -74,7 +74,7 @@ def test_jobs_of_one_unique_are_one(server: str) -> None:
 
 
 def test_a_status_is_asked_for_with_a_handle_that_was_kept(server: str) -> None:
-    asked = gearman.GearmanClient([server]).submit_job("nobody", "x", background=True)
+    asked = gearman.GearmanClient([server]).submit_job("unserved", "x", background=True)
     assert isinstance(asked.job.handle, str)
     assert asked.job.handle.decode() == asked.job.handle  # type: ignore[attr-defined]  # as with gearman3's bytes
 
@@ -85,7 +85,7 @@ def test_a_status_is_asked_for_with_a_handle_that_was_kept(server: str) -> None:
         assert (status["known"], status["running"], status["denominator"], request.timed_out) == (True, False, 0, False)
 
 
-def test_a_status_is_not_asked_for_nowhere() -> None:
+def test_a_status_needs_a_connection() -> None:
     client = gearman.GearmanClient(["127.0.0.1:1"])
     request = gearman.GearmanJobRequest(gearman.GearmanJob(None, "H:a:1", None, None, None))
 
@@ -93,7 +93,7 @@ def test_a_status_is_not_asked_for_nowhere() -> None:
         client.get_job_status(request)
 
 
-def test_what_a_worker_sends_as_an_exception_is_there(server: str) -> None:
+def test_the_exception_that_a_worker_sends_arrives(server: str) -> None:
     def explode(worker: gearman.GearmanWorker, job: gearman.GearmanJob) -> None:
         worker.send_job_exception(job, "no such thing")
 
@@ -130,9 +130,9 @@ def test_a_result_that_cannot_be_decoded_is_raised_and_the_others_are_not_lost(s
     assert [(request.state, request.result) for request in requests] == [("COMPLETE", None), ("COMPLETE", [1])]
 
 
-def test_a_request_that_nobody_wants_any_more_is_not_kept(server: str) -> None:
+def test_a_request_without_references_is_freed(server: str) -> None:
     client = gearman.GearmanClient([server])
-    client.submit_job("nobody", b"x" * 1000, wait_until_complete=False)
+    client.submit_job("unserved", b"x" * 1000, wait_until_complete=False)
     gc.collect()
 
     assert not [each for each in gc.get_objects() if isinstance(each, gearman.GearmanJobRequest)]
@@ -203,7 +203,7 @@ def test_a_job_that_is_not_taken_is_sent_as_often_as_allowed(script: Any) -> Non
     assert request.result == b"cba"
 
 
-def test_a_refusal_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_reason_of_a_rejection_is_in_the_error(caplog: pytest.LogCaptureFixture) -> None:
     with (
         ScriptedServer(refuse_a_job) as server,
         pytest.raises(errors.ExceededConnectionAttempts, match="JOB_QUEUE_FULL: too much"),

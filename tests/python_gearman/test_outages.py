@@ -99,7 +99,7 @@ def test_a_job_whose_server_is_lost_runs_to_its_end_and_the_worker_goes_on(caplo
                 worker.send_job_status(job, 1, 2)
                 break
         ended.put("to its end")
-        return "nobody is there to take it"
+        return "a result that no server takes"
 
     with (
         ScriptedServer(assign) as server,
@@ -193,7 +193,7 @@ def test_a_server_that_does_not_read_is_not_waited_for_longer_than_allowed() -> 
     def stream(worker: gearman.GearmanWorker, job: gearman.GearmanJob) -> str:
         worker.send_job_data(job, b"x" * (1 << 26), poll_timeout=0.05)
         is_over.set()
-        return "nobody is there to take it"
+        return "a result that no server takes"
 
     with ScriptedServer(assign_and_read_no_more) as server, pytest.raises(errors.ServerUnavailable):
         a_worker(f"127.0.0.1:{server.port}", stream=stream).work(poll_timeout=0.2)
@@ -221,7 +221,7 @@ def test_a_job_of_a_task_that_is_gone_is_left_to_other_workers(caplog: pytest.Lo
 
 
 @pytest.mark.parametrize("nonsense", [b"220 mail.example ESMTP\r\n", response(Command.NO_JOB)])
-def test_a_server_that_says_what_nobody_asked_for_is_given_up(nonsense: bytes) -> None:
+def test_a_server_with_unexpected_replies_is_disconnected(nonsense: bytes) -> None:
     given_up: queue.Queue[bytes] = queue.Queue()
 
     def speak(client: ServedClient) -> None:
@@ -234,7 +234,7 @@ def test_a_server_that_says_what_nobody_asked_for_is_given_up(nonsense: bytes) -
             given_up.get(timeout=PATIENCE)
 
 
-def test_an_error_from_a_server_is_heard_of() -> None:
+def test_an_error_from_a_server_is_logged() -> None:
     heard: queue.Queue[tuple[str, str]] = queue.Queue()
 
     class Listening(gearman.GearmanWorker):

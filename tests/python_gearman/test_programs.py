@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs as people wrote them, unchanged: over ours, over gearman3 from PyPI, and mixed, they print the same."""
+"""Programs in the style of python-gearman print the same with our package, with gearman3, and with both mixed."""
 
 import sys
 from pathlib import Path
@@ -27,14 +27,14 @@ finished: COMPLETE 3
 finished: COMPLETE 0 atad
 finished: COMPLETE 1 atad
 finished: COMPLETE 2 atad
--- nobody can do it
+-- no worker can do it
 timed out: CREATED
 timed out: CREATED
 -- background
 finished: CREATED None
 True True None
 ['denominator', 'handle', 'known', 'numerator', 'running', 'time_received'] False
--- nobody is there
+-- no server
 ServerUnavailable
 finished: COMPLETE bye
 """

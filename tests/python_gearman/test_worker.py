@@ -91,7 +91,7 @@ def test_an_idle_worker_polls_now_and_then(server: str) -> None:
     assert not worker.connection_list[0].connected
 
 
-def test_what_a_job_says_arrives(server: str) -> None:
+def test_the_updates_of_a_job_arrive(server: str) -> None:
     large = bytes(range(256)) * (1 << 15)  # more than any socket takes at once
 
     def talk(worker: gearman.GearmanWorker, job: gearman.GearmanJob) -> str:

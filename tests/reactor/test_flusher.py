@@ -78,7 +78,7 @@ def test_a_lower_limit_drops_peers_for_which_more_waits(caplog: pytest.LogCaptur
     assert "Dropped test: more than 1048576 bytes wait for it" in caplog.text
 
 
-def test_what_is_too_much_for_a_peer_is_not_written(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reply_beyond_the_limit_of_unsent_bytes_is_not_written(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         reactor = Reactor(max_unsent=3 * len(PIECE))
         client, worker = reactor.connect(), reactor.connect()
@@ -166,7 +166,10 @@ class TestTheTimer:
             reactor = Reactor(JobServerOptions(rearm_after=3600.0))
             self.wake(reactor)
             self.wake(reactor)
-            [timer] = reactor.loop.timers
+            timers = list(reactor.loop.timers)
+            self.wake(reactor)
+            assert reactor.loop.timers == timers
+            timer = timers[-1]
             assert not timer.cancelled()
             reactor.flusher.stop()
             assert timer.cancelled()

@@ -5,7 +5,7 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
 
@@ -141,11 +141,8 @@ class TestWorkers:
 
 
 class TestOnRealSockets:
-    def test_a_worker_waits_until_the_client_reads(
-        self, run_server: RunServer, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_a_worker_waits_until_the_client_reads(self, run_server: RunServer, held: threading.Event) -> None:
         """The log shows the pause: the bytes that were sent do not, as kernel buffers may hold 32 MiB."""
-        caplog.set_level(logging.DEBUG, "geartrain.server")
         with (
             run_server(backpressure_time=FOR_EVER) as server,
             connected(server) as client,
@@ -153,10 +150,9 @@ class TestOnRealSockets:
             connected(server) as other,
         ):
             data = request(Command.WORK_DATA, run_one(client, worker), bytes(PIECE))
-            sending = threading.Thread(target=worker.sendall, args=[data * MUCH])
-            sending.start()
-            while "workers held back" not in caplog.text:
-                assert ask(other, ECHO) == (Command.ECHO_RES, [b"x"])
+            sending = begin_sending(worker, data * MUCH)
+            assert held.wait(TIMEOUT)
+            assert ask(other, ECHO) == (Command.ECHO_RES, [b"x"])
 
             received = 0
             while received < len(data) * MUCH:
@@ -176,18 +172,49 @@ class TestOnRealSockets:
         with run_server() as server, connected(server) as client, connected(server) as worker:
             handle = run_one(client, worker)
             data = request(Command.WORK_DATA, handle, bytes(PIECE))
-            sending = threading.Thread(target=worker.sendall, args=[data * MUCH])
-            sending.start()
+            sending = begin_sending(worker, data * MUCH)
             received = 0
             while received < len(data) * MUCH:
                 received += len(client.recv(1 << 16))
-            sending.join(20)
+            sending.join(TIMEOUT)
 
             assert not sending.is_alive()
 
 
+class Pauses(logging.Handler):
+    """Sets an event when the log tells that workers are held back."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.seen = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "workers held back" in record.msg:
+            self.seen.set()
+
+
+@pytest.fixture
+def held() -> Iterator[threading.Event]:
+    """An event that is set when the server pauses workers."""
+    logger, pauses = logging.getLogger("geartrain.server"), Pauses()
+    level = logger.level
+    logger.addHandler(pauses)
+    logger.setLevel(logging.DEBUG)
+    yield pauses.seen
+    logger.setLevel(level)
+    logger.removeHandler(pauses)
+
+
 def connected(server: RunningServer) -> socket.socket:
-    return socket.create_connection((server.host, server.port), 20)
+    return socket.create_connection((server.host, server.port), TIMEOUT)
+
+
+def begin_sending(peer: socket.socket, data: bytes) -> threading.Thread:
+    """Send data in a thread, however long it takes: `sendall` has one timeout for all of it."""
+    peer.settimeout(None)
+    sending = threading.Thread(target=peer.sendall, args=[data], daemon=True)
+    sending.start()
+    return sending
 
 
 def ask(peer: socket.socket, *packets: bytes) -> Packet:

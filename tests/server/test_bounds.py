@@ -219,8 +219,8 @@ ROWS: dict[str, tuple[Attempt, int, str]] = {
     "field of a cron line": (cron_field, 200, "INVALID_ARGUMENT"),
 }
 SENTENCES: dict[str, tuple[Attempt, int, str]] = {
-    "`gearadmin --maxqueue` limits the queue of a single function": (queue, 3, "QUEUE_ERROR"),
-    "Back-pressure: if more than 16 MiB wait for a client": (unsent_without_back_pressure, 16 << 20, "paused"),
+    "`gearadmin --maxqueue` limits a single queue": (queue, 3, "QUEUE_ERROR"),
+    "If more than 16 MiB wait for a client": (unsent_without_back_pressure, 16 << 20, "paused"),
     "the server accepts four more connections": (admin_only_connections, 4, "TOO_MANY_CONNECTIONS"),
 }
 

@@ -35,7 +35,7 @@ def test_term_waits_for_running_jobs_and_logs_them() -> None:
 
         assert job.result(TIMEOUT) == b"done"
         assert server.wait() == 0
-        assert not any("Left behind" in line for line in server.lines)
+        assert not any("Abandoned" in line for line in server.lines)
 
 
 def test_a_second_term_waits_for_nothing(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_second_term_waits_for_nothing(tmp_path: Path) -> None:
         assert server.stop() == 0
         with pytest.raises(ConnectionLost):
             job.result(TIMEOUT)
-        server.wait_for_line("Left behind: 1 running job (hold 1)")
+        server.wait_for_line("Abandoned: 1 running job (hold 1)")
         server.wait_for_line("1 background job stays in the store")
 
 
@@ -61,8 +61,8 @@ def test_the_shutdown_has_a_timeout() -> None:
         worker.held.get(timeout=TIMEOUT)
 
         assert server.stop() == 0
-        server.wait_for_line("Left behind: 1 running job (hold 1)")
-        server.wait_for_line("Lost 1 background job, which no store has")
+        server.wait_for_line("Abandoned: 1 running job (hold 1)")
+        server.wait_for_line("Lost 1 background job that no store has")
 
 
 def test_peers_without_a_running_job_are_disconnected_at_once() -> None:
@@ -147,7 +147,7 @@ def test_a_store_that_does_not_answer_does_not_block_the_shutdown(
     assert told == b"", "no job is promised that may not be stored"
     assert server.is_stuck
     assert "waiting for 1 change that the store does not have" in caplog.text
-    assert "Left behind: 1 change that the store does not have" in caplog.text
+    assert "Abandoned: 1 change that the store does not have" in caplog.text
 
 
 def test_the_shutdown_waits_for_unsent_data(caplog: pytest.LogCaptureFixture) -> None:
@@ -174,4 +174,4 @@ def test_the_shutdown_waits_for_unsent_data(caplog: pytest.LogCaptureFixture) ->
     assert head[:4] == b"\0RES"
     assert size == 12 << 20
     assert "bytes unsent to 1 peer" in caplog.text
-    assert "Left behind" not in caplog.text
+    assert "Abandoned" not in caplog.text

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 from geartrain.core import CommitOutcome
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
-from geartrain.core.record import JobRecord, pack, unpack
+from geartrain.core.packing import pack, unpack
+from geartrain.core.record import JobRecord
 from geartrain.storage import Opened, StoreError
 from tests.simulation.timeline import Trace, Violation
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from geartrain.core import Durability, JobServer, JobServerOptions, Peer
 from geartrain.core.limits import JOB_WEIGHT
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import unpack
+from geartrain.core.packing import unpack
 from geartrain.protocol import LONG_POLL, REQUEST, RESPONSE, Command, Reader
 from tests.simulation.disk import Table
 from tests.simulation.network import Link

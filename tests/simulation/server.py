@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The machine of the server: its disk, and one process after the other.
 
-A process runs the parts of a real server, without its sockets: the core, connections, flusher, committer, store service and shutdown are those of
-`geartrain.server`.
+A process runs the parts of a real server, without its sockets: core, connections, flusher, committer, store service and
+shutdown sequence are those of `geartrain.server`.
 """
 
 from collections.abc import Callable

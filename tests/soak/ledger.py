@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from geartrain.wording import counted
+
 __all__ = ["Totals", "Disturbance", "Ledger"]
 
 SERVER = "server"
@@ -94,7 +96,11 @@ class Ledger:
         """
         times = _times_of(disturbances)
         again = {job: runs for job, runs in self.runs.items() if len(runs) > 1}
-        faults = [f"{len(jobs)} jobs {what}: {', '.join(sorted(jobs)[:5])}" for what, jobs in self._missing() if jobs]
+        faults = [
+            f"{counted(len(jobs), 'job')} {fault}: {', '.join(sorted(jobs)[:5])}"
+            for fault, jobs in self._missing()
+            if jobs
+        ]
         faults += [f"a wrong result: {line}" for line in self.wrong]
         for job, runs in again.items():
             faults += [
@@ -109,9 +115,9 @@ class Ledger:
     def _missing(self) -> list[tuple[str, set[str]]]:
         done = self.runs.keys()
         return [
-            ("were accepted and are lost", self.accepted - done),
-            ("had a result and did not run", self.results - done),
-            ("ran and were not submitted", done - self.asked),
+            ("accepted and lost", self.accepted - done),
+            ("with a result, but never run", self.results - done),
+            ("run, but never submitted", done - self.asked),
         ]
 
     def _take(self, line: str) -> None:

@@ -48,13 +48,13 @@ class TestLedger:
         assert self.faults(tmp_path, *lines) == ""
 
     def test_a_job_that_is_lost(self, tmp_path: Path) -> None:
-        assert "are lost: a-1" in self.faults(tmp_path, "1.0 asked a-1", "1.1 accepted a-1")
+        assert "1 job accepted and lost: a-1" in self.faults(tmp_path, "1.0 asked a-1", "1.1 accepted a-1")
 
     def test_a_job_that_was_altered(self, tmp_path: Path) -> None:
-        assert "were not submitted: a-1-changed" in self.faults(tmp_path, "1.0 did a-1-changed w.1")
+        assert "1 job run, but never submitted: a-1-changed" in self.faults(tmp_path, "1.0 did a-1-changed w.1")
 
     def test_a_result_without_a_run(self, tmp_path: Path) -> None:
-        assert "did not run: a-1" in self.faults(tmp_path, "1.0 asked a-1", "1.1 result a-1")
+        assert "1 job with a result, but never run: a-1" in self.faults(tmp_path, "1.0 asked a-1", "1.1 result a-1")
 
     def test_the_result_of_another_job(self, tmp_path: Path) -> None:
         assert "a wrong result" in self.faults(tmp_path, "1.0 asked a-1", "1.1 wrong a-1 b'done a-2 7'")

@@ -86,7 +86,7 @@ def test_our_server_refuses_such_a_queue_and_runs_its_jobs_after_the_command_in_
 
     assert refused.returncode == 1
     *_, reason, command = refused.stderr.splitlines()
-    assert "has jobs of a C gearmand" in reason
+    assert "has jobs of a C server" in reason
     imported = subprocess.run([*ours, *shlex.split(command)], capture_output=True, text=True, check=True, timeout=60)
     assert imported.stdout == "1 job stored\n"
     with ServerProcess(*place.options) as server, AdminClient(server.address) as admin:
@@ -94,7 +94,7 @@ def test_our_server_refuses_such_a_queue_and_runs_its_jobs_after_the_command_in_
         assert [(row.function, row.total) for row in admin.status()] == [("reverse", 1)]
 
 
-def test_what_a_killed_gearmand_of_debian_leaves_is_read(place: Place, tmp_path: Path) -> None:
+def test_the_queue_of_a_killed_gearmand_of_debian_is_read(place: Place, tmp_path: Path) -> None:
     when = SOME_DAY if place.knows_times else 0
     with Gearmand(tmp_path, *place.options).running() as gearmand, Client(gearmand.address) as client:
         client.submit_background("reverse", b"one", unique="u1", priority=Priority.HIGH)
@@ -201,7 +201,7 @@ class TestSQLite:
     def test_a_table_that_is_no_queue_is_refused(self) -> None:
         self.fill("CREATE TABLE jobs (number INTEGER)")
 
-        with pytest.raises(StoreError, match="table jobs is no queue of gearmand's: it has no data, function_name"):
+        with pytest.raises(StoreError, match="table jobs is not a queue of gearmand: it has no data, function_name"):
             read(f"{self.url}?table=jobs")
 
     def test_a_file_that_is_missing_is_not_made(self) -> None:
@@ -241,7 +241,7 @@ class TestPostgres:
         assert [job.workload for job in read(f"{url}?table=changing")] == [b"new"]
 
     @pytest.mark.parametrize(
-        ("table", "problem"), [("missing", "no such table"), ("pg_class", "no queue of gearmand's")]
+        ("table", "problem"), [("missing", "no such table"), ("pg_class", "is not a queue of gearmand")]
     )
     def test_a_table_that_is_no_queue_is_refused(self, postgres_engine: Engine, table: str, problem: str) -> None:
         with pytest.raises(StoreError, match=problem):
@@ -262,7 +262,7 @@ class TestMySQL:
         assert essence(found) == [(b"f", b"", 1, b"", 0), (b"f", b"u", 0, b"w", 0)]
 
     @pytest.mark.parametrize("words", ["table=missing", "charset=klingon"])
-    def test_what_is_not_there_is_named(self, mysql_engine: Engine, words: str) -> None:
+    def test_an_error_names_the_missing_table_or_charset(self, mysql_engine: Engine, words: str) -> None:
         with pytest.raises(StoreError, match=r"missing|klingon|charset"):
             read(f"mysql://geartrain@127.0.0.1:{mysql_engine.port}/test?{words}")
 

@@ -8,9 +8,9 @@ import pytest
 
 from geartrain.core.changes import Forget
 from geartrain.core.record import JobRecord
-from geartrain.storage import Store, StoreError, open_store
+from geartrain.storage import CommitOutcome, Store, StoreError, open_store
 from geartrain.testing.stores import put_new
-from tests.storage.servers import ServerContract
+from tests.storage.servers import JOBS, ServerContract, opened, outcome_of
 
 
 class TestMemcached(ServerContract):
@@ -30,6 +30,27 @@ class TestMemcached(ServerContract):
         self.use(finish)
 
         assert self.kept() == []
+
+    def test_a_server_notices_that_another_one_uses_its_prefix_and_stores_nothing_more(self) -> None:
+        async def take_over(first: Store) -> None:
+            await first.commit([put_new(JOBS[:1])])
+            async with opened(self.store()) as second:
+                assert await outcome_of(first, [Forget([1]), put_new(JOBS[1:2])]) is CommitOutcome.FENCED
+                assert await outcome_of(first, []) is CommitOutcome.FENCED
+                await second.commit([put_new(JOBS[2:3])])
+
+        self.use(take_over)
+
+        assert self.kept() == [JOBS[0], JOBS[2]]
+
+    def test_a_server_with_another_prefix_is_not_noticed(self) -> None:
+        async def share(first: Store) -> None:
+            async with opened(open_store(f"{self.url}-other")):
+                await first.commit([put_new(JOBS[:1])])
+
+        self.use(share)
+
+        assert self.kept() == JOBS[:1]
 
 
 @pytest.mark.parametrize("url", ["memcached://host:port", "memcached://host?prefix=a b", "memcached://127.0.0.1:1"])

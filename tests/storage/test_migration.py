@@ -142,7 +142,7 @@ def test_only_a_server_migrates(url: str) -> None:
     if url.startswith(("redis", "memcached")):  # where each value says by itself how it is packed
         assert use(url, only_reads=True)[1] == EXPECTED
         return
-    with pytest.raises(StoreError, match="a server that starts on it migrates it"):
+    with pytest.raises(StoreError, match="start a server with this store to migrate it"):
         use(url, only_reads=True)
     use(url)
     assert use(url, only_reads=True)[1] == EXPECTED

@@ -3,12 +3,13 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 import pytest
 
-from geartrain.core.changes import Forget
+from geartrain.core.changes import Forget, Put
 from geartrain.core.record import JobRecord
-from geartrain.storage import CommitOutcome, Store
+from geartrain.storage import CommitOutcome, Store, StoreError
 from geartrain.testing.stores import put_new
 from tests.storage.holding_proxy import HoldingProxy
 from tests.storage.places import mysql
@@ -46,6 +47,48 @@ class TestMySQL(ExclusiveContract):
         self.commit([put_new([job])])
 
         assert self.kept() == [job]
+
+    @contextlib.contextmanager
+    def packets_of(self, size: int) -> Iterator[None]:
+        """Limit the packets of new connections for the length of a block."""
+        with mysql(self.engine) as cursor:
+            cursor.execute("SELECT @@max_allowed_packet")
+            ((usual,),) = cursor.fetchall()
+            cursor.execute("SET GLOBAL max_allowed_packet = %s", (size,))
+            try:
+                yield
+            finally:
+                cursor.execute("SET GLOBAL max_allowed_packet = %s", (usual,))
+
+    @pytest.mark.parametrize("packet", [131_072, 1_048_576])
+    def test_a_job_larger_than_max_allowed_packet_is_stored_with_the_others_of_its_batch(self, packet: int) -> None:
+        """Each byte of this workload, and of these names, travels as two."""
+        large = JobRecord(2, b"H:2", b"'" * 8000, b"'" * 64, 1, b"'" * 2_500_000, reducer=b"'" * 8000)
+        jobs = [JOBS[0], large, JOBS[2]]
+        with self.packets_of(packet):
+            self.commit([put_new(jobs)])
+
+            assert self.kept() == jobs
+
+    def test_more_jobs_than_fit_into_a_packet_by_their_numbers_are_deleted(self) -> None:
+        jobs = [JobRecord(2**61 + number, b"H:%d" % number, b"f", b"", 1, b"w") for number in range(20_000)]
+        with self.packets_of(131_072):
+            self.commit([put_new(jobs)], [Forget([job.number for job in jobs[1:]])])
+
+        assert self.kept() == jobs[:1]
+
+    def test_a_job_that_is_stored_again_has_no_pieces_of_another_size(self) -> None:
+        job = JobRecord(1, b"H:1", b"f", b"", 1, bytes(range(256)) * 12_000)
+        with self.packets_of(131_072):
+            self.commit([put_new([job])])
+
+        self.commit([Put([job.replace(losses=1)])])
+
+        assert self.kept() == [job.replace(losses=1)]
+
+    def test_packets_that_are_too_small_for_a_name_are_refused_at_the_start(self) -> None:
+        with self.packets_of(65_536), pytest.raises(StoreError, match="max_allowed_packet of 65536 bytes is too small"):
+            self.use()
 
     def test_a_batch_that_was_the_victim_of_a_deadlock_is_repeated(self) -> None:
         async def deadlock(store: Store) -> None:
@@ -106,7 +149,7 @@ class TestMySQL(ExclusiveContract):
             cursor.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 2")
             self.use()
             cursor.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
-            assert "innodb_flush_log_at_trx_commit is 2, so that a loss of power loses jobs" in caplog.text
+            assert "innodb_flush_log_at_trx_commit is 2, so a power failure loses the jobs" in caplog.text
             caplog.clear()
             self.use()
 

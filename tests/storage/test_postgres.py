@@ -155,7 +155,7 @@ class TestPostgres(ExclusiveContract):
             connection.execute("ALTER SYSTEM RESET fsync")
             connection.execute("SELECT pg_reload_conf()")
 
-        assert "fsync is off, so that a loss of power destroys jobs" in caplog.text
+        assert "fsync is off, so a power failure destroys jobs" in caplog.text
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

@@ -54,8 +54,8 @@ class TestRedis(ExclusiveContract):
     @pytest.mark.parametrize(
         ("name", "value", "warning"),
         [
-            ("appendonly", "no", "appendonly is off, so that a crash of Redis loses jobs since its last snapshot"),
-            ("appendfsync", "everysec", "appendfsync is everysec, so that a loss of power loses jobs"),
+            ("appendonly", "no", "appendonly is off, so a crash of Redis loses the jobs since its last snapshot"),
+            ("appendfsync", "everysec", "appendfsync is everysec, so a power failure loses jobs"),
             ("appendfsync", "always", ""),
         ],
     )

@@ -115,7 +115,7 @@ class TestSQLite(StoreContract):
         os.mkfifo(self.path, 0o666)
         before = self.path.stat()
 
-        with pytest.raises(StoreError, match=r"jobs\.db: this is no regular file"):
+        with pytest.raises(StoreError, match=r"jobs\.db: this is not a regular file"):
             self.use()
         assert self.path.stat() == before
         assert [*self.path.parent.iterdir()] == [self.path]

@@ -166,7 +166,7 @@ tagged = st.fixed_dictionaries(
     st.lists(st.tuples(names, names.filter(bool), names, st.binary(max_size=9), tagged), min_size=1, max_size=5),
     st.integers(0, 40),
 )
-def test_the_view_unpacks_whatever_is_packed(
+def test_the_view_unpacks_all_packed_jobs(
     fields: Iterable[tuple[bytes, bytes, bytes, bytes, dict[str, Any]]], copies: int
 ) -> None:
     jobs: list[JobRecord] = []

@@ -150,7 +150,7 @@ class TestLikeARealOne:
 
 
 class TestWithoutAServer:
-    def test_what_was_done_can_be_looked_at(self, worker: Worker) -> None:
+    def test_the_submitted_jobs_are_listed(self, worker: Worker) -> None:
         client = EagerClient[Any, Any](worker, client_id="tester")
         client.submit_background("reverse", "later", delay=3600, unique="u")
         client.do("talk")
@@ -166,7 +166,7 @@ class TestWithoutAServer:
         assert job.done()
         assert list(job) == []
 
-    def test_nobody_can_be_asked_for_more_than_there_is(self, worker: Worker) -> None:
+    def test_an_unknown_function_is_an_error_that_lists_the_known_ones(self, worker: Worker) -> None:
         with pytest.raises(LookupError, match=r"there is no function 'fly'; known are: reverse, talk, wrong, fails"):
             EagerClient[Any, Any](worker).submit_background("fly")
 
@@ -174,7 +174,7 @@ class TestWithoutAServer:
         client = EagerClient({"sum": lambda job: sum(job.value)}, codec=JSON, prefix="app.")
 
         assert client.do("sum", [1, 2, 3]) == 6
-        assert repr(client) == "<EagerClient: 1 jobs>"
+        assert repr(client) == "<EagerClient: 1 job>"
 
     def test_a_job_may_submit_others(self) -> None:
         client: EagerClient[Any, Any]
@@ -230,7 +230,7 @@ class TestInAnEventLoop:
 
         asyncio.run(use())
 
-    def test_who_is_cancelled_waits_no_longer_and_the_job_goes_on(self) -> None:
+    def test_cancelling_a_wait_does_not_cancel_the_job(self) -> None:
         async def hold(job: AsyncAssignedJob) -> bytes:
             begun.set()
             await gate.wait()

@@ -87,7 +87,7 @@ def loaded(done: subprocess.CompletedProcess[str]) -> str:
     return next(line.partition("loaded")[2] for line in done.stdout.splitlines() if "loaded" in line)
 
 
-def test_a_worker_is_given_back_as_it_was(gearman_server: RunningServer) -> None:
+def test_a_worker_gets_its_own_server_back_afterwards(gearman_server: RunningServer) -> None:
     worker = Worker("elsewhere:1")
 
     for _ in range(2):
@@ -96,15 +96,15 @@ def test_a_worker_is_given_back_as_it_was(gearman_server: RunningServer) -> None
         assert repr(worker) == "<Worker of elsewhere:1: >"
 
 
-def test_fixtures_belong_together(
+def test_all_fixtures_use_one_server(
     gearman_client: Client, gearman_admin: AdminClient, gearman_worker: StartWorker
 ) -> None:
     def greet(job: object) -> str:
-        raise ValueError("nobody")
+        raise ValueError("no name")
 
     gearman_worker({"greet": greet})
 
-    with pytest.raises(JobException, match="ValueError: nobody"):
+    with pytest.raises(JobException, match="ValueError: no name"):
         gearman_client.do("greet", timeout=20)
     assert {row.functions for row in gearman_admin.workers()} == {(), ("greet",)}
 
@@ -114,7 +114,7 @@ async def double(job: AsyncAssignedJob) -> bytes:
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-def test_workers_for_event_loops_are_run_too(
+def test_asynchronous_workers_are_run_too(
     gearman_client: Client, gearman_worker: StartWorker, *, by_name: bool
 ) -> None:
     worker = AsyncWorker("elsewhere:1")
@@ -126,6 +126,6 @@ def test_workers_for_event_loops_are_run_too(
     assert gearman_client.do("double", "ab", timeout=20) == b"abab"
 
 
-def test_functions_without_names_are_none() -> None:
-    with pytest.raises(TypeError, match="by their names"), run_worker([double]):  # type: ignore[arg-type]  # that is the point
+def test_a_list_of_functions_is_rejected() -> None:
+    with pytest.raises(TypeError, match="by their names"), run_worker([double]):  # type: ignore[arg-type]
         pass

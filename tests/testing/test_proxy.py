@@ -78,7 +78,7 @@ class TestWithoutFaults:
         assert read(server, len(huge)) == huge
         assert proxy.accepted == proxy.open == 1
 
-    def test_each_side_hears_when_the_other_has_no_more_to_say(self, proxy: FaultProxy, ends: Ends) -> None:
+    def test_the_end_of_one_side_reaches_the_other(self, proxy: FaultProxy, ends: Ends) -> None:
         client, server = ends
 
         client.shutdown(socket.SHUT_WR)
@@ -103,7 +103,7 @@ class TestWithoutFaults:
                     accepted.sendall(b"other")
                 assert read(client, 5) == b"other"
 
-    def test_nothing_is_left_behind(self, listener: socket.socket) -> None:
+    def test_all_sockets_are_closed(self, listener: socket.socket) -> None:
         def use() -> None:
             with FaultProxy(address_of(listener)) as proxy, connected(proxy):
                 proxy.blackhole()
@@ -270,5 +270,5 @@ class TestConnecting:
     ],
 )
 def test_a_wait_that_times_out_says_for_what(proxy: FaultProxy, wait: Callable[[FaultProxy], None], what: str) -> None:
-    with pytest.raises(AssertionError, match=rf"{what} in vain: <FaultProxy 127.* 0 accepted, 0 open>"):
+    with pytest.raises(AssertionError, match=rf"timed out waiting for {what}: <FaultProxy 127.* 0 accepted, 0 open>"):
         wait(proxy)

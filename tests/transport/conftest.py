@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sockets to connect to, in the clear and encrypted."""
+"""Sockets to connect to, with and without TLS."""
 
 import contextlib
 import socket
@@ -30,7 +30,7 @@ def address_of(listener: socket.socket, host: str = "127.0.0.1", *, tls: bool = 
 
 
 def refused_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port without a listener."""
     with listening() as sock:
         port: int = sock.getsockname()[1]
     return port
@@ -43,7 +43,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def server(authority: trustme.CA) -> Iterator[socket.socket]:
-    """A server that shakes hands with one client after the other and echoes a byte."""
+    """A TLS server that serves one client after the other, and echoes a byte to each."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.configure_trust(context)

@@ -49,7 +49,7 @@ def test_an_address_is_read_and_written(text: str, address: ServerAddress, writt
         ("http://a", "the only scheme"),
     ],
 )
-def test_what_is_no_address_says_why(text: str, reason: str) -> None:
+def test_an_invalid_address_is_an_error_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason) as caught:
         ServerAddress.parse(text)
 
@@ -86,6 +86,6 @@ class TestServers:
 
 
 @pytest.mark.parametrize("servers", [4730, [("localhost", 4730)], b"localhost", ["a", None]])
-def test_what_is_no_text_is_no_server(servers: object) -> None:
+def test_a_server_that_is_not_text_is_rejected(servers: object) -> None:
     with pytest.raises(TypeError, match="named in text"):
         parse_servers(servers)  # type: ignore[arg-type]  # that is the point

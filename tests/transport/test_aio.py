@@ -54,7 +54,7 @@ def test_a_tcp_socket_sends_at_once_and_notices_dead_paths(runner: asyncio.Runne
 
 
 def test_all_addresses_of_a_name_are_tried(runner: asyncio.Runner) -> None:
-    """On most machines localhost is ::1 as well, where nobody listens."""
+    """On most machines localhost is also ::1, where the test has no listener."""
     with listening() as listener:
         peer = reached(runner, open_streams(address_of(listener, "localhost")))
 
@@ -87,7 +87,7 @@ def test_a_server_that_never_shakes_hands_costs_one_timeout(runner: asyncio.Runn
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_who_gives_up_leaves_no_socket_behind(runner: asyncio.Runner, tls: bool) -> None:
+def test_a_cancelled_connect_leaves_no_socket_behind(runner: asyncio.Runner, tls: bool) -> None:
     async def give_up() -> None:
         for _ in range(20):
             opening = asyncio.create_task(open_streams(address_of(listener, tls=tls)))

@@ -88,7 +88,7 @@ class TestTLS:
         with pytest.raises(NoServerAvailable, match="certificate verify failed"):
             connect(address_of(server, "localhost", tls=True))
 
-    def test_refuses_another_servers_certificate_unless_told_not_to_look(
+    def test_rejects_another_servers_certificate_unless_the_name_is_not_checked(
         self, authority: trustme.CA, server: socket.socket, tmp_path: Path
     ) -> None:
         authority.cert_pem.write_to_path(tmp_path / "ca.pem")

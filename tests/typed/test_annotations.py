@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which functions are for a job, and which for arguments."""
+"""Recognition of functions that take the job, and of functions that take its arguments."""
 
 import functools
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from geartrain.typed import Signature, is_job_function
 
 
 class Job:
-    """What stands for the job here."""
+    """A stand-in for the class of jobs."""
 
 
 def plain(job): ...  # type: ignore[no-untyped-def]  # which is the point

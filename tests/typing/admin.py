@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What mypy knows of administrators; see test_typing.py for how that is tested."""
+"""The types of the admin clients, for mypy; test_typing.py describes the test."""
 
 from typing import assert_type
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What mypy knows of clients; see test_typing.py for how that is tested."""
+"""The types of the clients, for mypy; test_typing.py describes the test."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ def created() -> None:
 
 def blocking(client: Client, numbers: Client[int, float]) -> None:
     assert_type(client.do("f", "text"), bytes)
-    assert_type(client.do("f", b"bytes", unique="u", priority=Priority.LOW, timeout=1, retries=2), bytes)
+    assert_type(client.do("f", b"bytes", unique="u", priority=Priority.LOW, timeout=1, resubmits=2), bytes)
     assert_type(client.submit("f"), SubmittedJob[bytes])
     assert_type(client.submit_many([JobRequest("f", "1"), JobRequest("g", reducer="r")]), list[SubmittedJob[bytes]])
     assert_type(client.submit_background("f", at=datetime.now(UTC)), Handle)
@@ -67,7 +67,7 @@ def blocking(client: Client, numbers: Client[int, float]) -> None:
     client.do(7)  # type: ignore[arg-type]
     client.do("f", "w", "u")  # type: ignore[call-arg]  # options have names
     client.do("f", priority=1)  # type: ignore[arg-type]
-    client.do("f", delay=3)  # type: ignore[call-arg]  # nobody could wait for it
+    client.do("f", delay=3)  # type: ignore[arg-type]  # a foreground job has no delay
     client.do("f").encode()  # type: ignore[attr-defined]
     client.submit_background("f", at="noon")  # type: ignore[arg-type]
     client.submit_background("f").result()  # type: ignore[attr-defined]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What mypy knows of functions with arguments; see test_typing.py for how that is tested."""
+"""The types of functions with arguments, for mypy; test_typing.py describes the test."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What users write, as mypy sees it.
+"""The types of the public API, checked by mypy on code like that of users.
 
-The other modules of this folder are never run. `make check` has mypy read them: they must be right, with the types that
-they assert, but for the calls that are marked as wrong; and a mark on what mypy accepts is an error, too.
+The other modules of this folder are never run; `make check` runs mypy on them. Each ``assert_type`` must hold, and each
+wrong call has a ``type: ignore``. Mypy reports an unused ``type: ignore``, so a wrong call that it accepts is an error.
 """
 
 import re
@@ -17,7 +17,7 @@ MARK = re.compile(r"  # type: ignore\[(?P<codes>[^]]+)\].*")
 
 
 def test_mypy_rejects_each_wrong_call_and_nothing_else(tmp_path: Path) -> None:
-    """Also without the marks, so that no setting can make them mean nothing."""
+    """The test removes each ``type: ignore``, so that no setting of mypy can hide an error."""
     marked: set[tuple[str, int, str]] = set()
     for module in MODULES:
         lines = module.read_text().splitlines()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What mypy knows of workers; see test_typing.py for how that is tested."""
+"""The types of the workers, for mypy; test_typing.py describes the test."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, assert_type

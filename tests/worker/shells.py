@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Workers of every kind behind one face, so that a conversation is tested once.
+"""One interface to the workers of every kind, so that one test covers all of them.
 
-Functions are written as ``async def`` with the job of `AsyncWorker`. Where jobs block, nothing in them ever waits
-for an event loop, and they are run to their end by hand.
+Functions are written as ``async def`` with the job of `AsyncWorker`. In a blocking worker nothing in them ever waits
+for an event loop, so a plain loop runs their coroutines to the end.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from geartrain.worker import Options, Reason
 
 __all__ = ["PATIENCE", "PROCESSES", "SHELLS", "Gate", "Notes", "ShelledWorker", "shell", "working"]
 
-PATIENCE = 60.0  # seconds that nothing takes unless it will take for ever
+PATIENCE = 60.0  # seconds after which a test fails
 
 Function: TypeAlias = Callable[[AsyncAssignedJob], Coroutine[None, None, object] | AsyncGenerator[object, None]]
 
@@ -55,8 +55,8 @@ class ShelledWorker:
         self.add_function(function.__name__, function)
         return function
 
-    def add_function(self, name: str, function: Function, *, timeout: float | None = None) -> None:
-        self._worker.add_function(name, self._suited(function), timeout=timeout)
+    def add_function(self, name: str, function: Function, **options: Any) -> None:
+        self._worker.add_function(name, self._suited(function), **options)
 
     def remove_function(self, name: str) -> None:
         self._worker.remove_function(name)
@@ -131,7 +131,7 @@ class Gate:
 
 
 class Notes:
-    """What jobs write down for the test, wherever they run."""
+    """Messages from jobs to the test, from any thread or process."""
 
     def __init__(self) -> None:
         self._out, self._in = os.pipe()
@@ -156,7 +156,7 @@ class Notes:
 
 
 class _Awaited:
-    """A blocking job whose methods are awaited."""
+    """A blocking job with asynchronous methods."""
 
     def __init__(self, job: AssignedJob) -> None:
         self._job = job

@@ -86,7 +86,7 @@ class TestAFunction:
         with working(worker):
             assert client.do("reverse", workload, timeout=PATIENCE) == workload[::-1]
 
-    def test_is_told_all_about_its_job(self, shell: str, server: str, client: Client) -> None:
+    def test_gets_all_facts_about_its_job(self, shell: str, server: str, client: Client) -> None:
         worker = ShelledWorker(shell, server, prefix="app:", client_id="me")
 
         @worker.function
@@ -123,7 +123,7 @@ class TestAFunction:
 
         assert events == [Data(chunk)] * 200
 
-    def test_raises_and_the_client_is_told(self, worker: ShelledWorker, client: Client) -> None:
+    def test_raises_and_the_client_gets_the_exception(self, worker: ShelledWorker, client: Client) -> None:
         @worker.function
         async def boom(job: AsyncAssignedJob) -> None:
             raise ValueError("no")
@@ -136,6 +136,82 @@ class TestAFunction:
             assert client.do("echo", "next", timeout=PATIENCE) == b"next"
 
         assert caught.value.text == "ValueError: no"
+
+    def test_fails_for_a_reason(self, worker: ShelledWorker, client: Client) -> None:
+        @worker.function
+        async def fail(job: AsyncAssignedJob) -> None:
+            raise JobFail("no such picture: ü")
+
+        worker.add_function("echo", echo)
+        with working(worker):
+            with pytest.raises(JobFailed, match="failed: no such picture: ü") as caught:
+                client.do("fail", timeout=PATIENCE)
+            assert client.do("echo", "next", timeout=PATIENCE) == b"next"
+
+        assert caught.value.reason == "no such picture: ü"
+
+    def test_is_called_again_after_exceptions_that_it_names(self, worker: ShelledWorker, client: Client) -> None:
+        calls: list[int] = []
+
+        async def f(job: AsyncAssignedJob) -> str:
+            calls.append(1)
+            if len(calls) < 3:
+                raise ConnectionError("not yet")
+            if job.text == "fail":
+                raise KeyError
+            return str(len(calls))
+
+        worker.add_function("f", f, retry_on=(OSError,), tries=3)
+        with working(worker):
+            assert client.do("f", timeout=PATIENCE) == b"3"
+            with pytest.raises(JobException, match="KeyError"):
+                client.do("f", "fail", timeout=PATIENCE)
+            assert client.do("f", timeout=PATIENCE) == b"5"
+
+    def test_is_called_as_often_as_allowed(self, worker: ShelledWorker, client: Client) -> None:
+        calls: list[int] = []
+
+        async def f(job: AsyncAssignedJob) -> None:
+            calls.append(1)
+            raise OSError(f"call {len(calls)}")
+
+        worker.add_function("f", f, retry_on=(OSError,), tries=3)
+        with working(worker), pytest.raises(JobException, match="call 3"):
+            client.do("f", timeout=PATIENCE)
+
+    def test_is_not_called_again_once_it_has_sent_a_part(self, worker: ShelledWorker, client: Client) -> None:
+        async def f(job: AsyncAssignedJob) -> AsyncGenerator[bytes, None]:
+            yield b"part"
+            raise OSError("late")
+
+        worker.add_function("f", f, retry_on=(OSError,), tries=3)
+        with working(worker):
+            job = client.submit("f")
+            assert isinstance(job.exception(PATIENCE), JobException)
+            assert next(job.events()) == Data(b"part")
+            with pytest.raises(JobException, match="late"):
+                list(job)
+
+    def test_sends_its_result_in_parts_alone(self, worker: ShelledWorker, client: Client) -> None:
+        @worker.function
+        async def count(job: AsyncAssignedJob) -> AsyncGenerator[str, None]:
+            for number in range(int(job.text)):
+                yield f"{number},"
+
+        with working(worker):
+            assert client.do("count", "3", timeout=PATIENCE) == b"0,1,2,"
+            assert list(client.map("count", ["1", "2"], timeout=PATIENCE)) == [b"0,", b"0,1,"]
+
+    def test_sends_values_in_parts_alone(self, shell: str, server: str, client: Client) -> None:
+        worker = ShelledWorker(shell, server, codec=JSON)
+
+        @worker.function
+        async def count(job: AsyncAssignedJob) -> AsyncGenerator[dict[str, int], None]:
+            for number in range(int(job.text)):
+                yield {"number": number}
+
+        with working(worker):
+            assert client.with_codec(JSON).do("count", 2, timeout=PATIENCE) == [{"number": 0}, {"number": 1}]
 
     @pytest.mark.parametrize("exceptions", [True, False])
     def test_fails_without_a_word(self, shell: str, server: str, client: Client, exceptions: bool) -> None:
@@ -337,7 +413,7 @@ class TestLeaving:
 
         assert worker.run(idle_timeout=0.05) is Reason.IDLE
 
-    def test_old_age_is_a_reason_and_what_runs_is_finished(
+    def test_max_age_is_a_reason_and_running_jobs_are_finished(
         self, shell: str, server: str, client: Client, gate: Gate
     ) -> None:
         worker = ShelledWorker(shell, server, max_age=0.5)
@@ -350,7 +426,7 @@ class TestLeaving:
         job = client.submit("f")
 
         def run() -> Reason:
-            """Run until the job is done: on a slow machine a worker may be too old before it has got the job."""
+            """Run until the job is done; on a slow machine, a worker may age out before it gets the job."""
             reason = worker.run()
             return reason if job.done() else run()
 
@@ -377,7 +453,7 @@ class TestLeaving:
             with working(worker):
                 assert client.do("echo", "x", timeout=PATIENCE) == b"x"
 
-    def test_what_outlasts_the_grace_goes_to_another(
+    def test_a_job_that_outlasts_the_grace_goes_to_another_worker(
         self, shell: str, server: str, client: Client, started: Gate, gate: Gate
     ) -> None:
         worker = ShelledWorker(shell, server, grace=0)
@@ -530,7 +606,7 @@ class TestSeveralServers:
                 assert one.do("echo", "4", timeout=PATIENCE) == b"4"
 
         lines = [record.getMessage() for record in caplog.records if first.address in record.getMessage()]
-        # Whether the end is orderly or a reset depends on what the server had yet to read.
+        # The connection ends with a reset if the server had unread data, else with an orderly close.
         assert sum("; trying again until it is back" in line for line in lines) == 1
         assert lines[-1] == f"{first.address} answers"
 
@@ -548,7 +624,7 @@ class TestSeveralServers:
                         pass
                 assert client.do("echo", "x", timeout=PATIENCE) == b"x"
 
-        assert "it does not speak Gearman, but says b'SSH-2.0-OpenSSH_9.2'; trying again" in caplog.text
+        assert "it does not speak Gearman; it sent b'SSH-2.0-OpenSSH_9.2'; trying again" in caplog.text
 
     def test_one_that_says_nothing_holds_up_no_other(self, shell: str, server: str, client: Client) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -599,6 +675,6 @@ def test_the_name_of_a_codec_is_none(shell: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [Worker, AsyncWorker])
-def test_what_is_decorated_must_have_a_name(kind: type[Worker | AsyncWorker]) -> None:
+def test_a_decorated_function_must_have_a_name(kind: type[Worker | AsyncWorker]) -> None:
     with pytest.raises(TypeError, match="has no name of its own"):
         kind("localhost").function(functools.partial(echo))

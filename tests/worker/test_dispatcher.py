@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who may grab, and when a worker has done its part."""
+"""The dispatcher of a worker: the connections that may grab, and the end of a limited run."""
 
 import pytest
 
@@ -126,7 +126,7 @@ def test_a_stop_waits_for_a_job_that_may_be_on_its_way() -> None:
     assert dispatcher.is_finished
 
 
-def test_a_stop_is_told_to_servers_that_come_later() -> None:
+def test_servers_that_connect_later_learn_of_a_stop() -> None:
     dispatcher = Dispatcher(1)
     dispatcher.stop()
 

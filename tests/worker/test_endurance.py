@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What must not grow: memory before a slow server, and anything with the number of connections."""
+"""Leaks: memory while a server reads slowly, and objects and descriptors per reconnect."""
 
 import contextlib
 import gc

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The table of functions."""
 
+from typing import Any
+
 import pytest
 
 from geartrain.errors import LocalProtocolError
-from geartrain.worker.functions import FunctionTable
+from geartrain.worker.functions import FunctionTable, Retries
 from geartrain.worker.sync.calls import Call
 
 
@@ -34,7 +36,7 @@ def test_a_name_is_there_once_with_its_latest_callable() -> None:
     assert len(functions) == 1
 
 
-def test_what_is_removed_is_gone() -> None:
+def test_a_removed_function_is_gone() -> None:
     functions = table()
     added = functions.add("f", call)
 
@@ -64,3 +66,18 @@ def test_a_name_may_be_any_bytes() -> None:
 
     assert added.wire_name == b"\xff"
     assert added.name.encode("utf-8", "surrogateescape") == b"\xff"
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"retry_on": (OSError,)}, ValueError),
+        ({"tries": 3}, ValueError),
+        ({"retry_on": (OSError,), "tries": 0}, ValueError),
+        ({"retry_on": (OSError,), "tries": 1.5}, ValueError),
+        ({"retry_on": ("OSError",), "tries": 2}, TypeError),
+    ],
+)
+def test_tries_and_their_exceptions_go_together(given: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        Retries(**given)

@@ -169,7 +169,7 @@ class TestAPartition:
         with partition():
             assert map_reduce(client, "ab cd", reducer="spell") == [b"abcd"]
 
-    def test_joins_as_it_was_told_to_and_does_all_parts_all_the_same(
+    def test_does_all_parts_even_if_its_aggregate_skips_some(
         self, partition: Callable[..., Any], client: Client, reducer: Reducer
     ) -> None:
         with partition(aggregate=True, max_in_flight=2):
@@ -299,11 +299,11 @@ def test_names_have_the_prefix_once(server: str) -> None:
         assert client.do("split", "a b", timeout=PATIENCE) == b"AB"
 
 
-def test_what_cannot_be_one_is_refused(server: str) -> None:
+def test_an_unsuitable_function_is_rejected(server: str) -> None:
     def typed(text: str) -> list[str]:
         raise AssertionError
 
-    with pytest.raises(TypeError, match="takes arguments; what makes parts of a job takes the job"):
+    with pytest.raises(TypeError, match="has typed arguments; a partition takes the job"):
         Worker(server).add_partition("f", typed)
     with pytest.raises(TypeError, match="is asynchronous"):
         Worker(server).add_partition("f", asynchronous_function)
@@ -319,13 +319,13 @@ async def asynchronous_function(job: object) -> None: ...
 
 
 class TestARequest:
-    """What travels for a job with a reducer (protocol 1.17)."""
+    """The packet of a job with a reducer (protocol 1.17)."""
 
     @pytest.mark.parametrize(
         ("background", "command"),
         [(False, Command.SUBMIT_REDUCE_JOB), (True, Command.SUBMIT_REDUCE_JOB_BACKGROUND)],
     )
-    def test_names_both_functions_and_nobody_else(self, background: bool, command: Command) -> None:
+    def test_names_both_functions(self, background: bool, command: Command) -> None:
         wanted = JobRequest("split", "text", "u", reducer="shout")
 
         packet = submission(wanted, prefix="my.", background=background).packet

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from geartrain.errors import NoServerAvailable
+from geartrain.errors import NoServerAvailable, WorkerStuck
 from geartrain.protocol import REQUEST, Command, response
 from geartrain.transport import parse_servers
 from geartrain.worker.functions import Function, FunctionTable
@@ -28,7 +28,14 @@ def a_run(
     functions.add("f", print)
     chosen = WorkerOptions(**{"concurrency": 1, **options})
     return WorkerRun(
-        parse_servers(servers), functions, lambda call: call, chosen, burst=burst, idle_timeout=idle_timeout, now=NOW
+        parse_servers(servers),
+        functions,
+        lambda call: call,
+        chosen,
+        burst=burst,
+        idle_timeout=idle_timeout,
+        registered=print,
+        now=NOW,
     )
 
 
@@ -47,7 +54,10 @@ def begun(
 ) -> list[AnyAssignedJob]:
     """Have the server assign a job; return those to begin."""
     assigned = response(Command.JOB_ASSIGN_UNIQ, handle, function, b"", b"w")
-    return [AnyAssignedJob(each, known, OPTIONS) for each, known in work.receive(server, assigned, NOW)]
+    jobs = [AnyAssignedJob(each, known, OPTIONS) for each, known in work.receive(server, assigned, NOW)]
+    for job in jobs:
+        work.begin(server, job)
+    return jobs
 
 
 def said(session: WorkerSession) -> list[Command]:
@@ -84,7 +94,7 @@ class TestAJob:
         [job] = begun(work, work.servers[0])
         job.complete(b"r")
 
-        work.finish(session, job, NOW)
+        work.finish(work.servers[0], job, NOW)
         work.turn(NOW)
 
         assert said(session) == [Command.WORK_COMPLETE, Command.GRAB_JOB_ALL]
@@ -116,12 +126,91 @@ class TestAJob:
         waiting = connected(work, other)
         assert said(waiting) == []
         job.complete(b"r")
-        work.finish(session, job, NOW)
+        work.finish(lost, job, NOW)
         work.turn(NOW)
 
         assert said(session) == []
         assert said(waiting) == [Command.GRAB_JOB_ALL]
         assert "H:1: its result is lost with the connection" in caplog.text
+
+    def test_that_is_assigned_again_while_it_runs_is_not_begun_twice_and_answered_once(self) -> None:
+        """As gearmand does after the job's timeout."""
+        work = a_run(concurrency=2)
+        [server] = work.servers
+        session = connected(work, server)
+        [job] = begun(work, server)
+        work.turn(NOW)
+
+        assert begun(work, server) == []
+        assert work.running == 1
+        job.complete(b"r")
+        work.finish(server, job, NOW)
+        work.turn(NOW)
+        assert said(session).count(Command.WORK_COMPLETE) == 1
+        assert len(begun(work, server)) == 1  # a server that restarted counts its handles from 1 on
+
+    def test_that_is_assigned_again_after_its_connection_was_lost_is_answered_on_the_new_one(self) -> None:
+        work = a_run(concurrency=2)
+        [server] = work.servers
+        lost = connected(work, server)
+        [job] = begun(work, server)
+        work.lost(server, "gone", NOW)
+        assert job.cancelled
+        session = connected(work, server)
+
+        assert begun(work, server) == []
+        assert not job.cancelled
+        job.complete(b"r")
+        work.report(server, job.assignment, (Command.WORK_DATA, b"part"))
+        work.finish(server, job, NOW)
+
+        assert said(lost) == []
+        assert said(session)[:2] == [Command.WORK_DATA, Command.WORK_COMPLETE]
+
+    def test_does_not_answer_another_job_with_the_same_handle(self) -> None:
+        """A server that restarted counts its handles from 1 on."""
+        work = a_run(concurrency=2)
+        [server] = work.servers
+        connected(work, server)
+        [job] = begun(work, server)
+        work.lost(server, "gone", NOW)
+        session = connected(work, server)
+        assigned = response(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"", b"another workload")
+        [(other, function)] = work.receive(server, assigned, NOW)
+        job.complete(b"r")
+        work.report(server, job.assignment, (Command.WORK_DATA, b"part"))
+        work.finish(server, job, NOW)
+        assert said(session) == []
+
+        another = AnyAssignedJob(other, function, OPTIONS)
+        work.begin(server, another)
+        another.complete(b"s")
+        work.finish(server, another, NOW)
+        assert said(session)[0] is Command.WORK_COMPLETE
+        assert work.running == 0
+
+    def test_that_does_not_end_in_time_costs_its_slot_until_it_ends(self) -> None:
+        work = a_run(concurrency=2, max_stuck=2, max_jobs=2)
+        [server] = work.servers
+        connected(work, server)
+        [job] = begun(work, server)
+        work.watch(job, NOW + 1)
+
+        assert work.deadline() <= NOW + 1
+        assert work.overdue(NOW) == []
+        assert work.overdue(NOW + 1) == [job]
+        assert work.overdue(NOW + 1) == []
+        work.lose_slot(job)
+        work.turn(NOW + 1)
+        [other] = begun(work, server, b"H:2")
+        assert not work.is_over(NOW + 1)
+        other.complete(None)
+        work.finish(server, other, NOW + 1)
+
+        assert work.is_over(NOW + 1)  # it does not wait for the first one
+        job.complete(None)
+        work.finish(server, job, NOW + 1)
+        assert work.reason() is Reason.MAX_JOBS
 
     def test_that_gearmand_does_not_want_any_more_is_no_warning(self, caplog: pytest.LogCaptureFixture) -> None:
         work = a_run()
@@ -168,7 +257,7 @@ class TestTheEnd:
         work.turn(NOW + 60)
         assert not work.is_over(NOW + 60)
         job.complete(None)
-        work.finish(session, job, NOW + 60)
+        work.finish(work.servers[0], job, NOW + 60)
         work.receive(work.servers[0], b"", NOW + 60)
 
         work.turn(NOW + 64)
@@ -181,14 +270,14 @@ class TestTheEnd:
 
     def test_comes_with_age_and_waits_for_the_job_in_hand_however_long(self) -> None:
         work = a_run(max_age=5.0)
-        session = connected(work, work.servers[0])
+        connected(work, work.servers[0])
         [job] = begun(work, work.servers[0])
 
         assert work.deadline() == NOW + 5
         work.turn(NOW + 5)
         assert not work.is_over(NOW + 10_000)
         job.complete(None)
-        work.finish(session, job, NOW + 10_000)
+        work.finish(work.servers[0], job, NOW + 10_000)
 
         assert work.is_over(NOW + 10_000)
         assert work.reason() is Reason.MAX_AGE
@@ -206,15 +295,29 @@ class TestTheEnd:
         work.leave()
 
         assert work.reason() is Reason.STOPPED
-        assert caplog.messages == ["leaving 1 running jobs to other workers"]
+        assert caplog.messages == ["leaving 1 running job to other workers"]
+
+    def test_comes_when_jobs_that_do_not_end_hold_all_slots(self) -> None:
+        work = a_run(concurrency=2)
+        [server] = work.servers
+        connected(work, server)
+        for handle in (b"H:1", b"H:2"):
+            assert not work.is_over(NOW)
+            [job] = begun(work, server, handle)
+            work.lose_slot(job)
+            work.turn(NOW)
+
+        assert work.is_over(NOW)
+        with pytest.raises(WorkerStuck, match="hold 2 slots: f H:1, f H:2"):
+            work.reason()
 
     def test_comes_after_so_many_jobs(self) -> None:
         work = a_run(max_jobs=1)
-        session = connected(work, work.servers[0])
+        connected(work, work.servers[0])
         [job] = begun(work, work.servers[0])
         job.complete(None)
 
-        work.finish(session, job, NOW)
+        work.finish(work.servers[0], job, NOW)
 
         assert work.is_over(NOW)
         assert work.reason() is Reason.MAX_JOBS
@@ -229,6 +332,7 @@ def test_a_function_added_later_is_in_working_dress() -> None:
         WorkerOptions(concurrency=1),
         burst=False,
         idle_timeout=None,
+        registered=print,
         now=NOW,
     )
     session = connected(work, work.servers[0])

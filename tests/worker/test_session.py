@@ -123,7 +123,7 @@ class TestGrabbing:
 
         assert [event for piece in pieces for event in talk.session.receive(piece, talk.now)] == [assignment]
         assert talk.session.wants_job
-        assert talk.session.running == {b"H:1": b"f"}
+        assert talk.session.running == {b"H:1": assignment}
 
     def test_nothing_leads_to_sleep(self) -> None:
         talk = Talk.awake()
@@ -275,7 +275,7 @@ class TestSleep:
         assert talk.said() == [(Command.CAN_DO, [b"f"])]
 
     def test_comes_between_a_job_with_a_timeout_and_a_grab_that_is_not_near(self) -> None:
-        """Protocol 7.4: gearmand's clock runs on after the result, and would have the job run again."""
+        """Protocol 7.4: gearmand's timer runs on after the result, and would give the job to another worker."""
         talk = Talk.busy((b"f", 1000))
         talk.session.sleep_if_timer_runs(talk.now)
         assert talk.said() == []
@@ -284,8 +284,8 @@ class TestSleep:
         talk.session.sleep_if_timer_runs(talk.now)
         assert talk.said() == [(Command.PRE_SLEEP, [])]
 
-    def test_waits_for_the_job_that_the_clock_is_for(self) -> None:
-        """gearmand has one clock, and starts it anew for each job; sleep would stop it while that job runs."""
+    def test_waits_for_the_job_that_the_timer_is_for(self) -> None:
+        """gearmand has one timer, and restarts it for each job; PRE_SLEEP would stop it while that job runs."""
         talk = Talk.busy((b"f", 1000))
         talk.session.grab(talk.now)
         talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:2", b"f", b"", b"")
@@ -379,7 +379,7 @@ class TestLongPolling:
 
 
 class TestRemoving:
-    def test_is_told_at_once_if_the_function_is_idle(self) -> None:
+    def test_is_sent_at_once_if_the_function_is_idle(self) -> None:
         talk = Talk.busy((b"f", None), (b"g", None))
 
         talk.session.remove(b"g")
@@ -458,5 +458,5 @@ class TestTheEnd:
             Talk.awake().hear(command, *arguments)
 
     def test_comes_with_text(self) -> None:
-        with pytest.raises(RemoteProtocolError, match=r"does not speak Gearman, but says b'HTTP/1.0"):
+        with pytest.raises(RemoteProtocolError, match=r"does not speak Gearman; it sent b'HTTP/1.0"):
             Talk.awake().session.receive(b"HTTP/1.0 400 Bad Request\r\n", 100.0)

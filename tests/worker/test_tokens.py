@@ -48,7 +48,7 @@ def test_a_worker_with_one_is_given_jobs(shell: str, guarded: str) -> None:
         assert client.do("f", b"x", timeout=PATIENCE) == b"x"
 
 
-def test_a_worker_without_is_told_in_its_log(guarded: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_worker_without_logs_it(guarded: str, caplog: pytest.LogCaptureFixture) -> None:
     worker = Worker(guarded)
     worker.add_function("f", lambda job: b"")
 
@@ -57,7 +57,7 @@ def test_a_worker_without_is_told_in_its_log(guarded: str, caplog: pytest.LogCap
     assert "ERROR NOT_ALLOWED: This connection may not work on f" in caplog.text
 
 
-def test_a_worker_that_knows_a_wrong_one_is_told_so(guarded: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_worker_with_a_wrong_one_logs_it(guarded: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     worker = Worker(guarded, token="x" * 16)
     worker.add_function("f", lambda job: b"")
@@ -68,7 +68,7 @@ def test_a_worker_that_knows_a_wrong_one_is_told_so(guarded: str, caplog: pytest
     assert "x" * 16 not in caplog.text + repr(worker)
 
 
-def test_a_server_that_knows_of_no_tokens_does_not_need_one(shell: str, server: str) -> None:
+def test_a_server_without_tokens_does_not_need_one(shell: str, server: str) -> None:
     with working(echoing(shell, server)), Client(server, token=KNOWN) as client:
         assert client.do("f", b"x", timeout=PATIENCE) == b"x"
         assert client.ping() < PATIENCE
@@ -131,7 +131,7 @@ class TestCommands:
         assert "WRONG_TOKEN" in admin.stderr
         bad = self.run("gearman", guarded, "-f", "f", "-b", "work", token=KNOWN[:5])
         assert bad.returncode == 1
-        assert "a token is 16 to 512 printable ASCII letters" in bad.stderr
+        assert "a token is 16 to 512 printable ASCII characters" in bad.stderr
 
     def test_a_file_wins_over_the_environment_and_has_to_hold_one(self, tmp_path: Path) -> None:
         file = tmp_path / "token"

@@ -223,7 +223,7 @@ class TestACall:
 
         assert job.result(PATIENCE) == "7@200"
 
-    def test_can_be_left_with_the_server(self, shop: Any, call: Any, client: Client) -> None:
+    def test_can_be_a_background_job(self, shop: Any, call: Any, client: Client) -> None:
         handle = call(shop.resize).submit_background(7)
 
         assert str(handle)
@@ -237,7 +237,7 @@ class TestACall:
     def test_with_wrong_arguments_is_refused_before_anything_is_sent(
         self, make_shop: Callable[..., Any], call: Any
     ) -> None:
-        """There is nobody who would do it: a call that was sent would wait."""
+        """There is no worker: a call that was sent would wait for ever."""
         resize = call(make_shop().resize)
 
         for way in (resize.do, resize.submit, resize.submit_background):
@@ -362,5 +362,5 @@ def test_a_function_that_says_too_little_is_refused(server: str) -> None:
         worker.add_function("add", add)
     with pytest.raises(TypeError, match=r"act\(\): connection: Thread has no form in JSON"):
         worker.function(act)
-    with pytest.raises(TypeError, match=r"geartrain\.Worker calls such functions"):
+    with pytest.raises(TypeError, match=r"use geartrain\.Worker for it"):
         AsyncWorker(server).add_function("resize", lambda: None)

@@ -26,8 +26,8 @@ Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class AsyncAdminClient(AnyAdminClient):
     """A client of the text protocol of one server, for programs with an event loop.
 
-    See `AdminClient`. Tasks may share it; their calls take turns. A call that is cancelled loses the connection, which
-    the next call makes again; its command may have taken effect.
+    See `AdminClient`. Tasks may share it; their calls take turns. If a call is cancelled, its connection is closed and
+    the next call opens another; the command of the cancelled call may have taken effect.
 
     ::
 
@@ -78,11 +78,11 @@ class AsyncAdminClient(AnyAdminClient):
         return await self._do(calls.schedules())
 
     async def stalls(self) -> list[StallRow]:
-        """Return the functions whose jobs wait although workers could do them; only of Geartrain's server."""
+        """Return the functions whose jobs have waited too long; works only with Geartrain's server."""
         return await self._do(calls.stalls())
 
     async def limits(self) -> list[LimitRow]:
-        """Return the number of rejections by each limit; only of Geartrain's server."""
+        """Return the number of rejections by each limit; works only with Geartrain's server."""
         return await self._do(calls.limits())
 
     async def show(self, row: type[RowT]) -> list[RowT]:

@@ -98,7 +98,7 @@ def schedules() -> Call[list[ScheduleRow]]:
 
 
 def stalls() -> Call[list[StallRow]]:
-    """Return the call for the functions whose jobs wait although workers could do them."""
+    """Return the call for the functions whose jobs have waited too long."""
     return _listing(TextCommand.SHOW_STALLS, StallRow.parse)
 
 
@@ -158,7 +158,7 @@ def set_max_queue(function: str, limit: int, high: int | None, normal: int | Non
     """
     limits = [limit if own is None else own for own in (high, normal, low)]
     if min(limits) < 0:
-        raise ValueError(f"{function}: a limit is a number of jobs, or 0 for any number, not {min(limits)}")
+        raise ValueError(f"{function}: a limit is a number of jobs, or 0 for no limit, not {min(limits)}")
     return _order(TextCommand.MAXQUEUE, function, *map(str, limits))
 
 

@@ -26,7 +26,7 @@ class TextConnection:
         token: A token that is shown on each new connection.
         timeout: Seconds for the replies to one exchange.
         connect_timeout: Seconds for connecting.
-        keepalive: Seconds after which a dead peer is noticed; ``None`` leaves that to the system.
+        keepalive: Seconds after which a dead connection is detected; ``None`` leaves that to the system.
     """
 
     def __init__(
@@ -46,22 +46,29 @@ class TextConnection:
         self._connect_timeout = connect_timeout
         self._keepalive = keepalive
         self._sock: socket.socket | None = None
+        self._is_asking = False  # replies are due; left set by a signal handler that raises
 
     def exchange(self, requests: Sequence[Request]) -> list[Reply]:
         """Send several commands in one write, and return their replies; see `AdminClient.exchange`."""
         session = self._session(requests)
+        if self._is_asking:  # the ``except`` below was interrupted as well
+            self.close()
+        self._is_asking = True
         try:
-            return self._converse(session, self._connected())
+            replies = self._converse(session, self._connected())
         except BaseException:
             # Replies that are still to come would be taken for those of the next exchange.
             self.close()
             raise
+        self._is_asking = False
+        return replies
 
     def close(self) -> None:
         """Close the connection; the next exchange opens another."""
         if self._sock is not None:
             self._sock.close()
             self._sock = None
+        self._is_asking = False
 
     def _session(self, requests: Sequence[Request]) -> AdminSession:
         session = AdminSession(str(self._address))

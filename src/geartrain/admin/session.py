@@ -12,6 +12,7 @@ from typing import TypeAlias
 from geartrain.errors import ConnectionLost, LocalProtocolError, RemoteProtocolError, ReplyTimeout, ServerError
 from geartrain.frozen import frozen
 from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand
+from geartrain.wording import counted
 
 __all__ = [
     "MAX_REPLY_LINE",
@@ -104,7 +105,8 @@ class AdminSession:
         shape = COMMANDS[command]
         most = shape.most or 0
         if not shape.least <= len(arguments) <= most:
-            raise LocalProtocolError(f"{command.value} takes {shape.least} to {most} arguments, not {len(arguments)}")
+            takes = counted(most, "argument") if shape.least == most else f"{shape.least} to {most} arguments"
+            raise LocalProtocolError(f"{command.value} takes {takes}, not {len(arguments)}")
         for argument in arguments:
             if not argument or not _CONTROL_OR_SPACE.isdisjoint(argument):
                 raise LocalProtocolError(f"{command.value}: cannot be written in the text protocol: {argument!r}")
@@ -150,7 +152,7 @@ class AdminSession:
 
     def late(self, timeout: float) -> ReplyTimeout:
         """Return the exception for replies that did not come within so many seconds."""
-        return ReplyTimeout(f"{self._server} did not answer within {timeout:g} seconds")
+        return ReplyTimeout(f"{self._server} did not answer within {counted(timeout, 'second')}")
 
     def _line(self, line: bytes) -> Reply | None:
         if not self._awaited:

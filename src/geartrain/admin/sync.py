@@ -34,12 +34,12 @@ class AdminClient(AnyAdminClient):
                 print(row.function, row.waiting)
 
     Args:
-        server: An address; see `geartrain.transport.parse_servers`, of whose list it is the first.
+        server: An address; see `geartrain.transport.parse_servers`. The first one of a list is used.
         tls: Encrypts the connection.
         token: A secret by which a server with access rules identifies the client.
         timeout: Seconds for the replies to one call.
         connect_timeout: Seconds for connecting.
-        keepalive: Seconds after which a dead peer is noticed; ``None`` leaves that to the system.
+        keepalive: Seconds after which a dead connection is detected; ``None`` leaves that to the system.
 
     Raises:
         ValueError: The server is not an address, or a time is out of range.
@@ -95,28 +95,28 @@ class AdminClient(AnyAdminClient):
         return self._do(calls.schedules())
 
     def stalls(self) -> list[StallRow]:
-        """Return the functions whose jobs wait although workers could do them; only of Geartrain's server."""
+        """Return the functions whose jobs have waited too long; works only with Geartrain's server."""
         return self._do(calls.stalls())
 
     def limits(self) -> list[LimitRow]:
-        """Return the number of rejections by each limit; only of Geartrain's server."""
+        """Return the number of rejections by each limit; works only with Geartrain's server."""
         return self._do(calls.limits())
 
     def show(self, row: type[RowT]) -> list[RowT]:
         """Return the rows of a listing of Geartrain's server.
 
         Args:
-            row: Their class, such as `FunctionRow`; those are in `geartrain.protocol.listings`.
+            row: The class of the rows, such as `FunctionRow`; the classes are in `geartrain.protocol.listings`.
 
         Raises:
-            ValueError: No listing has such rows.
+            ValueError: No listing has rows of this class.
         """
         return self._do(calls.show(row))
 
     def ping(self) -> float:
         """Return the seconds until the server's answer, including the time to connect if that was necessary.
 
-        It asks for the version in the text protocol, which also a server without free connections answers.
+        It asks for the version in the text protocol, which even a server at its connection limit answers.
         """
         began = time.monotonic()
         self.version()
@@ -137,7 +137,8 @@ class AdminClient(AnyAdminClient):
     def cancel(self, handle: Handle | str) -> None:
         """Cancel a job; its clients get WORK_FAIL.
 
-        A waiting job is never done. A worker that runs the job is not told; what it sends for the job is dropped.
+        A waiting job will not run. If a worker runs the job already, the server does not interrupt it, and drops its
+        results.
 
         Args:
             handle: The job's handle.

@@ -65,12 +65,12 @@ class Operation(Option):
         self.command = command
 
 
-# In the order in which they are done, which is that of the C tool; ours follow, and a shutdown comes last.
+# In the order of execution, which is that of the C tool; ours follow, and a shutdown comes last.
 OPERATIONS = [
     Operation("getpid", TextCommand.GETPID, "print the process id of the server"),
     Operation("create-function", TextCommand.CREATE_FUNCTION, "create a function", "FUNCTION"),
     Operation("drop-function", TextCommand.DROP_FUNCTION, "remove a function without workers and jobs", "FUNCTION"),
-    Operation("show-jobs", TextCommand.SHOW_JOBS, "list all jobs: handle, retries, ignored, stored"),
+    Operation("show-jobs", TextCommand.SHOW_JOBS, "list all jobs: handle, retries, ignored (0 or 1), stored (0 or 1)"),
     Operation("show-unique-jobs", TextCommand.SHOW_UNIQUE_JOBS, "list the uniques of all jobs"),
     Operation(
         "show-schedules",
@@ -81,13 +81,13 @@ OPERATIONS = [
     Operation(
         "stalls",
         TextCommand.SHOW_STALLS,
-        "list functions whose jobs wait although workers could do them: function, jobs, workers, seconds, reason",
+        "list stalled functions, whose jobs have waited too long: function, waiting jobs, workers, seconds, reason",
     ),
     *[
         Operation(command.value.replace(" ", "-"), command, f"list {found.help}: {', '.join(found.row._fields)}")
         for command, found in LISTINGS.items()
     ],
-    Operation("cancel-job", TextCommand.CANCEL_JOB, "cancel a job that waits, or a repeating one", "HANDLE"),
+    Operation("cancel-job", TextCommand.CANCEL_JOB, "cancel a waiting or repeating job", "HANDLE"),
     Operation("server-verbose", TextCommand.VERBOSE, "print the log level of the server"),
     Operation("server-version", TextCommand.VERSION, "print the version of the server"),
     Operation("workers", TextCommand.WORKERS, "list connections: descriptor, address, client id, functions"),
@@ -100,15 +100,16 @@ OPERATIONS = [
     Operation(
         "maxqueue",
         TextCommand.MAXQUEUE,
-        "limit the jobs of a function; further ones are rejected. One number is for all priorities, three are for "
-        "high, normal and low, none removes the limit",
+        "limit the number of jobs of a function; further ones are rejected. One number is for all priorities, three "
+        "numbers are for high, normal and low; without a number, the limit is removed",
         "FUNCTION [N]",
         takes=SEVERAL,
     ),
     Operation(
         "shutdown",
         TextCommand.SHUTDOWN,
-        f"stop the server: {_NOW}, or {_GRACEFUL}, when the running jobs have ended; it needs --allow-shutdown",
+        f"stop the server: {_NOW}, or as soon as the running jobs have ended ({_GRACEFUL}); the server needs "
+        "--allow-shutdown",
         f"{_NOW}|{_GRACEFUL}",
         takes=MAYBE,
         words=(_NOW, _GRACEFUL),
@@ -118,17 +119,19 @@ OPERATIONS = [
 OPTIONS: dict[str, Sequence[Option]] = {
     "Options": [
         Option("-h --host", "host of the server [localhost]", argument="HOST"),
-        Option("-p --port", f"its port or service [{DEFAULT_PORT}]", argument="PORT"),
+        Option("-p --port", f"port of the server, or name of a service [{DEFAULT_PORT}]", argument="PORT"),
         Option(
             "--server",
-            "in place of -h and -p: host:port, [::1]:port, tls://host or unix:/path",
+            "address instead of -h and -p: host:port, [::1]:port, tls://host or unix:/path",
             argument="ADDRESS",
         ),
-        Option("-S --ssl", "encrypt the connection with TLS, see below"),
-        Option("--token-file", "file with a token, for servers with access rules", argument="FILE", files=True),
+        Option("-S --ssl", "encrypt the connection with TLS"),
+        Option(
+            "--token-file", "file that contains a token, for servers with access rules", argument="FILE", files=True
+        ),
         Option(
             "--timeout",
-            "seconds that the server has to answer [30; 5 for --ping alone]",
+            "seconds to wait for the answers [30; 5 for --ping alone]",
             argument="SECONDS",
             read=_seconds,
         ),
@@ -136,7 +139,7 @@ OPTIONS: dict[str, Sequence[Option]] = {
         HELP,
         VERSION,
     ],
-    "Operations": [Option("--ping", "print how long the server takes to answer"), *OPERATIONS],
+    "Operations": [Option("--ping", "print the time that the server takes to answer"), *OPERATIONS],
 }
 
 

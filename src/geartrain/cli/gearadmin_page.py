@@ -12,25 +12,25 @@ PAGE = Page(
     "query and control a Gearman server",
     usage=["[-h HOST] [-p PORT] [option ...] OPERATION ..."],
     introduction="""\
-The operations are done on one connection, in the order of the list below. Long options may be shortened as long as only
-one begins so: --stat is --status.
+Query and control a job server. All operations use one connection, and run in the order of the list below. A long option
+may be abbreviated to its unique beginning: --stat means --status.
 """,
     options=OPTIONS,
     sections={
         "Examples": """\
-  gearadmin --ping                     does the server answer? The exit status tells
+  gearadmin --ping                     check that the server answers; see the exit status
   gearadmin --status                   functions: jobs (waiting and running), running jobs, workers
+  gearadmin --status --json            the same as JSON, for programs
   gearadmin -h queue1 --workers        the connections of a server on another machine
-  gearadmin --status --json            the same for programs
-  gearadmin --maxqueue resize 1000     reject jobs of resize while it has 1000
-  gearadmin --cancel-job H:queue1:17   cancel a job that waits""",
+  gearadmin --maxqueue resize 1000     allow at most 1000 jobs of the function resize
+  gearadmin --cancel-job H:queue1:17   cancel a waiting job""",
         "Environment": f"""\
-  GEARMAN_SERVER            the server, if no option names one; of several, the first
+  GEARMAN_SERVER            the server, unless an option names one; the first one of a list
   GEARMAN_SERVERS           the same, if GEARMAN_SERVER is not set
 {TLS_VARIABLES}
 {ACCESS_VARIABLE}""",
         "Exit status": """\
-0 if all went well; 1 for wrong usage, or if the server cannot be reached or does not answer in time; 2 if it refused an
-operation.""",
+0 on success; 1 for wrong usage, or if the server cannot be reached or does not answer in time; 2 if the server rejects
+an operation.""",
     },
 )

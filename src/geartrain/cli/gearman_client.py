@@ -198,7 +198,7 @@ class JobRunner:
                 if not tasks:  # all were answered before all was sent, which is a refusal
                     return
                 self._begin_behind(self._address)
-        raise ConnectionLost(f"{self._address} closes the connection when it is given a job")
+        raise ConnectionLost(f"{self._address} closes the connection when it gets a job")
 
     def _submit(self, tasks: Sequence[_Task]) -> None:
         greeting = b""

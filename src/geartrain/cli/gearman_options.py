@@ -44,37 +44,37 @@ def _seconds(text: str) -> float:
 # The options under their titles. A title without options is not shown.
 OPTIONS: dict[str, list[Option]] = {
     "Options of clients and workers": [
-        Option(
-            "-f", "function of the jobs; may be given several times", argument="FUNCTION", key="functions", many=True
-        ),
+        Option("-f", "name of the function; may be repeated", argument="FUNCTION", key="functions", many=True),
         Option("-h", "host of the server [localhost]", argument="HOST", key="host"),
-        Option("-p", f"its port or service [{DEFAULT_PORT}]", argument="PORT", key="port"),
+        Option("-p", f"port of the server, or name of a service [{DEFAULT_PORT}]", argument="PORT", key="port"),
         Option(
             "--server",
-            "in place of -h and -p: host:port, [::1]:port, tls://host or unix:/path; may be given several times",
+            "address instead of -h and -p: host:port, [::1]:port, tls://host or unix:/path; may be repeated",
             argument="ADDRESS",
             key="servers",
             many=True,
         ),
-        Option("-S", "encrypt the connections with TLS, see below", key="tls"),
-        Option("--token-file", "file with a token, for servers with access rules", argument="FILE", files=True),
+        Option("-S", "encrypt the connections with TLS", key="tls"),
+        Option(
+            "--token-file", "file that contains a token, for servers with access rules", argument="FILE", files=True
+        ),
         Option(
             "-t",
-            "client: give up when nothing has been received for so long; worker: when no job has come",
+            "time to wait for more data (client) or for a job (worker)",
             argument="MILLISECONDS",
             key="timeout",
             read=_milliseconds,
         ),
         Option(
             "--timeout",
-            "client: give up after so long in all; worker: the same as -t",
+            "time to wait for all results (client) or for a job (worker)",
             argument="SECONDS",
             key="total_timeout",
             read=_seconds,
         ),
         Option("-i", "file for the process id", argument="FILE", key="pid_file", files=True),
-        Option("-d", "run in the background, without a terminal", key="detach"),
-        Option("-v", "print more: the handles of jobs, or the connections of a worker", key="verbose"),
+        Option("-d", "run in the background", key="detach"),
+        Option("-v", "print more: handles of jobs (client) or connections (worker)", key="verbose"),
         Option("-H --help", "show this help and exit", key="help"),
         VERSION,
     ],
@@ -83,17 +83,19 @@ OPTIONS: dict[str, list[Option]] = {
         Option("-I", "submit with high priority", sets={"priority": Priority.HIGH}),
         Option("-L", "submit with low priority", sets={"priority": Priority.LOW}),
         Option("-n", "submit a job for each line of the input", key="lines"),
-        Option("-N", "the same without the line ends", sets={"lines": True, "strip": True}),
+        Option("-N", "the same, without the newline characters", sets={"lines": True, "strip": True}),
         Option("-P", "print the function's name before each line of output", key="prefix"),
         Option("-s", "submit an empty job, and do not read standard input", key="empty"),
-        Option("-u", "unique of the jobs, see below", argument="UNIQUE", key="unique"),
-        Option("--json", "print the events of the jobs, one JSON object a line"),
+        Option("-u", "unique of the jobs; - and # have special meanings", argument="UNIQUE", key="unique"),
+        Option("--json", "print the events of the jobs, one JSON object per line"),
     ],
     "Options of workers": [
-        Option("-w", "be a worker: run the command, or print the jobs", key="worker"),
-        Option("-c", "leave after so many jobs", argument="COUNT", key="count", read=_number(0)),
+        Option(
+            "-w", "be a worker: run the command for each job, or print the job if there is no command", key="worker"
+        ),
+        Option("-c", "exit after this number of jobs", argument="COUNT", key="count", read=_number(0)),
         Option("-n", "send each line of the command's output as soon as it is printed", key="lines"),
-        Option("-N", "the same without the line ends", sets={"lines": True, "strip": True}),
+        Option("-N", "the same, without the newline characters", sets={"lines": True, "strip": True}),
     ],
 }
 
@@ -102,10 +104,10 @@ class GearmanOptions:
     """The command line of `gearman`.
 
     Attributes:
-        words: The words behind the options: jobs, or the command of a worker.
-        timeout: Seconds that the client waits for something to be received, and a worker for a job; None for ever.
-        total_timeout: Seconds that the client has in all.
-        strip: True to leave out the line ends.
+        words: The arguments after the options: jobs, or the command of a worker.
+        timeout: Seconds that a client waits for more data, or a worker for a job; None for no limit.
+        total_timeout: Seconds that a client waits in total.
+        strip: True to remove the newline characters.
     """
 
     host: str = "localhost"

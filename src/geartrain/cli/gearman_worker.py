@@ -115,7 +115,7 @@ class CommandWorker:
             sys.stdout.buffer.write(job.workload)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
-            error("the reader of the output is gone")
+            error("standard output is closed")
             discard_stdout()
             self._status = 1
             worker.stop(grace=0.0)
@@ -144,7 +144,7 @@ class CommandWorker:
         if status < 0:
             raise _failure(job, f"{command[0]} was killed by {_signal_name(-status)}")
         error(f"{command[0]} exited with status {status} for {job.handle}")
-        raise JobFail(f"status {status}")
+        raise JobFail  # without a reason, as the C tool does
 
     def _collect(self, process: subprocess.Popen[bytes], job: AssignedJob) -> bytes:
         """Return what a command prints, or send it line by line and return nothing."""
@@ -180,4 +180,4 @@ def _signal_name(number: int) -> str:
 def _failure(job: AssignedJob, message: str) -> JobFail:
     error(f"{message} ({job.handle})")
     job.warning(f"{message}\n")
-    return JobFail(message)
+    return JobFail()

@@ -36,20 +36,20 @@ PAGE = Page(
     "run a Gearman job server",
     usage=["[option ...]", "store inspect|export|import ..."],
     introduction="""\
-Clients submit jobs to the server, and workers grab them from it. Without options it listens on port 4730 of all
-addresses and stays in the foreground.
+Run a job server: clients submit jobs to it, and workers grab them from it. Without options, it listens on port 4730 of
+all addresses and stays in the foreground.
 """,
     options={group.value: [_converted(option) for option in options] for group, options in grouped().items()},
     sections={
         "Sources of options": f"""\
-Every option can also be set by a variable, GEARMAND_PORT=4731 for --port, and in a file: --config-file, or else the
-first of {" and ".join(DEFAULT_FILES)} that exists. The command line overrides variables, and these override the
-file.""",
+Each option can also be set by an environment variable, such as GEARMAND_PORT=4731 for --port, or in a file: that of
+--config-file, or else the first of {" and ".join(DEFAULT_FILES)} that exists. The command line overrides
+variables, and variables override the file.""",
         "Signals": """\
-TERM and INT stop the server when the running jobs have ended, for which they have --drain-timeout. USR1 does the same
-without a time limit. HUP reopens the log and reloads limits, access rules and TLS certificates.""",
+SIGTERM and SIGINT stop the server as soon as the running jobs have ended, or after --drain-timeout. SIGUSR1 does the
+same without a time limit. SIGHUP reopens the log, and reloads limits, access rules and TLS certificates.""",
         "Stores": """\
-gearmand store --help explains how to list the jobs in a store, and how to move them.""",
+gearmand store shows, exports and imports the jobs of a store; see gearmand store --help.""",
     },
     number=8,
 )

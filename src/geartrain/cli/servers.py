@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The options and variables by which `gearman` and `gearadmin` are told their servers, TLS files and token."""
+"""The options and variables of `gearman` and `gearadmin` for servers, TLS files and tokens."""
 
 import socket
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ __all__ = [
 ]
 
 TLS_VARIABLES = """\
-  GEARMAND_CA_CERTIFICATE   certificates of the trusted authorities, for TLS; the system's if not set
-  GEARMAN_CLIENT_PEM        our own certificate, for servers that ask for one
-  GEARMAN_CLIENT_KEY        its private key"""
+  GEARMAND_CA_CERTIFICATE   certificates of the authorities to trust for TLS [those of the system]
+  GEARMAN_CLIENT_PEM        client certificate, for servers that ask for one
+  GEARMAN_CLIENT_KEY        private key of the client certificate"""
 
 # On a command line, every user of the machine could read it.
 ACCESS_VARIABLE = """\

@@ -32,27 +32,27 @@ class Action:
 
 ACTIONS = {
     "inspect": Action(
-        "show how many jobs a store has, and of what kind",
+        "show the number of jobs in a store, by function and priority",
         "URL [--json]",
         [_URL],
         [Option("--json", "print one JSON object")],
     ),
     "export": Action(
-        "write the jobs of a store, one line of JSON each",
+        "write the jobs of a store, one line of JSON for each",
         "URL [FILE]",
-        [_URL, Option("FILE", "the file to write, which appears when it is complete [standard output]", files=True)],
+        [_URL, Option("FILE", "the file to write; it appears once it is complete [standard output]", files=True)],
         [],
     ),
     "import": Action(
         "put jobs into a store",
         "URL FILE|--from OLD [option ...]",
-        [_URL, Option("FILE", "a file that export has written; - for standard input", files=True)],
+        [_URL, Option("FILE", "a file written by export; - for standard input", files=True)],
         [
-            Option("--from", "the persistent queue of a C gearmand, see below", argument="OLD", key="queue"),
-            Option("--delete", "with --from: delete the jobs of OLD when all are stored"),
-            Option("--resume", "leave out jobs that the store has already"),
+            Option("--from", "URL of the persistent queue of a C server", argument="OLD", key="queue"),
+            Option("--delete", "with --from: delete the jobs of OLD once all are stored"),
+            Option("--resume", "skip jobs that the store already has"),
             Option("--new-handles", "give all jobs new handles"),
-            Option("--job-handle-prefix", "that of the server, for new handles [H:hostname]", argument="PREFIX"),
+            Option("--job-handle-prefix", "prefix of new handles, as for gearmand [H:hostname]", argument="PREFIX"),
         ],
     ),
 }

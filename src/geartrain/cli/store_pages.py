@@ -7,16 +7,16 @@ from geartrain.cli.store_options import ACTIONS, PROGRAM
 
 __all__ = ["ACTION_PAGES", "PAGE"]
 
-_STATUS = {"Exit status": "0 if all went well, 1 for wrong usage or if something failed."}
+_STATUS = {"Exit status": "0 on success, 1 for wrong usage or on failure."}
 
 PAGE = Page(
     PROGRAM,
-    "inspect a store of jobs, or move jobs",
+    "inspect a store of jobs, or move its jobs",
     usage=[f"{name} {action.usage}" for name, action in ACTIONS.items()],
     introduction="""\
-URL is that of gearmand --store. Without that option a server keeps its jobs in
+URL names the store, as for gearmand --store. The default store of a server is
 sqlite:///var/lib/geartrain/gearmand-4730.db (root) or sqlite:///HOME/.local/state/geartrain/gearmand-4730.db. A store
-can be inspected and exported while a server uses it, but jobs can be imported only while no server does.
+can be inspected and exported while a server uses it. To import jobs, stop the server first.
 """,
     options={
         "Actions; each has --help": [Option(name, action.summary) for name, action in ACTIONS.items()],
@@ -35,19 +35,19 @@ can be inspected and exported while a server uses it, but jobs can be imported o
 _SECTIONS = {
     "import": {
         "Imported jobs": """\
-Jobs keep their order, and their handles unless other jobs have them. They get new numbers if theirs have been used.
-They are stored in batches, each whole or not at all. If an import breaks off, the same command with --resume continues
-it.""",
+Jobs keep their order. They also keep their handles and numbers, unless other jobs in the store have used them. Each
+batch of jobs is stored completely or not at all. To continue an interrupted import, repeat the command with
+--resume.""",
         "Queues of C servers": """\
-OLD is the store of gearmand's -q:
+OLD is the URL of a queue that the C server stored with its option -q:
 
   sqlite:///FILE?table=gearman_queue
   postgresql://USER:PASSWORD@HOST/DATABASE?table=queue
   mysql://USER:PASSWORD@HOST/DATABASE?table=gearman_queue
   redis://HOST?prefix=_gear_
 
-gearmand must not run meanwhile. Keys in Redis do not always show where a function ends and a unique begins: list
-functions that contain a '-' as in redis://HOST?function=send-mail&function=a-b.""",
+Stop the C server before the import. In Redis, a key joins function and unique with a '-', so list the functions whose
+names contain a '-': redis://HOST?function=send-mail&function=a-b.""",
     }
 }
 

@@ -2,11 +2,9 @@
 """The common part of both clients: options, codecs, and requests that are checked before anything is sent."""
 
 import copy
-import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, Generic, Self, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, cast
 
 from geartrain.client.buffer import MAX_UNREAD
 from geartrain.client.cron import cron_of
@@ -16,7 +14,7 @@ from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, s
 from geartrain.client.serverpool import Balance, Placement
 from geartrain.codec import RAW, Codec
 from geartrain.names import Text, client_id_bytes, encode, token_bytes
-from geartrain.records import JobRequest, ResultT, ValueT
+from geartrain.records import Handle, JobRequest, ResultT, ValueT
 from geartrain.transport import (
     CONNECT_TIMEOUT,
     KEEPALIVE,
@@ -26,9 +24,13 @@ from geartrain.transport import (
     client_context,
     parse_servers,
 )
-from geartrain.typed import Signature
 
-__all__ = ["AnyClient"]
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from geartrain.typed import Signature
+
+__all__ = ["AnyClient", "admin_options", "admins_of"]
 
 
 class AnyClient(Generic[ValueT, ResultT]):
@@ -38,7 +40,7 @@ class AnyClient(Generic[ValueT, ResultT]):
         self,
         servers: Servers = None,
         *,
-        tls: ssl.SSLContext | TLS | None = None,
+        tls: "SSLContext | TLS | None" = None,
         prefix: Text = b"",
         client_id: str | None = None,
         token: str | None = None,
@@ -61,16 +63,16 @@ class AnyClient(Generic[ValueT, ResultT]):
             token: A secret by which servers with access rules identify the client. A warning is logged if a server does
                 not accept it; a request that is not allowed is answered with a `ServerError`, ``NOT_ALLOWED``.
             connect_timeout: Seconds for connecting to one server.
-            reply_timeout: Seconds without a byte sent or received after which a server that owes an answer is given up,
-                with its connection. Jobs that the server has accepted may take any time.
-            keepalive: Seconds after which a dead peer is noticed; ``None`` leaves that to the system.
+            reply_timeout: Seconds to wait for an answer, without a byte sent or received, before the connection is
+                closed and the server counts as failed. Jobs that the server has accepted may take any time.
+            keepalive: Seconds after which a dead connection is detected; ``None`` leaves that to the system.
             balance: The choice of a server for jobs without a unique: ``"order"``, the first that can be reached, or
                 ``"random"``.
-            placement: The choice of a server for jobs with a unique, so that equal ones meet: ``"rendezvous"``, or
-                ``"perl"``, the rule of Perl's ``Gearman::Client``, for programs in both languages that submit the same
-                uniques; all of them must then list the same servers in the same order. While a server is down, its
-                jobs go to the next in the list; a Perl client fails them. Programs with libgearman (C, PHP, the command
-                line) ignore uniques when they choose a server, so with several servers they agree with no other client.
+            placement: The choice of a server for jobs with a unique, so that equal jobs go to the same server:
+                ``"rendezvous"``, or ``"perl"``, the rule of Perl's ``Gearman::Client``. The latter is for programs in
+                both languages that submit the same uniques; all of them must list the same servers in the same order.
+                While a server is down, its jobs go to the next one in the list; a Perl client fails them. Programs with
+                libgearman (C, PHP, the command line) ignore uniques when they choose a server, so their choice differs.
             codec: Encodes workloads, and decodes results and parts of results; by default text and bytes.
             max_unread: Bytes of unread events that one job keeps; beyond them its events are lost, but not its result.
 
@@ -128,14 +130,14 @@ class AnyClient(Generic[ValueT, ResultT]):
     def _with_codec(self, codec: Codec[Any, Any]) -> Any:
         """Return a client with the same connections and another codec."""
         twin = copy.copy(self)
-        twin._options = replace(self._options, codec=codec)
+        twin._options = self._options.with_codec(codec)
         twin._origin = self._origin or self
         return twin
 
     def _bind(
         self,
         function: Callable[..., Any] | Remote[..., Any] | str,
-        make: Callable[[Text, Signature, Callable[[], Self]], Any],
+        make: "Callable[[Text, Signature, Callable[[], Self]], Any]",
     ) -> Any:
         """Return a typed function of this client, or a decorator for a function with the name given."""
         if isinstance(function, str):
@@ -143,3 +145,19 @@ class AnyClient(Generic[ValueT, ResultT]):
             return lambda stub: make(name, signature_of(stub, name), lambda: self)
         signature = signature_of(function)
         return make(signature.name, signature, lambda: self)
+
+
+def admins_of(handle: Handle | str, options: ClientOptions[Any, Any]) -> list[str]:
+    """Return the servers that may have a job."""
+    return [handle.server] if isinstance(handle, Handle) else [str(address) for address in options.addresses]
+
+
+def admin_options(options: ClientOptions[Any, Any]) -> dict[str, Any]:
+    """Return the options of an administrator of a client's servers."""
+    return {
+        "tls": options.tls,
+        "token": options.token.decode("utf-8", "surrogateescape") or None,
+        "timeout": options.reply_timeout,
+        "connect_timeout": options.connect_timeout,
+        "keepalive": options.keepalive,
+    }

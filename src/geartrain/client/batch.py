@@ -12,20 +12,22 @@ from geartrain.client.request import Submission
 from geartrain.client.ticket import BackgroundTicket, TicketOwner
 from geartrain.errors import GeartrainError, ReplyTimeout
 from geartrain.records import Handle
+from geartrain.wording import counted
 
 __all__ = ["BatchSubmission", "NotAllSubmitted"]
 
 
 class NotAllSubmitted(GeartrainError):
-    """Servers did not accept all of several background jobs.
+    """Servers accepted only some of several background jobs, or none.
 
     Attributes:
-        outcomes: The handle of each job, in order, or the error in place of one.
+        outcomes: The handle or the error of each job, in order.
     """
 
     def __init__(self, outcomes: Sequence[Handle | GeartrainError]) -> None:
         errors = [outcome for outcome in outcomes if isinstance(outcome, GeartrainError)]
-        super().__init__(f"{len(errors)} of {len(outcomes)} jobs were not taken; the first: {errors[0]}")
+        failed = f"{len(errors)} of {counted(len(outcomes), 'job')} {'was' if len(errors) == 1 else 'were'}"
+        super().__init__(f"{failed} not accepted; the first error: {errors[0]}")
         self.outcomes = list(outcomes)
 
 

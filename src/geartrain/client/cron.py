@@ -36,9 +36,7 @@ def cron_fields(line: str) -> CronFields:
     try:
         days = _weekdays(weekday)
     except ValueError as error:
-        raise ValueError(
-            f"the last field of a cron line is the day of the week, unlike that of {line!r}: {error}"
-        ) from None
+        raise ValueError(f"the day of the week, the last field of {line!r}, is invalid: {error}") from None
     minute, hour, day, month = (field.encode() for field in times)
     return minute, hour, day, month, days.encode()
 

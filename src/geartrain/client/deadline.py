@@ -27,7 +27,7 @@ class Deadline:
 
     def __init__(self, timeout: float | None, clock: Callable[[], float]) -> None:
         if timeout is not None and math.isnan(timeout):
-            raise ValueError("a timeout is a number of seconds, or None for no end, not nan")
+            raise ValueError("a timeout is a number of seconds, or None for no limit, not nan")
         self._clock = clock
         self.at = None if timeout is None or timeout > _NO_TIMEOUT else clock() + timeout
 

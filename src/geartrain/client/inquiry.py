@@ -39,7 +39,7 @@ class StatusInquiry:
 
     def __init__(self, handle: Handle | str | None, unique: Text | None) -> None:
         if (handle is None) == (unique is None):
-            raise ValueError("a status is asked for by either a handle or a unique")
+            raise ValueError("a status request needs either a handle or a unique")
         self.server = handle.server if isinstance(handle, Handle) else ""
         self._handle = handle_bytes(str(handle)) if handle is not None else b""
         self._unique = unique_bytes(unique) if unique is not None else b""

@@ -3,14 +3,16 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
 
 from geartrain.client.request import Delay, Moment
 from geartrain.codec import Codec
+from geartrain.frozen import frozen
 from geartrain.names import Text
 from geartrain.records import Priority
-from geartrain.typed import Signature
+
+if TYPE_CHECKING:
+    from geartrain.typed import Signature
 
 __all__ = ["Arguments", "JobOptions", "ParametersT", "Remote", "ReturnT", "Submitter", "signature_of"]
 
@@ -24,7 +26,7 @@ class JobOptions(TypedDict, total=False):
     unique: Text | None
     priority: Priority
     timeout: float | None
-    retries: int
+    resubmits: int
     at: Moment | None
     delay: Delay | None
     cron: str | None
@@ -32,11 +34,11 @@ class JobOptions(TypedDict, total=False):
 
 
 _TAKEN: dict[str, tuple[str, ...]] = {
-    "do": ("unique", "priority", "timeout", "retries"),
-    "submit": ("unique", "priority", "retries"),
-    "submit_many": ("priority", "retries"),
-    "submit_background": ("unique", "priority", "at", "delay", "cron", "timeout"),
-    "map": ("priority", "timeout", "retries", "max_in_flight"),
+    "do": ("unique", "priority", "timeout", "resubmits"),
+    "submit": ("unique", "priority", "resubmits"),
+    "submit_many": ("priority", "resubmits"),
+    "enqueue": ("unique", "priority", "at", "delay", "cron", "timeout"),
+    "map": ("priority", "timeout", "resubmits", "max_in_flight"),
 }
 
 
@@ -53,12 +55,12 @@ class Submitter(Protocol):
     @property
     def submit_many(self) -> Callable[..., Any]: ...
     @property
-    def submit_background(self) -> Callable[..., Any]: ...
+    def enqueue(self) -> Callable[..., Any]: ...
     @property
     def map(self) -> Callable[..., Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arguments(Generic[ParametersT]):
     """The checked arguments of one call.
 
@@ -81,7 +83,7 @@ class Remote(Generic[ParametersT, ReturnT]):
         signature: Its arguments and its result.
     """
 
-    def __init__(self, name: Text, signature: Signature, client: Callable[[], Submitter]) -> None:
+    def __init__(self, name: Text, signature: "Signature", client: Callable[[], Submitter]) -> None:
         self.signature = signature
         self._name = name
         self._client = client
@@ -106,7 +108,7 @@ class Remote(Generic[ParametersT, ReturnT]):
             resize.with_options(priority=Priority.HIGH).submit(7, width=100)
 
         Args:
-            options: The options of `Client.do`, `Client.submit`, `Client.submit_background` and `Client.map`, by their
+            options: The options of `Client.do`, `Client.submit`, `Client.enqueue` and `Client.map`, by their
                 names. A method that does not take one of them raises ``ValueError``.
 
         Raises:
@@ -114,7 +116,9 @@ class Remote(Generic[ParametersT, ReturnT]):
         """
         for name in options:
             if name not in JobOptions.__annotations__:
-                raise TypeError(f"a job has no option {name!r}, but {', '.join(JobOptions.__annotations__)}")
+                raise TypeError(
+                    f"a job has no option {name!r}; its options are {', '.join(JobOptions.__annotations__)}"
+                )
         twin = copy.copy(self)
         twin._options = {**self._options, **options}
         return twin
@@ -137,8 +141,10 @@ class Remote(Generic[ParametersT, ReturnT]):
         return dict(self._options)
 
 
-def signature_of(function: "Callable[..., Any] | Remote[..., Any]", name: str | None = None) -> Signature:
+def signature_of(function: "Callable[..., Any] | Remote[..., Any]", name: str | None = None) -> "Signature":
     """Return the signature of a stub under its own name or the one given, or that of a typed function."""
+    from geartrain.typed import Signature  # and with it inspect, which other clients do not need
+
     return function.signature if isinstance(function, Remote) else Signature(function, name or function.__name__)
 
 

@@ -2,14 +2,14 @@
 """Submissions: a user's request for a job, checked and encoded as a packet."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from geartrain.client.submission import Submission, check_size, chosen_unique, plain_packet, unique_bytes
 from geartrain.cron import CronFields
 from geartrain.errors import LocalProtocolError
-from geartrain.names import Text, encode, function_bytes
+from geartrain.names import Text, encode, function_bytes, value_bytes
 from geartrain.protocol import Command, request
 from geartrain.protocol.limits import INT64_MAX, MAX_UNIQUE
 from geartrain.records import JobRequest, Nothing, Priority
@@ -24,6 +24,7 @@ __all__ = [
     "Moment",
     "Submission",
     "check_in_flight",
+    "check_renamed",
     "epoch_seconds",
     "handle_bytes",
     "map_requests",
@@ -60,13 +61,15 @@ def submission(
 
     Raises:
         LocalProtocolError: A name is too long or contains a NUL byte, or the workload is too large.
-        ValueError: The protocol cannot combine these options, or the retries are negative.
-        TypeError: The codec cannot encode the workload, or the retries are not a number.
+        ValueError: The protocol cannot combine these options, there is no such priority, or the resubmits are negative.
+        TypeError: The codec cannot encode the workload, or the resubmits are not a number.
     """
-    if not isinstance(wanted.retries, int):
-        raise TypeError(f"retries is a whole number, not {wanted.retries!r}")
-    if wanted.retries < 0:
-        raise ValueError(f"retries is 0 or more, not {wanted.retries}")
+    if wanted.priority not in tuple(Priority):
+        raise ValueError(f"priority is Priority.HIGH, Priority.NORMAL or Priority.LOW, not {wanted.priority!r}")
+    if not isinstance(wanted.resubmits, int):
+        raise TypeError(f"resubmits is a whole number, not {wanted.resubmits!r}")
+    if wanted.resubmits < 0:
+        raise ValueError(f"resubmits is 0 or more, not {wanted.resubmits}")
     function = function_bytes(wanted.function, prefix)
     workload = _workload_of(wanted, codec)
     check_size(workload)
@@ -84,20 +87,20 @@ def submission(
     elif wanted.reducer:
         if wanted.priority != Priority.NORMAL:
             raise ValueError(
-                "a job with a reducer has no priority: the protocol's SUBMIT_REDUCE_JOB has no place for one"
+                "a job with a reducer has no priority: the protocol's SUBMIT_REDUCE_JOB has no field for it"
             )
         command = Command.SUBMIT_REDUCE_JOB_BACKGROUND if background else Command.SUBMIT_REDUCE_JOB
         packet = request(command, function, unique, _reducer_bytes(wanted.reducer, prefix), b"", workload)
     else:
         packet = plain_packet(function, unique, workload, Priority(wanted.priority), background=background)
     key = (workload if unique == b"-" else unique) if wanted.unique or cron is not None else b""
-    return Submission(packet, function, unique, key, background, wanted.retries)
+    return Submission(packet, function, unique, key, background, wanted.resubmits)
 
 
 def _check_plain(wanted: JobRequest, what: str, command: Command) -> None:
     for name, is_there in (("priority", wanted.priority != Priority.NORMAL), ("reducer", bool(wanted.reducer))):
         if is_there:
-            raise ValueError(f"a {what} job has no {name}: the protocol's {command.name} has no place for one")
+            raise ValueError(f"a {what} job has no {name}: the protocol's {command.name} has no field for it")
 
 
 def _workload_of(wanted: JobRequest, codec: "Codec[Any, Any] | None") -> bytes:
@@ -105,7 +108,7 @@ def _workload_of(wanted: JobRequest, codec: "Codec[Any, Any] | None") -> bytes:
         return wanted.workload
     if codec is not None:
         return encode(codec.encode(wanted.workload), "a workload")
-    return encode(wanted.workload, "a value without a codec")  # type: ignore[arg-type]  # the function checks the type
+    return value_bytes(wanted.workload)
 
 
 def _digest(workload: bytes) -> bytes:
@@ -130,9 +133,16 @@ def epoch_seconds(at: Moment | None, delay: Delay | None, now: float) -> int | N
 
     Raises:
         ValueError: Both times are given, the datetime has no time zone, or the delay is negative.
+        TypeError: A time is given as something else, such as text.
     """
     if at is not None and delay is not None:
         raise ValueError("a job has either a time (at=) or a delay (delay=), not both")
+    if not isinstance(at, datetime | float | int | None):
+        raise TypeError(
+            f"at is a datetime with a time zone or seconds since 1970, not {at!r}; for a time from now, use delay="
+        )
+    if not isinstance(delay, timedelta | float | int | None):
+        raise TypeError(f"delay is a number of seconds or a timedelta, not {delay!r}")
     if isinstance(at, datetime):
         if at.utcoffset() is None:
             raise ValueError(f"{at!r} has no time zone; try at.astimezone()")
@@ -157,7 +167,7 @@ def handle_bytes(handle: str) -> bytes:
     """
     encoded = handle.encode("utf-8", "surrogateescape")
     if not encoded or len(encoded) > MAX_HANDLE or b"\0" in encoded:
-        raise LocalProtocolError(f"a handle has 1 to {MAX_HANDLE} bytes and no NUL among them, unlike {handle[:200]!r}")
+        raise LocalProtocolError(f"a handle has 1 to {MAX_HANDLE} bytes without NUL, not {handle[:200]!r}")
     return encoded
 
 
@@ -171,11 +181,22 @@ def check_in_flight(number: int) -> None:
         raise ValueError(f"max_in_flight is a number above 0, not {number}")
 
 
-def map_requests(function: Text, priority: Priority, retries: int) -> Callable[[object], JobRequest]:
+def map_requests(function: Text, priority: Priority, resubmits: int) -> Callable[[object], JobRequest]:
     """Return a function that makes a job of each workload of a `map`."""
-    return lambda workload: JobRequest(function, workload, None, priority, retries)
+    return lambda workload: JobRequest(function, workload, None, priority, resubmits)
 
 
-def reduce_requests(mapper: Text, reducer: Text, retries: int) -> Callable[[object], JobRequest]:
+def reduce_requests(mapper: Text, reducer: Text, resubmits: int) -> Callable[[object], JobRequest]:
     """Return a function that makes a reduce job of each input of a `map_reduce`."""
-    return lambda workload: JobRequest(mapper, workload, retries=retries, reducer=reducer)
+    return lambda workload: JobRequest(mapper, workload, resubmits=resubmits, reducer=reducer)
+
+
+def check_renamed(method: str, arguments: Mapping[str, object]) -> None:
+    """Reject arguments that a method does not have.
+
+    Raises:
+        TypeError: There is one; the message has the new name of an old one.
+    """
+    for name in arguments:
+        hint = "; after a lost connection a job is submitted again with resubmits=" if name == "retries" else ""
+        raise TypeError(f"{method}() got an unexpected keyword argument {name!r}{hint}")

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The servers of a client, in the order of preference for a job. No I/O; the time is passed in."""
 
-import logging
 import random
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from typing import Final, Literal, TypeAlias
 from zlib import crc32
 
+from geartrain.lazy import LazyLogger
 from geartrain.transport import Backoff, ServerAddress
 
 __all__ = ["Balance", "Placement", "RetryBudget", "ServerPool"]
 
-logger = logging.getLogger("geartrain.client")
+logger = LazyLogger("geartrain.client")
 
 # The choice of a server for jobs without a unique: "order" prefers the first of the list, "random" spreads them.
 Balance: TypeAlias = Literal["order", "random"]
@@ -81,7 +80,7 @@ class ServerPool:
         failures = self._failures.get(address, 0) + 1
         self._failures[address] = failures
         self._resting_until[address] = now + self._backoff.delay(failures, self._chance.random())
-        logger.log(logging.WARNING if failures == 1 else logging.DEBUG, "%s", reason)
+        (logger.warning if failures == 1 else logger.debug)("%s", reason)
 
 
 def _by_score(addresses: Sequence[ServerAddress], function: bytes, key: bytes) -> list[ServerAddress]:
@@ -89,6 +88,8 @@ def _by_score(addresses: Sequence[ServerAddress], function: bytes, key: bytes) -
 
 
 def _score(address: ServerAddress, key: bytes) -> bytes:
+    from hashlib import blake2b  # and with it OpenSSL, which a client with one server does not need
+
     score = blake2b(str(address).encode(), digest_size=8)
     score.update(key)
     return score.digest()

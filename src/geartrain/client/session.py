@@ -48,10 +48,11 @@ class _Request(Generic[Ticket]):
 class _Waiters(Generic[Ticket]):
     """The submissions of one handle, each with its turn at the copies. A forgotten one keeps its turn."""
 
-    __slots__ = ("tickets", "turn")
+    __slots__ = ("tickets", "turn", "warning")
 
     def __init__(self) -> None:
         self.tickets: list[Ticket | None] = []
+        self.warning = b""  # if it was the last event
         self.turn = 0
 
     def join(self, ticket: Ticket | None) -> None:
@@ -214,7 +215,7 @@ class Session(Generic[Ticket]):
             if pending.awaited is command:
                 return pending
             if pending.awaited is not Command.OPTION_RES:  # some servers do not answer options
-                raise RemoteProtocolError(f"{self._server} sent {command.name} where {pending.awaited.name} was due")
+                raise RemoteProtocolError(f"{self._server} sent {command.name} instead of {pending.awaited.name}")
         raise RemoteProtocolError(f"{self._server} sent {command.name}, which answers no request")
 
     def _on_created(self, reader: Reader) -> Happened[Ticket]:
@@ -263,7 +264,10 @@ class Session(Generic[Ticket]):
 
     def _on_fail(self, reader: Reader) -> Happened[Ticket]:
         handle = reader.argument(0).removesuffix(b"\0")  # gearmand's, where it replaces WORK_EXCEPTION
-        return self._end(handle, Failed(JobFailed(f"job {_text(handle)} failed", _text(handle))))
+        waiters = self._running.get(handle)
+        reason = waiters.warning.decode("utf-8", "replace").rstrip() if waiters is not None else ""
+        message = f"job {_text(handle)} failed{': ' if reason else ''}{reason}"
+        return self._end(handle, Failed(JobFailed(message, _text(handle), reason)))
 
     def _on_exception(self, reader: Reader) -> Happened[Ticket]:
         handle = reader.argument(0)
@@ -274,7 +278,10 @@ class Session(Generic[Ticket]):
 
     def _pass_on(self, reader: Reader, event: JobEvent) -> Happened[Ticket]:
         waiters = self._running.get(reader.argument(0))
-        return _for(waiters.next(), event) if waiters is not None else []
+        if waiters is None:
+            return []
+        waiters.warning = event.data if isinstance(event, Warn) else b""
+        return _for(waiters.next(), event)
 
     def _end(self, handle: bytes, event: Completed | Failed) -> Happened[Ticket]:
         waiters = self._running.pop(handle, None)

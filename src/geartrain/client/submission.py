@@ -40,7 +40,7 @@ class Submission(NamedTuple):
         key: Two jobs of the function with the same key are the same job, and must go to the same server. It is the
             unique, or the workload; empty if any server will do.
         background: True for a background job, which returns no result.
-        retries: As in `JobRequest`.
+        resubmits: As in `JobRequest`.
     """
 
     packet: bytes
@@ -48,7 +48,7 @@ class Submission(NamedTuple):
     unique: bytes
     key: bytes
     background: bool
-    retries: int
+    resubmits: int
 
 
 def plain_submission(
@@ -101,7 +101,5 @@ def unique_bytes(unique: Text) -> bytes:
     """
     encoded = encode(unique, "a unique")
     if len(encoded) > MAX_UNIQUE or b"\0" in encoded:
-        raise LocalProtocolError(
-            f"a unique has up to {MAX_UNIQUE} bytes and no NUL among them, unlike {encoded!r:.200}"
-        )
+        raise LocalProtocolError(f"a unique has up to {MAX_UNIQUE} bytes without NUL, not {encoded!r:.200}")
     return encoded

@@ -6,14 +6,17 @@ future lets its user wait. A ticket ends once.
 """
 
 import copy
-from typing import Any, Generic, Protocol, TypeAlias
+from typing import Any, Generic, Protocol, TypeAlias, cast
 
+from geartrain.client.buffer import EventBuffer
 from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
 from geartrain.client.options import ClientOptions
 from geartrain.client.request import Submission
 from geartrain.client.serverpool import RetryBudget
-from geartrain.errors import CodecError, GeartrainError, JobTimeout, ReplyTimeout
+from geartrain.codec import RAW
+from geartrain.errors import CodecError, EventsLost, GeartrainError, JobTimeout, ReplyTimeout
 from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, ResultT, Warn
+from geartrain.wording import counted
 
 __all__ = [
     "BackgroundTicket",
@@ -88,7 +91,7 @@ class Ticket:
 
     def late(self, timeout: float) -> GeartrainError:
         """Return the exception for a wait of so many seconds that has timed out."""
-        return ReplyTimeout(f"the server did not answer within {round(timeout, 3):g} seconds")
+        return ReplyTimeout(f"the server did not answer within {counted(round(timeout, 3), 'second')}")
 
     def abandon(self) -> None:
         """End the wait: the request goes on, but it is not sent again, and its later events are dropped."""
@@ -113,7 +116,7 @@ class PlacedTicket(Ticket):
     def __init__(self, owner: TicketOwner, submission: Submission, servers: int) -> None:
         super().__init__(owner)
         self._submission: Submission | None = submission  # until it is certain that it will not be sent again
-        self._retries = RetryBudget(servers, submission.retries)
+        self._retries = RetryBudget(servers, submission.resubmits)
 
     @property
     def submission(self) -> Submission:
@@ -152,6 +155,8 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
         self._progress: Progress | None = None
         self._is_running = False
         self._decoded: tuple[ResultT] | None = None  # the result, once it was decoded
+        self._parts: EventBuffer | None = None  # of a job without a stream, once there are any
+        self._max_unread = options.max_unread
 
     def __repr__(self) -> str:
         state = "done" if self.done() else "running" if self._is_running else "waiting"
@@ -184,7 +189,11 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
             denominator=progress.denominator,
         )
 
-    # Implemented by the shell's stream
+    # Implemented by the shell
+
+    def accepted(self) -> None:
+        """Wake those that wait for the handle."""
+        raise NotImplementedError
 
     def put(self, event: JobEvent) -> None:
         """Keep an event for the user."""
@@ -204,6 +213,7 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
             self._handle = event.handle
             if not self._retries.after_taken:
                 self._submission = None
+            self.accepted()
         elif isinstance(event, Failed):
             self.fail(event.error)
         elif not isinstance(event, Answered):
@@ -216,32 +226,55 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
         super().fail(error)
         self._close()
 
-    def late(self, timeout: float) -> GeartrainError:
+    def late(self, timeout: float | None) -> GeartrainError:
+        assert timeout is not None, "a wait without a limit has an end"
         handle = str(self._handle or "")
         job = f"{self.function} {handle or 'without a handle'}"
-        return JobTimeout(f"{job} did not end within {round(timeout, 3):g} seconds", handle)
+        return JobTimeout(f"{job} did not end within {counted(round(timeout, 3), 'second')}", handle)
 
     def _close(self) -> None:
         self._submission = None
         self.end()
+
+    def _keep(self, event: JobEvent) -> None:
+        """Keep a part of the result of a job without a stream."""
+        if isinstance(event, Data):
+            if self._parts is None:
+                self._parts = EventBuffer(self._max_unread)
+            self._parts.put(event)
 
     # Values
 
     def _result_of(self, data: bytes) -> ResultT:
         """Return the decoded result; it is decoded once.
 
+        Without a stream, the result of a function that only sent parts, such as a generator, consists of these.
+
         Raises:
             CodecError: The codec cannot decode it.
+            EventsLost: There are more parts than a client keeps.
         """
         if self._decoded is None:
-            self._decoded = (self._codec.decode(data),)
+            parts = self._parts
+            self._decoded = (self._codec.decode(data) if parts is None else self._joined(data, parts),)
         return self._decoded[0]
 
-    def _error_of(self, data: bytes) -> CodecError | None:
+    def _joined(self, data: bytes, buffer: EventBuffer) -> ResultT:
+        result = self._codec.decode(data) if data else None
+        if result is not None:
+            return result
+        parts: list[Any] = []
+        while (event := buffer.take()) is not None:
+            assert isinstance(event, Data), "no other events are kept"
+            parts.append(self._codec.decode(event.data))
+        joined: Any = b"".join(parts) if self._codec is RAW else parts
+        return cast(ResultT, joined)
+
+    def _error_of(self, data: bytes) -> CodecError | EventsLost | None:
         """Return the error of a result that cannot be decoded."""
         try:
             self._result_of(data)
-        except CodecError as unreadable:
+        except (CodecError, EventsLost) as unreadable:
             return unreadable
         return None
 

@@ -120,7 +120,7 @@ class Authorizer(Timed):
         if self._unchecked:
             self._timers.arm(self, now)
         elif self._losers:
-            log.warning("The rules take %s from %s", counted(self._lost, "function"), counted(self._losers, "worker"))
+            log.warning("The rules deny %s to %s", counted(self._lost, "function"), counted(self._losers, "worker"))
             self._lost = self._losers = 0
 
     def authorize(self, peer: Peer) -> None:

@@ -10,7 +10,8 @@ Each engine has one method per class of change, and a table from the class to th
 
 from typing import TypeAlias
 
-from geartrain.core.record import JobRecord, split, unpack_all
+from geartrain.core.packing import split, unpack_all
+from geartrain.core.record import JobRecord
 
 __all__ = ["Change", "Forget", "Put", "PutNew", "Reserve"]
 
@@ -20,7 +21,7 @@ class PutNew:
 
     Args:
         numbers: Their numbers, ascending.
-        packed: The jobs in the same order, packed by `geartrain.core.record` and joined.
+        packed: The jobs in the same order, packed by `geartrain.core.packing` and joined.
     """
 
     __slots__ = ("numbers", "packed")

@@ -16,11 +16,12 @@ while one batch is on its way to the store collects in the next one::
   that have happened already, so they are written again with the next batch.
 - While the store is unavailable, new background jobs are refused at once; only the numbers of ended jobs are kept.
 - If another server owns our jobs now ("fenced"), nothing that was decided before is written any more.
+- A batch has a limited number of jobs of each kind, and the jobs of a failed one are revoked in portions.
 """
 
 import enum
 from collections import deque
-from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 from mypy_extensions import i64
@@ -42,6 +43,8 @@ _WEIGHT: Final = 256  # bytes that a job takes in addition to its workload
 
 # A batch is packed in one go, so it is closed when that takes a few milliseconds.
 _MOST_JOBS: Final = 8192
+_MOST_CHANGED: Final = 4096  # their records are made one by one
+_PORTION: Final = 1000  # jobs that are revoked in one turn
 _MOST_WEIGHT: Final = 16 * 1024 * 1024
 
 
@@ -54,22 +57,34 @@ class CommitOutcome(enum.Enum):
 
 
 class _Batch:
-    """Changes that are stored together, and the peers whose replies wait for them."""
+    """Changes that are stored together, and the peers whose replies wait for them.
 
-    __slots__ = ("added", "changed", "ended", "number", "peers", "reserve", "weight")
+    Attributes:
+        number: Its place in the order of all batches.
+        added: New jobs.
+        changed: Stored jobs that have changed, chosen when the batch is taken; `ended` likewise.
+        ended: Numbers of jobs to delete.
+        peers: The peers with replies that wait for it.
+        reserve: The number up to which numbers are to be reserved; 0 for none.
+        weight: The bytes of the new jobs.
+        is_in_doubt: Its new jobs may be stored already, as the outcome of an earlier attempt is not known.
+    """
+
+    __slots__ = ("added", "changed", "ended", "is_in_doubt", "number", "peers", "reserve", "weight")
 
     def __init__(self, number: i64) -> None:
         self.number = number
         self.added: list[Durable] = []
-        self.changed: dict[Durable, None] = {}
+        self.changed: list[Durable] = []
         self.ended: list[int] = []
         self.peers: list[Recipient] = []
         self.reserve = 0
         self.weight: i64 = 0
+        self.is_in_doubt = False
 
     @property
     def is_empty(self) -> bool:
-        return not (self.added or self.changed or self.ended or self.peers or self.reserve)
+        return not (self.added or self.peers or self.reserve)
 
     @property
     def size(self) -> int:
@@ -84,7 +99,7 @@ class _Batch:
         for job in self.added:
             if job.has_ended:
                 continue
-            if job.number > last and job.pack_plain(buffer):
+            if job.number > last and not self.is_in_doubt and job.pack_plain(buffer):
                 last = job.number
                 numbers.append(last)
             else:
@@ -133,7 +148,10 @@ class CommitQueue:
     """
 
     __slots__ = (
+        "_changed",
+        "_ended",
         "_holds",
+        "_last_to_revoke",
         "_max_pending",
         "_numbers",
         "_on_its_way",
@@ -153,6 +171,9 @@ class CommitQueue:
         self._max_pending: i64 = max_pending
         self._pending: deque[_Batch] = deque((_Batch(1),))
         self._on_its_way: _Batch | None = None
+        self._changed: dict[Durable, None] = {}  # stored jobs that have changed since
+        self._ended: list[int] = []  # numbers of stored jobs that have ended since
+        self._last_to_revoke: i64 = 0  # the last batch whose jobs are still to be revoked
         self._taken: i64 = 0  # the number of the last batch that was taken
         self._stored: i64 = 0  # the number of the last batch that is stored
         self._weight: i64 = 0  # of all batches that are pending
@@ -164,8 +185,7 @@ class CommitQueue:
     def __repr__(self) -> str:
         state = "away" if self.is_unavailable else "busy" if self._on_its_way is not None else "ready"
         added = sum([len(batch.added) for batch in self._pending])
-        ended = sum([len(batch.ended) for batch in self._pending])
-        return f"<CommitQueue {state}: {added} added, {ended} ended>"
+        return f"<CommitQueue {state}: {added} added, {len(self._ended)} ended>"
 
     @property
     def is_accepting(self) -> bool:
@@ -176,12 +196,20 @@ class CommitQueue:
     def pending(self) -> int:
         """Number of records that are not in the store yet."""
         on_its_way = self._on_its_way
-        return sum([batch.size for batch in self._pending]) + (on_its_way.size if on_its_way is not None else 0)
+        waiting = sum([batch.size for batch in self._pending]) + len(self._changed) + len(self._ended)
+        return waiting + (on_its_way.size if on_its_way is not None else 0)
 
     @property
     def has_changes(self) -> bool:
         """True if there are changes to store and no batch is on its way."""
-        return self._on_its_way is None and not self._pending[0].is_empty
+        if self._on_its_way is not None or self._last_to_revoke:
+            return False
+        return bool(self._changed or self._ended) or not self._pending[0].is_empty
+
+    @property
+    def is_revoking(self) -> bool:
+        """True if jobs of failed batches are still to be revoked, before which no other batch can be taken."""
+        return self._last_to_revoke > 0
 
     # Decisions.
 
@@ -200,17 +228,19 @@ class CommitQueue:
     def change(self, job: Durable) -> None:
         """Store a job again, because it has changed."""
         if job.batch <= self._taken:  # otherwise its current state is packed when its batch is taken
-            self._pending[-1].changed[job] = None
+            self._changed[job] = None
 
     def forget(self, job: Durable) -> None:
         """Delete a job that has ended from the store."""
         if job.batch <= self._taken:
-            self._pending[-1].ended.append(job.number)
+            self._ended.append(job.number)
         else:  # it is skipped when its batch is taken
             weight: i64 = len(job.workload) + _WEIGHT
             batch = self._pending[job.batch - self._pending[0].number]
             batch.weight -= weight
             self._weight -= weight
+            if batch.is_in_doubt:
+                self._ended.append(job.number)
 
     def promise(self, peer: Recipient, job: Durable, command: int, body: bytes) -> None:
         """Send a packet once a job is stored, or an error if it cannot be."""
@@ -218,6 +248,8 @@ class CommitQueue:
         if not self._holds or number <= self._stored:
             peer.send(command, body)
         elif peer.outbox.promise(number, command, body):
+            if not peer.is_watched:
+                peer.mark_dirty()  # so that its replies are counted into the memory of the server
             on_its_way = self._on_its_way
             if on_its_way is not None and on_its_way.number == number:
                 on_its_way.peers.append(peer)
@@ -239,12 +271,19 @@ class CommitQueue:
     def take_batch(self) -> list[Change]:
         """Return the next changes to store. No other batch may be on its way."""
         assert self._on_its_way is None, "one batch at a time"
+        assert not self._last_to_revoke, "it is taken once the jobs of failed batches are revoked"
         batch = self._pending.popleft()
         self._taken = batch.number
         self._weight -= batch.weight
         self._on_its_way = batch
         if not self._pending:
             self._pending.append(_Batch(batch.number + 1))
+        batch.ended, self._ended = self._ended, []
+        changed = list(islice(self._changed, _MOST_CHANGED))
+        for job in changed:
+            del self._changed[job]
+            if job.batch != batch.number:  # or it is in the batch already, which failed before
+                batch.changed.append(job)
         return batch.pack()
 
     def committed(self) -> None:
@@ -258,30 +297,63 @@ class CommitQueue:
         batch.release_replies()
 
     def failed(self, outcome: CommitOutcome) -> list[Durable]:
-        """Answer the submitters of the batch with an error, and return the jobs to drop."""
+        """Record that the batch is not, or may not be, stored; return the first of the jobs to drop.
+
+        Their submitters get an error. `revoke` returns the others, if `is_revoking` is true.
+        """
         batch = self._arrived()
         self.failures += 1
         self._numbers.requested = self._numbers.reserved
+        self._ended[:0] = batch.ended
+        for job in batch.changed:
+            if not job.has_ended:
+                self._changed[job] = None
+        batch.ended, batch.changed = [], []
+        self._pending.appendleft(batch)
+        self._weight += batch.weight
         if outcome is CommitOutcome.FENCED:
-            return self._empty(batch)
-        following = self._pending[0]
-        changed = [job for job in batch.changed if not job.has_ended]
-        for job in changed:
-            following.changed[job] = None
-        following.ended = [*batch.ended, *following.ended]
-        if not following.reserve:  # also when the server stops, and returns numbers
-            following.reserve = batch.reserve
-        if not self._holds:  # the clients were told already that their jobs were accepted
-            added = [job for job in batch.added if not job.has_ended]
-            self._weigh([*changed, *added], following)
-            self._add_again(added, following, outcome)
+            self.is_fenced = True
+            self._changed.clear()
+            self._ended.clear()
+        elif not self._holds:  # the clients were told already that their jobs were accepted
+            self._taken = batch.number - 1
+            batch.is_in_doubt = batch.is_in_doubt or outcome is CommitOutcome.UNKNOWN
             batch.release_replies()
             return []
+        elif outcome is CommitOutcome.UNKNOWN:
+            self._ended += [job.number for job in batch.added]
         self.is_unavailable = True
+        self._last_to_revoke = self._pending[-1].number  # they would fail as well
+        self._begin_batch()
+        return self.revoke()
+
+    def revoke(self) -> list[Durable]:
+        """Return some of the jobs of failed batches, and answer the submitters of each batch after its last job."""
+        revoked: list[Durable] = []
+        left: i64 = _PORTION
+        while self._last_to_revoke and left > 0:
+            batch = self._pending[0]
+            portion = batch.added[:left]
+            del batch.added[: len(portion)]
+            left -= len(portion) + 1
+            for job in portion:
+                if not job.has_ended:
+                    self._changed.pop(job, None)
+                    job.is_durable = False
+                    job.batch = 0
+                    revoked.append(job)
+            if not batch.added:
+                self._discard(batch)
+        return revoked
+
+    def _discard(self, batch: _Batch) -> None:
+        """Discard the first batch, whose jobs are revoked."""
         batch.refuse_replies()
-        if outcome is CommitOutcome.UNKNOWN:
-            following.ended += [job.number for job in batch.added]
-        return self._revoke(batch.added)
+        self._weight -= batch.weight
+        self._pending.popleft()
+        self._taken = batch.number
+        if batch.number == self._last_to_revoke:
+            self._last_to_revoke = 0
 
     def _begin_batch(self) -> _Batch:
         batch = _Batch(self._pending[-1].number + 1)
@@ -294,47 +366,3 @@ class CommitQueue:
         assert batch is not None, "a batch was taken"
         self._on_its_way = None
         return batch
-
-    def _weigh(self, jobs: Sequence[Durable], batch: _Batch) -> None:
-        weight: i64 = 0
-        for job in jobs:
-            weight += len(job.workload) + _WEIGHT
-        batch.weight += weight
-        self._weight += weight
-
-    def _add_again(self, jobs: Sequence[Durable], batch: _Batch, outcome: CommitOutcome) -> None:
-        if outcome is CommitOutcome.UNKNOWN:  # perhaps they are stored: they are replaced, and deleted if they end
-            for job in jobs:
-                batch.changed[job] = None
-            return
-        for job in jobs:
-            batch.changed.pop(job, None)  # a batch has each number once
-            job.batch = batch.number
-        batch.added = [*jobs, *batch.added]
-
-    def _revoke(self, failed: Sequence[Durable]) -> list[Durable]:
-        """Return the jobs of a failed batch, and of those behind it: they would fail as well."""
-        revoked = [job for job in failed if not job.has_ended]
-        for batch in self._pending:
-            revoked += [job for job in batch.added if not job.has_ended]
-            batch.added.clear()
-            batch.weight = 0
-            batch.refuse_replies()
-        self._weight = 0
-        for job in revoked:
-            for batch in self._pending:
-                batch.changed.pop(job, None)
-            job.is_durable = False
-            job.batch = 0
-        return revoked
-
-    def _empty(self, batch: _Batch) -> list[Durable]:
-        """Discard all pending changes, none of which may be written any more."""
-        self.is_unavailable = self.is_fenced = True
-        batch.refuse_replies()
-        revoked = self._revoke(batch.added)
-        for each in self._pending:
-            each.changed.clear()
-            each.ended.clear()
-            each.reserve = 0
-        return revoked

@@ -106,6 +106,7 @@ class Schedules:
 
     Attributes:
         held: The bytes of all their workloads.
+        functions: The functions that have schedules, each with their number.
     """
 
     __slots__ = (
@@ -117,6 +118,7 @@ class Schedules:
         "_next_times",
         "_to_compute",
         "_zone",
+        "functions",
         "held",
     )
 
@@ -130,6 +132,7 @@ class Schedules:
         self._next_times: dict[str, int] = {}  # of cron lines, as seen from that minute
         self._to_compute: list[Schedule] = []  # those whose times are computed again after the clock was set back
         self.held = 0
+        self.functions: dict[bytes, int] = {}
 
     def __len__(self) -> int:
         return len(self._by_handle)
@@ -149,6 +152,7 @@ class Schedules:
         """Add a schedule, due at its next time, or at ``due`` for one that was restored."""
         self._by_handle[schedule.handle] = schedule
         self.held += len(schedule.workload)
+        self.functions[schedule.function] = self.functions.get(schedule.function, 0) + 1
         if schedule.unique:
             self._by_unique.setdefault((schedule.function, schedule.unique), schedule)
         self._wait(schedule, due or self._next(schedule.cron, now))
@@ -165,6 +169,9 @@ class Schedules:
         schedule.is_cancelled = True
         del self._by_handle[schedule.handle]
         self.held -= len(schedule.workload)
+        self.functions[schedule.function] -= 1
+        if not self.functions[schedule.function]:
+            del self.functions[schedule.function]
         if self._by_unique.get((schedule.function, schedule.unique)) is schedule:
             del self._by_unique[schedule.function, schedule.unique]
         assert schedule.deadline is not None, "it waits for its next time from the beginning"
@@ -253,7 +260,7 @@ def cron_line(fields: CronFields) -> str:
     written = b" ".join(fields)
     if any(len(field) > _MAX_FIELD or not _MAY_STAND.fullmatch(field) for field in fields):
         raise RemoteProtocolError(
-            f"a cron field has digits, names and *,/-# only, and at most {_MAX_FIELD} of them, unlike {written[:200]!r}"
+            f"a cron field has up to {_MAX_FIELD} digits, letters and characters of *,/-#, not {written[:200]!r}"
         )
     *times, weekday = (field.decode().upper() for field in fields)
     try:

@@ -10,6 +10,7 @@ from typing import Final
 
 from geartrain.core.clock import TurnClock
 from geartrain.core.dispatch import Dispatcher
+from geartrain.core.running import count_running
 from geartrain.core.state import Peer
 from geartrain.core.timers import Timed, Timers
 
@@ -40,7 +41,7 @@ class Departures(Timed):
     def add(self, peer: Peer) -> None:
         """Remove a peer, at once if that is little work (protocol 1.12)."""
         self._dispatcher.stop_dispatch(peer)
-        if len(peer.abilities) + len(peer.awaited) + peer.count_running() <= PORTION:
+        if len(peer.abilities) + len(peer.awaited) + count_running(peer) <= PORTION:
             self._dispatcher.remove(peer, PORTION)
             return
         self._peers.append(peer)

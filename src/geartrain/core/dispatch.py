@@ -5,6 +5,7 @@ from typing import Final
 
 from mypy_extensions import i32, i64
 
+from geartrain.core.abilities import add_ability, leave_lists, next_sleeper, remove_ability, remove_sleeper
 from geartrain.core.clock import TurnClock
 from geartrain.core.functions import FunctionTable
 from geartrain.core.joblog import warn_of_silence, warn_of_timeout
@@ -12,9 +13,11 @@ from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import MAX_ABILITIES, Limit, Refused
 from geartrain.core.outcome import Event, JobState
 from geartrain.core.ready import Ready
+from geartrain.core.running import last_running
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import Ability, FunctionQueue, Job, Peer
 from geartrain.core.timers import Timed, Timers
+from geartrain.core.turns import BYTES_PER_UNIT
 from geartrain.core.wakeups import Wakeups
 from geartrain.protocol.commands import Command
 
@@ -45,10 +48,11 @@ class Dispatcher(Timed):
         rearm_after: Seconds that a woken worker has to grab.
 
     Attributes:
+        is_closed: True if no more jobs are assigned, as the server drains.
         wakeups: The sleep states of the workers.
     """
 
-    __slots__ = ("_clock", "_functions", "_lifecycle", "_ready", "_touched", "wakeups")
+    __slots__ = ("_clock", "_functions", "_lifecycle", "_ready", "_touched", "is_closed", "wakeups")
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class Dispatcher(Timed):
         self._functions = functions
         self._lifecycle = lifecycle
         self._ready = ready
+        self.is_closed = False
         self.wakeups = Wakeups(clock, timers, self, per_job, rearm_after)
         lifecycle.timeouts.handler = self._time_out
         lifecycle.timeouts.after = self._wake_unless_delays_end
@@ -97,6 +102,8 @@ class Dispatcher(Timed):
 
     def _next_ability(self, peer: Peer) -> Ability | None:
         """Return the ability whose function is next to be served, if a job is there that the worker may have."""
+        if self.is_closed:
+            return None
         if peer.taken_away.is_empty:
             return self._ready.next_ability(peer)
         return self._ready.next_allowed(peer)
@@ -133,6 +140,7 @@ class Dispatcher(Timed):
         if len(workload) < _SHARED:
             writer.write(workload)
         else:
+            peer.debt += len(workload) >> BYTES_PER_UNIT
             peer.outbox.share(workload)
 
     # Sleep.
@@ -152,7 +160,7 @@ class Dispatcher(Timed):
 
     def wake_enough(self, queue: FunctionQueue) -> None:
         """Wake workers until enough of them are awake for the waiting jobs."""
-        if not queue.sleepers:
+        if not queue.sleepers or self.is_closed:
             return
         per_job = self.wakeups.per_job
         while queue.is_ready and (queue.woken < queue.waiting * per_job or not per_job):
@@ -161,12 +169,12 @@ class Dispatcher(Timed):
 
     def wake_all(self, queue: FunctionQueue) -> None:
         """Wake all sleeping workers if jobs wait."""
-        while queue.is_ready and self._wake_next(queue):
+        while queue.is_ready and not self.is_closed and self._wake_next(queue):
             pass
 
     def _wake_next(self, queue: FunctionQueue) -> bool:
         """Wake a worker, or push a job to it; return False if none sleeps."""
-        peer = queue.next_sleeper()
+        peer = next_sleeper(queue)
         if peer is None:
             return False
         if peer.sleep_state == _POLLING:
@@ -180,10 +188,10 @@ class Dispatcher(Timed):
         ability = self._next_ability(peer)
         if ability is None:  # the jobs were taken from it, and it has not sent their results
             self.wakeups.mark_awake(peer)
-            peer.leave_lists()
+            leave_lists(peer)
             return
         self.wakeups.drop_held_grab(peer)
-        queue.remove_sleeper(peer)
+        remove_sleeper(queue, peer)
         job = self._lifecycle.start(peer, ability)
         self._ready.serve(peer, ability)
         self.wakeups.push(peer, job)
@@ -228,7 +236,7 @@ class Dispatcher(Timed):
             raise Refused(Limit.FUNCTIONS, f"Too many functions for this connection (limit {MAX_ABILITIES})")
         queue = self._functions.named(function)
         is_new = peer not in queue.workers
-        ability = peer.enable(queue, timeout if timeout >= 0.0 else queue.policy.timeout)
+        ability = add_ability(peer, queue, timeout if timeout >= 0.0 else queue.policy.timeout)
         if is_new:
             self._ready.enable(ability)
         if peer.is_asleep:
@@ -240,7 +248,7 @@ class Dispatcher(Timed):
         if ability is None:
             return
         queue = ability.queue
-        peer.disable(ability)
+        remove_ability(ability)
         self._ready.disable(ability)
         if peer.woken_for is queue:
             # It was woken already, and will grab another job or none.
@@ -257,12 +265,17 @@ class Dispatcher(Timed):
 
     # Disconnections and deadlines.
 
-    def retire(self, peer: Peer) -> None:
-        """Give a peer no further jobs, and drop those of its submissions that do not run yet."""
-        self.disable_all(peer)
-        for job in list(peer.awaited):
-            if job.state != _RUNNING:
-                self._lifecycle.leave(job, peer)
+    def remove_functions(self, peer: Peer, most: int) -> int:
+        """Unregister a worker from some of its functions, and return their number."""
+        functions = list(peer.abilities)[:most]
+        for function in functions:
+            self.disable(peer, function)
+        return len(functions)
+
+    def drop_waiting(self, job: Job, peer: Peer) -> None:
+        """Drop a submission of a peer, unless its job runs or has ended."""
+        if job in peer.awaited and job.state != _RUNNING:
+            self._lifecycle.leave(job, peer)
 
     def stop_dispatch(self, peer: Peer) -> None:
         """Give no job to a peer that has left; a job for which it was woken goes to another one."""
@@ -280,15 +293,13 @@ class Dispatcher(Timed):
             peer: A peer to which no job is dispatched.
             most: Number of functions and jobs that are handled.
         """
-        for function in list(peer.abilities)[:most]:
-            self.disable(peer, function)
-            most -= 1
+        most -= self.remove_functions(peer, most)
         while most and peer.awaited:
             most -= 1
             self._lifecycle.leave(peer.awaited.pop(), peer)
         while most and peer.current is not None:
             most -= 1
-            job = peer.last_running()  # each goes to the front: the oldest last
+            job = last_running(peer)  # each goes to the front: the oldest last
             if self._lifecycle.lose(job, _WORKER_LOST):
                 self._touched.setdefault(job.queue, False)
         if peer.current is not None:

@@ -32,7 +32,7 @@ class Expiry(Timed):
         after: Seconds without a worker or job after which a function is removed; 0 for never.
     """
 
-    __slots__ = ("_after", "_before", "_idle", "_kept", "_registry", "_schedules", "_timers", "_unchecked")
+    __slots__ = ("_after", "_before", "_idle", "_registry", "_schedules", "_timers", "_unchecked")
 
     def __init__(self, registry: FunctionTable, schedules: Schedules, timers: Timers, after: float) -> None:
         super().__init__()
@@ -42,7 +42,6 @@ class Expiry(Timed):
         self._after = 0.0
         self._idle: dict[FunctionQueue, tuple[float, int]] = {}  # the time since when, and the jobs started until then
         self._before: dict[FunctionQueue, tuple[float, int]] = {}  # the same of the check before
-        self._kept: set[bytes] = set()
         self._unchecked: list[FunctionQueue] = []
         timers.add(self)
         self.change(after)
@@ -60,7 +59,6 @@ class Expiry(Timed):
     def run(self, now: float) -> None:
         """Check a portion of the functions, and remove those that have been idle for long enough."""
         if not self._unchecked:
-            self._kept = {schedule.function for schedule in self._schedules}
             self._before, self._idle = self._idle, {}
             self._unchecked = self._registry.queues()
             self._unchecked.reverse()
@@ -72,7 +70,7 @@ class Expiry(Timed):
             self._timers.arm(self, now + self._after / _LOOKS)
 
     def _check(self, queue: FunctionQueue, now: float) -> None:
-        if queue.is_used or queue.name in self._kept or self._registry.get(queue.name) is not queue:
+        if queue.is_used or queue.name in self._schedules.functions or self._registry.get(queue.name) is not queue:
             return
         started = int(queue.stats.started)
         since, then = self._before.get(queue, (now, started))

@@ -7,14 +7,10 @@ outboxes; the state is consistent between any two calls. The shell also announce
 """
 
 from collections.abc import Iterable
-from typing import Final
-
-from mypy_extensions import i64
 
 from geartrain.core.authorization import Authorizer
 from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.clock import Clock, TurnClock
-from geartrain.core.commands.handler import Handler
 from geartrain.core.commands.session import SessionCommands
 from geartrain.core.commands.status import StatusCommands
 from geartrain.core.commands.submit import SubmitCommands
@@ -24,6 +20,7 @@ from geartrain.core.commit_queue import CommitOutcome, CommitQueue
 from geartrain.core.cron import Schedule, Schedules
 from geartrain.core.departures import Departures
 from geartrain.core.dispatch import Dispatcher
+from geartrain.core.durable import Durable
 from geartrain.core.errorlog import RateLimitedErrorLog
 from geartrain.core.expiry import Expiry
 from geartrain.core.functions import FunctionTable
@@ -34,36 +31,29 @@ from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import Limit, Refused
 from geartrain.core.longruns import LongRuns
 from geartrain.core.metrics import MetricSources
-from geartrain.core.modes import Draining, Mode, Open, Restoring, Restricted
 from geartrain.core.numbers import Numbers
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope
 from geartrain.core.policy import PolicyTable
 from geartrain.core.probes import Probes
 from geartrain.core.ready import Ready
+from geartrain.core.receiving import Receiver
 from geartrain.core.recipient import Recipient
 from geartrain.core.record import JobRecord
 from geartrain.core.replies import Replies
+from geartrain.core.retirement import Retirement
 from geartrain.core.schedulerunner import ScheduleRunner
 from geartrain.core.shutdown import Shutdown
-from geartrain.core.sleepstate import SleepState
 from geartrain.core.snapshot import Snapshot
 from geartrain.core.stalls import Stalls
 from geartrain.core.state import FunctionQueue, Job, Peer
 from geartrain.core.timers import NEVER, Timers
-from geartrain.core.turns import FLOOR, Turns
-from geartrain.errors import ProtocolError, RemoteProtocolError
+from geartrain.core.turns import Turns
+from geartrain.errors import ProtocolError
 from geartrain.protocol.commands import Command
+from geartrain.protocol.limits import INT64_MAX
 from geartrain.protocol.reader import Reader
 
 __all__ = ["JobServer"]
-
-_GRAB_JOB_UNIQ: Final = int(Command.GRAB_JOB_UNIQ)
-_GRAB_JOB_ALL: Final = int(Command.GRAB_JOB_ALL)
-_PRE_SLEEP: Final = int(Command.PRE_SLEEP)
-_WORK_COMPLETE: Final = int(Command.WORK_COMPLETE)
-_SUBMIT_JOB: Final = int(Command.SUBMIT_JOB)
-_SUBMIT_JOB_BG: Final = int(Command.SUBMIT_JOB_BG)
-_PUSHED: Final = int(SleepState.PUSHED)
 
 
 class JobServer:
@@ -89,18 +79,17 @@ class JobServer:
         "_dispatcher",
         "_expiry",
         "_functions",
-        "_handlers",
         "_holdings",
         "_job_log",
         "_jobs",
         "_lifecycle",
-        "_mode",
         "_numbers",
-        "_open",
         "_options",
         "_peers",
         "_policies",
+        "_receiver",
         "_replies",
+        "_retirement",
         "_schedules",
         "_stalls",
         "_stores",
@@ -108,7 +97,6 @@ class JobServer:
         "_text",
         "_timers",
         "_turns",
-        "_work",
         "commit_queue",
         "is_draining",
         "is_restoring",
@@ -140,11 +128,13 @@ class JobServer:
         self._lifecycle = Lifecycle(
             self._clock, timers, self._jobs, self.commit_queue, ready, long_runs, self._job_log, options.max_memory
         )
+        functions.room = self._room_for_functions
         self._dispatcher = Dispatcher(
             self._clock, timers, functions, self._lifecycle, ready, options.worker_wakeup, options.rearm_after
         )
-        self._holdings = Holdings(self._clock, timers, self._peers, options.packet_timeout)
+        self._holdings = Holdings(self._clock, timers, self._peers, options.packet_timeout, options.max_memory)
         self._departures = Departures(self._clock, timers, self._dispatcher)
+        self._retirement = Retirement(self._clock, timers, self._dispatcher)
         self._stalls = stalls = Stalls(
             functions, self._dispatcher.wakeups, timers, options.stall_after, options.stall_busy_after
         )
@@ -181,7 +171,7 @@ class JobServer:
         self._submit = SubmitCommands(
             options, functions, self._lifecycle, self._dispatcher, self._schedules, self.commit_queue, self._replies
         )
-        self._work = WorkCommands(self._lifecycle, self._dispatcher, self._authorizer, self._replies)
+        work = WorkCommands(self._lifecycle, self._dispatcher, self._authorizer, self._replies)
         self._text = TextCommands(
             options,
             functions,
@@ -193,17 +183,22 @@ class JobServer:
             self._backlog,
             self._replies,
         )
-        self._open = Open(self._submit)
-        self._mode: Mode = self._open
         handlers = SessionCommands(self._authorizer, self._replies).handlers()
-        handlers |= self._work.handlers()
+        handlers |= work.handlers()
         handlers |= StatusCommands(self._jobs, schedules, self._authorizer).handlers()
         handlers |= self._text.handlers()
-        handlers |= dict.fromkeys(self._submit.handlers(), self._submit_in_mode)
-        # By packet type; the last one is for `Command.WRONG_MAGIC`, -1.
-        self._handlers: list[Handler] = [
-            handlers[Command(number)] for number in (*range(len(Command) - 1), Command.WRONG_MAGIC)
-        ]
+        self._receiver = Receiver(
+            self._turns,
+            self._backlog,
+            self._holdings,
+            self._dispatcher,
+            self._authorizer,
+            self._replies,
+            self._submit,
+            work,
+            self._text,
+            handlers,
+        )
         self._choose_mode()
 
     # For the shell.
@@ -245,52 +240,8 @@ class JobServer:
         self._turns.begin()
 
     def receive(self, peer: Peer) -> None:
-        """Handle the packets and lines in the reader of a peer; bytes that are not Gearman end the connection.
-
-        A peer that has sent more than its share of a turn waits in the backlog.
-        """
-        backlog = self._backlog
-        if not backlog.is_empty and peer in backlog:
-            backlog.pause(peer)
-            return
-        if peer.sleep_state == _PUSHED:
-            self._dispatcher.hear(peer)
-        self._handle(peer)
-
-    def _handle(self, peer: Peer) -> None:
-        backlog = self._backlog
-        reader = peer.reader
-        left: i64 = peer.budget
-        try:
-            while reader.advance():
-                command = reader.command
-                if command == _GRAB_JOB_UNIQ:
-                    self._work.grab_unique(peer, reader)
-                elif command == _WORK_COMPLETE:
-                    self._work.complete(peer, reader)
-                elif command == _SUBMIT_JOB or command == _SUBMIT_JOB_BG:  # noqa: SIM109  # no tuple
-                    self._mode.submit(peer, reader)
-                elif command == _PRE_SLEEP:
-                    self._work.sleep(peer, reader)
-                elif command == _GRAB_JOB_ALL:
-                    self._work.grab_all(peer, reader)
-                else:
-                    self._handlers[command](peer, reader)
-                left -= 1
-                if peer.debt:
-                    left -= peer.debt
-                    peer.debt = 0
-                if left < 0:
-                    left = self._turns.grant(left)
-                    if left < 0 and not peer.closing and peer not in backlog:
-                        backlog.add(peer, Reason.BUDGET)
-                if peer.closing or (not backlog.is_empty and peer in backlog):
-                    break
-        except RemoteProtocolError as error:
-            self._replies.end(peer, error)
-        peer.budget = left if left < FLOOR else self._turns.give_back(left)
-        if reader.partial != peer.partial:
-            self._holdings.count_input(peer)
+        """Handle the packets and lines in the reader of a peer; see `Receiver.receive`."""
+        self._receiver.receive(peer)
 
     def is_waiting(self, peer: Peer) -> bool:
         """Tell whether the input of a peer has to wait, so that the shell must not read from it."""
@@ -335,10 +286,12 @@ class JobServer:
             self.commit_queue.reserve()
         self._text.budget.begin_turn()
         if not self._backlog.is_empty:
-            self._go_on(Reason.LISTING)
-            self._go_on_within_budget()
+            self._receiver.go_on(Reason.LISTING)
+            self._receiver.go_on_within_budget()
         now = self._clock.now
-        self._lifecycle.held_memory = self._holdings.total
+        if now >= self._holdings.next_reading:
+            self._holdings.read(now)
+        self._lifecycle.held_memory = self._holdings.total + self._functions.held
         timers = self._timers
         if self._stalls.due == NEVER and len(self._jobs):
             self._stalls.begin(now)
@@ -351,24 +304,44 @@ class JobServer:
 
     @property
     def holds_bytes(self) -> bool:
-        """True if there are unfinished packets or unsent replies that may be too much."""
-        return self._holdings.total > 0
+        """True if a peer may have to be dropped."""
+        return self._holdings.may_be_too_much
 
     def count_unsent(self, peer: Peer) -> None:
         """Count the bytes that wait to be sent to a peer into the memory of the server."""
         self._holdings.count_output(peer)
 
+    def count_all_unsent(self) -> None:
+        """Count the bytes that wait to be sent to all peers that were sent something, in portions."""
+        self._holdings.next_reading = self._clock.now
+        self._holdings.read(self._clock.now)
+
+    def room_for_replies(self) -> int:
+        """Return the number of bytes that may still be held for peers that do not read."""
+        return self._holdings.room(self._lifecycle.memory() + self._functions.held)
+
     def peer_to_drop(self) -> tuple[Peer, str] | None:
         """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes."""
         holdings = self._holdings
-        if holdings.overdue:
-            return holdings.overdue.pop(), "its packet is not complete in time"
-        limit = self._options.max_memory
-        peer = holdings.largest(limit, self._lifecycle.memory()) if limit and holdings.total else None
+        overdue = holdings.take_overdue()
+        if overdue is not None:
+            return overdue, "its packet is not complete in time"
+        peer = holdings.largest(self._lifecycle.memory() + self._functions.held)
         if peer is None:
             return None
         self.refused[Limit.MEMORY] += 1
-        return peer, f"{peer.partial + peer.unsent} bytes are held for it, and all together exceed the memory limit"
+        held = peer.partial + peer.unsent
+        holdings.discard(peer)
+        return peer, f"{held} bytes are held for it, and all together exceed the memory limit"
+
+    def _room_for_functions(self) -> int:
+        """Return the bytes that further functions may take: what the memory limit leaves, and a part of it at least."""
+        limit = self._options.max_memory
+        if not limit:
+            return INT64_MAX
+        functions = int(self._functions.held)
+        others = int(self._lifecycle.memory() + self._holdings.total)
+        return max(limit - others, limit // 4) - functions
 
     def take_dirty(self) -> list[Recipient]:
         """Return the peers that have data to send, or are to be closed, since the last call."""
@@ -376,6 +349,8 @@ class JobServer:
         self._dirty.clear()
         for peer in dirty:
             peer.is_dirty = False
+            if not peer.is_watched:
+                self._holdings.watch(peer)
         if self.is_draining:
             for peer in dirty:
                 if isinstance(peer, Peer) and not peer.is_busy and not peer.awaited:
@@ -394,7 +369,7 @@ class JobServer:
         self._lifecycle.change_limit(options.max_memory)
         self._job_log.refresh()
         self._expiry.change(options.function_expiry)
-        self._holdings.change(options.packet_timeout)
+        self._holdings.change(options.packet_timeout, options.max_memory)
         self._submit.change_options(options)
         self._text.change_options(options)
         self._authorizer.change(options)
@@ -431,11 +406,21 @@ class JobServer:
         self.is_restoring = False
         self._schedules.resume()
         self._choose_mode()
-        self._go_on(Reason.RESTORING)
+        self._receiver.go_on(Reason.RESTORING)
 
     def store_failed(self, outcome: CommitOutcome) -> None:
-        """Reject the jobs and schedules that could not be stored."""
-        for each in self.commit_queue.failed(outcome):
+        """Reject the first jobs and schedules that could not be stored; `revoke_more` rejects the others."""
+        self._revoke(self.commit_queue.failed(outcome))
+
+    def revoke_more(self) -> bool:
+        """Reject further jobs and schedules that could not be stored; return False if there were none."""
+        if not self.commit_queue.is_revoking:
+            return False
+        self._revoke(self.commit_queue.revoke())
+        return True
+
+    def _revoke(self, revoked: Iterable[Durable]) -> None:
+        for each in revoked:
             if isinstance(each, Job):
                 self._lifecycle.revoke(each)
             else:
@@ -460,12 +445,8 @@ class JobServer:
         """Wait for running jobs only: assign no others, and close the connections that neither run nor await one."""
         self.is_draining = True
         self._choose_mode()
-        for command in (Command.CAN_DO, Command.CAN_DO_TIMEOUT):
-            self._handlers[command] = _ignore
-        for peer in self._peers:
-            self._dispatcher.retire(peer)
-            peer.identity.denied.clear()  # no function is given back from now on
-            peer.mark_dirty()  # it may have to be closed
+        self._receiver.ignore(Command.CAN_DO, Command.CAN_DO_TIMEOUT)
+        self._retirement.begin(self._peers)
 
     def close(self) -> None:
         """Free all jobs, which the garbage collector does not track. No other method may be called after that."""
@@ -483,50 +464,4 @@ class JobServer:
         return sum(stored), len(stored) - sum(stored)
 
     def _choose_mode(self) -> None:
-        mode: Mode = self._open
-        if self._authorizer.rules is not None:
-            mode = Restricted(mode, self._authorizer, self._replies)
-        if self.is_draining:
-            mode = Draining(mode, self._backlog)
-        elif self.is_restoring:
-            mode = Restoring(self._backlog)
-        self._mode = mode
-
-    def _submit_in_mode(self, peer: Peer, reader: Reader) -> None:
-        self._mode.submit(peer, reader)
-
-    def _go_on(self, reason: Reason) -> None:
-        """Handle the input of the peers that have waited for a reason, in turn."""
-        backlog = self._backlog
-        served: list[Peer] = []
-        for peer in backlog.take(reason):
-            held = peer.reader.held
-            had_listing = peer.listing is not None
-            if not peer.closing and self._text.has_listed(peer):
-                self.receive(peer)
-            if peer.reader.held < held or had_listing:
-                served.append(peer)
-            backlog.resume(peer)
-        for peer in served:
-            backlog.move_last(peer)  # behind those for which there was no budget left
-
-    def _go_on_within_budget(self) -> None:
-        """Handle the input of the peers that have used up their share, in turn, within the rest of the budget."""
-        backlog = self._backlog
-        turns = self._turns
-        turns.begin_backlog(backlog.count(Reason.BUDGET))
-        while turns.has_rest and backlog.has(Reason.BUDGET):
-            peer = backlog.take_first(Reason.BUDGET)
-            peer.budget = turns.share_out(peer.budget)
-            if peer.closing:
-                backlog.resume(peer)
-            elif peer.budget < 0:
-                backlog.add(peer, Reason.BUDGET)
-            else:
-                self._handle(peer)
-                backlog.resume(peer)
-        backlog.stop_reading()
-
-
-def _ignore(peer: Peer, reader: Reader) -> None:
-    """Ignore a packet that has no answer."""
+        self._receiver.choose_mode(is_draining=self.is_draining, is_restoring=self.is_restoring)

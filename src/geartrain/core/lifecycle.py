@@ -19,8 +19,11 @@ from geartrain.core.longruns import LongRuns
 from geartrain.core.outcome import Event, JobState, next_state
 from geartrain.core.ready import Ready
 from geartrain.core.record import JobRecord
+from geartrain.core.running import add_running, first_job_for, remove_running
 from geartrain.core.state import MAX_LOSSES, NO_PROGRESS, Ability, FunctionQueue, Job, Peer
 from geartrain.core.timers import Timers
+from geartrain.core.turns import BYTES_PER_UNIT
+from geartrain.core.waiters import all_waiters, clear_waiters, remove_waiter
 from geartrain.protocol.commands import Command
 
 __all__ = ["Lifecycle"]
@@ -184,7 +187,7 @@ class Lifecycle:
         queue = ability.queue
         job = queue.first_job()
         if not peer.taken_away.is_empty:
-            allowed = queue.first_job_for(peer)
+            allowed = first_job_for(queue, peer)
             assert allowed is not None, "the ability was chosen for it"
             job = allowed
         queue.remove(job)
@@ -196,7 +199,7 @@ class Lifecycle:
             self.job_log.started(job, peer, waited)
         job.since = now
         job.worker = peer
-        peer.add_running(job)
+        add_running(peer, job)
         queue.running += 1
         if ability.timeout:
             self.timeouts.add(now + ability.timeout, job)
@@ -243,7 +246,7 @@ class Lifecycle:
     def _unassign(self, job: Job) -> None:
         worker = job.worker
         assert worker is not None, "a running job has a worker"
-        worker.remove_running(job)
+        remove_running(worker, job)
         job.worker = None
         job.queue.running -= 1
         self.timeouts.cancel(job)
@@ -263,6 +266,7 @@ class Lifecycle:
         state = job.state
         job.state = next_state(state, outcome)
         queue = job.queue
+        worker = job.worker
         if state == _RUNNING:
             self._unassign(job)
             queue.stats.end_run(self._clock.now - job.since)
@@ -274,8 +278,8 @@ class Lifecycle:
         if job.is_durable:
             self._commit_queue.forget(job)
         if job.is_awaited:
-            self._tell(job, outcome, payload)
-            job.clear_waiters()
+            self._tell(job, worker, outcome, payload)
+            clear_waiters(job)
         self._jobs.remove(job)
 
     def finish_late(self, handle: bytes, payload: bytes) -> None:
@@ -306,7 +310,7 @@ class Lifecycle:
 
     def leave(self, job: Job, peer: Peer) -> None:
         """Remove a waiting client from a job, which ends if it has no owner and does not run."""
-        job.remove_waiter(peer)
+        remove_waiter(job, peer)
         if not job.has_owner and job.state != _RUNNING:
             self.finish(job, _ABANDONED, _EMPTY)
 
@@ -316,30 +320,36 @@ class Lifecycle:
         if waiter is not None:
             waiter.send(command, body)
         else:
-            self._multiply(job, command, body)
+            self._multiply(job, job.worker, command, body)
 
-    def _multiply(self, job: Job, command: i32, body: bytes) -> None:
-        """Send a packet to several submissions, and charge its worker for each; those of one peer share its bytes."""
+    def _multiply(self, job: Job, worker: Peer | None, command: i32, body: bytes) -> None:
+        """Send a packet to all submissions, and charge its worker for each; those of one peer share its bytes."""
         count: i64 = 0
-        for peer, times in job.all_waiters():
+        for peer, times in all_waiters(job):
             count += times
-            if times == 1:
-                peer.send(command, body)
+            if command == _WORK_EXCEPTION and not peer.exceptions:
+                _send(peer, _WORK_FAIL, job.handle, times)
             else:
-                peer.send_times(command, body, times)
-        if job.worker is not None:
-            job.worker.debt += count
+                _send(peer, command, body, times)
+        if worker is not None:
+            worker.debt += count * (1 + (len(body) >> BYTES_PER_UNIT))
 
-    def _tell(self, job: Job, outcome: i64, payload: bytes) -> None:
-        """Send the outcome of a job to its waiting clients."""
+    def _tell(self, job: Job, worker: Peer | None, outcome: i64, payload: bytes) -> None:
+        """Send the outcome of a job to its waiting clients, and charge the worker if there are several."""
+        command, body = _WORK_FAIL, job.handle
         if outcome == _COMPLETED:
-            self.forward(job, _WORK_COMPLETE, payload)
+            command, body = _WORK_COMPLETE, payload
         elif outcome == _EXCEPTION:
-            for peer, times in job.all_waiters():
-                for _ in range(times):
-                    if peer.exceptions:
-                        peer.send(_WORK_EXCEPTION, payload)
-                    else:
-                        peer.send(_WORK_FAIL, job.handle)
+            command, body = _WORK_EXCEPTION, payload
+        waiter = job.waiter
+        if waiter is not None and command != _WORK_EXCEPTION:
+            waiter.send(command, body)
         else:
-            self.forward(job, _WORK_FAIL, job.handle)
+            self._multiply(job, worker, command, body)
+
+
+def _send(peer: Peer, command: i32, body: bytes, times: int) -> None:
+    if times == 1:
+        peer.send(command, body)
+    else:
+        peer.send_times(command, body, times)

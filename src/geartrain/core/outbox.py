@@ -13,7 +13,7 @@ data is never copied into a writer: it is a segment of its own, and the same byt
 from collections import deque
 from typing import Final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from geartrain.protocol._binary import read_i32_be
 from geartrain.protocol.writer import Writer
@@ -30,6 +30,7 @@ BACKLOG: Final = 2  # its input has to wait in the core
 HELD: Final = 4  # back-pressure: its results pile up for a slow client
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)  # a way to a peer may be written in plain Python
 class Outlet:
     """The way to a peer, as the core and the flusher use it. Each kind of connection is a subclass.
 

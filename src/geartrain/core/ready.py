@@ -16,6 +16,8 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from geartrain.core.abilities import move_last
+from geartrain.core.running import first_job_for
 from geartrain.core.state import PRIORITIES, Ability, FunctionQueue, Peer
 
 __all__ = ["MANY", "Ready"]
@@ -53,7 +55,7 @@ class Ready:
         peer.debt += (len(peer.abilities) + len(peer.taken_away)) >> _PER_UNIT
         for ability in peer.abilities.values():
             queue = ability.queue
-            job = queue.first_job_for(peer) if queue.is_ready else None
+            job = first_job_for(queue, peer) if queue.is_ready else None
             if job is not None:
                 top: i64 = i64(job.priority) if self._is_global else 0
                 if best is None or top < best_top or (top == best_top and ability.rank < best.rank):
@@ -64,7 +66,7 @@ class Ready:
     def serve(self, peer: Peer, ability: Ability) -> None:
         """Move the served function to the end of the worker's list, if it has others."""
         if self._rotates and peer.sole is None:
-            peer.move_last(ability)
+            move_last(ability)
 
     def add_jobs(self, queue: FunctionQueue, priority: i64) -> None:
         """Put a function back into the heaps, after the first job of a priority has come."""

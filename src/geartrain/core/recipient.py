@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The input and output buffers of a connection."""
+"""The input and output of a connection, and what they cost."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from mypy_extensions import i32, i64
 
+from geartrain.core.access import Identity
 from geartrain.core.outbox import SHARED, Outbox, Outlet
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response_with
@@ -18,25 +20,62 @@ _NO_JOB: Final = int(Command.NO_JOB)
 
 
 class Recipient:
-    """The base of `Peer`: its reader and its outbox.
+    """The base of `Peer`: who it is, its reader and its outbox, and what it costs the server.
 
     Attributes:
+        host: Its address, as ``workers`` shows it.
+        fd: The number of its connection, likewise.
+        is_local: True if it connects from this machine.
+        identity: The facts about the peer that rules of access match.
         closing: Its connection is to be closed once everything has been sent.
         reader: The data that it has sent and the core has not handled.
         outbox: The data that is to be sent to it.
         outlet: The way to it, if there is one.
         is_dirty: It is in the list of peers that have data to send, or are to be closed.
+        is_watched: Its unsent replies are to be counted within a second; see `geartrain.core.holdings`.
+        budget: Packets of ordinary cost that are handled before it needs another share of a turn; see `Turns`.
+        debt: Further units that the current packet has cost. One unit is about the cost of an ordinary packet.
+        partial: Bytes of its input that wait, as counted into the memory of the server.
+        unsent: Bytes that wait to be sent to it, likewise.
+        listing: The rest of a listing that is sent in portions.
     """
 
-    __slots__ = ("_dirty", "closing", "is_dirty", "outbox", "outlet", "reader")
+    __slots__ = (
+        "_dirty",
+        "budget",
+        "closing",
+        "debt",
+        "fd",
+        "host",
+        "identity",
+        "is_dirty",
+        "is_local",
+        "is_watched",
+        "listing",
+        "outbox",
+        "outlet",
+        "partial",
+        "reader",
+        "unsent",
+    )
 
-    def __init__(self, reader: Reader, dirty: "list[Recipient]") -> None:
+    def __init__(self, host: str, fd: int, is_local: bool, reader: Reader, dirty: "list[Recipient]") -> None:
+        self.host = host
+        self.fd = fd
+        self.is_local = is_local
+        self.identity = Identity(host, is_local)
         self.reader = reader
         self.closing = False
         self.outbox = Outbox()
         self.outlet: Outlet | None = None
         self.is_dirty = False
+        self.is_watched = False
         self._dirty = dirty
+        self.budget: i64 = 0
+        self.debt: i64 = 0
+        self.partial: i64 = 0
+        self.unsent: i64 = 0
+        self.listing: Iterator[bytes] | None = None
 
     def mark_dirty(self) -> None:
         """Have the flusher handle this peer at the end of the turn."""

@@ -94,10 +94,10 @@ class ScheduleRunner(Timed):
                 self._commit_queue.change(same)
             self._changed()
             return same
-        self._functions.named(function)
+        queue = self._functions.named(function)
         self._lifecycle.check_memory(len(workload))
         number = self._numbers.take()
-        schedule = Schedule(number, self._jobs.handle_of(number), function, unique, cron, workload)
+        schedule = Schedule(number, self._jobs.handle_of(number), queue.name, unique, cron, workload)
         schedules.add(schedule, now)
         self._changed()
         return schedule
@@ -152,7 +152,7 @@ class ScheduleRunner(Timed):
                 if self._lifecycle.job_log.has_steps:
                     self._lifecycle.job_log.scheduled(job, schedule.handle)
         except Refused as error:
-            log.warning("%r: a run is left out: %s", schedule, error)
+            log.warning("%r: skipped a run: %s", schedule, error)
         else:
             job.background = True
             if schedule.is_durable and not job.is_durable:

@@ -8,6 +8,7 @@ command. This module makes text replies from the tuples; other formats and metri
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
+from geartrain.core.abilities import functions
 from geartrain.core.clock import TurnClock
 from geartrain.core.cron import Schedules
 from geartrain.core.functions import FunctionTable
@@ -15,6 +16,7 @@ from geartrain.core.jobdeadlines import JobDeadlines
 from geartrain.core.jobtable import JobTable
 from geartrain.core.limits import Limit
 from geartrain.core.metrics import MetricSources
+from geartrain.core.running import count_running
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.stalls import Stalls
 from geartrain.core.state import Peer
@@ -112,7 +114,7 @@ class Snapshot:
                 continue
             client_id = printable(peer.client_id, spaces=False) or b"-"
             yield b"%d %b %b :" % (peer.fd, peer.host.encode(), client_id)
-            for name in peer.functions():
+            for name in functions(peer):
                 yield b" " + printable(name, spaces=False)
             yield b"\n"
 
@@ -153,7 +155,7 @@ class Snapshot:
                 peer.client_id,
                 SleepState(peer.sleep_state).name.lower(),
                 len(peer.abilities),
-                peer.count_running(),
+                count_running(peer),
                 len(peer.awaited),
                 peer.reader.held,
                 int(peer.outbox.size()) + peer.outbox.held_size(),

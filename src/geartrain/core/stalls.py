@@ -22,7 +22,7 @@ __all__ = ["Stall", "StallReason", "Stalls"]
 log = logging.getLogger("geartrain.jobs")
 
 _LOOKS = 2  # checks in the time after which a queue counts as stalled
-_PORTION = 1000  # queues that are checked in one turn
+_PORTION = 1000  # queues, and workers of stalled ones, that are checked in one turn
 
 
 class StallReason(enum.Enum):
@@ -87,7 +87,7 @@ class Stall:
         if self._logged:
             name = printable(self.queue.name).decode(errors="replace")
             fields = {"event": "moving", "function": name}
-            log.log(NOTICE, "%s: jobs are taken again, or none is waiting", name, extra={"fields": fields})
+            log.log(NOTICE, "%s: no longer stalled", name, extra={"fields": fields})
 
 
 class Stalls(Timed):
@@ -106,6 +106,7 @@ class Stalls(Timed):
         "_busy_after",
         "_functions",
         "_has_jobs",
+        "_old",
         "_period",
         "_stalls",
         "_timers",
@@ -124,6 +125,7 @@ class Stalls(Timed):
         self._busy_after = busy_after
         self._period = after / _LOOKS
         self._stalls: dict[FunctionQueue, Stall] = {}
+        self._old: list[Stall] = []  # those of earlier checks that are not checked yet
         self._unchecked: list[FunctionQueue] = []
         self._has_jobs = False
         timers.add(self)
@@ -143,29 +145,35 @@ class Stalls(Timed):
 
     def run(self, now: float) -> None:
         """Drop the queues that have moved again, and log those that are stalled."""
-        stalls = self._stalls
-        for over in [each for each in stalls.values() if each.is_over]:
-            over.log_end()
-            del stalls[over.queue]
-        if not self._unchecked:
+        if not (self._old or self._unchecked):
+            self._old = list(self._stalls.values())
             self._unchecked = self._functions.queues()
+            self._old.reverse()
             self._unchecked.reverse()
             self._has_jobs = False
-        for _ in range(min(_PORTION, len(self._unchecked))):
-            self._check(self._unchecked.pop(), now)
-        if self._unchecked:
+        left = _PORTION
+        while self._old and left > 0:
+            stall = self._old.pop()
+            left -= 1 + len(stall.queue.workers)
+            self._check(stall, now)
+        for _ in range(min(left, len(self._unchecked))):
+            self._enter(self._unchecked.pop(), now)
+        if self._old or self._unchecked:
             self._timers.arm(self, now)
         elif self._has_jobs:
             self._timers.arm(self, now + self._period)
 
-    def _check(self, queue: FunctionQueue, now: float) -> None:
+    def _check(self, stall: Stall, now: float) -> None:
+        if stall.is_over:
+            stall.log_end()
+            del self._stalls[stall.queue]
+        else:
+            self._judge(stall, now - stall.since)
+
+    def _enter(self, queue: FunctionQueue, now: float) -> None:
         self._has_jobs |= queue.total > 0
-        if queue.waiting:
-            stall = self._stalls.get(queue)
-            if stall is None:
-                self._stalls[queue] = Stall(queue, now)
-            else:
-                self._judge(stall, now - stall.since)
+        if queue.waiting and queue not in self._stalls:
+            self._stalls[queue] = Stall(queue, now)
 
     def _judge(self, stall: Stall, seconds: float) -> None:
         if seconds < self._after:

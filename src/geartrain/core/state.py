@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Jobs, the queues of the functions in which they wait, and the peers that submit and run them.
 
-The three refer to each other, so they are in one module. They keep themselves consistent and decide nothing.
+The three refer to each other, so they are in one module, and decide nothing. Each relation between them has a module
+that changes both ends at once: `geartrain.core.waiters`, `geartrain.core.running` and `geartrain.core.abilities`.
 
 A peer is a connection; it can be client and worker at once. These invariants hold between any two calls from outside:
 
@@ -13,18 +14,17 @@ A peer is a connection; it can be client and worker at once. These invariants ho
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Final
 
 from mypy_extensions import i16, i64, mypyc_attr, u8
 
-from geartrain.core.access import Identity
 from geartrain.core.deadlines import Deadline
 from geartrain.core.durable import Durable
 from geartrain.core.outcome import JobState
+from geartrain.core.packing import pack_plain
 from geartrain.core.policy import FunctionPolicy
 from geartrain.core.recipient import Recipient
-from geartrain.core.record import JobRecord, pack_plain
+from geartrain.core.record import JobRecord
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.stats import FunctionStats
 from geartrain.core.takenaway import TakenAway
@@ -44,7 +44,6 @@ _NEW: Final = int(JobState.NEW)
 _DELAYED: Final = int(JobState.DELAYED)
 _ENDED: Final = int(JobState.ENDED)
 _EMPTY: Final = b""
-_PER_UNIT: Final = 3  # as a power of two: entries of a table that are looked at for one unit of cost
 
 # Module names: looking up a member of an enumeration costs as much as a call.
 _AWAKE: Final = int(SleepState.AWAKE)
@@ -221,62 +220,6 @@ class Job(Durable):
             return 0
         return min(int(deadline.when * 1000), INT64_MAX)
 
-    def waits(self, peer: "Peer") -> int:
-        """Return the number of foreground submissions of a peer that wait for the job."""
-        if self.waiter is not None:
-            return 1 if self.waiter is peer else 0
-        return self.waiters.get(peer, 0) if self.waiters is not None else 0
-
-    def waiting_clients(self) -> int:
-        """Return the number of foreground submissions that wait for the job."""
-        return 1 if self.waiter is not None else sum(self.waiters.values()) if self.waiters is not None else 0
-
-    def all_waiters(self) -> list[tuple["Peer", int]]:
-        """Return the waiting peers, each with the number of its submissions that wait."""
-        if self.waiter is not None:
-            return [(self.waiter, 1)]
-        return list(self.waiters.items()) if self.waiters is not None else []
-
-    def add_waiter(self, peer: "Peer") -> None:
-        """Add a foreground submission of ``peer``; two submissions count twice."""
-        peer.awaited.add(self)
-        details = self.details
-        if self.waiter is None and (details is None or details.waiters is None):
-            self.waiter = peer
-            return
-        details = self.add_details()
-        waiters = details.waiters
-        if waiters is None:
-            assert self.waiter is not None, "it has one waiter"
-            waiters = details.waiters = {self.waiter: 1}
-            self.waiter = None
-        waiters[peer] = waiters.get(peer, 0) + 1
-
-    def remove_waiter(self, peer: "Peer") -> None:
-        """Remove all submissions of ``peer``."""
-        if self.waiter is peer:
-            self.waiter = None
-        else:
-            details = self.details
-            assert details is not None, "the peer waits for the job"
-            assert details.waiters is not None, "the peer waits for the job"
-            del details.waiters[peer]
-            if not details.waiters:
-                details.waiters = None
-        peer.awaited.discard(self)
-
-    def clear_waiters(self) -> None:
-        """Remove all waiting clients."""
-        waiter = self.waiter
-        if waiter is not None:
-            self.waiter = None
-            waiter.awaited.discard(self)
-        details = self.details
-        if details is not None and details.waiters is not None:
-            for peer in details.waiters:
-                peer.awaited.discard(self)
-            details.waiters = None
-
     def __repr__(self) -> str:
         return f"<Job {self.handle.decode(errors='replace')} {JobState(self.state).name.lower()}>"
 
@@ -421,30 +364,6 @@ class FunctionQueue:
         """Tell whether a new job of that priority has to be refused (protocol 1.15)."""
         return self.limits is not None and 0 < self.limits[priority] <= self.total
 
-    def first_job_for(self, peer: "Peer") -> Job | None:
-        """Return the next job for a worker, skipping those that it may still run after a timeout."""
-        for line in self.lines:
-            job = line.head
-            while job is not None:
-                if job.handle not in peer.taken_away:
-                    return job
-                job = job.next
-        return None
-
-    def next_sleeper(self) -> "Peer | None":
-        """Return the worker that has been asleep longest, or None."""
-        while self.sleepers:
-            peer = next(iter(self.sleepers))
-            if peer.sleep_state == _ASLEEP or peer.sleep_state == _POLLING:
-                return peer
-            self.remove_sleeper(peer)
-        return None
-
-    def remove_sleeper(self, peer: "Peer") -> None:
-        """Remove a peer from the list of sleepers until it falls asleep again."""
-        del self.sleepers[peer]
-        peer.unlisted[self] = None
-
     def __repr__(self) -> str:
         name = printable(self.name).decode(errors="replace")
         workers = counted(len(self.workers), "worker")
@@ -474,24 +393,16 @@ class Peer(Recipient):
     """A connection as client and worker: its abilities, the jobs that it runs and those that it waits for.
 
     Attributes:
-        host: Its address, as ``workers`` shows it.
-        fd: The number of its connection, likewise.
-        is_local: True if it connects from this machine.
-        identity: The facts about the peer that rules of access match.
         exceptions: It wants WORK_EXCEPTION, and not WORK_FAIL in its place.
         long_polling: Its GRAB_JOB_ALL is held while there is no job.
         abilities: The functions that it can do, by name.
         sole: Its ability if it has exactly one.
+        first_rank: The lowest rank of its abilities so far; ``last_rank`` the highest.
         heaps: For a peer with many abilities: those that may have jobs, by priority; see `geartrain.core.ready`.
         awaited: The jobs whose foreground results it waits for.
         current: The job that it runs, or the first of several.
         running: The others that it runs, by handle.
         taken_away: The jobs that were taken from it before it sent a result.
-        budget: Packets of ordinary cost that are handled before it needs another share of a turn; see `Turns`.
-        debt: Further units that the current packet has cost. One unit is about the cost of an ordinary packet.
-        partial: Bytes of an unfinished packet of its, as counted into the memory of the server.
-        unsent: Bytes that wait to be sent to it, likewise.
-        listing: The rest of a listing that is sent in portions.
         sleep_state: A `SleepState`.
         unlisted: The functions that it can do and in whose ``sleepers`` it is not; it enters them when it falls asleep.
         woken_for: The queue for whose job it was woken and has not answered yet.
@@ -500,182 +411,56 @@ class Peer(Recipient):
     """
 
     __slots__ = (
-        "_first_rank",
-        "_last_rank",
         "abilities",
         "awaited",
-        "budget",
         "client_id",
         "current",
-        "debt",
         "declines",
         "exceptions",
-        "fd",
+        "first_rank",
         "heaps",
-        "host",
-        "identity",
-        "is_local",
-        "listing",
+        "last_rank",
         "long_polling",
-        "partial",
         "pushed_job",
         "running",
         "sleep_state",
         "sole",
         "taken_away",
         "unlisted",
-        "unsent",
         "woken_for",
     )
 
     def __init__(
         self, host: str, fd: int, is_local: bool, exceptions: bool, reader: Reader, dirty: list[Recipient]
     ) -> None:
-        super().__init__(reader, dirty)
-        self.host = host
-        self.fd = fd
-        self.is_local = is_local
-        self.identity = Identity(host, is_local)
+        super().__init__(host, fd, is_local, reader, dirty)
         self.client_id = b"-"
         self.exceptions = exceptions
         self.long_polling = False
         self.abilities: dict[bytes, Ability] = {}
         self.sole: Ability | None = None
         self.heaps: list[list[tuple[int, Ability]]] | None = None
-        self._first_rank: i64 = 0
-        self._last_rank: i64 = 0
+        self.first_rank: i64 = 0
+        self.last_rank: i64 = 0
         self.awaited: set[Job] = set()
         self.current: Job | None = None
         self.running: OrderedDict[bytes, Job] | None = None
         self.taken_away = TakenAway()
-        self.budget: i64 = 0
-        self.debt: i64 = 0
-        self.partial: i64 = 0
-        self.unsent: i64 = 0
-        self.listing: Iterator[bytes] | None = None
         self.sleep_state: i64 = _AWAKE
         self.unlisted: dict[FunctionQueue, None] = {}
         self.woken_for: FunctionQueue | None = None
         self.declines: i64 = 0
         self.pushed_job: Job | None = None
 
-    # Running jobs.
-
     @property
     def is_busy(self) -> bool:
         """True if it runs a job."""
         return self.current is not None
-
-    def find_running(self, handle: bytes) -> "Job | None":
-        """Return the job with that handle if it runs it, or None."""
-        job = self.current
-        if job is not None and job.handle == handle:
-            return job
-        return self.running.get(handle) if self.running is not None else None
-
-    def add_running(self, job: Job) -> None:
-        """Add a job that it runs."""
-        if self.current is None:
-            self.current = job
-        else:
-            if self.running is None:
-                self.running = OrderedDict()
-            self.running[job.handle] = job
-
-    def remove_running(self, job: Job) -> None:
-        """Remove a job that it ran."""
-        running = self.running
-        if self.current is not job:
-            assert running is not None, "it runs the job"
-            del running[job.handle]
-        elif running is not None and len(running):
-            _, self.current = running.popitem(last=False)
-        else:
-            self.current = None
-
-    def count_running(self) -> int:
-        """Return the number of jobs that it runs."""
-        return (1 if self.current is not None else 0) + (len(self.running) if self.running is not None else 0)
-
-    def last_running(self) -> Job:
-        """Return the newest of the jobs that it runs. There must be one."""
-        running = self.running
-        job = next(reversed(running.values())) if running else self.current
-        assert job is not None, "it runs a job"
-        return job
-
-    def running_jobs(self) -> list[Job]:
-        """Return the jobs that it runs, the oldest first."""
-        if self.current is None:
-            return []
-        return [self.current, *self.running.values()] if self.running else [self.current]
-
-    # Abilities and sleep.
 
     @property
     def is_asleep(self) -> bool:
         """True if it sleeps, with or without a held grab."""
         return self.sleep_state == _ASLEEP or self.sleep_state == _POLLING
 
-    def enable(self, queue: FunctionQueue, timeout: float) -> Ability:
-        """Add a function at the front of its list, or change the timeout of one that it has."""
-        ability = self.abilities.get(queue.name)
-        if ability is not None:
-            ability.timeout = timeout
-            return ability
-        self._first_rank -= 1
-        ability = Ability(self, queue, self._first_rank, timeout)
-        self.abilities[queue.name] = ability
-        self.sole = ability if len(self.abilities) == 1 else None
-        queue.workers[self] = ability
-        if self.is_asleep:
-            queue.sleepers[self] = None
-        else:
-            self.unlisted[queue] = None
-        return ability
-
-    def disable(self, ability: Ability) -> None:
-        """Remove a function from its list."""
-        queue = ability.queue
-        abilities = self.abilities
-        ability.is_enabled = False
-        del abilities[queue.name]
-        self.sole = next(iter(abilities.values())) if len(abilities) == 1 else None
-        del queue.workers[self]
-        queue.sleepers.pop(self, None)
-        self.unlisted.pop(queue, None)
-
-    def fall_asleep(self, state: i64) -> None:
-        """Enter the sleepers of all its functions: at the front if it polls, else at the end."""
-        self.sleep_state = state
-        self.debt += len(self.unlisted) >> _PER_UNIT
-        for queue in self.unlisted:
-            queue.sleepers[self] = None
-            if state == _POLLING:
-                queue.sleepers.move_to_end(self, last=False)
-        self.unlisted.clear()
-
-    def leave_lists(self) -> None:
-        """Leave the sleepers of all its functions, to enter them again at the end."""
-        for ability in self.abilities.values():
-            ability.queue.remove_sleeper(self)
-
-    def move_last(self, ability: Ability) -> None:
-        """Move a function that was served to the end of its list (round robin)."""
-        self._last_rank += 1
-        ability.rank = self._last_rank
-
-    def functions(self) -> list[bytes]:
-        """Return the names of the functions that it can do, in the order of its list."""
-        return [ability.queue.name for ability in sorted(self.abilities.values(), key=_rank)]
-
-    def helpers(self) -> "set[Peer]":
-        """Return the peers that run the jobs for which it waits."""
-        return {job.worker for job in self.awaited if job.worker is not None}
-
     def __repr__(self) -> str:
         return f"<Peer {self.fd} {self.host} {printable(self.client_id).decode(errors='replace')}>"
-
-
-def _rank(ability: Ability) -> int:
-    return ability.rank

@@ -7,11 +7,14 @@ time of all, so that a turn in which nothing is due costs one comparison for any
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 __all__ = ["NEVER", "Timed", "Timers"]
 
 NEVER: Final = float("inf")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)  # a part may be written in plain Python
 class Timed:
     """The base of a part of the core that is called at a time.
 

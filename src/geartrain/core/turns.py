@@ -5,25 +5,35 @@ The unit is about the cost of an ordinary packet. A packet that costs more is ch
 few units at any time; beyond them it needs a share of the turn, which is smaller the more peers needed one in the turn
 before. A peer that gets none waits in the backlog, which is served with the rest of the budget, and with at least a
 quarter of it.
+
+A turn is short if in the one before some peers needed a share and others were served without: a job takes several
+turns, so that a client would wait for several long ones.
 """
 
 from typing import Final
 
 from mypy_extensions import i64
 
-__all__ = ["FLOOR", "TURN", "Turns"]
+__all__ = ["BYTES_PER_UNIT", "FLOOR", "SHORT", "TURN", "Turns"]
 
 TURN: Final = 4096  # units: about four milliseconds where the package is compiled
+BYTES_PER_UNIT: Final = 12  # as a power of two: bytes that are sent because of a packet that is much smaller
+SHORT: Final = 128  # units of a turn if other peers are active
 FLOOR: Final = 32  # units that a peer has without a share, and the smallest share
-_BACKLOG: Final = TURN // 4  # units for the backlog if others have used up all
 
 
 class Turns:
-    """The units that are left of a turn, and the shares of peers."""
+    """The units that are left of a turn, and the shares of peers.
 
-    __slots__ = ("_left", "_portion", "_share", "_takers")
+    Attributes:
+        served: Number of times that the input of a peer was handled to its end.
+    """
+
+    __slots__ = ("_left", "_portion", "_share", "_size", "_takers", "served")
 
     def __init__(self) -> None:
+        self.served: i64 = 0
+        self._size: i64 = TURN
         self._left: i64 = TURN
         self._share: i64 = TURN
         self._portion: i64 = 0
@@ -32,9 +42,12 @@ class Turns:
     def begin(self) -> None:
         """Start with the whole budget."""
         takers = self._takers
-        self._share = TURN if takers < 2 else max(TURN // takers, FLOOR)
+        size: i64 = SHORT if takers and self.served else TURN
+        self._size = size
+        self._share = size if takers < 2 else max(size // takers, FLOOR)
         self._takers = 0
-        self._left = TURN
+        self.served = 0
+        self._left = size
 
     def grant(self, budget: i64) -> i64:
         """Add a share to a budget that is used up; it stays negative if nothing is left."""
@@ -50,8 +63,9 @@ class Turns:
 
     def begin_backlog(self, count: int) -> None:
         """Share out the rest of the budget among the peers in the backlog."""
-        if self._left < _BACKLOG:
-            self._left = _BACKLOG
+        least = self._size // 4  # for the backlog if others have used up all
+        if self._left < least:
+            self._left = least
         self._portion = max(self._left // max(count, 1), FLOOR)
         self._share = 0  # each has its turn before one has a second
 

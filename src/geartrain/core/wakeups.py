@@ -26,6 +26,9 @@ as it is after `LONG_POLL_TIME`.
 from collections import OrderedDict
 from typing import Final
 
+from mypy_extensions import i64
+
+from geartrain.core.abilities import fall_asleep, leave_lists, remove_sleeper
 from geartrain.core.clock import TurnClock
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import FunctionQueue, Job, Peer
@@ -34,6 +37,7 @@ from geartrain.core.timers import Timed, Timers
 __all__ = ["LONG_POLL_TIME", "Wakeups"]
 
 LONG_POLL_TIME: Final = 1.0  # seconds that a grab is held: workers wait longer for any answer
+_PORTION: Final = 2000  # peers, and functions of peers, that are handled in one turn
 MAX_DECLINES: Final = 1  # declines in a row before a worker has to rest
 
 _AWAKE: Final = int(SleepState.AWAKE)
@@ -91,7 +95,7 @@ class Wakeups:
     def wake(self, peer: Peer, queue: FunctionQueue) -> None:
         """Wake a peer without a held grab, asleep or not, for a job of that function."""
         if peer.sleep_state == _ASLEEP:
-            queue.remove_sleeper(peer)
+            remove_sleeper(queue, peer)
         peer.sleep_state = _WOKEN
         peer.woken_for = queue
         queue.woken += 1
@@ -102,11 +106,11 @@ class Wakeups:
     def mark_asleep(self, peer: Peer) -> None:
         """Put a peer to sleep until there is a job for it."""
         peer.declines = 0
-        peer.fall_asleep(_ASLEEP)
+        fall_asleep(peer, _ASLEEP)
 
     def hold_grab(self, peer: Peer) -> None:
         """Hold a grab for which there is no job; the peer sleeps in front of the others."""
-        peer.fall_asleep(_POLLING)
+        fall_asleep(peer, _POLLING)
         until = self._clock.now + LONG_POLL_TIME
         self._polls[peer] = until
         self._arm(until)
@@ -156,23 +160,26 @@ class Wakeups:
         return queue
 
     def expire(self, now: float) -> list[tuple[Peer, Job | None, FunctionQueue | None]]:
-        """Answer the grabs that were held for their time, and give up on peers that missed their deadline.
+        """Answer the grabs that were held for their time, and give up on peers that missed their deadline, in portions.
 
         Returns:
             The peers whose deadline is over, each with the job that was pushed to it, or the queue for which it was
             woken, or neither if it has rested.
         """
-        while self._polls:
+        left: i64 = _PORTION
+        while self._polls and left > 0:
             peer, until = next(iter(self._polls.items()))
             if until > now:
                 break
+            left -= 1 + len(peer.abilities)
             self.mark_awake(peer)
-            peer.leave_lists()  # it sleeps behind the others now
+            leave_lists(peer)  # it sleeps behind the others now
         over: list[tuple[Peer, Job | None, FunctionQueue | None]] = []
-        while self._until:
+        while self._until and left > 0:
             peer, until = next(iter(self._until.items()))
             if until > now:
                 break
+            left -= 1
             job = peer.pushed_job
             queue = self.mark_awake(peer)
             if job is not None or queue is not None:

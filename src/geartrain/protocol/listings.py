@@ -127,8 +127,8 @@ class Listing(NamedTuple):
 
 
 LISTINGS: Final[dict[TextCommand, Listing]] = {
-    TextCommand.SHOW_FUNCTIONS: Listing(FunctionRow, "jobs by function, now and since the start"),
-    TextCommand.SHOW_METRICS: Listing(MetricRow, "numbers of the whole server"),
+    TextCommand.SHOW_FUNCTIONS: Listing(FunctionRow, "functions with their jobs, now and since the start"),
+    TextCommand.SHOW_METRICS: Listing(MetricRow, "metrics of the server"),
     TextCommand.SHOW_CONNECTIONS: Listing(ConnectionRow, "all connections"),
-    TextCommand.SHOW_DELAYED: Listing(DelayedRow, "jobs that wait for their time, the first one in front"),
+    TextCommand.SHOW_DELAYED: Listing(DelayedRow, "delayed jobs, the earliest first"),
 }

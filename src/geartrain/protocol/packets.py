@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from geartrain.errors import LocalProtocolError
 from geartrain.protocol.commands import ARGUMENTS, Command
+from geartrain.wording import counted
 
 __all__ = ["HEADER", "REQUEST", "RESPONSE", "Packet", "request", "response", "response_with"]
 
@@ -37,7 +38,8 @@ def request(command: Command, *arguments: bytes) -> bytes:
     """
     names = ARGUMENTS[command]
     if len(arguments) != len(names):
-        raise LocalProtocolError(f"{command.name} takes {len(names)} arguments {names}, not {len(arguments)}")
+        takes = f"{counted(len(names), 'argument')} ({', '.join(names)})"
+        raise LocalProtocolError(f"{command.name} takes {takes}, not {len(arguments)}")
     body = b"\0".join(arguments)
     # The separators are counted once, as a check of each argument costs 2 us.
     if arguments and body.count(b"\0", 0, len(body) - len(arguments[-1])) != len(names) - 1:

@@ -19,6 +19,7 @@ from geartrain.protocol._binary import find_nul, read_i32_be
 from geartrain.protocol.commands import ARGUMENTS, Command
 from geartrain.protocol.limits import MAX_LINE, MAX_PACKET
 from geartrain.protocol.packets import REQUEST, RESPONSE
+from geartrain.wording import counted
 
 __all__ = ["LineTooLong", "Reader"]
 
@@ -110,6 +111,18 @@ class Reader:
     def held(self) -> int:
         """Number of bytes that `advance` has not passed yet."""
         return self.partial + self._size - self._next
+
+    def clear(self) -> None:
+        """Forget all bytes, as nothing more is read."""
+        self._pieces = []
+        self._data = b""
+        self._size = self._next = 0
+        self.partial = 0
+        self.needed = 0
+
+    def kept(self) -> i64:
+        """Return the number of bytes in memory, with those of passed packets that arrived together with others."""
+        return self.partial + self._size
 
     @property
     def has_more(self) -> bool:
@@ -279,7 +292,8 @@ class Reader:
             command = Command(self.command)
             names: Sequence[str] = ARGUMENTS[command]
             count = self.body().count(b"\0") + 1
-            raise RemoteProtocolError(f"{command.name} takes {len(names)} arguments ({', '.join(names)}), not {count}")
+            takes = f"{counted(len(names), 'argument')} ({', '.join(names)})"
+            raise RemoteProtocolError(f"{command.name} takes {takes}, not {count}")
         self._first = self._end
         self._is_short = True
 

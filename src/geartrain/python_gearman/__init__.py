@@ -9,7 +9,8 @@ A program replaces ``import gearman`` by this line. A program that must not be c
 name after `install`, or with the package in ``packaging/gearman``.
 
 Names, arguments and shapes are the published ones. The code below uses Geartrain's own sessions: waits have timeouts,
-lost servers are found again, and no loop spins. The page "Coming from python-gearman" lists the differences.
+lost servers are found again, and no loop spins. The page "Migrate from python-gearman and gearman3" lists the
+differences.
 """
 
 import sys

@@ -17,6 +17,7 @@ from geartrain.python_gearman.connection_manager import Host
 from geartrain.python_gearman.constants import JOB_PENDING, JOB_UNKNOWN, PRIORITY_NONE
 from geartrain.python_gearman.job import GearmanJobRequest, Text
 from geartrain.python_gearman.util import Stopwatch
+from geartrain.wording import counted
 
 __all__ = ["GearmanClient"]
 
@@ -67,7 +68,7 @@ class GearmanClient(ClientConversations):
             jobs_to_submit: Dictionaries with ``task`` and ``data``, and perhaps ``unique`` and ``priority``.
             background: True for background jobs, which return no result.
             wait_until_complete: True to wait until the jobs have ended.
-            max_retries: How many times a job that no server accepted may be sent again.
+            max_retries: The number of times to send a job again that no server accepted.
             poll_timeout: Seconds to wait, not counting the time to connect; requests that are not done by then have
                 ``timed_out``.
 
@@ -129,7 +130,7 @@ class GearmanClient(ClientConversations):
         """Return a connection for a request, to any server; servers in back-off come last.
 
         Raises:
-            ServerUnavailable: None can be reached.
+            ServerUnavailable: No server can be reached.
         """
         ranked = random.sample(self.connection_list, len(self.connection_list))
         ranked.sort(key=lambda connection: max(connection.rest, 0.0))
@@ -149,8 +150,9 @@ class GearmanClient(ClientConversations):
             ServerUnavailable: No server can be reached.
         """
         if current_request.connection_attempts >= current_request.max_connection_attempts:
+            attempts = counted(current_request.connection_attempts, "attempt")
             raise errors.ExceededConnectionAttempts(
-                f"not accepted in {current_request.connection_attempts} attempts: {current_request!r}{self._last_error}"
+                f"not accepted in {attempts}: {current_request!r}{self._last_error}"
             )
         self._submit(current_request, self.establish_request_connection(current_request))
         current_request.connection_attempts += 1

@@ -29,6 +29,7 @@ from geartrain.python_gearman.constants import (
 from geartrain.python_gearman.job import GearmanJobRequest, Name, wire_handle
 from geartrain.records import Data, JobRequest, JobStatus, Priority, Progress, Warn
 from geartrain.transport import Waker
+from geartrain.wording import counted
 
 __all__ = ["ClientConversations"]
 
@@ -49,8 +50,8 @@ class ClientConversations(GearmanConnectionManager):
     All sending and receiving happens in `_poll`.
 
     Attributes:
-        reply_timeout: Seconds without a byte after which a server that owes an answer is given up; a subclass may set
-            another number.
+        reply_timeout: Seconds without a byte until a connection that waits for an answer is closed; a subclass may
+            change it.
     """
 
     reply_timeout = 30.0
@@ -64,18 +65,23 @@ class ClientConversations(GearmanConnectionManager):
     # Sending
 
     def _submit(self, request: GearmanJobRequest, connection: GearmanConnection) -> None:
-        session = self._sessions[connection]
-        connection.write(session.submit(self._submission(request), weakref.ref(request)))
+        session, submission = self._sessions[connection], self._submission(request)
+        connection.is_changing = True
         request.job.connection = connection
         request.state = JOB_PENDING
         request.timed_out = False
+        connection.write(session.submit(submission, weakref.ref(request)))
+        connection.is_changing = False
 
     def _ask_status(self, request: GearmanJobRequest) -> None:
         job = request.job
         if job.handle is None or job.connection not in self.connection_list:
-            raise errors.InvalidClientState(f"a status is asked for by handle and connection, unlike {job!r}")
+            raise errors.InvalidClientState(f"a status request needs a job with a handle and a connection, not {job!r}")
         session = self._sessions[self.establish_connection(job.connection)]
-        job.connection.write(session.ask_status(_checked_handle(request), weakref.ref(request)))
+        handle = _checked_handle(request)
+        job.connection.is_changing = True
+        job.connection.write(session.ask_status(handle, weakref.ref(request)))
+        job.connection.is_changing = False
         request.status["last_time_received"] = request.status.get("time_received")
 
     def _submission(self, request: GearmanJobRequest) -> Submission:
@@ -124,6 +130,7 @@ class ClientConversations(GearmanConnectionManager):
             self._drop(connection, str(error))
         else:
             connection.works()
+            connection.is_changing = False
         if failure is not None:
             try:
                 raise failure
@@ -175,7 +182,7 @@ class ClientConversations(GearmanConnectionManager):
         activity = super()._poll(timeout, waker)
         for connection, session in list(self._sessions.items()):
             if session.is_silent(self.reply_timeout):
-                self._drop(connection, f"no answer within {self.reply_timeout:g} seconds")
+                self._drop(connection, f"no answer within {counted(self.reply_timeout, 'second')}")
         return activity
 
     def _flush(self, connection: GearmanConnection) -> int:

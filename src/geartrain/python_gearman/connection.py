@@ -43,6 +43,8 @@ class GearmanConnection:
         address: The server's address.
         backoff: The waits between attempts to reach the server; a subclass may set another one.
         close_timeout: Seconds in which the last bytes are sent when the connection is closed.
+        is_changing: True while bytes are sent or received. A signal handler that raises leaves it set, and the
+            connection cannot be used any more: bytes may have been sent that are still queued, or lost.
     """
 
     gearman_socket: socket.socket | None = None
@@ -66,6 +68,7 @@ class GearmanConnection:
         self.ca_certs = ca_certs
         self.address = ServerAddress(host, self.gearman_port)
         self.use_ssl = bool(keyfile and certfile and ca_certs)
+        self.is_changing = False
         self._unsent = bytearray()
         self._failures = 0  # in a row
         self._rests_until = -math.inf
@@ -126,7 +129,7 @@ class GearmanConnection:
     def leave(self) -> None:
         """Close after the unsent bytes have left, or after `close_timeout`."""
         sock = self.gearman_socket
-        if sock is not None:
+        if sock is not None and not self.is_changing:
             with contextlib.suppress(OSError):
                 sock.settimeout(self.close_timeout)
                 sock.sendall(self._unsent)
@@ -142,6 +145,7 @@ class GearmanConnection:
             self.gearman_socket.close()
             self.gearman_socket = None
             self._unsent.clear()
+        self.is_changing = False
 
     # Sending and receiving
 

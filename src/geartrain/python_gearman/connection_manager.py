@@ -115,6 +115,7 @@ class GearmanConnectionManager:
         Raises:
             ConnectionError: It cannot be reached.
         """
+        self._check_interrupted(current_connection)
         if not current_connection.connected:
             self._lost(current_connection)  # if it was closed behind our back
             current_connection.connect()
@@ -141,7 +142,7 @@ class GearmanConnectionManager:
         """Drop the session of a lost connection, if there is one."""
 
     def _received(self, connection: GearmanConnection, data: bytes) -> None:
-        """Process bytes from a server."""
+        """Process bytes from a server, and clear `is_changing` once the session agrees with them."""
 
     def _take_outgoing(self, connection: GearmanConnection) -> bytes:
         """Return the bytes to send to a server."""
@@ -176,17 +177,25 @@ class GearmanConnectionManager:
         return bool(ready)
 
     def _flush(self, connection: GearmanConnection) -> int:
+        self._check_interrupted(connection)
         if not connection.connected:
             self._lost(connection)
             return 0
+        connection.is_changing = True
         try:
             connection.write(self._take_outgoing(connection))
-            return connection.flush()
+            sent = connection.flush()
         except errors.ConnectionError:
             self._lost(connection)
             return 0
+        connection.is_changing = False
+        return sent
 
     def _read(self, connection: GearmanConnection) -> None:
+        self._check_interrupted(connection)
+        if not connection.connected:
+            return
+        connection.is_changing = True
         try:
             data = connection.read()
         except errors.ConnectionError:
@@ -194,6 +203,13 @@ class GearmanConnectionManager:
             return
         if data:
             self._received(connection, data)
+        else:
+            connection.is_changing = False
+
+    def _check_interrupted(self, connection: GearmanConnection) -> None:
+        """Give up a connection that a signal handler interrupted."""
+        if connection.is_changing:
+            self._drop(connection, "a signal handler raised while the connection was used")
 
     def _drop(self, connection: GearmanConnection, reason: str) -> None:
         """Close a connection that cannot be used any more although it is not lost."""

@@ -139,6 +139,7 @@ class WorkerConversations(GearmanConnectionManager):
         except GeartrainError as error:
             self._drop(connection, str(error))
             return
+        connection.is_changing = False
         if session.state is not State.GREETING:
             connection.works()
         for event in happened:

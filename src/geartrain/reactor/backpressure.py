@@ -14,6 +14,7 @@ from typing import Final
 
 from geartrain.core.jobserver import JobServer
 from geartrain.core.outbox import HELD
+from geartrain.core.running import helpers
 from geartrain.core.state import Peer
 
 __all__ = ["HOLD_TIME", "STEP", "Backpressure"]
@@ -71,7 +72,7 @@ class Backpressure:
         if hold is not None and unsent < hold.unsent + STEP:
             return
         self.release(client)
-        workers = [worker for worker in client.helpers() if worker is not client]
+        workers = [worker for worker in helpers(client) if worker is not client]
         hold = self._holds[client] = _Hold(unsent, workers)
         for worker in workers:
             count = self._counts.get(worker, 0)
@@ -81,7 +82,7 @@ class Backpressure:
                 if self._job_server.pause_dispatch(worker):
                     self._slept.add(worker)
         hold.timer = self._loop.call_later(self._hold_time, self._end, hold)
-        log.debug("%r reads slowly; workers held back: %d", client, len(workers))
+        log.debug("%r reads slowly; paused workers: %d", client, len(workers))
 
     def release(self, client: Peer) -> None:
         """Resume reading from the workers of a client that has caught up or disconnected."""

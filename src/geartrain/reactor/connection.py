@@ -86,6 +86,7 @@ class Connection(Outlet):
         "_certificate_names",
         "_flusher",
         "_has_ended",
+        "_is_encrypted",
         "_is_known",
         "_job_server",
         "_leave",
@@ -118,12 +119,13 @@ class Connection(Outlet):
         self._bulk: i64 = settings.bulk
         self._reader = Reader(REQUEST, settings.max_packet, settings.max_line)
         self._is_known = False  # to the core
+        self._is_encrypted = False
         self._has_ended = False  # the peer sends nothing more, and input of it waits in the core
         self._pauses: i64 = 0
         self._acknowledge: Callable[[], None] | None = None
         self.peer: Peer
         self._transport: asyncio.Transport
-        self._write: Callable[[bytes], None]
+        self._write: Callable[[bytes | memoryview], None]
 
     # Called by the event loop.
 
@@ -131,6 +133,7 @@ class Connection(Outlet):
         """Add the peer to the core and the flusher."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transports do not inherit from asyncio's
         self._write = self._transport.write
+        self._is_encrypted = transport.get_extra_info("sslcontext") is not None
         self._transport.set_write_buffer_limits(self._settings.max_unread)
         self._acknowledge = self._acknowledger(transport)
         remote = self._remote
@@ -202,11 +205,18 @@ class Connection(Outlet):
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        self._write(data)
+        if self._is_encrypted:
+            self._write_in_slices(data)
+        else:
+            self._write(data)
 
     def write_all(self, segments: list[bytes]) -> None:
         """Send bytes that are not joined."""
-        self._transport.writelines(segments)
+        if self._is_encrypted:
+            for segment in segments:
+                self._write_in_slices(segment)
+        else:
+            self._transport.writelines(segments)
 
     def unsent(self) -> int:
         """Return the number of bytes that were written and not sent yet."""
@@ -248,6 +258,15 @@ class Connection(Outlet):
         """Close at once."""
         self._transport.abort()
 
+    def _write_in_slices(self, data: bytes) -> None:
+        """Send bytes by TLS: what it has encrypted is not counted as unsent, so that this must not be much."""
+        if len(data) <= _SLICE:
+            self._write(data)
+            return
+        view = memoryview(data)
+        for begin in range(0, len(data), _SLICE):
+            self._write(view[begin : begin + _SLICE])
+
     def _close_after_replies(self) -> None:
         """Close after the replies to the input that had to wait when the peer ended its side."""
         if not self._job_server.is_waiting(self.peer):
@@ -269,6 +288,8 @@ class Connection(Outlet):
             self.peer.closing = True
             self._flusher.schedule()
             self._job_server.disconnect(self.peer)
+            self._reader.clear()  # the transport may keep both for a while
+            self.peer.outbox.take()
 
 
 class AdminOnlyConnection(Connection):
@@ -293,3 +314,4 @@ class AdminOnlyConnection(Connection):
 
 
 _CODE: Final = "TOO_MANY_CONNECTIONS"
+_SLICE: Final = 64 * 1024  # bytes; after as many, a transport tells TLS to pause

@@ -9,6 +9,9 @@ core's deadlines and sends its output: everything for one peer leaves in one wri
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Final
+
+from mypy_extensions import i64
 
 from geartrain.core.holdings import LARGE
 from geartrain.core.jobserver import JobServer
@@ -21,6 +24,8 @@ from geartrain.reactor.backpressure import HOLD_TIME, Backpressure
 __all__ = ["Flusher"]
 
 log = logging.getLogger("geartrain.server")
+
+_SENT_BETWEEN: Final = 1024 * 1024  # bytes that are sent to all peers before their unsent bytes are counted again
 
 
 class Flusher:
@@ -45,6 +50,7 @@ class Flusher:
         "_callback",
         "_max_unsent",
         "_peers",
+        "_sent",
         "_timer",
         "_timer_callback",
         "_timer_due",
@@ -67,6 +73,7 @@ class Flusher:
         self.loop = loop
         self.is_scheduled = False
         self._max_unsent = max_unsent
+        self._sent: i64 = 0  # bytes since all peers were counted
         self._after_turn = after_turn
         self._peers: dict[Peer, Outlet] = {}  # also peers whose connections are being closed
         self.backpressure = Backpressure(job_server, loop, self.schedule, hold_time)
@@ -118,6 +125,9 @@ class Flusher:
             outlet = peer.outlet
             if outlet is not None:
                 self._flush(peer, outlet)
+        if self._sent >= _SENT_BETWEEN:
+            self._sent = 0
+            job_server.count_all_unsent()
         if job_server.holds_bytes:
             self._drop_holders()
         if wait is not None:
@@ -133,10 +143,18 @@ class Flusher:
     def _flush(self, peer: Recipient, outlet: Outlet) -> None:
         outbox = peer.outbox
         try:
+            size: i64 = outbox.size()
             if outbox.exceeds(self._max_unsent):
                 self._drop(outlet)
                 return
-            is_large = outbox.flush(outlet) >= LARGE
+            if size >= LARGE and outbox.exceeds(self.job_server.room_for_replies()):
+                self.job_server.refused[Limit.MEMORY] += 1
+                outlet.drop(f"{size} bytes are to be sent to it, and all together exceed the memory limit")
+                self.schedule()  # other peers may be affected by its end
+                return
+            outbox.flush(outlet)
+            self._sent += size
+            is_large = size >= LARGE
             if (is_large or outlet.is_slow) and isinstance(peer, Peer):
                 self.job_server.count_unsent(peer)
             if outlet.is_slow and isinstance(peer, Peer) and self._is_too_slow(peer, outlet):

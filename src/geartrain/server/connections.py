@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The connections of a server as a service: how they are made, and how all of them end.
+"""The connections of a server as a service: making them, and closing all of them at the end.
 
 The sequence of the calls to the flusher at the end is here, and nowhere else.
 """
@@ -42,10 +42,10 @@ class ConnectionOptions:
         MAX_PACKET,
         SIZE,
         Group.NETWORK,
-        "largest packet accepted; K, M and G are understood",
+        "largest packet that is accepted; the suffixes K, M and G are allowed",
         reloadable=True,
-        details="A larger packet ends the connection with an error. The memory is taken as the bytes arrive, and not "
-        "when a header announces them.",
+        details="A larger packet gets an error, and its connection is closed. Memory is allocated as the bytes "
+        "arrive, not when the header announces them.",
         example="64M",
     )
     # The largest packet, and four times as much as may wait before the server stops reading from a peer: one that lets
@@ -54,10 +54,9 @@ class ConnectionOptions:
         320 << 20,
         SIZE,
         Group.NETWORK,
-        "most that may wait for a peer that does not read; the connection is then closed",
+        "close a connection when more than this waits for a peer that does not read",
         reloadable=True,
-        details="A peer that lets so much wait has stopped reading. Before that, back-pressure slows down the workers "
-        "whose results it does not read.",
+        details="Before that, back-pressure slows down the workers whose results the peer does not read.",
         example="256M",
     )
     # Closing at once, while data of the peer is still on the way, would make the kernel discard the last reply.
@@ -65,26 +64,26 @@ class ConnectionOptions:
         2.0,
         SECONDS,
         Group.NETWORK,
-        "seconds that a peer has to read why its connection is closed",
+        "seconds for a peer to read why its connection is closed",
         reloadable=True,
-        details="If a connection is closed while data of the peer is still on its way, the kernel discards the last "
-        "reply. So the server waits for a moment.",
+        details="If a connection is closed while data from the peer is on its way, the system discards the last "
+        "reply. So the server waits a moment before it closes.",
         example="1",
     )
     backpressure_time: float = option(
         HOLD_TIME,
         SECONDS,
         Group.NETWORK,
-        "seconds that workers wait for a client that reads slowly, for each 16M that wait for it",
-        details="The server does not read from the workers of a slow client for this time, for each 16 MiB that wait "
-        "for it.",
+        "seconds to pause the workers of a client that reads slowly, for each 16M that wait for it",
+        details="During the pause, the server reads nothing from these workers, so that the results for this client "
+        "do not fill the memory.",
         example="10",
     )
     max_text_line: int = option(
         MAX_LINE,
         SIZE,
         Group.LIMITS,
-        "longest line of a text command, in bytes",
+        "longest line of a text command",
         reloadable=True,
         details="A longer line gets an error, and its connection is closed.",
         example="16K",
@@ -157,7 +156,7 @@ class Connections:
         """Connections need no start."""
 
     def drain(self, deadline: float) -> None:
-        """Let running jobs end, hand out no others, and close the connections of all other peers."""
+        """Wait for running jobs, assign no others, and close the connections of all other peers."""
         self._flusher.schedule()
         self._job_server.drain()
         remaining = describe_remaining(
@@ -186,10 +185,10 @@ class Connections:
 
     def _log_remaining(self, remaining: str) -> None:
         if remaining:
-            log.warning("Left behind: %s", remaining)
+            log.warning("Abandoned: %s", remaining)
         stored, lost = self._job_server.background_jobs()
         if stored:
             stay = counted(stored, "background job stays", "background jobs stay")
             log.log(Level.NOTICE, "%s in the store", stay)
         if lost:
-            log.warning("Lost %s, which no store has", counted(lost, "background job"))
+            log.warning("Lost %s that no store has", counted(lost, "background job"))

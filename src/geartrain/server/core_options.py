@@ -49,11 +49,11 @@ class JobOptions:
         available_memory() // 4 * 3,
         SIZE_OR_NONE,
         Group.LIMITS,
-        "most memory for jobs, unfinished packets and unsent replies; more jobs are rejected, accepted ones stay, and "
-        "the peer that holds most is dropped; 0: no limit",
+        "most memory for jobs, unfinished packets and unsent replies; beyond it, new jobs are rejected, and the peer "
+        "that uses most is disconnected; 0: no limit",
         reloadable=True,
-        details="A job beyond the limit is rejected with an ERROR that names it. The limit leaves room for the "
-        "interpreter, and for memory that is freed later.",
+        details="Accepted jobs stay. A rejected job gets an ERROR that names the limit. The default leaves room for "
+        "the interpreter, and for memory that is freed later.",
         example="2G",
         default_text="three quarters of the memory of the machine or the control group",
     )
@@ -61,18 +61,17 @@ class JobOptions:
         256 << 20,
         SIZE,
         Group.LIMITS,
-        "most workloads that may wait for a slow store; more background jobs are rejected",
-        details="Workloads that are accepted but not stored are kept in memory. While the store is slow or away, "
-        "further background jobs are rejected.",
+        "most bytes of workloads that may wait for a slow store; beyond it, background jobs are rejected",
+        details="The server keeps workloads in memory until they are stored.",
         example="1G",
     )
     packet_timeout: float = option(
         60.0,
         SECONDS,
         Group.LIMITS,
-        "seconds that an unfinished packet may take, and one more for each 64K of it; 0: any time",
+        "seconds for a peer to complete a packet, plus one for each 64K of it; 0: no limit",
         reloadable=True,
-        details="A peer that sends the beginning of a packet and stops keeps memory without a reason.",
+        details="A peer that sends the beginning of a packet and stops takes up memory. Its connection is closed.",
         example="30",
     )
     # A function takes one or two kilobytes, and what is done for all functions takes a tenth of a second.
@@ -80,9 +79,9 @@ class JobOptions:
         100_000,
         number(0),
         Group.LIMITS,
-        "most functions; workers and clients of new ones are rejected",
+        "maximum number of functions; workers and clients of further ones are rejected",
         reloadable=True,
-        details="It keeps a program that makes up function names from filling the memory. 0 is no limit.",
+        details="This keeps a program that generates function names from filling the memory. 0 is no limit.",
         example="10000",
     )
     # A function that is used once a day exists all the time.
@@ -90,18 +89,19 @@ class JobOptions:
         2 * 86400.0,
         SECONDS,
         Group.LIMITS,
-        "seconds after which a function without workers, jobs and limits is forgotten",
+        "seconds until a function without workers, jobs and limits is forgotten",
         reloadable=True,
-        details="A function that is used once a day exists all the time by default. 0 keeps all functions.",
+        details="With the default of two days, a function that is used once a day never expires. 0 keeps all "
+        "functions.",
         example="3600",
     )
     max_jobs_per_connection: int = option(
         0,
         number(0),
         Group.LIMITS,
-        "most jobs that one connection may wait for",
+        "maximum number of jobs that one connection may wait for",
         reloadable=True,
-        details="A client in a loop that submits without reading results is stopped by it.",
+        details="This stops a client that submits in a loop without reading results.",
         example="1000",
     )
 
@@ -109,27 +109,26 @@ class JobOptions:
         3,
         number(1),
         Group.ACCESS,
-        "wrong tokens after which a connection is closed",
+        "wrong tokens until a connection is closed",
         reloadable=True,
-        details="Tokens cannot be guessed one after the other on one connection.",
+        details="A client cannot try many tokens on one connection.",
         example="1",
     )
     text_reads: Who = option(
         Who.ALL,
         _WHO,
         Group.ACCESS,
-        "peers that may use text commands that change nothing: all, local (from this machine) or admin (by a rule that "
-        "gives that right)",
+        "peers that may use text commands that only read: all, local (this machine) or admin (by an access rule)",
         reloadable=True,
-        details="Text commands show the names of functions, the addresses of workers and the number of jobs. The "
-        "command version is open to all, as a sign of life.",
+        details="These commands show the names of functions, the addresses of workers and the number of jobs. The "
+        "command version is always open to all, as a health check.",
         example="local",
     )
     text_changes: Who = option(
         Who.ADMIN,
         _WHO,
         Group.ACCESS,
-        "peers that may use those that change something; without rules, admin means all",
+        "peers that may use text commands that change something: all, local or admin; without rules, admin means all",
         reloadable=True,
         details="These commands create and drop functions, limit queues, cancel jobs and stop the server.",
         example="local",
@@ -140,19 +139,19 @@ class JobOptions:
         -1,
         number(-1, 255),
         Group.JOBS,
-        "lost workers that a job survives; -1: any number, 0: none",
+        "attempts that a job has if its workers are lost; -1: no limit",
         short="j",
-        details="A job whose worker disconnects, or runs into a timeout, is given to another worker, unless it has "
-        "lost more workers than this number. 0 and 1 both end it at the first loss, as in gearmand.",
+        details="When a worker disconnects or exceeds a timeout, its job goes to another worker. After this number of "
+        "attempts, the job fails. 0 and 1 both mean one attempt, as in the C server.",
         example="3",
     )
     job_handle_prefix: str = option(
         _default_handle_prefix(),
         Kind("TEXT", _handle_prefix),
         Group.JOBS,
-        "text before the number in a job's handle",
-        details="A handle is unique among servers only if their prefixes differ. The default contains the name of the "
-        "host. A running number follows behind a colon.",
+        "prefix of job handles",
+        details="Handles are unique across servers only if the servers have different prefixes. The default contains "
+        "the host name. A colon and a running number follow the prefix.",
         example="H:queue1",
         default_text="H:hostname",
     )
@@ -160,95 +159,96 @@ class JobOptions:
         "UTC",
         Kind("ZONE", _zone),
         Group.JOBS,
-        "time zone of cron lines, such as Europe/Berlin, for repeating jobs",
-        details="Cron lines are times of day, so summer time matters. Jobs for a given second do not depend on it.",
+        "time zone of the cron lines of repeating jobs, such as Europe/Berlin",
+        details="A cron line is a time of day, so daylight saving time matters. The fixed time of a delayed job does "
+        "not depend on the zone.",
         example="Europe/Berlin",
     )
     exceptions: bool = option(
         False,
         FLAG,
         Group.JOBS,
-        "send exceptions to every client, also if it did not ask for them",
-        details="A client asks for exceptions with the option exceptions; gearmand's C clients do not. Without it an "
-        "exception reaches a client as a failure.",
+        "send exceptions to all clients, even if they did not ask for them",
+        details="A client asks for exceptions with OPTION_REQ; C clients do not. A client that has not asked gets a "
+        "failure instead of the exception.",
     )
     worker_wakeup: int = option(
         1,
         number(0, 255),
         Group.JOBS,
-        "sleeping workers to wake for each job; 0: all of them",
+        "sleeping workers to wake for each job; 0: all",
         short="w",
-        details="gearmand wakes all sleeping workers of a function for each job, which costs much with hundreds of "
-        "them. If a woken worker does not come, --rearm-after wakes the others.",
+        details="The C server wakes all sleeping workers of a function for each job, which is expensive with hundreds "
+        "of workers. If a woken worker does not grab the job, the server wakes the others after --rearm-after.",
         example="0",
     )
     rearm_after: float = option(
         1.0,
         SECONDS,
         Group.JOBS,
-        "seconds that a woken worker has before others are woken instead",
-        details="A worker that was woken may hang. After this time all other sleeping workers of the function are "
-        "woken.",
+        "seconds for a woken worker to grab a job before others are woken",
+        details="A woken worker may hang. After this time, the server wakes all other sleeping workers of the "
+        "function.",
         example="0.5",
     )
     job_timeout: float = option(
         0.0,
         SECONDS,
         Group.JOBS,
-        "seconds until another worker gets a job, unless its worker named a time; 0: never",
-        details="A worker can register a function with a timeout of its own, by CAN_DO_TIMEOUT, which overrides this "
-        "one. A job that runs for longer is given to another worker. If the slow worker sends a result all the same, "
-        "it counts.",
+        "seconds until a running job is given to another worker; 0: never",
+        details="A worker can override it for a function with CAN_DO_TIMEOUT. If the slow worker sends a result after "
+        "all, that result counts.",
         example="3600",
     )
     probe_after: float = option(
         0.0,
         SECONDS,
         Group.JOBS,
-        "seconds that a worker may sleep before it is woken to see whether it still answers; 0: any time",
-        details="The log names workers that do not answer, and the server does not count on them.",
+        "seconds that a worker may sleep until the server checks that it still answers; 0: never",
+        details="The log names workers that do not answer, and the server no longer counts on them.",
         example="300",
     )
     stall_after: float = option(
         10.0,
         SECONDS,
         Group.JOBS,
-        "seconds that jobs may wait for a free worker before that is reported; 0: never",
-        details="The report is a line in the log for each function, and gearadmin --stalls lists them with the reason.",
+        "seconds that jobs may wait until their queue is reported as stalled; 0: never",
+        details="The log has one line for each stalled function, and gearadmin --stalls lists them with the reason.",
         example="60",
     )
     stall_busy_after: float = option(
         600.0,
         SECONDS,
         Group.JOBS,
-        "the same if all workers are busy with other jobs; 0: never",
-        details="Jobs that wait while all workers are busy are no fault, unless that lasts.",
+        "the same while all workers are busy with other jobs; 0: never",
+        details="It is normal that jobs wait for busy workers, unless that lasts.",
         example="3600",
     )
     priority_scope: PriorityScope = option(
         PriorityScope.GLOBAL,
         choice(PriorityScope, "SCOPE"),
         Group.JOBS,
-        "reach of priorities: all functions of a worker (global) or, as in gearmand 1.1, each of them (function)",
-        details="With global, a worker of several functions gets the job of the highest priority among all of them. "
-        "With function, its first function with a waiting job comes first, regardless of priorities.",
+        "scope of priorities: all functions of a worker together (global), or each function on its own as in gearmand "
+        "1.1 (function)",
+        details="With global, a worker of several functions gets the job with the highest priority among all of them. "
+        "With function, it gets a job of its first function that has one, regardless of priority.",
         example="function",
     )
     round_robin: bool = option(
         False,
         FLAG,
         Group.JOBS,
-        "serve a worker's functions in turn; with global priorities they always are",
+        "take jobs from a worker's functions in turn; always the case with global priorities",
         short="R",
-        details="With --priority-scope function, a worker of several functions would otherwise be served from the "
-        "first of them as long as it has jobs.",
+        details="With --priority-scope function and without this option, a worker gets jobs of its first function as "
+        "long as that has any.",
     )
     allow_shutdown: bool = option(
         False,
         FLAG,
         Group.JOBS,
-        "obey 'shutdown [graceful]' from this machine",
-        details="Every local user could stop the server with it, so it is off by default. gearadmin --shutdown sends "
+        "allow the text command shutdown from this machine",
+        details="It is off by default, because it lets every local user stop the server. gearadmin --shutdown sends "
         "the command.",
     )
 

@@ -42,13 +42,13 @@ class LevelOptions:
         None,
         Kind("LEVEL", _level, words=tuple(Level.__members__)),
         Group.LOG,
-        "lowest level in the log: FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE (or -v), INFO (-vv) or DEBUG (-vvv)",
+        "lowest level to log: FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE (or -v), INFO (-vv) or DEBUG (-vvv)",
         short="v",
         steps=("NOTICE", "INFO", "DEBUG"),
         reloadable=True,
-        details="NOTICE adds a line for each submitted job, INFO each step of a job and each connection. At the "
-        "default, the text command verbose answers ERROR, as in gearmand. SIGHUP changes the level of a running "
-        "server.",
+        details="NOTICE adds a line for each submitted job; INFO adds each step of a job and each connection. At the "
+        "default level, the text command verbose answers ERROR, as the C server does. SIGHUP changes the level of a "
+        "running server.",
         example="INFO",
         default_text="ERROR, and NOTICE for the server itself",
     )

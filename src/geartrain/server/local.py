@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A peer inside the process of the server: packets and lines of text without a socket.
 
-`LocalTransport` takes the place of the event loop's transport, so the connection behind it is one like all others: it
-is in the listings, under the limits and rules, and slowed down or dropped if it does not read.
+`LocalTransport` replaces the transport of the event loop, so its connection is treated like all others: it is in the
+listings, the limits and rules apply to it, and it is slowed down or dropped if it does not read.
 """
 
 import asyncio

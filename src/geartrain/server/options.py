@@ -67,16 +67,16 @@ COMMANDS = {
         _command("version", "show the version and exit", "V"),
         _command(
             "check-args",
-            "check the options, and the files that they name, and exit",
-            details="The exit status is 0 if a server with these options would start, as far as that can be told "
-            "without opening its ports and its store: options, files, the user, certificates, the library and the "
-            "address of the store.",
+            "check the options and the files that they name, and exit",
+            details="The exit status is 0 if a server with these options would start. This checks the options, the "
+            "user, the certificates, and the library and the address of the store. It opens no port and no store.",
         ),
         Option(
             kind=FILE,
             group=Group.GENERAL,
-            help="read options from a file: TOML if its name ends in .toml, else words as on the command line",
-            details="Without it, the first of /etc/geartrain/gearmand.toml and /etc/gearmand.conf that exists is read.",
+            help="read options from a file: TOML if its name ends in .toml, otherwise options as on the command line",
+            details="Without this option, the server reads the first of /etc/geartrain/gearmand.toml and "
+            "/etc/gearmand.conf that exists.",
             example="gearmand.toml",
             name="config-file",
         ),

@@ -34,18 +34,18 @@ class ShutdownOptions:
         30.0,
         SECONDS,
         Group.NETWORK,
-        "seconds that running jobs have to end when the server is told to stop; 0: none",
-        details="On SIGTERM and SIGINT the server hands out no more jobs and closes all connections that have nothing "
-        "to do with running jobs, so that their clients use other servers. Jobs that have not ended in this time are "
-        "left; background jobs among them are in the store.",
+        "seconds to wait for running jobs when the server stops; 0: do not wait",
+        details="On SIGTERM and SIGINT, the server assigns no more jobs, and closes all connections without a running "
+        "job, so that their clients use other servers. Then it abandons the jobs that have not ended in time; "
+        "background jobs stay in the store.",
         example="60",
     )
     flush_timeout: float = option(
         1.0,
         SECONDS,
         Group.NETWORK,
-        "seconds that peers have to read the last replies when the server stops",
-        details="A client that does not read would otherwise keep the server from stopping.",
+        "seconds for peers to read the last replies when the server stops",
+        details="Without this limit, a client that does not read would keep the server from stopping.",
         example="5",
     )
 

@@ -20,7 +20,8 @@ from typing import NamedTuple, TypeVar
 
 from geartrain.core.changes import PutNew
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import JobRecord, pack, skip, split, unpack, unpack_all
+from geartrain.core.packing import pack, skip, split, unpack, unpack_all
+from geartrain.core.record import JobRecord
 from geartrain.storage.store import CHUNK, CHUNK_WEIGHT
 
 __all__ = ["TABLES", "JobTables"]

@@ -7,7 +7,8 @@ The plain fields can so be read with SQL, and a new tagged field needs no migrat
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from geartrain.core.record import JobRecord, pack_tagged, unpack_tagged
+from geartrain.core.packing import pack_tagged, unpack_tagged
+from geartrain.core.record import JobRecord
 from geartrain.protocol.limits import INT64_MAX
 
 __all__ = ["COLUMNS", "OLD_COLUMNS", "Row", "from_old_row", "from_row", "to_row"]

@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 
 from geartrain.core.changes import PutNew, Reserve
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import JobRecord, pack
+from geartrain.core.packing import pack
+from geartrain.core.record import JobRecord
 from geartrain.storage.store import CHUNK, Store, StoreError
 
 __all__ = ["Importer", "import_jobs"]
@@ -81,8 +82,8 @@ class Importer:
                 if self._resumes:
                     return None
                 raise StoreError(
-                    f"the store has job {handle.decode(errors='replace')} already, and it is the same; --resume leaves "
-                    "out what is there, --new-handles takes all jobs as new ones"
+                    f"the store already has the same job {handle.decode(errors='replace')}; --resume skips such jobs, "
+                    "--new-handles imports them as new ones"
                 )
             copies += 1
             handle = wanted + b".%d" % copies

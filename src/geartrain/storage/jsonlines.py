@@ -63,21 +63,21 @@ def decode(line: bytes) -> JobRecord:
     try:
         fields = json.loads(line)
     except json.JSONDecodeError as error:
-        raise StoreError(f"no JSON: {error.msg} at column {error.colno}") from None
+        raise StoreError(f"not JSON: {error.msg} at column {error.colno}") from None
     except UnicodeDecodeError:
-        raise StoreError("no JSON: it is not UTF-8") from None
+        raise StoreError("not JSON: it is not UTF-8") from None
     except ValueError as error:
-        raise StoreError(f"no JSON: {error}") from None
+        raise StoreError(f"not JSON: {error}") from None
     except RecursionError:
-        raise StoreError("no job: brackets in brackets in brackets") from None
+        raise StoreError("not a job: the brackets are nested too deeply") from None
     if not isinstance(fields, dict):
         raise StoreError("a job is a JSON object, in braces")
     fields = {_RENAMED.get(name, name): value for name, value in fields.items()}
     unknown = fields.keys() - set(FIELDS)
     if unknown:
-        raise StoreError(f"{min(unknown)!r} is no field of a job; there are {', '.join(FIELDS)}")
+        raise StoreError(f"{min(unknown)!r} is not a field of a job; the fields are {', '.join(FIELDS)}")
     if not fields.get("function"):
-        raise StoreError("a job has a 'function'")
+        raise StoreError("a job needs a 'function'")
     values: dict[str, Any] = {name: _FROM_JSON[name](name, value) for name, value in fields.items()}
     return _ABSENT.replace(**values)
 
@@ -140,7 +140,7 @@ def _to_bytes(name: str, value: object) -> bytes:
             try:
                 found = base64.b64decode(text, validate=True)
             except (binascii.Error, ValueError) as error:
-                raise StoreError(f"{name!r} is no base64: {error}") from None
+                raise StoreError(f"{name!r} is not base64: {error}") from None
         case _:
             raise StoreError(f'{name!r} is a string or {{"base64": a string}}, not {_shortly(value)}')
     if b"\0" in found and name not in _MAY_HAVE_ANY_BYTE:
@@ -157,9 +157,9 @@ def _to_schedule(name: str, value: object) -> bytes:
             next(CronSim(line, _ANY_MOMENT))
     except (CronSimError, StopIteration, UnicodeDecodeError) as error:
         reason = str(error) or "it is never due"
-        raise StoreError(f"{name!r} is a cron line, unlike {_shortly(value)} ({reason})") from None
+        raise StoreError(f"{name!r} is a cron line, not {_shortly(value)} ({reason})") from None
     if line and len(line.split()) != 5:
-        raise StoreError(f"{name!r} has the five fields of a cron line, unlike {_shortly(value)}")
+        raise StoreError(f"{name!r} has the five fields of a cron line, not {_shortly(value)}")
     return found
 
 
@@ -167,7 +167,7 @@ def _encoded(name: str, value: str) -> bytes:
     try:
         return value.encode()
     except UnicodeEncodeError:
-        raise StoreError(f'{name!r} has half a character; bytes that are no text are written {{"base64": …}}') from None
+        raise StoreError(f'{name!r} is not valid Unicode; write other bytes as {{"base64": …}}') from None
 
 
 def _to_number(name: str, value: object) -> int:

@@ -5,6 +5,9 @@ memcached is memory: jobs survive the end of the job server, and not that of mem
 drops the oldest when it is full. It knows no transactions: a batch that fails may be there in part. Keys are
 ``<prefix>:<number>:<part>``; what is larger than an item may be is in several parts, the last of which is written
 first, so that a job whose first part is there is complete.
+
+The key ``<prefix>:session`` has the token of the server that opened the store last. A server looks at it before each
+batch, and stores nothing more if another server has written its own. memcached may lose the key with everything else.
 """
 
 import re
@@ -16,8 +19,10 @@ from urllib.parse import SplitResult, unquote
 
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import JobRecord, pack, unpack
+from geartrain.core.packing import pack, unpack
+from geartrain.core.record import JobRecord
 from geartrain.storage.address import Address
+from geartrain.storage.session import Session
 from geartrain.storage.store import CHUNK, CommitOutcome, Opened, StoreError, needed
 from geartrain.storage.threaded import ANSWER_TIMEOUT, ThreadedStore
 
@@ -51,6 +56,7 @@ class MemcachedStore(ThreadedStore):
         self._address = (host, port)
         self._memcached = Client(self._address, connect_timeout=5, timeout=ANSWER_TIMEOUT, no_delay=True)
         self._prefix = prefix
+        self._session = Session()
         self._parts: dict[int, int] = {}  # number of parts of each job that has more than one
         self._numbers: list[int] = []  # of the jobs that have yet to be read
 
@@ -60,10 +66,12 @@ class MemcachedStore(ThreadedStore):
         where = Address.read(parts, "memcached", PORT)
         prefix = where.options.get("prefix", PREFIX)
         if not re.fullmatch(r"[!-~]{1,100}", prefix):
-            raise StoreError(f"a prefix has up to 100 printable characters without spaces, unlike {prefix!r}")
+            raise StoreError(f"a prefix has up to 100 printable characters without spaces, not {prefix!r}")
         return cls(where.host, where.port, prefix, only_reads=only_reads)
 
     def _open(self) -> Opened:
+        if not self._only_reads:
+            self._set(f"{self._prefix}:session", b"%d" % self._session.start())
         self._numbers = sorted(self._stored_numbers())
         reserved = int(self._memcached.get(f"{self._prefix}:reserved") or 0)
         end = bisect_left(self._numbers, TRANSIENT)
@@ -86,7 +94,7 @@ class MemcachedStore(ThreadedStore):
                 found = ours.fullmatch(unquote(line[4:].split(b" ", 1)[0].decode()))
                 if found:
                     yield int(found[1])
-        raise StoreError(f"{self.name}: it cannot list its keys without missing some, as memcached 1.6.18 can")
+        raise StoreError(f"{self.name}: it cannot list all its keys reliably; use memcached 1.6.18 or later")
 
     def _read(self, after: int) -> list[JobRecord]:
         jobs: list[JobRecord] = []
@@ -111,6 +119,7 @@ class MemcachedStore(ThreadedStore):
         return unpack(data)
 
     def _commit(self, changes: Sequence[Change]) -> None:
+        self._check_session()
         with self._doubt():
             for change in changes:
                 self._CHANGES[type(change)](self, change)
@@ -119,6 +128,15 @@ class MemcachedStore(ThreadedStore):
             if isinstance(change, Forget):
                 for number in change.numbers:
                     self._parts.pop(number, None)
+
+    def _check_session(self) -> None:
+        """Check that no other server has opened the store since this one did."""
+        key, token = f"{self._prefix}:session", b"%d" % self._session.token
+        if self._memcached.get(key) == token:
+            return
+        # A memcached that was restarted has no key.
+        if not self._memcached.add(key, token, noreply=False) and self._memcached.get(key) != token:
+            raise StoreError(f"{self.name}: another server has taken it over", CommitOutcome.FENCED)
 
     def _put_new(self, change: PutNew) -> None:
         for number, packed in change.pairs():
@@ -149,7 +167,7 @@ class MemcachedStore(ThreadedStore):
 
     def _set(self, key: str, value: bytes) -> None:
         if not self._memcached.set(key, value, noreply=False):
-            raise StoreError(f"{self.name}: it does not take {key}; is it full?", CommitOutcome.UNKNOWN)
+            raise StoreError(f"{self.name}: it did not store {key}; is it full?", CommitOutcome.UNKNOWN)
 
     def _key(self, number: int, part: int = 0) -> str:
         return f"{self._prefix}:{number}:{part}"

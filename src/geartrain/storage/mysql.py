@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Jobs in MariaDB or MySQL. The extra ``mysql`` brings the library.
 
-A batch is one transaction, with one statement for as many rows as the server takes in a packet. A workload that is
-larger than a packet is kept in pieces. A batch is stored only if the store still has the token of its connection; see
-`geartrain.storage.session`.
+A batch is one transaction, with one statement for as many rows as the server takes in a packet
+(``max_allowed_packet``). A workload that is larger is kept in pieces, so that no job is too large. A batch is stored
+only if the store still has the token of its connection; see `geartrain.storage.session`.
 
 ``innodb_flush_log_at_trx_commit`` of the server decides if a commit is synced; a connection cannot ask for it.
 """
@@ -15,7 +15,8 @@ from urllib.parse import SplitResult
 
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import JobRecord, pack_tagged
+from geartrain.core.packing import pack_tagged
+from geartrain.core.record import JobRecord
 from geartrain.storage.address import Address
 from geartrain.storage.columns import COLUMNS, OLD_COLUMNS, Row, from_old_row, from_row, to_row
 from geartrain.storage.session import Session
@@ -66,8 +67,12 @@ _SET_FACT = "REPLACE INTO geartrain_facts VALUES (%s, %s)"
 _CHECK_SESSION = "SELECT 1 FROM geartrain_facts WHERE name = 'session' AND value = %s LOCK IN SHARE MODE"
 _RENEW_SESSION = "UPDATE geartrain_facts SET value = %s WHERE name = 'session' AND value IN %s"
 _LOCK = "geartrain"
-# Bytes. One may travel as two, and the least that a server takes in a packet by default is 4 MiB.
+# Bytes of a piece at most. If max_allowed_packet is small, so are the pieces: a byte may travel as two, and the other
+# columns of a row need room too.
 _PIECE = 1024 * 1024
+_OTHERS = 64 * 1024
+_SMALLEST_PACKET = 128 * 1024
+_NUMBER = 20  # bytes of a job's number in a statement
 _ROWS = 500  # in one statement at most
 
 # Schema 1 had a column for each field; those that went into the tagged fields.
@@ -116,6 +121,7 @@ class MySQLStore(ThreadedStore):
         self._where = (host, port, user, password, database, unix_socket)
         self._connection: Connection | None = None
         self._session = Session()
+        self._piece = _PIECE
         self._thread_id: int | None = None  # the server's name for our last connection
 
     @classmethod
@@ -232,21 +238,30 @@ class MySQLStore(ThreadedStore):
         self._put_records(cursor, change.records())
 
     def _put(self, cursor: Cursor, change: Put) -> None:
+        # The pieces of a job may have been larger, and fewer or more, when it was stored.
+        self._delete(cursor, "geartrain_pieces", [record.number for record in change.records])
         self._put_records(cursor, change.records)
 
     def _put_records(self, cursor: Cursor, records: Sequence[JobRecord]) -> None:
-        for rows in _portions(map(to_row, records)):
+        size = self._piece
+        for rows in _portions(map(to_row, records), size):
             values = [value for row in rows for value in row]
             cursor.execute(_PUT + ",".join([_ROW] * len(rows)), values)
         for record in records:
-            for piece in range(1, -(-len(record.workload) // _PIECE)):
-                data = record.workload[piece * _PIECE : (piece + 1) * _PIECE]
+            for piece in range(1, -(-len(record.workload) // size)):
+                data = record.workload[piece * size : (piece + 1) * size]
                 cursor.execute("REPLACE INTO geartrain_pieces VALUES (%s, %s, %s)", (record.number, piece, data))
 
     def _forget(self, cursor: Cursor, change: Forget) -> None:
-        if change.numbers:
-            cursor.execute("DELETE FROM geartrain_jobs WHERE number IN %s", (change.numbers,))
-            cursor.execute("DELETE FROM geartrain_pieces WHERE number IN %s", (change.numbers,))
+        for table in ("geartrain_jobs", "geartrain_pieces"):
+            self._delete(cursor, table, change.numbers)
+
+    def _delete(self, cursor: Cursor, table: str, numbers: Sequence[int]) -> None:
+        """Delete the rows of jobs, as many at a time as a packet has room for."""
+        portion = self._piece // _NUMBER
+        for start in range(0, len(numbers), portion):
+            some = numbers[start : start + portion]
+            cursor.execute(f"DELETE FROM {table} WHERE number IN %s", (some,))  # noqa: S608  # one of our own names
 
     def _reserve(self, cursor: Cursor, change: Reserve) -> None:
         cursor.execute(_SET_FACT, ("reserved", change.until))
@@ -276,12 +291,24 @@ class MySQLStore(ThreadedStore):
                 if self._only_reads:
                     cursor.execute("SET SESSION TRANSACTION READ ONLY")
                 else:
+                    self._fit_into_packets(cursor)
                     self._take_over(cursor, f"{_LOCK}.{database}", continues=continues)
         except BaseException:
             connection.close()
             raise
         self._connection = connection
         return connection
+
+    def _fit_into_packets(self, cursor: Cursor) -> None:
+        """Choose the size of the pieces of a workload."""
+        cursor.execute("SELECT @@max_allowed_packet")
+        ((packet,),) = cursor.fetchall()
+        if packet < _SMALLEST_PACKET:
+            raise StoreError(
+                f"{self.name}: max_allowed_packet of {packet} bytes is too small; it needs {_SMALLEST_PACKET}",
+                CommitOutcome.NOT_STORED,
+            )
+        self._piece = min(_PIECE, (packet - _OTHERS) // 2)
 
     def _take_over(self, cursor: Cursor, lock: str, *, continues: bool) -> None:
         """Make sure that no other server, and no other connection of ours, changes anything."""
@@ -310,12 +337,12 @@ class MySQLStore(ThreadedStore):
         return StoreError(f"{self.name}: another server has taken it over", CommitOutcome.FENCED)
 
     def _look_for_syncs(self, cursor: Cursor) -> None:
-        """Warn when a commit does not survive a loss of power."""
+        """Warn when a commit does not survive a power failure."""
         cursor.execute("SELECT @@innodb_flush_log_at_trx_commit")
         ((setting,),) = cursor.fetchall()
         if setting not in (1, 3):  # 3 is MariaDB's, and as safe
             log.warning(
-                "%s: innodb_flush_log_at_trx_commit is %s, so that a loss of power loses jobs of about a second",
+                "%s: innodb_flush_log_at_trx_commit is %s, so a power failure loses the jobs of about a second",
                 self.name,
                 setting,
             )
@@ -336,14 +363,14 @@ class MySQLStore(ThreadedStore):
     }
 
 
-def _portions(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    """Yield rows in portions that fit into a packet, each workload cut off where its pieces begin."""
+def _portions(rows: Iterator[Row], piece: int) -> Iterator[list[Row]]:
+    """Yield rows in portions that fit into a packet, each workload cut off where its other pieces begin."""
     portion: list[Row] = []
     weight = 0
     for number, handle, function, unique, priority, workload, created_at, tagged in rows:
-        row = (number, handle, function, unique, priority, workload[:_PIECE], created_at, tagged)
+        row = (number, handle, function, unique, priority, workload[:piece], created_at, tagged)
         size = len(handle) + len(function) + len(unique) + len(row[5]) + len(tagged) + 1000
-        if portion and (weight + size > _PIECE or len(portion) == _ROWS):
+        if portion and (weight + size > piece or len(portion) == _ROWS):
             yield portion
             portion, weight = [], 0
         portion.append(row)

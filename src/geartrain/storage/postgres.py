@@ -15,7 +15,8 @@ from urllib.parse import SplitResult, unquote
 
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import JobRecord, pack_tagged
+from geartrain.core.packing import pack_tagged
+from geartrain.core.record import JobRecord
 from geartrain.storage.columns import COLUMNS, OLD_COLUMNS, from_old_row, from_row, to_row
 from geartrain.storage.session import Session
 from geartrain.storage.store import CHUNK, CommitOutcome, Opened, StoreError, needed
@@ -250,13 +251,13 @@ class PostgresStore(ThreadedStore):
         return StoreError(f"{self.name}: another server has taken it over", CommitOutcome.FENCED)
 
     def _ask_for_syncs(self, connection: Connection) -> None:
-        """Let commits survive a loss of power, as far as a connection can ask for it."""
+        """Let commits survive a power failure, as far as a connection can ask for it."""
         row = connection.execute("SELECT current_setting('synchronous_commit'), current_setting('fsync')").fetchone()
         assert row is not None, "a query without a table has one row"
         if row[0] == "off":
             connection.execute("SET synchronous_commit = on")
         if row[1] == "off":
-            log.warning("%s: fsync is off, so that a loss of power destroys jobs", self.name)
+            log.warning("%s: fsync is off, so a power failure destroys jobs", self.name)
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -17,7 +17,8 @@ from urllib.parse import SplitResult, parse_qs, urlunsplit
 
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
 from geartrain.core.numbers import TRANSIENT
-from geartrain.core.record import JobRecord, pack, unpack
+from geartrain.core.packing import pack, unpack
+from geartrain.core.record import JobRecord
 from geartrain.storage.session import Session
 from geartrain.storage.store import CHUNK, CommitOutcome, Opened, StoreError, needed
 from geartrain.storage.threaded import ANSWER_TIMEOUT, LOCK_TIMEOUT, ThreadedStore
@@ -121,16 +122,16 @@ class RedisStore(ThreadedStore):
         return sum(client["name"] == name for client in self._redis.client_list()) > 1
 
     def _look_for_syncs(self) -> None:
-        """Warn when a commit does not survive a loss of power."""
+        """Warn when a commit does not survive a power failure."""
         try:
             settings = self._redis.config_get("append*")
         except redis.ResponseError:
             return  # a provider who hides its settings
         if settings.get("appendonly") != "yes":
-            log.warning("%s: appendonly is off, so that a crash of Redis loses jobs since its last snapshot", self.name)
+            log.warning("%s: appendonly is off, so a crash of Redis loses the jobs since its last snapshot", self.name)
         elif settings.get("appendfsync") != "always":
             setting = settings.get("appendfsync")
-            log.warning("%s: appendfsync is %s, so that a loss of power loses jobs", self.name, setting)
+            log.warning("%s: appendfsync is %s, so a power failure loses jobs", self.name, setting)
 
     def _read(self, after: int) -> list[JobRecord]:
         jobs: list[JobRecord] = []

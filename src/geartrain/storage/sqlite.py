@@ -5,7 +5,7 @@ All of SQLite happens in one thread of its own, which waits for the disk while t
 transaction with one statement for many rows: a statement for each row takes Python's lock for each row, which beside a
 busy loop is four times as slow. A row holds a job in one value, as binding a value takes longer than storing it.
 
-The write-ahead log is synced with each commit (``synchronous=FULL``), so a commit survives a loss of power.
+The write-ahead log is synced with each commit (``synchronous=FULL``), so a commit survives a power failure.
 """
 
 import fcntl
@@ -67,7 +67,7 @@ class SQLiteStore(ThreadedStore):
 
     def _open_for_writing(self) -> sqlite3.Connection:
         if self._path.exists() and not self._path.is_file():
-            raise StoreError(f"{self._path}: this is no regular file")  # whose mode would be changed below
+            raise StoreError(f"{self._path}: this is not a regular file")  # whose mode would be changed below
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)

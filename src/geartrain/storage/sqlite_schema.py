@@ -16,7 +16,8 @@ from itertools import islice
 from operator import attrgetter
 
 from geartrain.core.changes import PutNew
-from geartrain.core.record import JobRecord, pack, unpack, unpack_all
+from geartrain.core.packing import pack, unpack, unpack_all
+from geartrain.core.record import JobRecord
 from geartrain.storage.bundles import TABLES, JobTables
 from geartrain.storage.columns import OLD_COLUMNS, from_old_row
 from geartrain.storage.sqlite_view import VIEW

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A view in SQLite files, with which any SQLite shell can read the jobs.
 
-Jobs are packed (see `geartrain.core.record`), many of them in one value. The view unpacks them with functions that
+Jobs are packed (see `geartrain.core.packing`), many of them in one value. The view unpacks them with functions that
 every SQLite has: ``instr`` finds a byte in a value of all bytes in order, which is the byte's number. A recursive query
 walks from record to record. The rows of one record are
 
@@ -16,7 +16,7 @@ done before the next one begins (``ORDER BY``, which SQLite leaves out unless th
 the same walk takes two and a half times as long.
 """
 
-from geartrain.core.record import TAGS
+from geartrain.core.packing import TAGS
 
 __all__ = ["VIEW"]
 

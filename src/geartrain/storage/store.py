@@ -69,7 +69,7 @@ class Store(Protocol):
         """
 
     async def commit(self, changes: Sequence[Change]) -> None:
-        """Store all changes or none; on return they survive a loss of power.
+        """Store all changes or none; on return they survive a power failure.
 
         `Forget` is applied first, wherever it stands among the changes. Without changes, check that the store is
         available.
@@ -130,7 +130,7 @@ def open_store(url: str, *, only_reads: bool = False) -> Store:
     parts = urlsplit(url)
     known = _SCHEMES.get(parts.scheme)
     if known is None:
-        raise StoreError(f"{url!r} is no store: it has to begin with {', '.join(f'{name}://' for name in _SCHEMES)}")
+        raise StoreError(f"{url!r} is not a store: it has to begin with {', '.join(f'{name}://' for name in _SCHEMES)}")
     module, name = known
     make: Callable[..., Store] = getattr(import_module(module), name).from_url
     return make(parts, only_reads=only_reads)

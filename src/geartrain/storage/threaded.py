@@ -16,7 +16,8 @@ from functools import partial
 from typing import ClassVar, TypeVar
 
 from geartrain.core.changes import Change, Forget
-from geartrain.core.record import CorruptRecord, JobRecord
+from geartrain.core.packing import CorruptRecord
+from geartrain.core.record import JobRecord
 from geartrain.storage.store import CommitOutcome, Opened, StoreError
 
 __all__ = ["ANSWER_TIMEOUT", "LOCK_TIMEOUT", "ThreadedStore"]
@@ -147,9 +148,11 @@ class ThreadedStore(ABC):
         if version > newest:
             raise StoreError(f"{self.name}: written by a later version (schema {version}; this one knows {newest})")
         if self._only_reads and not version:
-            raise StoreError(f"{self.name}: no server of ours has kept jobs there")
+            raise StoreError(f"{self.name}: there are no jobs of a Geartrain server")
         if self._only_reads and version < newest:
-            raise StoreError(f"{self.name}: written by an earlier version; a server that starts on it migrates it")
+            raise StoreError(
+                f"{self.name}: written by an earlier version; start a server with this store to migrate it"
+            )
 
     def _reset(self) -> None:  # noqa: B027  # a file needs nothing
         """Close the connection after a failure; the next call opens another one."""

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from geartrain.testing.proxied import Cut, Direction, Faults, ProxiedConnection
 from geartrain.transport import ServerAddress
+from geartrain.wording import counted
 
 __all__ = ["FaultProxy"]
 
@@ -109,13 +110,13 @@ class FaultProxy:
         Raises:
             AssertionError: They did not come within so many seconds; the same for the two methods below.
         """
-        self._wait(lambda: self._accepted >= count, f"{count} connections", timeout)
+        self._wait(lambda: self._accepted >= count, counted(count, "connection"), timeout)
 
     def wait_for_bytes(
         self, count: int = 1, direction: Direction = Direction.SERVER, *, timeout: float = WAIT_TIMEOUT
     ) -> None:
         """Wait until so many bytes have arrived for one side since the start, passed on or held."""
-        what = f"{count} bytes for the {direction.name}"
+        what = f"{counted(count, 'byte')} for the {direction.name}"
         self._wait(lambda: self._faults.bytes_for(direction) >= count, what, timeout)
 
     def wait_until_unused(self, *, timeout: float = WAIT_TIMEOUT) -> None:
@@ -251,7 +252,7 @@ class FaultProxy:
     def _wait(self, happened: Callable[[], bool], what: str, timeout: float) -> None:
         with self._changed:
             if not self._changed.wait_for(happened, timeout):
-                raise AssertionError(f"waited for {what} in vain: {self!r}")
+                raise AssertionError(f"timed out waiting for {what}: {self!r}")
 
     async def _end(self) -> None:
         self._stop_listening()

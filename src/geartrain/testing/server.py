@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A job server for a test: in a thread, there and gone in milliseconds, or as the real command."""
+"""A job server for a test: in a thread, started in milliseconds, or as the real command."""
 
 import asyncio
 import contextlib
@@ -62,7 +62,7 @@ def run_server(**options: object) -> AbstractContextManager[RunningServer]:
     """Run a server in a thread, on a free port of 127.0.0.1 and in memory unless the options say otherwise.
 
     Args:
-        options: Those of `geartrain.server.ServerOptions`.
+        options: The options of `geartrain.server.ServerOptions`.
     """
     return serve_in_thread(lambda: Server(local_options(**options)))
 
@@ -77,7 +77,7 @@ def local_options(**options: object) -> ServerOptions:
 def serve_in_thread(
     make: Callable[[], Server], *, loop_factory: Callable[[], asyncio.AbstractEventLoop] = new_event_loop
 ) -> Iterator[RunningServer]:
-    """Run a server of the caller's making in a thread, such as one with a store or a clock.
+    """Run a server in a thread that the caller makes, for example with its own store or clock.
 
     Args:
         make: Makes the server, in the thread.

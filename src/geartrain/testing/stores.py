@@ -5,7 +5,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
-from geartrain.core.record import JobRecord, pack
+from geartrain.core.packing import pack
+from geartrain.core.record import JobRecord
 from geartrain.storage import CommitOutcome, Opened, Store, StoreError
 
 __all__ = ["StoreContract", "put_new"]

@@ -11,7 +11,7 @@ __all__ = ["Wire", "WirePeer"]
 
 
 class Wire:
-    """A `JobServer` with a clock that is turned by hand.
+    """A `JobServer` with a clock that only the test advances.
 
     Example:
         >>> wire = Wire()
@@ -29,23 +29,23 @@ class Wire:
         self.peers: list[WirePeer] = []
 
     def connect(self, host: str = "127.0.0.1", *, local: bool = True, certificate: Sequence[bytes] = ()) -> "WirePeer":
-        """Return a new connection; ``certificate`` has the names in that of the peer."""
+        """Return a new connection; ``certificate`` has the names in the certificate of the peer."""
         peer = WirePeer(self, host, len(self.peers), local, certificate)
         self.peers.append(peer)
         return peer
 
     def advance(self, seconds: float) -> float | None:
-        """Let time pass, and the server do what is due; return when it wants to be called again."""
+        """Advance the clock, and let the server do the work that is due; return the time of its next call."""
         self.clock.advance(seconds)
         return self.tick()
 
     def settle(self) -> None:
-        """Let the server handle all input that has to wait for later turns."""
+        """Run turns of the server until all input is handled."""
         while self.tick() == 0.0:
             pass
 
     def tick(self) -> float | None:
-        """Let the server do what is due; return when it wants to be called again."""
+        """Let the server do the work that is due; return the time of its next call."""
         self.server.begin_turn()
         return self.server.tick()
 
@@ -63,18 +63,18 @@ class WirePeer:
         self.send_bytes(request(command, *arguments))
 
     def send_bytes(self, data: bytes) -> None:
-        """Send bytes, whole packets or not; a server does not read from a peer that it is about to close."""
+        """Send bytes, complete packets or not; the server ignores them if it is about to close the connection."""
         if not self.peer.closing:
             self._server.begin_turn()
             self.peer.reader.feed(data)
             self._server.receive(self.peer)
 
     def take_bytes(self) -> bytes:
-        """Return what the server has sent since the last time."""
+        """Return the bytes that the server has sent since the last call."""
         return b"".join(self.peer.outbox.take())
 
     def packets(self) -> list[tuple[Command | bytes, ...]]:
-        """Return the packets that the server has sent since the last time, each as its command and arguments."""
+        """Return the packets that the server has sent since the last call, each as its command and arguments."""
         replies = self._replies
         replies.feed(self.take_bytes())
         packets: list[tuple[Command | bytes, ...]] = []
@@ -104,10 +104,10 @@ class WirePeer:
         return handle
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._server.disconnect(self.peer)
 
     @property
     def is_closed(self) -> bool:
-        """Whether the server wants the connection to end."""
+        """True once the server wants to close the connection."""
         return self.peer.closing

@@ -11,12 +11,13 @@ from typing import Any
 
 from geartrain.codec import RAW, Codec
 from geartrain.names import Text
-from geartrain.transport import Servers, parse_servers
+from geartrain.transport import Servers
 from geartrain.worker import Reason, Worker
 from geartrain.worker.aio import AsyncWorker
 
 __all__ = ["as_any_worker", "as_worker", "run_worker"]
 
+_START_TIMEOUT = 20.0  # seconds
 _STOP_TIMEOUT = 20.0  # seconds; a worker without running jobs stops far sooner
 
 
@@ -65,23 +66,29 @@ def run_worker(
 ) -> Iterator[Worker | AsyncWorker]:
     """Run a worker for the length of a block; at its end the worker finishes its running jobs.
 
-    It runs in a thread; an `AsyncWorker` has an event loop of its own there.
+    It runs in a thread; an `AsyncWorker` has an event loop of its own there. The block begins when the servers know the
+    worker's functions. The jobs that typed functions submit in it go to the same servers.
 
     Args:
         functions: The worker, or functions by name, all with ``async def`` or all without.
         servers: The servers for the block, in place of the worker's own.
 
     Raises:
-        AssertionError: A job is running at the end, and does not end within 20 seconds.
+        AssertionError: A job is running at the end, and does not end within 20 seconds; or a server does not answer for
+            so long at the beginning.
     """
     worker = as_any_worker(functions)
-    own = worker._addresses
+    own = worker.servers
     if servers is not None:
-        worker._addresses = parse_servers(servers)
+        worker.servers = servers
     ended: Future[Reason] = Future()
+    registered = threading.Event()
+    ended.add_done_callback(lambda _: registered.set())
+    before, worker._registered = worker._registered, registered.set
     thread = threading.Thread(target=_run, args=(worker, ended), name="gearman worker", daemon=True)
     thread.start()
     try:
+        assert registered.wait(_START_TIMEOUT), f"no answer from the servers of {worker!r}"
         yield worker
     finally:
         worker.stop()
@@ -90,7 +97,9 @@ def run_worker(
         except TimeoutError:
             raise AssertionError(f"{worker!r} still runs a job") from None
         finally:
-            worker._addresses = own
+            worker._registered = before
+            if servers is not None and ended.done():
+                worker.servers = own
 
 
 def _run(worker: Worker | AsyncWorker, ended: Future[Reason]) -> None:

@@ -54,7 +54,9 @@ class ServerAddress:
         if not written:
             raise ValueError(f"{text!r} names no server; write it like host, host:4730, tls://host or unix:/path")
         if "/" in written:
-            raise ValueError(f"{text!r} is no server address: a host cannot contain '/', and the only scheme is tls://")
+            raise ValueError(
+                f"{text!r} is not a server address: a host cannot contain '/', and the only scheme is tls://"
+            )
         host, port = _split(written, text)
         return cls(host=host or "localhost", port=port, tls=tls)
 
@@ -69,13 +71,13 @@ def _split(written: str, text: str) -> tuple[str, int]:
     if written.startswith("["):
         host, bracket, rest = written[1:].partition("]")
         if not bracket or not host or (rest and not rest.startswith(":")):
-            raise ValueError(f"{text!r} is no server address: an IPv6 address is written like [::1]:4730")
+            raise ValueError(f"{text!r} is not a server address: an IPv6 address is written like [::1]:4730")
         return host, _port(rest[1:], text)
     if written.count(":") > 1:
         return written, DEFAULT_PORT
     host, _, port = written.partition(":")
     if any(letter.isspace() for letter in host):
-        raise ValueError(f"{text!r} is no server address: a host cannot contain white space")
+        raise ValueError(f"{text!r} is not a server address: a host cannot contain white space")
     return host, _port(port, text)
 
 
@@ -83,7 +85,7 @@ def _port(port: str, text: str) -> int:
     if not port:
         return DEFAULT_PORT
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
-        raise ValueError(f"{text!r} is no server address: a port is a number from 1 to 65535, not {port!r}")
+        raise ValueError(f"{text!r} is not a server address: a port is a number from 1 to 65535, not {port!r}")
     return int(port)
 
 
@@ -94,8 +96,8 @@ Servers: TypeAlias = str | ServerAddress | Iterable[str | ServerAddress] | None
 def parse_servers(servers: Servers = None) -> list[ServerAddress]:
     """Return the addresses of one server, of several, or of a comma-separated list.
 
-    ``None`` asks the environment variable ``GEARMAN_SERVERS``, then means ``localhost:4730``. A server that is named
-    twice is kept once.
+    ``None`` means the servers in the environment variable ``GEARMAN_SERVERS``, or else ``localhost:4730``. A server
+    that is named twice is used once.
 
     Raises:
         ValueError: One of them is not an address, or there are none.

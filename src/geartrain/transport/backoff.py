@@ -30,7 +30,7 @@ class Backoff:
 
     def __post_init__(self) -> None:
         if not (0 <= self.first <= self.longest < math.inf and 1 <= self.factor < math.inf and 0 <= self.jitter <= 1):
-            raise ValueError(f"a back-off has 0 <= first <= longest, factor >= 1 and 0 <= jitter <= 1, unlike {self!r}")
+            raise ValueError(f"a back-off has 0 <= first <= longest, factor >= 1 and 0 <= jitter <= 1, not {self!r}")
 
     def delay(self, failures: int, chance: float | None = None) -> float:
         """Return the seconds to wait after so many failures in a row.

@@ -21,7 +21,7 @@ def read_tokens(path: str | os.PathLike[str]) -> list[str]:
     try:
         lines = [line.strip() for line in Path(path).read_text(encoding="ascii").splitlines()]
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: a token has nothing but ASCII letters") from None
+        raise ValueError(f"{path}: a token consists of ASCII characters") from None
     tokens = [line for line in lines if line and not line.startswith("#")]
     if not tokens:
         raise ValueError(f"{path}: there is no token in this file")

@@ -66,8 +66,8 @@ def arguments_of(function: AnyFunction, name: str, job_type: type | None = None)
     for parameter in parameters:
         if parameter.kind in _VARIADIC:
             raise TypeError(
-                f"{name}() takes any arguments as {parameter}, of which nothing is known: a function takes a job, "
-                "or arguments that are annotated one by one; a decorator passes them on with functools.wraps"
+                f"{name}() has the parameter {parameter}: a function takes a job, or arguments that are annotated one "
+                "by one; a decorator keeps them with functools.wraps"
             )
         if parameter.annotation is _EMPTY:
             hint = "; of a class, add the method of an object" if parameter.name == "self" else ""
@@ -76,11 +76,11 @@ def arguments_of(function: AnyFunction, name: str, job_type: type | None = None)
                 f"or arguments that are all annotated{hint}"
             )
         if job_type is not None and parameter.annotation is job_type:
-            raise TypeError(f"{name}(): the job comes first, but {parameter.name} does not")
+            raise TypeError(f"{name}(): {parameter.name} is the job, which has to be the first parameter")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
-            f"{name}() yields parts of a result, which is one value where there are annotated arguments: let it return "
-            "a list, or take the job first and send the parts with job.data()"
+            f"{name}() yields parts of a result, but a function with annotated arguments returns one value: return a "
+            "list, or take the job as the first parameter and send the parts with job.data()"
         )
     returns = Any if signature.return_annotation is _EMPTY else signature.return_annotation
     return signature.replace(parameters=parameters, return_annotation=returns)
@@ -97,7 +97,7 @@ def _read(function: AnyFunction, job_type: type | None) -> inspect.Signature:
         if job_type is not None and len(parameters) == 1 and _names(parameters[0].annotation, job_type):
             return signature.replace(parameters=[parameters[0].replace(annotation=job_type)])
         raise TypeError(
-            f"the annotations of {function!r} cannot be read, for {error}; the module itself has to know it, and not "
+            f"the annotations of {function!r} cannot be read: {error}; the name has to exist at run time, and not for "
             "type checkers alone"
         ) from None
 

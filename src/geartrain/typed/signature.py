@@ -2,12 +2,15 @@
 """The arguments and the result of a typed function, in Python and in JSON."""
 
 import inspect
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from geartrain.errors import ArgumentError, CodecError
 from geartrain.typed.annotations import AnyFunction, arguments_of, takes_job
-from geartrain.typed.jsontype import JsonType, library
+from geartrain.typed.jsontype import JsonLibrary, JsonType
+from geartrain.typed.library import library
+from geartrain.wording import counted
 
 __all__ = ["Signature"]
 
@@ -31,7 +34,6 @@ class Signature:
     Raises:
         TypeError: A parameter has no annotation, or one that JSON has no form for; or the function has ``*args`` or
             ``**kwargs``.
-        ModuleNotFoundError: The extra ``json`` is not installed.
     """
 
     def __init__(self, function: AnyFunction, name: str, *, job_type: type | None = None) -> None:
@@ -39,12 +41,12 @@ class Signature:
         self.takes_job = takes_job(function, job_type)
         self._signature = arguments_of(function, name, job_type)
         self._parameters = self._signature.parameters
+        self._library = library()
         self._arguments = {
-            parameter.name: _form(parameter.annotation, f"{name}(): {parameter.name}")
+            parameter.name: _form(self._library, parameter.annotation, f"{name}(): {parameter.name}")
             for parameter in self._parameters.values()
         }
-        self._result = _form(self._signature.return_annotation, f"the result of {name}()")
-        self._splitter = _splitter()
+        self._result = _form(self._library, self._signature.return_annotation, f"the result of {name}()")
         # For messages: the arguments without the result.
         self._shown = str(self._signature.replace(return_annotation=inspect.Signature.empty))
 
@@ -63,9 +65,11 @@ class Signature:
             bound = self._signature.bind(*arguments, **by_name)
         except TypeError as error:
             raise ArgumentError(f"{self.name}(): {error}; it takes {self._shown}") from None
-        json, raw = library().json, library().Raw
-        encoded: bytes = json.encode({name: raw(self._encoded(name, value)) for name, value in bound.arguments.items()})
-        return encoded
+        encoded = (
+            json.dumps(name, ensure_ascii=False).encode() + b":" + self._encoded(name, value)
+            for name, value in bound.arguments.items()
+        )
+        return b"{" + b",".join(encoded) + b"}"
 
     def decode_result(self, data: bytes) -> Any:
         """Return the function's result from JSON.
@@ -120,23 +124,23 @@ class Signature:
     def _given(self, workload: bytes) -> Mapping[str, bytes]:
         """Return the arguments of a workload by their names, each still as JSON."""
         try:
-            given = self._splitter.decode(workload or b"{}")
+            given = self._library.split(workload or b"{}")
         except ValueError as error:
+            hint = "" if self._parameters else "; a function that takes the job itself has a parameter for it"
             raise ArgumentError(
-                f"{self.name}() takes its arguments as a JSON object or array: {error}, in {workload[:80]!r}"
+                f"{self.name}() takes its arguments as a JSON object or array: {error}, in {workload[:80]!r}{hint}"
             ) from None
         if isinstance(given, list):
             places = [name for name, parameter in self._parameters.items() if parameter.kind is not _BY_NAME]
             if len(given) > len(places):
                 raise ArgumentError(
-                    f"{self.name}(): {len(given)} arguments came without a name; it takes {self._shown}"
+                    f"{self.name}(): {counted(len(given), 'argument')} without a name; it takes {self._shown}"
                 )
             return dict(zip(places, given, strict=False))
         for name in given:
             if name not in self._parameters:
                 raise ArgumentError(f"{self.name}(): there is no argument {name!r}; it takes {self._shown}")
-        checked: dict[str, bytes] = given
-        return checked
+        return given
 
     def _decoded(self, name: str, data: bytes) -> object:
         form = self._arguments[name]
@@ -146,14 +150,8 @@ class Signature:
             raise ArgumentError(f"{self.name}(): {form.problem(error, name)}") from None
 
 
-def _splitter() -> Any:
-    """Return a decoder that splits an object or an array into values that stay JSON."""
-    raw: Any = library().Raw
-    return library().json.Decoder(dict[str, raw] | list[raw])
-
-
-def _form(annotation: object, where: str) -> JsonType:
+def _form(library: JsonLibrary, annotation: object, where: str) -> JsonType:
     try:
-        return JsonType(annotation)
+        return library.of(annotation)
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None

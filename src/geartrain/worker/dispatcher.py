@@ -8,6 +8,7 @@ back, and a worker with one slot grabs from its servers in turn.
 from collections import deque
 from collections.abc import Iterator
 
+from geartrain.wording import counted
 from geartrain.worker.session import State, WorkerSession
 
 __all__ = ["Dispatcher"]
@@ -21,13 +22,15 @@ class Dispatcher:
         max_jobs: The number of jobs after which it stops; None for no limit.
 
     Attributes:
-        running: The number of running jobs, including those of ended sessions, whose slots are taken all the same.
+        running: The number of running jobs, including those of ended sessions, whose slots are still in use.
+        stuck: The number of running jobs that are not waited for: they have not ended within their timeout.
         started: The number of jobs since the start.
         stopping: True after `stop`, or after the last job has started.
     """
 
     def __init__(self, slots: int, max_jobs: int | None = None) -> None:
         self.running = 0
+        self.stuck = 0
         self.started = 0
         self.stopping = False
         self._slots = slots
@@ -36,7 +39,8 @@ class Dispatcher:
 
     def __repr__(self) -> str:
         state = "stopping" if self.stopping else "working"
-        return f"<Dispatcher {state}: {self.running} running, {self.started} started, {len(self._sessions)} sessions>"
+        sessions = counted(len(self._sessions), "session")
+        return f"<Dispatcher {state}: {self.running} running, {self.started} started, {sessions}>"
 
     def __iter__(self) -> Iterator[WorkerSession]:
         return iter(tuple(self._sessions))
@@ -76,24 +80,29 @@ class Dispatcher:
             session.sleep_if_timer_runs(now)
 
     def stop(self) -> None:
-        """Take no more jobs. Servers are told, so that they wake other workers for jobs that arrive from now on."""
+        """Take no more jobs, and tell the servers, so that they wake other workers for later jobs."""
         self.stopping = True
         for session in self._sessions:
             session.remove_all()
 
     @property
     def is_finished(self) -> bool:
-        """True if no job is running and none can start.
+        """True if no job is waited for and none can start.
 
         A pending grab may be answered by a job; leaving before the answer would cost that job one of its retries.
         """
-        return self.stopping and self.running == 0 and self._grabbing() == 0
+        return self.stopping and not self.is_busy and self._grabbing() == 0
+
+    @property
+    def is_busy(self) -> bool:
+        """True if a job is running that is waited for."""
+        return self.running > self.stuck
 
     @property
     def is_idle(self) -> bool:
-        """True if no job is running, and every server that answers has said that it has none."""
+        """True if no job is waited for, and every server that answers has said that it has none."""
         quiet = (State.ASLEEP, State.GREETING)
-        return self.running == 0 and all(session.state in quiet for session in self._sessions)
+        return not self.is_busy and all(session.state in quiet for session in self._sessions)
 
     def _grabbing(self) -> int:
         return sum(session.asked for session in self._sessions)

@@ -31,9 +31,13 @@ from typing import NoReturn
 from geartrain.errors import GeartrainError
 from geartrain.transport import Waker
 
-__all__ = ["ChildProcess", "ForkServer", "flush_output"]
+__all__ = ["ChildProcess", "ForkServer", "NoMoreProcesses", "flush_output"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class NoMoreProcesses(GeartrainError):
+    """The fork server has ended, so that the worker cannot go on."""
 
 
 @dataclass(slots=True)
@@ -86,7 +90,7 @@ class ForkServer:
         """Fork a child, and return the connections to it.
 
         Raises:
-            GeartrainError: The fork server has ended.
+            NoMoreProcesses: The fork server has ended.
             OSError: The system has no descriptors left.
         """
         ours, theirs = socket.socketpair()
@@ -102,7 +106,7 @@ class ForkServer:
         except OSError as error:
             ours.close()
             os.close(exit_pipe)
-            raise GeartrainError("the process that forks the worker's processes is gone") from error
+            raise NoMoreProcesses("the process that starts the worker's processes has ended") from error
         finally:
             theirs.close()
             os.close(exit_pipe_write)

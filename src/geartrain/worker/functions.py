@@ -9,7 +9,7 @@ from geartrain.codec import Codec
 from geartrain.errors import LocalProtocolError
 from geartrain.names import Text, function_bytes
 
-__all__ = ["MAX_TIMEOUT", "Function", "FunctionTable", "display_name"]
+__all__ = ["MAX_TIMEOUT", "Function", "FunctionTable", "Retries", "display_name"]
 
 MAX_TIMEOUT = 2**31 // 1000  # seconds, almost 25 days: every server can hold that number of milliseconds
 
@@ -26,6 +26,7 @@ class Function(Generic[CallT]):
         call: Does a job.
         timeout: Seconds after which the server gives a job to another worker; None for no limit.
         codec: The codec of its values, if it differs from the worker's.
+        interrupt: True to raise an exception in its thread when a job does not end within the timeout.
     """
 
     name: str
@@ -33,11 +34,49 @@ class Function(Generic[CallT]):
     call: CallT
     timeout: float | None
     codec: Codec[Any, Any] | None = None
+    interrupt: bool = False
 
     @property
     def timeout_ms(self) -> int | None:
         """The timeout for CAN_DO_TIMEOUT; at least one, because zero means none."""
         return None if self.timeout is None else max(round(self.timeout * 1000), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """The tries of a function inside one run of a job.
+
+    Attributes:
+        retry_on: The exceptions after which the function is called again.
+        tries: The number of calls, the first one included.
+
+    Raises:
+        ValueError: Only one of them is given, or there are fewer than no tries.
+        TypeError: Something else than exceptions is given.
+    """
+
+    retry_on: tuple[type[BaseException], ...] = ()
+    tries: int = 1
+
+    def __post_init__(self) -> None:
+        if self.tries < 1 or self.tries % 1:
+            raise ValueError(f"tries is the number of calls, at least 1, not {self.tries!r}")
+        if (self.tries == 1) == bool(self.retry_on):
+            raise ValueError(f"retry_on and tries go together, such as retry_on=(OSError,), tries=3, unlike {self!r}")
+        kinds: tuple[object, ...] = self.retry_on
+        for kind in kinds:
+            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+                raise TypeError(f"retry_on is a tuple of exceptions, such as (OSError,); {kind!r} is none")
+
+    def goes_on(self, error: BaseException, number: int, *, may_repeat: bool) -> bool:
+        """Return True if the function is to be called again after a failed call.
+
+        Args:
+            error: The exception of the call.
+            number: The number of the call, from 1 on.
+            may_repeat: False if the call has had effects on the job.
+        """
+        return may_repeat and number < self.tries and isinstance(error, self.retry_on)
 
 
 class FunctionTable(Generic[CallT]):
@@ -58,19 +97,28 @@ class FunctionTable(Generic[CallT]):
         return len(self._functions)
 
     def add(
-        self, name: Text, call: CallT, timeout: float | None = None, codec: Codec[Any, Any] | None = None
+        self,
+        name: Text,
+        call: CallT,
+        timeout: float | None = None,
+        codec: Codec[Any, Any] | None = None,
+        *,
+        interrupt: bool = False,
     ) -> Function[CallT]:
         """Add a function, or replace one, and return it.
 
         Raises:
             LocalProtocolError: The name is empty, too long or contains a NUL byte, or the timeout is out of range.
+            ValueError: Jobs without a timeout are to be interrupted.
         """
         wire_name = function_bytes(name, self._prefix)
         if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
             raise LocalProtocolError(
                 f"{name!r}: a timeout is more than 0 and up to {MAX_TIMEOUT} seconds, not {timeout}"
             )
-        function = Function(display_name(name), wire_name, call, timeout, codec)
+        if interrupt and timeout is None:
+            raise ValueError(f"{name!r}: jobs are interrupted at the end of a timeout, so it needs one")
+        function = Function(display_name(name), wire_name, call, timeout, codec, interrupt)
         self._functions[wire_name] = function
         return function
 

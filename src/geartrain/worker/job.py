@@ -2,11 +2,13 @@
 """A job that a server assigned to a worker, without I/O: its input, and the packets that report its end."""
 
 import json
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from geartrain.codec import RAW
+from geartrain.errors import JobFail
 from geartrain.names import Text, encode
 from geartrain.protocol import Command
+from geartrain.wording import counted
 from geartrain.worker.functions import Function
 from geartrain.worker.options import WorkerOptions
 from geartrain.worker.session import Assignment
@@ -31,20 +33,38 @@ class AnyAssignedJob:
         assignment: The job from the server.
         codec: The codec of its values.
         ending: The packets that end the job, once its end is known; they are sent when the function has returned.
+        deadline: The time of ``time.monotonic`` at which the server takes the job away; None without a timeout.
+        has_sent_data: True once a part of the result was sent, so that the function cannot begin again.
+        is_given_up: True once its connection is lost or the worker leaves, so that its result is not wanted any more.
     """
 
-    __slots__ = ("_function", "_options", "_value", "assignment", "codec", "ending")
+    __slots__ = (
+        "_function",
+        "_options",
+        "_value",
+        "assignment",
+        "codec",
+        "deadline",
+        "ending",
+        "has_sent_data",
+        "is_given_up",
+    )
+
+    _clock: ClassVar["staticmethod[[], float]"]  # the monotonic clock, which the shells set
 
     def __init__(self, assignment: Assignment, function: Function[Any], options: WorkerOptions) -> None:
         self.assignment = assignment
         self.codec = function.codec or options.codec
         self.ending: tuple[Report, ...] = ()
+        self.deadline = None if function.timeout is None else self._clock() + function.timeout
+        self.has_sent_data = False
+        self.is_given_up = False
         self._function = function
         self._options = options
         self._value: Any = _UNDECODED
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.handle} {self.function}: {len(self.workload)} bytes>"
+        return f"<{type(self).__name__} {self.handle} {self.function}: {counted(len(self.workload), 'byte')}>"
 
     @property
     def function(self) -> str:
@@ -96,6 +116,20 @@ class AnyAssignedJob:
         """The function that gets the parts of a reduce job; empty for all other jobs."""
         return self.assignment.reducer.decode("utf-8", "surrogateescape")
 
+    @property
+    def cancelled(self) -> bool:
+        """True if the result is useless: the job's timeout is over, or its server or worker gave it up.
+
+        A long function should check this now and then, and return. After the timeout, the process of a job is killed
+        within half a second, and its task is cancelled; a thread continues, and holds its slot until it ends.
+        """
+        return self.is_given_up or (self.deadline is not None and self._clock() >= self.deadline)
+
+    @property
+    def may_repeat(self) -> bool:
+        """True if the function may be called again: nothing of a result was sent, and the job has not ended."""
+        return not (self.has_sent_data or self.ending or self.cancelled)
+
     def fail(self) -> None:
         """End the job with WORK_FAIL; the function's result is then ignored. See also `geartrain.JobFail`."""
         self._end((Command.WORK_FAIL,))
@@ -110,6 +144,19 @@ class AnyAssignedJob:
         # Without a codec, None is the result of a function that returns nothing.
         data = b"" if result is None and self.codec is RAW else self.encode(result)
         self._end((Command.WORK_COMPLETE, data))
+
+    def failed(self, failure: JobFail, *, tell: bool = True) -> None:
+        """End the job with WORK_FAIL, and its reason if it has one in a WORK_WARNING before that.
+
+        A WORK_FAIL has no room for a reason; a client takes it from a warning that comes directly before.
+
+        Args:
+            failure: The exception that the function raised.
+            tell: True to send the reason.
+        """
+        reason = _text_of(failure).encode("utf-8", "replace")[: self._options.max_data]
+        warning: tuple[Report, ...] = ((Command.WORK_WARNING, reason),) if reason and tell else ()
+        self._end(*warning, (Command.WORK_FAIL,))
 
     def raised(self, error: BaseException, *, tell: bool = True) -> None:
         """End the job with WORK_EXCEPTION and WORK_FAIL.
@@ -132,6 +179,10 @@ class AnyAssignedJob:
         data = message.encode("utf-8", "replace")[: self._options.max_data]
         self._end((Command.WORK_EXCEPTION, data), (Command.WORK_FAIL,))
 
+    def end(self) -> None:
+        """End the job with WORK_FAIL if its end is not known, as what runs it has failed itself."""
+        self._end((Command.WORK_FAIL,))
+
     def encode(self, value: object) -> bytes:
         """Return a value as bytes, encoded by the codec.
 
@@ -142,6 +193,7 @@ class AnyAssignedJob:
         return self._fitting(self.codec.encode(value))
 
     def _data(self, chunk: object) -> Report:
+        self.has_sent_data = True
         return Command.WORK_DATA, self.encode(chunk)
 
     def _warning(self, text: Text) -> Report:
@@ -164,5 +216,5 @@ class AnyAssignedJob:
 def _text_of(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as another:  # noqa: BLE001  # the user's code; the client waits for an answer all the same
+    except BaseException as another:  # noqa: BLE001  # the user's code; the client waits for an answer anyway
         return f"it has no text, as that raised {type(another).__name__}"

@@ -18,6 +18,8 @@ __all__ = ["GRACE", "ExecutorKind", "Options", "Reason", "WorkerOptions"]
 # Seconds from the timeout of a job, after which the server takes it away and decides what becomes of it, to the end of
 # its process or task. So the server's decision comes first, and what the worker says of the job is ignored.
 SERVER_FIRST = 0.5
+# Seconds for a task that was cancelled, or a thread that was interrupted, to end; after that its slot counts as lost.
+CANCEL_TIMEOUT = 2.0
 
 BACKOFF = Backoff()
 GRACE = 30.0  # seconds; Kubernetes kills a process after this time
@@ -28,13 +30,14 @@ ExecutorKind: TypeAlias = Literal["thread", "process"]
 
 
 class Reason(enum.Enum):
-    """The reason why a worker left."""
+    """The reason why a worker stopped."""
 
     STOPPED = "stopped"
     MAX_JOBS = "max_jobs"
     MAX_AGE = "max_age"
     DRAINED = "drained"  # a burst found no more jobs
     IDLE = "idle"
+    STUCK = "stuck"  # jobs that did not end within their timeout hold too many slots; `run` raises `WorkerStuck`
 
 
 class Options(TypedDict, total=False):
@@ -57,6 +60,7 @@ class Options(TypedDict, total=False):
     grace: float
     middleware: Sequence[Callable[..., object]]
     exceptions: bool
+    max_stuck: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,23 +73,25 @@ class WorkerOptions:
         codec: Encodes results and decodes workloads.
         prefix: A namespace that is put before every function's name.
         client_id: The id that ``gearadmin --workers`` shows.
-        token: A secret by which servers with access rules identify the worker. A request that they do not allow is a
-            line in the log.
+        token: A secret by which servers with access rules identify the worker. Requests that a server denies are
+            logged.
         tls: Encrypts the connections.
         connect_timeout: Seconds for one attempt to reach a server.
-        reply_timeout: Seconds within which a server must answer a grab; after that the connection is given up.
+        reply_timeout: Seconds within which a server must answer a grab; after that the connection is closed.
         poll_interval: Seconds after which a sleeping worker asks for a job without being woken; gearmand loses some
             wake-ups.
         backoff: The waits between attempts to reach a server that is down.
-        keepalive: Seconds after which a dead peer is noticed; None leaves that to the system.
+        keepalive: Seconds after which a dead connection is detected; None leaves that to the system.
         max_packet: Bytes of the largest packet that the servers accept (gearmand's ``--max-packet-size``). A result
             that does not fit fails its job; a server would close the connection.
-        max_jobs: Leave after so many jobs.
-        max_age: Leave after so many seconds. Jobs that are running then are finished first, however long they take.
-        grace: Seconds that `stop` and the signals leave to running jobs.
+        max_jobs: The number of jobs after which the worker stops.
+        max_age: The seconds after which the worker stops. It finishes running jobs first, however long they take.
+        grace: Seconds for running jobs to end after `stop` or a signal.
         middleware: Functions ``(job, call)`` around every job, the first outermost; ``call(job)`` runs the next one.
         exceptions: Send exceptions to clients. False sends WORK_FAIL only; clients with libgearman 1.1 that do not ask
             for exceptions need it with gearmand 1.1, or they would wait for ever.
+        max_stuck: The number of slots held by jobs that did not end within their timeout, at which the worker leaves
+            with `WorkerStuck`, for its supervisor to start it again; None for all slots. A thread cannot be stopped.
 
     Raises:
         LocalProtocolError: The client's id or the token is not allowed by the protocol.
@@ -111,6 +117,7 @@ class WorkerOptions:
     grace: float = GRACE
     middleware: Sequence[Callable[..., object]] = ()
     exceptions: bool = True
+    max_stuck: int | None = None
 
     def __post_init__(self) -> None:
         client_id_bytes(self.client_id)
@@ -125,6 +132,8 @@ class WorkerOptions:
             raise ValueError(f"max_packet is more than {PACKET_OVERHEAD} bytes, not {self.max_packet!r}")
         if self.max_jobs is not None and self.max_jobs < 1:
             raise ValueError(f"max_jobs is at least 1, or None for any number, not {self.max_jobs}")
+        if self.max_stuck is not None and self.max_stuck < 1:
+            raise ValueError(f"max_stuck is at least 1, or None for all slots, not {self.max_stuck}")
         check_seconds(
             connect_timeout=self.connect_timeout,
             reply_timeout=self.reply_timeout,

@@ -3,8 +3,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from geartrain.codec import Codec
@@ -12,7 +11,7 @@ from geartrain.names import Text, function_bytes
 from geartrain.transport import ServerAddress, Servers, parse_servers
 from geartrain.typed import Signature, is_job_function
 from geartrain.worker.arguments import codec_of
-from geartrain.worker.functions import Function, FunctionTable, display_name
+from geartrain.worker.functions import Function, FunctionTable, Retries, display_name
 from geartrain.worker.job import AnyAssignedJob
 from geartrain.worker.options import WorkerOptions
 
@@ -50,6 +49,7 @@ class MakeLoop(Protocol[LoopT_co]):
         *,
         burst: bool,
         idle_timeout: float | None,
+        registered: Callable[[], object],
     ) -> LoopT_co: ...
 
 
@@ -75,32 +75,60 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         self._loop: RunningLoop[CallT] | None = None
         self._stop_requested = False
         self._signals = 0  # received during a run
+        self._registered: Callable[[], object] = _nothing  # called once all servers know all functions
 
     def __repr__(self) -> str:
         servers = ", ".join(map(str, self._addresses))
         return f"<{type(self).__name__} of {servers}: {', '.join(function.name for function in self._functions)}>"
+
+    @property
+    def servers(self) -> Sequence[ServerAddress]:
+        """The servers; they may be replaced before the worker runs, in the notation of the constructor.
+
+        So a test can use a worker that its module has made for other servers.
+        """
+        return tuple(self._addresses)
+
+    @servers.setter
+    def servers(self, servers: Servers) -> None:
+        with self._lock:
+            if self._loop is not None:
+                raise RuntimeError("the worker is running; its servers can be replaced only before that")
+            self._addresses = parse_servers(servers)
+        self._drop_client()
 
     def middleware(self, middleware: MiddlewareT) -> MiddlewareT:
         """Add a function ``(job, call)`` around every job of the next `run`, inside of those already added."""
         self._middleware.append(middleware)
         return middleware
 
-    def add_function(self, name: Text, function: Callable[..., object], *, timeout: float | None = None) -> None:
+    def add_function(
+        self,
+        name: Text,
+        function: Callable[..., object],
+        *,
+        timeout: float | None = None,
+        retry_on: tuple[type[BaseException], ...] = (),
+        tries: int = 1,
+    ) -> None:
         """Register a function with the servers, at once if the worker is running.
 
         Args:
             name: The name for clients.
             function: Called with the job; or with arguments, if all its parameters are annotated with their types (see
-                `geartrain.typed`). It returns a value that the codec encodes: without a codec bytes, text or None. The
-                items of a generator are sent piece by piece.
+                `geartrain.typed`). It returns a value that the codec encodes; without a codec, bytes, text or None. The
+                items that a generator yields are sent one by one.
             timeout: Seconds after which a server gives a job to another worker.
+            retry_on: Exceptions after which the function is called again in the same run, unless it has sent a part of
+                its result. The server does not know of it, and the timeout is that of all tries together.
+            tries: The number of calls, the first one included; with ``retry_on``.
 
         Raises:
             LocalProtocolError: The name is not allowed by the protocol, or the timeout is out of range.
             TypeError: This worker cannot call the function, or an argument has no annotation.
             RuntimeError: The worker is running, and runs its jobs in processes.
         """
-        self._offer(name, function, timeout)
+        self._offer(name, function, timeout, Retries(retry_on, tries))
 
     def remove_function(self, name: Text) -> None:
         """Unregister a function. Its running jobs are finished.
@@ -130,20 +158,35 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             return offer(_name_of(target), target)
         return lambda function: offer(target or _name_of(function), function)
 
-    def _offer(self, name: Text, function: Callable[..., object], timeout: float | None) -> Callable[..., object]:
+    def _offer(
+        self,
+        name: Text,
+        function: Callable[..., object],
+        timeout: float | None,
+        retries: Retries,
+        *,
+        interrupt: bool = False,
+    ) -> Callable[..., object]:
         """Add a function, and return the object that takes its place in the user's module."""
         if is_job_function(function, self._job_type):
-            self._add(name, self._call(function, None), timeout)
+            self._add(name, self._retrying(self._call(function, None), retries), timeout, interrupt=interrupt)
             return function
         signature = Signature(function, display_name(name), job_type=self._job_type)
-        added = self._add(name, self._call(function, signature), timeout, codec_of(signature))
+        call = self._retrying(self._call(function, signature), retries)
+        added = self._add(name, call, timeout, codec_of(signature), interrupt=interrupt)
         return self._callable(function, signature, added.wire_name)
 
     def _add(
-        self, name: Text, call: CallT, timeout: float | None, codec: Codec[Any, Any] | None = None
+        self,
+        name: Text,
+        call: CallT,
+        timeout: float | None,
+        codec: Codec[Any, Any] | None = None,
+        *,
+        interrupt: bool = False,
     ) -> Function[CallT]:
         with self._lock:
-            added = self._functions.add(name, call, timeout, codec)
+            added = self._functions.add(name, call, timeout, codec, interrupt=interrupt)
             if self._loop is not None:
                 self._loop.add(added)
         return added
@@ -155,7 +198,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             TypeError: The function is not called with a job.
         """
         if not is_job_function(function, self._job_type):
-            raise TypeError(f"{function!r} takes arguments; what makes parts of a job takes the job")
+            raise TypeError(f"{function!r} has typed arguments; a partition takes the job")
         return b"" if reducer is None else function_bytes(reducer, self._options.prefix)
 
     def _client_options(self) -> dict[str, Any]:
@@ -171,6 +214,10 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         }
 
     @abstractmethod
+    def _drop_client(self) -> None:
+        """Forget the worker's own client, whose servers are not the worker's any more."""
+
+    @abstractmethod
     def _call(self, function: Callable[..., object], signature: Signature | None) -> CallT:
         """Return a callable that does a job with a user's function.
 
@@ -179,14 +226,21 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         """
 
     @abstractmethod
+    def _retrying(self, call: CallT, retries: Retries) -> CallT:
+        """Return a call that tries a function several times."""
+
+    @abstractmethod
     def _callable(
         self, function: Callable[..., object], signature: Signature, wire_name: bytes
     ) -> Callable[..., object]:
         """Return the object that replaces a typed function: it calls the function here, or submits jobs for it."""
 
-    @contextmanager
-    def _running(self, make_loop: MakeLoop[LoopT], *, burst: bool, idle_timeout: float | None) -> Iterator[LoopT]:
-        """Make a loop, and pass calls of the worker's methods to it for the length of a block."""
+    def _begin(self, make_loop: MakeLoop[LoopT], *, burst: bool, idle_timeout: float | None) -> LoopT:
+        """Make a loop, and pass calls of the worker's methods to it from now on.
+
+        Raises:
+            RuntimeError: The worker runs already.
+        """
         with self._lock:
             if self._loop is not None:
                 raise RuntimeError("the worker runs already")
@@ -197,15 +251,18 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
                 self._options,
                 burst=burst,
                 idle_timeout=idle_timeout,
+                registered=lambda: self._registered(),
             )
             self._loop = loop
             self._signals = 0
             if self._stop_requested:
                 loop.stop(self._options.grace)
-        try:
-            yield loop
-        finally:
-            with self._lock:
+        return loop
+
+    def _end(self, loop: RunningLoop[CallT]) -> None:
+        """Pass no more calls to a loop that has ended; may be called again."""
+        with self._lock:
+            if self._loop is loop:
                 self._loop = None
                 self._stop_requested = False
 
@@ -213,6 +270,10 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         """Stop because of a signal; a second signal ends the time that the first one left to running jobs."""
         self._signals += 1
         self.stop(grace=None if self._signals == 1 else 0.0)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _name_of(function: Callable[..., object]) -> str:

@@ -32,6 +32,7 @@ from typing import ClassVar, TypeAlias
 
 from geartrain.errors import ConnectionLost, RemoteProtocolError
 from geartrain.protocol import LONG_POLL, RESPONSE, Command, Reader, request
+from geartrain.wording import counted
 
 __all__ = ["POLL_INTERVAL", "REPLY_TIMEOUT", "Assignment", "ErrorPacket", "State", "WorkerSession"]
 
@@ -89,7 +90,7 @@ class WorkerSession:
         state: Its state.
         deadline: The time of its next timeout.
         asked: The number of pending grabs.
-        running: The function of each running job, by handle.
+        running: The assignment of each running job, by handle.
 
     Args:
         functions: Wire name and timeout in milliseconds, or None, of each function of the worker.
@@ -116,7 +117,7 @@ class WorkerSession:
         self.state = State.GREETING
         self.deadline = now + reply_timeout
         self.asked = 0
-        self.running: dict[bytes, bytes] = {}
+        self.running: dict[bytes, Assignment] = {}
         self._reply_timeout = reply_timeout
         self._poll_interval = poll_interval
         self._consecutive_jobs = 0  # since the last NO_JOB
@@ -235,7 +236,9 @@ class WorkerSession:
         if now < self.deadline:
             return
         if self.state is not State.ASLEEP:
-            raise ConnectionLost(f"it accepts connections but gave no answer within {self._reply_timeout:g} seconds")
+            raise ConnectionLost(
+                f"it accepts connections but gave no answer within {counted(self._reply_timeout, 'second')}"
+            )
         self._enter(State.AWAKE)
 
     def take_outgoing(self) -> bytes:
@@ -295,7 +298,7 @@ class WorkerSession:
         self._enter(State.AWAKE)
 
     def _on_text(self, reader: Reader, now: float) -> None:
-        raise RemoteProtocolError(f"it does not speak Gearman, but says {reader.argument(0)[:80]!r}")
+        raise RemoteProtocolError(f"it does not speak Gearman; it sent {reader.argument(0)[:80]!r}")
 
     _HANDLERS: ClassVar[dict[int, Callable[..., WorkerEvent | None]]] = {
         Command.JOB_ASSIGN: _on_job_assign,
@@ -320,7 +323,7 @@ class WorkerSession:
         self._server_timer_runs = False
         if not self.asked:
             self._enter(State.AWAKE)
-        self.running[assignment.handle] = assignment.function
+        self.running[assignment.handle] = assignment
         self._send_cant_do()
         return assignment
 
@@ -331,7 +334,7 @@ class WorkerSession:
 
     def _expect(self, state: State, command: Command) -> None:
         if self.state is not state:
-            raise RemoteProtocolError(f"{command.name} answers nothing that was asked")
+            raise RemoteProtocolError(f"{command.name} answers no request")
 
     def _sleep(self, now: float) -> None:
         self._outgoing.append(_PRE_SLEEP)
@@ -346,7 +349,9 @@ class WorkerSession:
         """Send the CANT_DOs that need not wait any longer; while a grab is pending only Geartrain's server gets any."""
         if self.state is State.GRABBING and not self._long_polls:
             return
-        running = set(self.running.values())
+        if not self._unregistering:
+            return
+        running = {job.function for job in self.running.values()}
         for function in [each for each in self._unregistering if each not in running]:
             self._send(Command.CANT_DO, function)
             del self._unregistering[function]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A client as people wrote them for python-gearman 2.0: one job of each kind, and what becomes of it."""
+"""A client for python-gearman 2.0 that submits one job of each kind, and prints its outcome."""
 
 from __future__ import print_function
 
@@ -47,7 +47,7 @@ print(len(submitted), len(set(request.job.unique for request in submitted)), sub
 for request in client.wait_until_jobs_completed(submitted, poll_timeout=10.0):
     check_request_status(request)
 
-print("-- nobody can do it")
+print("-- no worker can do it")
 request = client.submit_job("unheard-of", "x", poll_timeout=0.2)
 check_request_status(request)
 [request] = client.submit_multiple_requests([request], poll_timeout=0.2)
@@ -60,7 +60,7 @@ print(request.job.handle is not None, request.background, request.priority)
 status = wait_for_background_job(client, request)
 print(sorted(status), status["running"])
 
-print("-- nobody is there")
+print("-- no server")
 try:
     gearman.GearmanClient([("127.0.0.1", 1)]).submit_job("reverse", "x")
 except gearman.errors.ServerUnavailable:

@@ -97,8 +97,8 @@ def test_without_rules_there_are_none(tmp_path: Path) -> None:
         (
             "[[access]]\nmay = 'work'\ntokens = 'x'",
             (
-                "rule 1 of 'access': there is no 'tokens'; "
-                "there are certificate, token, token-file, address, functions, may"
+                "rule 1 of 'access': there is no key 'tokens'; "
+                "the keys are certificate, token, token-file, address, functions, may"
             ),
         ),
         (
@@ -138,7 +138,7 @@ def test_an_invalid_token_is_not_shown(tmp_path: Path, token: str) -> None:
     for text in (f"token = '{token}'", f"token-file = '{file}'", f"token = ['{KNOWN}', '{token}']"):
         message = error(tmp_path, f"[[access]]\nmay = 'work'\n{text}")
         assert "rule 1 of 'access': " in message
-        assert "ASCII letters" in message
+        assert "ASCII characters" in message
         assert token not in message
         assert KNOWN not in message
 

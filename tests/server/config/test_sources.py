@@ -110,7 +110,7 @@ def test_an_option_is_parsed(words: str, attribute: str, value: object) -> None:
             "-q libmemcached",
             "-q libmemcached needs --libmemcached-servers HOST:PORT",
         ),
-        ("-q libdrizzle", "the queue 'libdrizzle' is not available; there are " + ", ".join(QUEUES)),
+        ("-q libdrizzle", "the queue 'libdrizzle' is not available; the queues are " + ", ".join(QUEUES)),
         (
             "--libtokyocabinet-file=/x",
             "option '--libtokyocabinet-file' is for 'libtokyocabinet', which is not available in this version",
@@ -127,7 +127,7 @@ def test_an_option_is_parsed(words: str, attribute: str, value: object) -> None:
         ("--job-handle-prefix=a\tb", "the argument ('a\tb') for option '--job-handle-prefix' is invalid: 1 to 52"),
         ("--user-timeout=-1", "the argument ('-1') for option '--user-timeout' is invalid: a number of seconds"),
         ("--max-packet-size=0", "the argument ('0') for option '--max-packet-size' is invalid: a number of bytes"),
-        ("--log-file=", "the argument ('') for option '--log-file' is invalid: a text that is not empty"),
+        ("--log-file=", "the argument ('') for option '--log-file' is invalid: a non-empty text"),
     ],
 )
 def test_a_wrong_option_is_named(words: str, message: str) -> None:
@@ -272,7 +272,7 @@ def test_a_toml_file_has_the_long_options_as_keys(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("prot = 1", "unrecognised option 'prot'; did you mean 'port'?"),
-        ("--port = 1", "in a file in TOML, '--port' has no dashes in front: 'port'"),
+        ("--port = 1", "in a TOML file, '--port' has no leading dashes: 'port'"),
         ("daemon = 1", "option 'daemon' is true or false, not 1"),
         ("daemon = 'Yes'", "option 'daemon' is true or false, not 'Yes'; write: daemon = true"),
         ("daemon = 'x'", "option 'daemon' is true or false, not 'x'"),

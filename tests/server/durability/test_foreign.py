@@ -62,7 +62,7 @@ def test_jobs_in_it_are_an_error_with_the_command_that_imports_them(file: Path) 
 
     url = f"sqlite:{file.parent}/it%27s%20a%20queue.db"
     reason, command = str(caught.value).splitlines()
-    assert reason.startswith(f"{url} has jobs of a C gearmand")
+    assert reason.startswith(f"{url} has jobs of a C server")
     assert command == f"  gearmand store import {url} --from '{url}?table=gearman_queue' --delete"
 
 

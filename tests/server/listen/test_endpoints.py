@@ -29,7 +29,7 @@ def test_an_endpoint_is_parsed_and_formatted(text: str, endpoint: Endpoint, writ
     "text", ["", ":1", "a b", "a:b", "a:70000", "a:-1", "[::1", "[]:1", "[::1]x", "unix:", "/run/x"]
 )
 def test_an_invalid_endpoint_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match=r"such as|host:port|behind the colon"):
+    with pytest.raises(ValueError, match=r"such as|host:port|after the colon"):
         Endpoint.parse(text)
 
 

@@ -57,7 +57,7 @@ def test_their_folders_are_created(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
 
-    with pytest.raises(ProcessError, match="Could not make the folder"):
+    with pytest.raises(ProcessError, match="Could not create the folder"):
         make_folder(tmp_path / "a" / "b" / "pid", None)
 
 

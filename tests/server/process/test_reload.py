@@ -79,7 +79,7 @@ def test_the_rules_stay_when_their_file_is_gone(
 
     run(scenario)
 
-    assert caplog.text.count("all options stay as they were: Could not open configuration file. ") == 2
+    assert caplog.text.count("all options stay unchanged: Could not open configuration file. ") == 2
     assert "first.toml: it is gone" in caplog.text
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an asyncio worker calls, and what the end of a call means to the client."""
+"""Calls of an asyncio worker: the accepted functions, and the packets that end a job."""
 
 import asyncio
 import functools
@@ -58,7 +58,7 @@ def test_a_plain_function_is_refused_before_it_can_hold_up_others(function: Call
         AsyncWorker().add_function("f", function)
 
 
-def test_what_is_yielded_is_sent_at_once_and_the_generator_closed() -> None:
+def test_a_yielded_value_is_sent_at_once_and_the_generator_closed() -> None:
     closed = []
 
     async def parts(job: AsyncAssignedJob) -> AsyncGenerator[str | bytes, None]:
@@ -69,10 +69,12 @@ def test_what_is_yielded_is_sent_at_once_and_the_generator_closed() -> None:
         finally:
             closed.append(True)
 
+    error = b"TypeError: without a codec, a value is str or bytes, not int: 17; for other values, pass "
+    error += b"codec=geartrain.JSON to the client and the worker"
     assert sent_by(parts) == [
         (Command.WORK_DATA, b"a"),
         (Command.WORK_STATUS, b"1", b"2"),
-        (Command.WORK_EXCEPTION, b"TypeError: a value without a codec is str or bytes, not int"),
+        (Command.WORK_EXCEPTION, error),
         (Command.WORK_FAIL,),
     ]
     assert closed == [True]
@@ -86,7 +88,7 @@ def test_what_is_yielded_is_sent_at_once_and_the_generator_closed() -> None:
         (asyncio.CancelledError(), b"CancelledError"),
     ],
 )
-def test_an_exception_is_told_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
+def test_an_exception_is_sent_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
     async def call(job: AsyncAssignedJob) -> None:
         raise error
 

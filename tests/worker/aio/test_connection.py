@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The bytes between a transport and a session."""
+"""The connection between a transport and a session."""
 
 import asyncio
 import socket
@@ -18,8 +18,8 @@ from tests.worker.shells import PATIENCE
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
-class Told:
-    """What a connection has told of itself."""
+class Recorder:
+    """The owner of a connection, which records its calls."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -38,25 +38,25 @@ class Told:
         self.news.set()
 
 
-Test: TypeAlias = Callable[[WorkerConnection, socket.socket, Told], Awaitable[None]]
+Test: TypeAlias = Callable[[WorkerConnection, socket.socket, Recorder], Awaitable[None]]
 WithPair: TypeAlias = Callable[[Test], None]
 
 
 @pytest.fixture(params=LOOPS)
 def with_pair(request: pytest.FixtureRequest) -> WithPair:
-    """Runs a test with a connection, the other end of its wire, and what it tells."""
+    """Runs a test with a connection, the other end of its socket, and the owner that records its calls."""
 
     def run(test: Test) -> None:
         async def main() -> None:
             near, far = socket.socketpair()
             far.setblocking(False)
-            told = Told()
+            recorder = Recorder()
             loop = asyncio.get_running_loop()
             _, connection = await loop.create_connection(
-                lambda: WorkerConnection(told.made, told.received, told.lost), sock=near
+                lambda: WorkerConnection(recorder.made, recorder.received, recorder.lost), sock=near
             )
             with far:
-                await asyncio.wait_for(test(connection, far, told), PATIENCE)
+                await asyncio.wait_for(test(connection, far, recorder), PATIENCE)
             connection.close()
             await asyncio.sleep(0)
 
@@ -67,34 +67,34 @@ def with_pair(request: pytest.FixtureRequest) -> WithPair:
 
 
 def test_bytes_go_both_ways(with_pair: WithPair) -> None:
-    async def test(connection: WorkerConnection, far: socket.socket, told: Told) -> None:
+    async def test(connection: WorkerConnection, far: socket.socket, recorder: Recorder) -> None:
         loop = asyncio.get_running_loop()
         connection.flush()
         sent = Packets(REQUEST).receive(await loop.sock_recv(far, 4096))
         assert [command for command, _ in sent] == [Command.CAN_DO, Command.ECHO_REQ]
 
         far.send(response(Command.NOOP))
-        await told.news.wait()
-        assert told.data == response(Command.NOOP)
+        await recorder.news.wait()
+        assert recorder.data == response(Command.NOOP)
 
     with_pair(test)
 
 
-def test_the_end_is_told_once(with_pair: WithPair) -> None:
-    async def test(connection: WorkerConnection, far: socket.socket, told: Told) -> None:
+def test_the_end_is_reported_once(with_pair: WithPair) -> None:
+    async def test(connection: WorkerConnection, far: socket.socket, recorder: Recorder) -> None:
         far.close()
-        await told.news.wait()
+        await recorder.news.wait()
         connection.close()
         connection.flush()
 
-        assert told.reasons == ["the server closed the connection"]
+        assert recorder.reasons == ["the server closed the connection"]
         assert connection.is_lost
 
     with_pair(test)
 
 
 def test_a_job_that_sends_more_than_the_server_takes_is_held_up(with_pair: WithPair) -> None:
-    async def test(connection: WorkerConnection, far: socket.socket, told: Told) -> None:
+    async def test(connection: WorkerConnection, far: socket.socket, recorder: Recorder) -> None:
         loop = asyncio.get_running_loop()
         size = 8 * HIGH_WATER
         await connection.wait_for_room()
@@ -113,7 +113,7 @@ def test_a_job_that_sends_more_than_the_server_takes_is_held_up(with_pair: WithP
 
 
 def test_a_job_is_not_held_up_by_a_lost_connection(with_pair: WithPair) -> None:
-    async def test(connection: WorkerConnection, far: socket.socket, told: Told) -> None:
+    async def test(connection: WorkerConnection, far: socket.socket, recorder: Recorder) -> None:
         connection.session.report(Command.WORK_DATA, b"H:1", bytes(8 * HIGH_WATER))
         connection.flush()
         held = asyncio.create_task(connection.wait_for_room())
@@ -126,7 +126,7 @@ def test_a_job_is_not_held_up_by_a_lost_connection(with_pair: WithPair) -> None:
 
 
 def test_a_farewell_says_what_is_left_and_takes_what_still_comes(with_pair: WithPair) -> None:
-    async def test(connection: WorkerConnection, far: socket.socket, told: Told) -> None:
+    async def test(connection: WorkerConnection, far: socket.socket, recorder: Recorder) -> None:
         loop = asyncio.get_running_loop()
         connection.flush()
         await loop.sock_recv(far, 4096)
@@ -139,6 +139,6 @@ def test_a_farewell_says_what_is_left_and_takes_what_still_comes(with_pair: With
         assert await loop.sock_recv(far, 4096) == b""
         far.close()
         await leaving
-        assert told.reasons == []
+        assert recorder.reasons == []
 
     with_pair(test)

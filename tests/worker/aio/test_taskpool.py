@@ -17,7 +17,7 @@ def test_leaving_cancels_tasks_and_lets_them_clean_up() -> None:
             seen.append("cleaned")
 
     async def main() -> None:
-        pool = TaskPool()
+        pool = TaskPool(lambda: None)
         pool.do(task())
         await asyncio.sleep(0)
         await pool.leave()
@@ -39,7 +39,7 @@ def test_leaving_does_not_wait_for_tasks_that_ignore_their_cancellation() -> Non
                 await go_on.wait()
             over.set()
 
-        pool = TaskPool(cancel_timeout=0.01)
+        pool = TaskPool(lambda: None, cancel_timeout=0.01)
         pool.do(stubborn())
         await asyncio.sleep(0)
         await pool.leave()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What only an asyncio worker does: blocks, cancellation, and leaving the event loop to others."""
+"""Cases of the asyncio worker only: blocked loops, cancellation, and an event loop shared with other tasks."""
 
 import asyncio
 import contextlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a job sends, and what its end means to the client."""
+"""Calls of a blocking worker: the packets that a job sends, and those that end it."""
 
 from collections.abc import Callable, Generator, Iterator
 
@@ -45,18 +45,18 @@ def test_a_job_says_what_it_is() -> None:
     ("result", "data"),
     [(b"\0r", b"\0r"), ("ü", "ü".encode()), (None, b""), (bytearray(b"r"), b"r"), (memoryview(b"r"), b"r")],
 )
-def test_what_is_returned_is_the_result(result: object, data: bytes) -> None:
+def test_a_returned_value_is_the_result(result: object, data: bytes) -> None:
     assert sent_by(lambda job: result) == [(Command.WORK_COMPLETE, data)]
 
 
 def test_other_results_are_an_exception() -> None:
-    [(command, data), end] = sent_by(lambda job: 17)
+    error = b"TypeError: without a codec, a value is str or bytes, not int: 17; for other values, pass "
+    error += b"codec=geartrain.JSON to the client and the worker"
 
-    assert (command, data) == (Command.WORK_EXCEPTION, b"TypeError: a value without a codec is str or bytes, not int")
-    assert end == (Command.WORK_FAIL,)
+    assert sent_by(lambda job: 17) == [(Command.WORK_EXCEPTION, error), (Command.WORK_FAIL,)]
 
 
-def test_what_is_yielded_is_sent_at_once() -> None:
+def test_a_yielded_value_is_sent_at_once() -> None:
     def parts(job: AssignedJob) -> Iterator[str | bytes]:
         yield "a"
         job.progress(1, 2)
@@ -92,7 +92,7 @@ class WithoutTextError(Exception):
         (WithoutTextError(), b"WithoutTextError: it has no text, as that raised AttributeError"),
     ],
 )
-def test_an_exception_is_told_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
+def test_an_exception_is_sent_and_then_the_job_fails(error: BaseException, text: bytes) -> None:
     def call(job: AssignedJob) -> None:
         raise error
 
@@ -100,12 +100,12 @@ def test_an_exception_is_told_and_then_the_job_fails(error: BaseException, text:
     assert sent_by(call, exceptions=False) == [(Command.WORK_FAIL,)]
 
 
-def test_a_failure_is_only_a_failure() -> None:
+def test_a_failure_is_only_a_failure_and_its_reason_is_a_warning() -> None:
     def call(job: AssignedJob) -> None:
-        job.warning("hm")
-        raise JobFail("for a reason")
+        raise JobFail("for a reason") if job.workload else JobFail
 
-    assert sent_by(call) == [(Command.WORK_WARNING, b"hm"), (Command.WORK_FAIL,)]
+    assert sent_by(call) == [(Command.WORK_WARNING, b"for a reason"), (Command.WORK_FAIL,)]
+    assert sent_by(call, exceptions=False) == [(Command.WORK_FAIL,)]
 
 
 def test_nothing_follows_the_end() -> None:

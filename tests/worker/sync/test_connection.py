@@ -43,7 +43,7 @@ def test_the_end_is_noticed(pair: tuple[WorkerConnection, socket.socket]) -> Non
         connection.flush()
 
 
-def test_what_a_slow_server_does_not_take_waits(pair: tuple[WorkerConnection, socket.socket]) -> None:
+def test_data_waits_for_a_slow_server(pair: tuple[WorkerConnection, socket.socket]) -> None:
     connection, far = pair
     connection.session.report(Command.WORK_DATA, b"H:1", bytes(4_000_000))
 

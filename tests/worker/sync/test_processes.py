@@ -83,7 +83,7 @@ def leave() -> None:
 
 
 def crash() -> None:
-    faulthandler.disable()  # the test's, which would tell of it at length
+    faulthandler.disable()  # the one of pytest, which would print a traceback
     ctypes.string_at(0)
 
 
@@ -162,7 +162,7 @@ def test_a_closure_is_known_and_one_process_does_many_jobs(address: str, client:
     assert answer.decode().endswith(" ['not', 'global']")
 
 
-def test_what_runs_when_the_grace_is_over_is_killed(address: str, client: Client, gate: Gate) -> None:
+def test_a_job_that_outlasts_the_grace_is_killed(address: str, client: Client, gate: Gate) -> None:
     worker = Worker(address, executor="process")
 
     @worker.function
@@ -221,7 +221,7 @@ def test_a_fork_server_that_was_killed_forks_no_more() -> None:
     os.kill(fork_server.pid, signal.SIGKILL)
     wait_for_the_end_of(fork_server.pid)
 
-    with pytest.raises(GeartrainError, match="is gone"):
+    with pytest.raises(GeartrainError, match="has ended"):
         fork_server.spawn()
     fork_server.close()
 

@@ -21,15 +21,16 @@ _BEGINNING = """\
 <!-- Made by python -m geartrain.cli.pages. -->
 # Options of gearmand
 
-Every option has three forms: words on the command line, a variable, and a line in a TOML file. The command line
-overrides variables, they override the file, and the file overrides the defaults. `packaging/gearmand.toml` is a file
-with all options, commented out.
+Every option can be set on the command line, by an environment variable, and in a TOML file. The command line overrides
+variables, variables override the file, and the file overrides the defaults. The file `packaging/gearmand.toml` has all
+options, commented out.
 
-A file named by `--config-file` is read, or else the first of `/etc/geartrain/gearmand.toml` and `/etc/gearmand.conf`
-that exists. A file whose name does not end in `.toml` has words as on the command line, like the files of the C server.
-`gearmand --check-args` checks all sources.
+The server reads the file of `--config-file`, or else the first of `/etc/geartrain/gearmand.toml` and
+`/etc/gearmand.conf` that exists. A file whose name does not end in `.toml` has options as on the command line, like the
+files of the C server. `gearmand --check-args` checks all sources.
 
-SIGHUP reads the options again. Those marked *reloaded by SIGHUP* change in the running server; others need a restart.
+On SIGHUP, the server reads the options again. Options marked *reloaded by SIGHUP* change in the running server; others
+need a restart.
 """
 
 

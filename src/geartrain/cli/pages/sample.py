@@ -13,16 +13,16 @@ _WIDTH = 100
 
 _BEGINNING = """\
 # SPDX-License-Identifier: MIT
-# Options of gearmand, all commented out. Copied to /etc/geartrain/gearmand.toml, or named by --config-file, this file
-# changes nothing until a line is uncommented. Values are the defaults, or examples where there is no default. The
-# command line and GEARMAND_ variables override this file. Check it with: gearmand --config-file FILE --check-args
+# All options of gearmand, commented out. Copy this file to /etc/geartrain/gearmand.toml, or name it with --config-file,
+# and uncomment the lines that you need. The values are the defaults, or examples if there is no default. The command
+# line and GEARMAND_ variables override this file. Check it with: gearmand --config-file FILE --check-args
 #
 # Made by python -m geartrain.cli.pages.
 """
 
 _END = """\
 
-# Access rules, in tables behind all options. Without any, every peer may do everything.
+# Access rules are tables after all options. Without rules, every peer may do everything.
 #
 # [[access]]
 # address = ["10.0.0.0/8", "local"]

@@ -17,12 +17,24 @@ def completion(page: Page, actions: Mapping[str, Page]) -> str:
         "# SPDX-License-Identifier: MIT",
         "# Made by python -m geartrain.cli.pages.",
         *(_store(actions) if actions else ()),
-        "_arguments -s \\",
-        *_specifications(options),
-        "    '*:: :_default'",
+        *_arguments(options, _words(page, actions)),
         "",
     ]
     return "\n".join(lines)
+
+
+def _words(page: Page, actions: Mapping[str, Page]) -> str:
+    """Return the specification of the words that are no options, or nothing if the command takes none."""
+    if actions:
+        return "'1:command:(store)'"
+    return "'*:text:_files'" if any("JOB" in form for form in page.usage) else ""
+
+
+def _arguments(options: Sequence[Option], words: str, indent: str = "") -> Iterator[str]:
+    *first, last = [*_specifications(options), *([words] if words else [])]
+    yield f"{indent}_arguments -s \\"
+    yield from (f"{indent}    {each} \\" for each in first)
+    yield f"{indent}    {last}"
 
 
 def _store(actions: Mapping[str, Page]) -> Iterator[str]:
@@ -31,12 +43,13 @@ def _store(actions: Mapping[str, Page]) -> Iterator[str]:
     yield f"        _values action {' '.join(_quoted(f'{name}[{page.summary}]') for name, page in actions.items())}"
     yield "        return"
     yield "    fi"
-    yield "    case $words[3] in"
+    yield "    shift 2 words"
+    yield "    (( CURRENT -= 2 ))"
+    yield "    case $words[1] in"
     for name, page in actions.items():
         yield f"        {name})"
-        yield "            _arguments -s \\"
-        yield from (f"        {line}" for line in _specifications(page.options["Options"]))
-        yield "                '*:: :_default' ;;"
+        yield from _arguments(page.options["Options"], "'*:store:_files'", " " * 12)
+        yield "            ;;"
     yield "    esac"
     yield "    return"
     yield "fi"
@@ -51,7 +64,7 @@ def _specifications(options: Sequence[Option]) -> Iterator[str]:
             if name not in seen:
                 seen.add(name)
                 star = "*" if option.many else ""
-                yield f"    {_quoted(f'{star}{name}[{explanation}]{_argument(option)}')} \\"
+                yield _quoted(f"{star}{name}[{explanation}]{_argument(option)}")
 
 
 def _argument(option: Option) -> str:

@@ -8,13 +8,13 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, Self, TypeVar, cast, overload
 
 from geartrain.client.aio.function import AsyncBinding, AsyncRemoteFunction
 from geartrain.client.aio.job import AsyncSubmittedJob, BackgroundSubmission
 from geartrain.client.aio.pool import ConnectionPool
 from geartrain.client.aio.source import feed
-from geartrain.client.anyclient import AnyClient
+from geartrain.client.anyclient import AnyClient, admin_options, admins_of
 from geartrain.client.batch import BatchSubmission
 from geartrain.client.deadline import Deadline
 from geartrain.client.inquiry import Ping, StatusInquiry
@@ -24,13 +24,18 @@ from geartrain.client.request import (
     Delay,
     Moment,
     check_in_flight,
+    check_renamed,
     map_requests,
     reduce_requests,
 )
 from geartrain.codec import Codec
-from geartrain.errors import ConnectionLost
+from geartrain.errors import ConnectionLost, JobError, JobTimeout, ServerError
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
+from geartrain.wording import counted
+
+if TYPE_CHECKING:
+    from geartrain.admin.aio import AsyncAdminClient
 
 __all__ = ["AsyncClient"]
 
@@ -88,17 +93,21 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         unique: Text | None = None,
         priority: Priority = Priority.NORMAL,
         timeout: float | None = None,
-        retries: int = 0,
+        resubmits: int = 0,
+        **renamed: Never,
     ) -> ResultT:
         """Do a job and return its result.
 
         See `Client.do` for the arguments and the errors.
         """
+        check_renamed("do", renamed)
         deadline = Deadline(timeout, asyncio.get_running_loop().time)
-        wanted = JobRequest(function, workload, unique, priority, retries)
+        wanted = JobRequest(function, workload, unique, priority, resubmits)
         [job] = await self._submit([wanted], stream=False, until=deadline.at)
         try:
             return await job.result(deadline.remaining())
+        except JobTimeout:
+            raise job.late(timeout) from None
         finally:
             job.abandon()
 
@@ -109,20 +118,22 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         *,
         unique: Text | None = None,
         priority: Priority = Priority.NORMAL,
-        retries: int = 0,
+        resubmits: int = 0,
+        **renamed: Never,
     ) -> AsyncSubmittedJob[ResultT]:
-        """Submit a foreground job and return at once; its result raises the errors.
+        """Submit a foreground job, which ends with this program, and return at once; its result raises the errors.
 
         See `Client.submit`.
         """
-        [job] = await self._submit([JobRequest(function, workload, unique, priority, retries)])
+        check_renamed("submit", renamed)
+        [job] = await self._submit([JobRequest(function, workload, unique, priority, resubmits)])
         return job
 
     async def submit_many(self, requests: Iterable[JobRequest]) -> list[AsyncSubmittedJob[ResultT]]:
         """Submit foreground jobs, with one write for each server."""
         return await self._submit(requests)
 
-    async def submit_background(
+    async def enqueue(
         self,
         function: Text,
         workload: ValueT | Nothing = NOTHING,
@@ -134,9 +145,9 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         cron: str | None = None,
         timeout: float | None = None,
     ) -> Handle:
-        """Submit a background job, and return its handle once a server has accepted it.
+        """Submit a background job, which needs no client, and return its handle once a server has accepted it.
 
-        See `Client.submit_background` for the arguments and the errors.
+        See `Client.enqueue` for the arguments and the errors.
         """
         deadline = Deadline(timeout, asyncio.get_running_loop().time)
         pool = self._pool()
@@ -147,6 +158,8 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             return await job.result(deadline.remaining())
         finally:
             job.abandon()
+
+    submit_background = enqueue
 
     async def submit_background_many(
         self, requests: Iterable[JobRequest], *, timeout: float | None = None
@@ -176,14 +189,35 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         max_in_flight: int = MAX_IN_FLIGHT,
         priority: Priority = Priority.NORMAL,
         timeout: float | None = None,
-        retries: int = 0,
+        resubmits: int = 0,
+        return_exceptions: bool = False,
     ) -> AsyncGenerator[ResultT, None]:
         """Yield the results of one job for each workload, in order.
 
         See `Client.map`. A caller that stops early abandons the jobs at once if it uses ``contextlib.aclosing``.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(workloads, map_requests(function, priority, retries), max_in_flight, timeout)
+        outcome = _outcome if return_exceptions else _result
+        return self._in_order(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
+
+    def map_unordered(
+        self,
+        function: Text,
+        workloads: Iterable[ValueT] | AsyncIterable[ValueT],
+        *,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        priority: Priority = Priority.NORMAL,
+        timeout: float | None = None,
+        resubmits: int = 0,
+        return_exceptions: bool = False,
+    ) -> AsyncGenerator[tuple[ValueT, ResultT], None]:
+        """Yield each workload with the result of its job, in the order in which the jobs end.
+
+        See `Client.map_unordered`. A caller that stops early uses ``contextlib.aclosing``, as with `map`.
+        """
+        check_in_flight(max_in_flight)
+        outcome = _outcome if return_exceptions else _result
+        return self._unordered(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
     def map_reduce(
         self,
@@ -193,14 +227,14 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         *,
         max_in_flight: int = MAX_IN_FLIGHT,
         timeout: float | None = None,
-        retries: int = 0,
+        resubmits: int = 0,
     ) -> AsyncGenerator[ResultT, None]:
         """Yield the results of one reduce job for each input, in order.
 
         See `Client.map_reduce`.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(inputs, reduce_requests(mapper, reducer, retries), max_in_flight, timeout)
+        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, _result)
 
     async def _in_order(
         self,
@@ -208,6 +242,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         request_for: Callable[[ValueT], JobRequest],
         max_in_flight: int,
         timeout: float | None,
+        outcome: Callable[[AsyncSubmittedJob[ResultT], float | None], Coroutine[Any, Any, ResultT]],
     ) -> AsyncGenerator[ResultT, None]:
         jobs: asyncio.Queue[AsyncSubmittedJob[ResultT] | None] = asyncio.Queue()  # bounded by the semaphore
         room = asyncio.Semaphore(max_in_flight)
@@ -220,7 +255,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         feeder.add_done_callback(lambda _: jobs.put_nowait(None))
         try:
             while (job := await jobs.get()) is not None:
-                yield await job.result(timeout)
+                yield await outcome(job, timeout)
                 room.release()
             await feeder  # to raise the exceptions of the source
         finally:
@@ -228,6 +263,41 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             while job is not None:
                 job.abandon()
                 job = None if jobs.empty() else jobs.get_nowait()
+
+    async def _unordered(
+        self,
+        workloads: Iterable[ValueT] | AsyncIterable[ValueT],
+        request_for: Callable[[ValueT], JobRequest],
+        max_in_flight: int,
+        timeout: float | None,
+        outcome: Callable[[AsyncSubmittedJob[ResultT], float | None], Coroutine[Any, Any, ResultT]],
+    ) -> AsyncGenerator[tuple[ValueT, ResultT], None]:
+        ended: asyncio.Queue[AsyncSubmittedJob[ResultT] | None] = asyncio.Queue()  # bounded by the semaphore
+        room = asyncio.Semaphore(max_in_flight)
+        inputs: dict[AsyncSubmittedJob[ResultT], ValueT] = {}
+
+        async def submit(workload: ValueT) -> None:
+            [job] = await self._submit([request_for(workload)], stream=False)
+            inputs[job] = workload
+            job.add_done_callback(ended.put_nowait)
+
+        feeder = asyncio.create_task(feed(workloads, room, submit))
+        feeder.add_done_callback(lambda _: ended.put_nowait(None))  # it may be the last event
+        try:
+            while inputs or not feeder.done():
+                try:
+                    async with asyncio.timeout(timeout):
+                        job = await ended.get()
+                except TimeoutError:
+                    raise JobTimeout(f"{counted(len(inputs), 'job')} had not ended in time") from None
+                if job is not None:
+                    yield inputs.pop(job), await outcome(job, None)
+                    room.release()
+            await feeder  # to raise the exceptions of the source
+        finally:
+            feeder.cancel()
+            for job in inputs:
+                job.abandon()
 
     async def _submit(
         self, requests: Iterable[JobRequest], *, stream: bool = True, until: float | None = None
@@ -284,8 +354,32 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
                     break
         return status
 
+    async def cancel(self, handle: Handle | str) -> None:
+        """Cancel a job; its clients get WORK_FAIL.
+
+        See `Client.cancel`.
+        """
+        servers = admins_of(handle, self._options)
+        for number, server in enumerate(servers, 1):
+            try:
+                async with self.admin(server) as admin:
+                    await admin.cancel(handle)
+                return
+            except ServerError:
+                if number == len(servers):
+                    raise
+
+    def admin(self, server: str | None = None) -> "AsyncAdminClient":
+        """Return an administrator of a server, with this client's TLS, token and timeouts; to be closed.
+
+        See `Client.admin`.
+        """
+        from geartrain.admin.aio import AsyncAdminClient  # here alone, as few clients need it
+
+        return AsyncAdminClient(server or str(self._options.addresses[0]), **admin_options(self._options))
+
     async def ping(self) -> float:
-        """Return the seconds of an echo's round trip to the server that would get the next job.
+        """Send an echo to the server that would get the next job, and return its round-trip time in seconds.
 
         See `Client.ping`.
         """
@@ -309,6 +403,18 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         if pool.loop is not asyncio.get_running_loop():
             raise RuntimeError(f"{self!r} belongs to another event loop; each needs a client of its own")
         return pool
+
+
+async def _result(job: AsyncSubmittedJob[ResultT], timeout: float | None) -> ResultT:
+    return await job.result(timeout)
+
+
+async def _outcome(job: AsyncSubmittedJob[ResultT], timeout: float | None) -> Any:
+    try:
+        return await job.result(timeout)
+    except (JobError, ConnectionLost) as error:
+        job.abandon()
+        return error
 
 
 def _close_pool(pool: ConnectionPool) -> None:

@@ -9,19 +9,20 @@ is set before and cleared after shows that to the next task that uses the connec
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import cast
 
 from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
 from geartrain.errors import ConnectionLost, GeartrainError, NoServerAvailable, RemoteProtocolError
+from geartrain.lazy import LazyLogger
 from geartrain.records import Handle
 from geartrain.transport import ServerAddress
+from geartrain.wording import counted
 
 __all__ = ["MAX_UNSENT", "ClientConnection"]
 
-logger = logging.getLogger("geartrain.client")
+logger = LazyLogger("geartrain.client")
 
 # Bytes waiting for a slow server, above which tasks that want to send more wait: enough to use any network fully, and
 # little memory for each server.
@@ -39,7 +40,7 @@ class ClientConnection(asyncio.Protocol):
 
     Args:
         address: The server's address.
-        reply_timeout: Seconds without a byte sent or received after which a server that owes an answer is given up.
+        reply_timeout: Seconds without a byte sent or received until a connection that waits for an answer is closed.
         answered: Called when the server sends its first byte.
         lost: Called with the connection once it cannot be used any more.
 
@@ -80,7 +81,7 @@ class ClientConnection(asyncio.Protocol):
     def state(self) -> str:
         """The state in a few words."""
         buffered = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        return f"{self._session.state}, {self._collected_size + buffered} bytes unsent"
+        return f"{self._session.state}, {counted(self._collected_size + buffered, 'byte')} unsent"
 
     # For any task
 
@@ -113,7 +114,7 @@ class ClientConnection(asyncio.Protocol):
             async with asyncio.timeout_at(until):
                 await self._room.wait()
         except TimeoutError:
-            raise NoServerAvailable(f"{self.address} did not take what was sent before in time") from None
+            raise NoServerAvailable(f"{self.address} did not read the earlier data in time") from None
 
     def send_now(self, compose: Callable[[Session[Ticket]], bytes], tickets: Sequence[Ticket] = ()) -> None:
         """Send bytes as `send` does, without a wait."""
@@ -225,7 +226,7 @@ class ClientConnection(asyncio.Protocol):
             self._session.sent()
         self._unsent_size = unsent
         if self._session.is_silent(self._reply_timeout):
-            self.lose(ConnectionLost(f"{self.address} has not answered for {self._reply_timeout} seconds"))
+            self.lose(ConnectionLost(f"{self.address} has not answered for {counted(self._reply_timeout, 'second')}"))
         else:
             # A quarter is the precision of the timeout.
             self._next_check = self._loop.call_later(min(self._reply_timeout / 4, _LONGEST_WAIT), self._check_silence)

@@ -48,12 +48,14 @@ class AsyncRemoteFunction(Remote[ParametersT, ReturnT], Generic[ParametersT, Ret
         jobs: list[AsyncSubmittedJob[ReturnT]] = await self._caller().submit_many(requests)
         return jobs
 
-    async def submit_background(self, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> Handle:
+    async def enqueue(self, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> Handle:
         """Submit a background job, and return its handle once a server has it; see `do` for the arguments."""
         workload = self.bind(*args, **kwargs)
-        options = self._options_for("submit_background")
-        handle: Handle = await self._caller().submit_background(self._name, workload, **options)
+        options = self._options_for("enqueue")
+        handle: Handle = await self._caller().enqueue(self._name, workload, **options)
         return handle
+
+    submit_background = enqueue
 
     def map(
         self, calls: Iterable[Arguments[ParametersT]] | AsyncIterable[Arguments[ParametersT]]

@@ -19,6 +19,7 @@ from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket,
 from geartrain.client.ticket import TicketOwner as AnyTicketOwner
 from geartrain.errors import GeartrainError, JobTimeout
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
+from geartrain.wording import counted
 
 __all__ = ["AsyncSubmittedJob", "BackgroundSubmission", "Pending", "Question", "TicketOwner", "as_completed"]
 
@@ -123,6 +124,25 @@ class AsyncSubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     ) -> None:
         super().__init__(owner, submission, options)
         self._stream = EventStream(options.max_unread) if stream else None
+        self._accepted = asyncio.Event()
+
+    async def created(self, timeout: float | None = None) -> Handle:
+        """Wait until a server has accepted the job, and return its handle.
+
+        See `SubmittedJob.created`.
+        """
+        if self._handle is None and not self.done():
+            try:
+                async with asyncio.timeout_at(Deadline(timeout, self._owner.loop.time).at):
+                    await self._accepted.wait()
+            except TimeoutError:
+                if timeout is None:
+                    raise  # raised by a signal handler
+                raise self.late(timeout) from None
+        if self._handle is None:
+            await super().result()  # raises
+        assert self._handle is not None, "a job without a handle has no result"
+        return self._handle
 
     async def result(self, timeout: float | None = None) -> ResultT:
         """Return the result, or raise the error in its place.
@@ -164,11 +184,17 @@ class AsyncSubmittedJob(JobTicket[ResultT], Pending[ResultT]):
             assert timeout is not None, "without a timeout there is no deadline"
             raise self.late(timeout) from None
 
+    def accepted(self) -> None:
+        self._accepted.set()
+
     def put(self, event: JobEvent) -> None:
         if self._stream is not None:
             self._stream.put(event)
+        else:
+            self._keep(event)
 
     def end(self) -> None:
+        self._accepted.set()
         if self._stream is not None:
             self._stream.end()
 
@@ -197,7 +223,7 @@ async def as_completed(
                 async with asyncio.timeout_at(ends):
                     job = await ended.get()
             except TimeoutError:
-                raise JobTimeout(f"{len(awaited)} jobs had not ended in time") from None
+                raise JobTimeout(f"{counted(len(awaited), 'job')} had not ended in time") from None
             if job is not None:
                 awaited.discard(job)
                 yield job

@@ -7,7 +7,6 @@ well, as perhaps no task waits for them yet.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
@@ -20,13 +19,14 @@ from geartrain.client.serverpool import ServerPool
 from geartrain.client.session import Session
 from geartrain.client.ticket import PlacedTicket, Ticket
 from geartrain.errors import ConnectionLost, NoServerAvailable, ReplyTimeout
+from geartrain.lazy import LazyLogger
 from geartrain.records import Handle, JobStatus
 from geartrain.transport import ServerAddress
 from geartrain.transport.aio import connect
 
 __all__ = ["ConnectionPool"]
 
-logger = logging.getLogger("geartrain.client")
+logger = LazyLogger("geartrain.client")
 
 _CLOSED = "the client was closed"
 _SHORTEST_CONNECT = 0.01  # seconds for a connect after the deadline: a server on the same network needs less

@@ -7,9 +7,9 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, Self, TypeVar, cast, overload
 
-from geartrain.client.anyclient import AnyClient
+from geartrain.client.anyclient import AnyClient, admin_options, admins_of
 from geartrain.client.batch import BatchSubmission
 from geartrain.client.deadline import Deadline
 from geartrain.client.inquiry import Ping, StatusInquiry
@@ -19,17 +19,21 @@ from geartrain.client.request import (
     Delay,
     Moment,
     check_in_flight,
+    check_renamed,
     map_requests,
     reduce_requests,
 )
 from geartrain.client.sync.function import Binding, RemoteFunction
-from geartrain.client.sync.job import BackgroundSubmission, SubmittedJob
+from geartrain.client.sync.job import BackgroundSubmission, SubmittedJob, in_order_of_end
 from geartrain.client.sync.pool import ConnectionPool
 from geartrain.codec import Codec
-from geartrain.errors import ConnectionLost
+from geartrain.errors import ConnectionLost, JobError, JobTimeout, ServerError
 from geartrain.names import Text
 from geartrain.records import NOTHING, Handle, JobRequest, JobStatus, Nothing, Priority, ResultT, ValueT
 from geartrain.transport import Latch
+
+if TYPE_CHECKING:
+    from geartrain.admin.sync import AdminClient
 
 __all__ = ["Client"]
 
@@ -87,17 +91,21 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         unique: Text | None = None,
         priority: Priority = Priority.NORMAL,
         timeout: float | None = None,
-        retries: int = 0,
+        resubmits: int = 0,
+        **renamed: Never,
     ) -> ResultT:
         """Do a job and return its result.
 
+        A function that sends its result in parts only, such as a generator, has them as its result: bytes are joined,
+        and the values of a codec are a list.
+
         Args:
             function: The name of the function.
-            workload: Its input: text, which travels as UTF-8, or bytes, or a value for the client's codec.
-            unique: Jobs of one function with the same unique are one job until it has ended.
-            priority: Its place among the jobs that wait.
+            workload: Its input: text (sent as UTF-8), bytes, or a value for the client's codec.
+            unique: Submissions to a function with the same unique share one job until it has ended.
+            priority: Its rank among waiting jobs.
             timeout: Seconds to wait; by default without a limit.
-            retries: How many times to submit it again when the connection to the server is lost.
+            resubmits: The number of times to submit the job again after the connection to the server was lost.
 
         Raises:
             JobFailed: The job ended with WORK_FAIL.
@@ -107,13 +115,17 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             ConnectionLost: The connection was lost after the server had accepted the job.
             NoServerAvailable: No server can be reached.
             CodecError: The codec cannot decode the result.
+            EventsLost: The result consists of more parts than a client keeps.
         """
+        check_renamed("do", renamed)
         deadline = Deadline(timeout, time.monotonic)
         pool = self._pool()
-        job = self._job(pool, JobRequest(function, workload, unique, priority, retries), stream=False)
+        job = self._job(pool, JobRequest(function, workload, unique, priority, resubmits), stream=False)
         try:
             pool.place([job], until=deadline.at, reads=True)
             return job.result(deadline.remaining())
+        except JobTimeout:
+            raise job.late(timeout) from None
         finally:
             job.abandon()
             pool.release()
@@ -125,21 +137,23 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         *,
         unique: Text | None = None,
         priority: Priority = Priority.NORMAL,
-        retries: int = 0,
+        resubmits: int = 0,
+        **renamed: Never,
     ) -> SubmittedJob[ResultT]:
-        """Submit a foreground job and return at once; its result raises the errors.
+        """Submit a foreground job, which ends with this program, and return at once; its result raises the errors.
 
-        A foreground job is lost when its client or its server ends; `submit_background` is the durable one. See `do`
+        A foreground job is lost when its client or its server ends; `enqueue` submits a durable one. See `do`
         for the arguments.
         """
-        [job] = self._submit([JobRequest(function, workload, unique, priority, retries)])
+        check_renamed("submit", renamed)
+        [job] = self._submit([JobRequest(function, workload, unique, priority, resubmits)])
         return job
 
     def submit_many(self, requests: Iterable[JobRequest]) -> list[SubmittedJob[ResultT]]:
         """Submit foreground jobs, with one write for each server."""
         return self._submit(requests)
 
-    def submit_background(
+    def enqueue(
         self,
         function: Text,
         workload: ValueT | Nothing = NOTHING,
@@ -151,23 +165,23 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         cron: str | None = None,
         timeout: float | None = None,
     ) -> Handle:
-        """Submit a background job, and return its handle once a server has accepted it.
+        """Submit a background job, which needs no client, and return its handle once a server has accepted it.
 
         Args:
             function: The name of the function.
-            workload: Its input: text, which travels as UTF-8, or bytes, or a value for the client's codec.
+            workload: Its input: text (sent as UTF-8), bytes, or a value for the client's codec.
             unique: As in `do`; by default a random one.
-            priority: Its place among the jobs that wait; not with ``at``, ``delay`` or ``cron``.
-            at: The time before which it is not started: a ``datetime`` with a time zone, or seconds since 1970.
-            delay: The same from now on, in seconds or as a ``timedelta``.
-            cron: The times at which it is started repeatedly: five fields such as ``"*/5 * * * *"``, or ``"@daily"``,
-                in the time zone of the server. A later submission of the same function with the same unique, by default
-                the same workload, replaces it; ``AdminClient`` lists such jobs, and cancels them by the handle.
+            priority: Its rank among waiting jobs; not with ``at``, ``delay`` or ``cron``.
+            at: The earliest time to start it: a ``datetime`` with a time zone, or seconds since 1970.
+            delay: The time to wait before it may start, in seconds or as a ``timedelta``.
+            cron: A schedule to run it repeatedly: five fields such as ``"*/5 * * * *"``, or ``"@daily"``, in the time
+                zone of the server. A later submission to the same function with the same unique (by default, the same
+                workload) replaces it. ``AdminClient`` lists such jobs, and cancels them by their handles.
             timeout: Seconds to wait for the handle; by default each server has `reply_timeout` to answer.
 
         Raises:
             ServerError: The server rejected the job, for example because a queue is full.
-            ReplyTimeout: There was no answer in time. The server may have the job all the same.
+            ReplyTimeout: There was no answer in time. The server may have accepted the job anyway.
             NoServerAvailable: No server can be reached.
             ValueError: The job's time is not valid.
         """
@@ -182,11 +196,13 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             job.abandon()
             pool.release()
 
+    submit_background = enqueue
+
     def submit_background_many(self, requests: Iterable[JobRequest], *, timeout: float | None = None) -> list[Handle]:
         """Submit background jobs, with one write for each server, and return their handles in order.
 
         Args:
-            requests: The jobs; their ``retries`` do not apply, as a background job survives a lost connection.
+            requests: The jobs; their ``resubmits`` do not apply, as a background job survives a lost connection.
             timeout: Seconds to wait for all the handles; by default each server has `reply_timeout` to answer.
 
         Raises:
@@ -213,7 +229,8 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         max_in_flight: int = MAX_IN_FLIGHT,
         priority: Priority = Priority.NORMAL,
         timeout: float | None = None,
-        retries: int = 0,
+        resubmits: int = 0,
+        return_exceptions: bool = False,
     ) -> Iterator[ResultT]:
         """Yield the results of one job for each workload, in order.
 
@@ -224,12 +241,34 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             function: The name of the function.
             workloads: The input of each job. (For an `AsyncClient` also an asynchronous iterable.)
             max_in_flight: The number of jobs at a time, including unread results.
-            priority: Their place among the jobs that wait.
+            priority: Their rank among waiting jobs.
             timeout: Seconds to wait for each result once it is its turn.
-            retries: As in `do`, for each job.
+            resubmits: As in `do`, for each job.
+            return_exceptions: True to yield the `JobError` or `ConnectionLost` of a job in place of its result, and go
+                on. Other errors, such as `NoServerAvailable`, are raised all the same.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(workloads, map_requests(function, priority, retries), max_in_flight, timeout)
+        outcome = _outcome if return_exceptions else _result
+        return self._in_order(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
+
+    def map_unordered(
+        self,
+        function: Text,
+        workloads: Iterable[ValueT],
+        *,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        priority: Priority = Priority.NORMAL,
+        timeout: float | None = None,
+        resubmits: int = 0,
+        return_exceptions: bool = False,
+    ) -> Iterator[tuple[ValueT, ResultT]]:
+        """Yield each workload with the result of its job, in the order in which the jobs end.
+
+        See `map` for the arguments; the timeout is that of the wait for the next result.
+        """
+        check_in_flight(max_in_flight)
+        outcome = _outcome if return_exceptions else _result
+        return self._unordered(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
     def map_reduce(
         self,
@@ -239,25 +278,25 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         *,
         max_in_flight: int = MAX_IN_FLIGHT,
         timeout: float | None = None,
-        retries: int = 0,
+        resubmits: int = 0,
     ) -> Iterator[ResultT]:
         """Yield the results of one reduce job for each input, in order.
 
-        The mapper, a function registered by `Worker.partition`, splits an input into parts; each part becomes a job of
-        the reducer, so that many workers share the input; and the mapper's worker joins their results, which makes the
-        result here. The results of different inputs, which may be endless, are not joined; the caller can do that with
-        ``sum`` or ``functools.reduce``. Otherwise this is `map`.
+        The mapper, a function registered by `Worker.partition`, splits an input into parts. Each part becomes a job of
+        the reducer, so that many workers share the input. The mapper's worker joins their results into the result of
+        the input. The results of different inputs are not joined; the caller can do that with ``sum`` or
+        ``functools.reduce``. The inputs may be endless. Otherwise this is `map`.
 
         Args:
             mapper: The function that splits each input into parts, and joins their results.
-            reducer: The function that does the parts.
+            reducer: The function that processes the parts.
             inputs: The input of each of the mapper's jobs. (For an `AsyncClient` also an asynchronous iterable.)
             max_in_flight: The number of inputs at a time, including unread results.
             timeout: Seconds to wait for each result once it is its turn.
-            retries: As in `do`, for each input.
+            resubmits: As in `do`, for each input.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(inputs, reduce_requests(mapper, reducer, retries), max_in_flight, timeout)
+        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, _result)
 
     def _in_order(
         self,
@@ -265,19 +304,43 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         request_for: Callable[[ValueT], JobRequest],
         max_in_flight: int,
         timeout: float | None,
+        outcome: Callable[[SubmittedJob[ResultT], float | None], ResultT],
     ) -> Iterator[ResultT]:
         jobs: deque[SubmittedJob[ResultT]] = deque()
         try:
             for workload in workloads:
                 jobs.extend(self._submit([request_for(workload)], stream=False))
                 if len(jobs) == max_in_flight:
-                    yield jobs[0].result(timeout)
+                    yield outcome(jobs[0], timeout)
                     jobs.popleft()
             while jobs:
-                yield jobs[0].result(timeout)
+                yield outcome(jobs[0], timeout)
                 jobs.popleft()
         finally:
             for job in jobs:
+                job.abandon()
+
+    def _unordered(
+        self,
+        workloads: Iterable[ValueT],
+        request_for: Callable[[ValueT], JobRequest],
+        max_in_flight: int,
+        timeout: float | None,
+        outcome: Callable[[SubmittedJob[ResultT], float | None], ResultT],
+    ) -> Iterator[tuple[ValueT, ResultT]]:
+        inputs: dict[SubmittedJob[ResultT], ValueT] = {}
+
+        def submitted() -> Iterator[SubmittedJob[ResultT]]:
+            for workload in workloads:
+                [job] = self._submit([request_for(workload)], stream=False)
+                inputs[job] = workload
+                yield job
+
+        try:
+            for job in in_order_of_end(submitted(), lambda: Deadline(timeout, time.monotonic), max_in_flight):
+                yield inputs.pop(job), outcome(job, None)
+        finally:
+            for job in inputs:
                 job.abandon()
 
     def _submit(self, requests: Iterable[JobRequest], *, stream: bool = True) -> list[SubmittedJob[ResultT]]:
@@ -318,7 +381,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
         Args:
             function: An object with the function's signature, which is never called: a stub, or the result of
-                `Worker.function` where the worker's module can be imported. Or the function's name, if it differs from
+                `Worker.function` if the worker's module can be imported. Or the function's name, if it differs from
                 that of the stub.
 
         Raises:
@@ -347,8 +410,40 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
                 break
         return status
 
+    def cancel(self, handle: Handle | str) -> None:
+        """Cancel a job; its clients get WORK_FAIL.
+
+        A waiting job is never done. A worker that runs the job is not told; what it sends for the job is dropped.
+
+        Args:
+            handle: The job's handle. For one that is only text, all servers are asked until one has the job.
+
+        Raises:
+            ServerError: No server has such a job.
+            NoServerAvailable: The server cannot be reached.
+        """
+        servers = admins_of(handle, self._options)
+        for number, server in enumerate(servers, 1):
+            try:
+                with self.admin(server) as admin:
+                    admin.cancel(handle)
+                return
+            except ServerError:
+                if number == len(servers):
+                    raise
+
+    def admin(self, server: str | None = None) -> "AdminClient":
+        """Return an administrator of a server, with this client's TLS, token and timeouts; to be closed.
+
+        Args:
+            server: Its address, such as that of a `Handle`; by default the first one.
+        """
+        from geartrain.admin.sync import AdminClient  # here alone, as few clients need it
+
+        return AdminClient(server or str(self._options.addresses[0]), **admin_options(self._options))
+
     def ping(self) -> float:
-        """Return the seconds of an echo's round trip to the server that would get the next job.
+        """Send an echo to the server that would get the next job, and return its round-trip time in seconds.
 
         Raises:
             ReplyTimeout: There was no answer in time.
@@ -374,6 +469,18 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             for other in [other for other in list(self._pools) if other != process]:
                 self._pools.pop(other).close()
         return pool
+
+
+def _result(job: SubmittedJob[ResultT], timeout: float | None) -> ResultT:
+    return job.result(timeout)
+
+
+def _outcome(job: SubmittedJob[ResultT], timeout: float | None) -> Any:
+    try:
+        return job.result(timeout)
+    except (JobError, ConnectionLost) as error:
+        job.abandon()
+        return error
 
 
 def _close_pools(pools: dict[int, ConnectionPool]) -> None:

@@ -20,7 +20,6 @@ import contextlib
 import math
 import select
 import socket
-import ssl
 import threading
 import time
 from collections import deque
@@ -31,6 +30,7 @@ from geartrain.client.ticket import Ticket
 from geartrain.errors import ConnectionLost, GeartrainError, NoServerAvailable, RemoteProtocolError
 from geartrain.records import Handle
 from geartrain.transport import Latch, ServerAddress
+from geartrain.wording import counted
 
 __all__ = ["MAX_UNSENT", "ClientConnection"]
 
@@ -44,7 +44,8 @@ _SEND_SIZE = 256 * 1024
 # for the allocator not to ask the system for each buffer.
 _RECEIVE_SIZE = 64 * 1024
 
-_NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_NOT_NOW = (BlockingIOError, InterruptedError)
+_TLS_NOT_NOW = {"SSLWantReadError", "SSLWantWriteError"}  # by name, as a client without TLS does not import ssl
 
 
 class ClientConnection:
@@ -96,7 +97,7 @@ class ClientConnection:
     @property
     def state(self) -> str:
         """The state in a few words."""
-        return f"{self._session.state}, {self._unsent_size} bytes unsent"
+        return f"{self._session.state}, {counted(self._unsent_size, 'byte')} unsent"
 
     # For any thread
 
@@ -123,7 +124,7 @@ class ClientConnection:
         """
         while (room := self._send(compose, tickets, may_wait=may_wait)) is not None:
             if not room.wait(None if until is None else max(until - time.monotonic(), 0.0)):
-                raise NoServerAvailable(f"{self.address} did not take what was sent before in time")
+                raise NoServerAvailable(f"{self.address} did not read the earlier data in time")
 
     def _send(
         self, compose: Callable[[Session[Ticket]], bytes], tickets: Sequence[Ticket], *, may_wait: bool
@@ -207,7 +208,8 @@ class ClientConnection:
             except RemoteProtocolError as error:
                 self._lose(error)
             except OSError as error:
-                self._lose(self._loss_from(error))
+                if type(error).__name__ not in _TLS_NOT_NOW:
+                    self._lose(self._loss_from(error))
             self._is_changing = False
 
     def _pass_on(self, data: bytes) -> None:
@@ -241,12 +243,12 @@ class ClientConnection:
         """Mark the connection as lost if a thread was interrupted in it, or if the server is silent.
 
         Args:
-            timeout: Seconds without a byte sent or received after which a server that owes an answer is given up.
+            timeout: Seconds without a byte sent or received until a connection that waits for an answer is closed.
         """
         with self._lock:
             self._check()
             if self._session.is_silent(timeout):
-                self._lose(ConnectionLost(f"{self.address} has not answered for {timeout} seconds"))
+                self._lose(ConnectionLost(f"{self.address} has not answered for {counted(timeout, 'second')}"))
 
     def take_back(self) -> bool:
         """End a loan whose borrower has not received at two checks in a row what had arrived."""
@@ -295,7 +297,8 @@ class ClientConnection:
         except _NOT_NOW:
             pass
         except OSError as error:
-            self._lose(self._loss_from(error))
+            if type(error).__name__ not in _TLS_NOT_NOW:
+                self._lose(self._loss_from(error))
 
     def _loss_from(self, error: OSError) -> ConnectionLost:
         """Return the loss that the system reports; raise what is not from the system, but from a signal handler."""

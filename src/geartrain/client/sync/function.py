@@ -53,12 +53,14 @@ class RemoteFunction(Remote[ParametersT, ReturnT], Generic[ParametersT, ReturnT]
         jobs: list[SubmittedJob[ReturnT]] = self._caller().submit_many(requests)
         return jobs
 
-    def submit_background(self, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> Handle:
+    def enqueue(self, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> Handle:
         """Submit a background job, and return its handle once a server has it; see `do` for the arguments."""
         workload = self.bind(*args, **kwargs)
-        options = self._options_for("submit_background")
-        handle: Handle = self._caller().submit_background(self._name, workload, **options)
+        options = self._options_for("enqueue")
+        handle: Handle = self._caller().enqueue(self._name, workload, **options)
         return handle
+
+    submit_background = enqueue
 
     def map(self, calls: Iterable[Arguments[ParametersT]]) -> Iterator[ReturnT]:
         """Yield the results of calls that `bind` returned, in order, of any number; see `Client.map`.

@@ -14,7 +14,6 @@ that a thread that is interrupted while it starts this one leaves nothing open.
 
 import _thread
 import contextlib
-import logging
 import selectors
 import threading
 import time
@@ -23,11 +22,12 @@ from collections.abc import Callable
 
 from geartrain.client.sync.connection import ClientConnection
 from geartrain.errors import ConnectionLost
+from geartrain.lazy import LazyLogger
 from geartrain.transport import Latch, Waker
 
 __all__ = ["IOThread"]
 
-logger = logging.getLogger("geartrain.client")
+logger = LazyLogger("geartrain.client")
 
 _LONGEST_WAIT = 60.0  # seconds between two checks
 _LONGEST_JOIN = 1.0  # seconds from the last thing that the thread does to its end
@@ -40,7 +40,7 @@ class IOThread:
     """Receives from connections, passes on the events, and detects lost connections.
 
     Args:
-        reply_timeout: Seconds without a byte sent or received after which a server that owes an answer is given up.
+        reply_timeout: Seconds without a byte sent or received until a connection that waits for an answer is closed.
         lost: Called in this thread with each connection that cannot be used any more, once.
         failed: Called with the reason if the thread cannot start; `start` may be called again.
 
@@ -200,8 +200,8 @@ class IOThread:
                 connection.send_more()
                 self._watch(connection)
         except Exception as error:  # a bug: the connection is lost, but no caller may wait for ever
-            logger.exception("giving up the connection to %s after an unexpected error", connection.address)
             connection.lose(ConnectionLost(f"the client gave up {connection.address} after an unexpected {error!r}"))
+            logger.exception("giving up the connection to %s after an unexpected error", connection.address)
 
     def _check_notified(self) -> None:
         while self._notified:

@@ -5,12 +5,11 @@ Each is a future, and at the same time the ticket that its session returns with 
 a ticket: the one that places it with a server, or the receiving thread while a session has it. No other thread ends it,
 so it ends once.
 
-They are no ``concurrent.futures.Future``, whose threads share a condition: a signal handler that raises in one of them
-can leave its lock held. Here the outcome is one assignment, and each thread waits for a latch of its own.
+They are not ``concurrent.futures.Future`` objects, whose threads share a condition: a signal handler that raises in one
+of them can leave its lock held. Here the outcome is one assignment, and each thread waits for its own latch.
 """
 
 import itertools
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
@@ -24,12 +23,22 @@ from geartrain.client.sync.stream import EventStream
 from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent, own_copy
 from geartrain.client.ticket import TicketOwner as AnyTicketOwner
 from geartrain.errors import GeartrainError, JobTimeout
+from geartrain.lazy import LazyLogger
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 from geartrain.transport import Latch
+from geartrain.wording import counted
 
-__all__ = ["BackgroundSubmission", "Pending", "Question", "SubmittedJob", "TicketOwner", "as_completed"]
+__all__ = [
+    "BackgroundSubmission",
+    "Pending",
+    "Question",
+    "SubmittedJob",
+    "TicketOwner",
+    "as_completed",
+    "in_order_of_end",
+]
 
-logger = logging.getLogger("geartrain.client")
+logger = LazyLogger("geartrain.client")
 
 Value = TypeVar("Value")
 JobT = TypeVar("JobT", bound="SubmittedJob[Any]")
@@ -49,7 +58,7 @@ class TicketOwner(AnyTicketOwner, Protocol):
 
 
 class _Watcher(Protocol):
-    """An object that is told when something ends, perhaps twice."""
+    """An object that is notified when something ends, perhaps twice."""
 
     def set(self) -> None: ...
 
@@ -103,9 +112,9 @@ class Pending(Ticket, Generic[Value]):
     def add_done_callback(self, fn: Callable[["Pending[Value]"], object]) -> None:
         """Call ``fn`` with this object at its end, or now if it has ended.
 
-        The call happens in a thread that receives for the whole client: it may submit jobs, but must not wait. An
-        exception is logged. A call that happens now is made by the current thread, and raises what ends a program, such
-        as KeyboardInterrupt.
+        The client's receiving thread makes the call: the function may submit jobs, but must not wait. An exception is
+        logged. If this object has ended already, the current thread makes the call, and exceptions that end a program,
+        such as KeyboardInterrupt, are raised.
         """
         callback = _Callback(fn)
         self._callbacks.append(callback)
@@ -175,8 +184,8 @@ class BackgroundSubmission(BackgroundTicket, Pending[Handle]):
 class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     """A foreground job: a future of its result, and a stream of its events.
 
-    The result is the one that the worker sends at the end; parts of the result that it sends before come in the stream
-    only. A stream keeps up to 64 MiB of unread events; with more of them its events are lost, and reading it raises
+    The result is the one that the worker sends at the end. Parts of the result that it sends earlier are only in the
+    stream. A stream keeps up to 64 MiB of unread events; beyond that its events are lost, and reading it raises
     `EventsLost`. Results and parts are decoded in the thread that reads them.
     """
 
@@ -190,6 +199,31 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     ) -> None:
         super().__init__(owner, submission, options)
         self._stream = EventStream(options.max_unread) if stream else None
+        self._accepted: list[_Watcher] = []
+
+    def created(self, timeout: float | None = None) -> Handle:
+        """Wait until a server has accepted the job, and return its handle.
+
+        Args:
+            timeout: Seconds to wait; by default without a limit.
+
+        Raises:
+            JobTimeout: No server has accepted the job in time.
+            ServerError: The server rejected the job.
+            NoServerAvailable: No server can be reached.
+            ConnectionLost: The connection was lost.
+        """
+        if self._is_on_its_way():
+            self._owner.check_wait()
+            latch = Latch()
+            self._accepted.append(latch)
+            self._watchers.append(latch)
+            if self._is_on_its_way():
+                latch.wait(timeout)
+        if self._handle is None:
+            super().result(0.0)  # raises
+        assert self._handle is not None, "a job without a handle has no result"
+        return self._handle
 
     def result(self, timeout: float | None = None) -> ResultT:
         """Return the result, or raise the error in its place.
@@ -216,8 +250,8 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     def events(self, timeout: float | None = None) -> Generator[UserEvent[ResultT], None, ResultT]:
         """Yield the events of the job until it ends, then raise its error if it ends with one.
 
-        The generator returns the result. Of several at a time each gets all events from its first one on; one that is
-        begun when there is no other goes on where the last one stopped.
+        The generator returns the result. If there are several at a time, each gets all events from its first one on. A
+        generator that begins when there is no other one continues where the last one stopped.
 
         Args:
             timeout: Seconds for all of them.
@@ -247,9 +281,18 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
             assert timeout is not None, "without a timeout there is no deadline"
             raise self.late(timeout) from None
 
+    def _is_on_its_way(self) -> bool:
+        return self._handle is None and not self.done()
+
+    def accepted(self) -> None:
+        for watcher in self._accepted:
+            watcher.set()
+
     def put(self, event: JobEvent) -> None:
         if self._stream is not None:
             self._stream.put(event)
+        else:
+            self._keep(event)
 
     def end(self) -> None:
         if self._stream is not None:
@@ -268,7 +311,11 @@ def as_completed(jobs: Iterable[JobT], timeout: float | None = None) -> Iterator
         JobTimeout: Some jobs have not ended in time.
     """
     deadline = Deadline(timeout, time.monotonic)
-    yield from _whole(jobs, deadline) if isinstance(jobs, Collection) else _lazily(iter(jobs), deadline)
+    yield from (
+        _whole(jobs, deadline)
+        if isinstance(jobs, Collection)
+        else in_order_of_end(iter(jobs), lambda: deadline, MAX_IN_FLIGHT)
+    )
 
 
 class _Endings(Generic[JobT]):
@@ -301,7 +348,7 @@ class _Endings(Generic[JobT]):
                     return job
             self._latch = Latch()
             if not self._ended and not self._latch.wait(deadline.remaining()):
-                raise JobTimeout(f"{len(self.open)} jobs had not ended in time")
+                raise JobTimeout(f"{counted(len(self.open), 'job')} had not ended in time")
 
 
 class _Ending(Generic[JobT]):
@@ -327,13 +374,20 @@ def _whole(jobs: Collection[JobT], deadline: Deadline) -> Iterator[JobT]:
         yield endings.take(deadline)
 
 
-def _lazily(jobs: Iterator[JobT], deadline: Deadline) -> Iterator[JobT]:
+def in_order_of_end(jobs: Iterator[JobT], deadline: Callable[[], Deadline], limit: int) -> Iterator[JobT]:
+    """Yield jobs of an iterator as they end.
+
+    Args:
+        jobs: The jobs; they are submitted as they are taken.
+        deadline: Returns the end of the wait for the next one.
+        limit: The number of jobs that are taken at a time.
+    """
     endings: _Endings[JobT] = _Endings()
-    for job in itertools.islice(jobs, MAX_IN_FLIGHT):
+    for job in itertools.islice(jobs, limit):
         endings.add(job)
     while endings.open:
         for job in endings.open:
             job.check_wait()
-        yield endings.take(deadline)
+        yield endings.take(deadline())
         for job in itertools.islice(jobs, 1):
             endings.add(job)

@@ -8,7 +8,6 @@ sent again get a thread as well: the I/O thread must not wait for a connect, and
 See `geartrain.client.sync.connection` for what an exception from a signal handler may do here.
 """
 
-import logging
 import os
 import socket
 import threading
@@ -29,12 +28,13 @@ from geartrain.client.sync.iothread import IOThread
 from geartrain.client.sync.job import Question
 from geartrain.client.ticket import PlacedTicket, Ticket
 from geartrain.errors import ConnectionLost, NoServerAvailable, ReplyTimeout
+from geartrain.lazy import LazyLogger
 from geartrain.records import Handle, JobStatus
 from geartrain.transport import Latch, ServerAddress, connect
 
 __all__ = ["ConnectionPool"]
 
-logger = logging.getLogger("geartrain.client")
+logger = LazyLogger("geartrain.client")
 
 _CLOSED = "the client was closed"
 _SHORTEST_CONNECT = 0.01  # seconds for a connect after the deadline: a server on the same network needs less
@@ -321,9 +321,9 @@ class ConnectionPool:
     def check_wait(self) -> None:
         """Raise if the current thread would wait for ever."""
         if self._pid != os.getpid():
-            raise ConnectionLost("the job belongs to the process that this one was forked from")
+            raise ConnectionLost("the job belongs to the parent process")
         if self._receives():
-            raise RuntimeError("a callback runs in the thread that receives, and cannot wait for what it is to receive")
+            raise RuntimeError("a callback runs in the receiving thread, so it cannot wait for an answer")
 
     def _receives(self) -> bool:
         """Return True if the current thread receives, so that it must not wait."""

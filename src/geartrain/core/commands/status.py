@@ -9,6 +9,7 @@ from geartrain.core.commands.handler import Handlers
 from geartrain.core.cron import Schedules
 from geartrain.core.jobtable import JobTable
 from geartrain.core.state import Job, Peer
+from geartrain.core.waiters import count_waiters
 from geartrain.protocol.commands import Command
 from geartrain.protocol.reader import Reader
 
@@ -51,7 +52,7 @@ class StatusCommands:
     def _get_status_unique(self, peer: Peer, reader: Reader) -> None:
         unique = reader.argument(0).removesuffix(b"\0")
         job = self._visible(peer, self._jobs.find_unique(unique))
-        waiting = job.waiting_clients() if job is not None else 0
+        waiting = count_waiters(job) if job is not None else 0
         if job is not None and job.waiters is not None:
             peer.debt += len(job.waiters) >> _PER_UNIT
         peer.send(_STATUS_RES_UNIQUE, b"\0".join([unique, *_status(job), b"%d" % waiting]))

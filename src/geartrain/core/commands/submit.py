@@ -16,6 +16,7 @@ from geartrain.core.options import Durability, JobServerOptions
 from geartrain.core.replies import Replies
 from geartrain.core.schedulerunner import ScheduleRunner
 from geartrain.core.state import Job, Peer
+from geartrain.core.waiters import add_waiter, count_waits
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.commands import Command
 from geartrain.protocol.limits import INT64_MAX, MAX_UNIQUE
@@ -171,7 +172,7 @@ class SubmitCommands:
             self._replies.refuse(peer, refusal)
             return
         if not background:
-            job.add_waiter(peer)
+            add_waiter(job, peer)
             peer.send(_JOB_CREATED, job.handle)
         elif not self._stores:
             job.background = True
@@ -232,5 +233,5 @@ class SubmitCommands:
 
 def _check_waits(job: Job, peer: Peer) -> None:
     """Check the limit of submissions of a connection that wait for one job; raise `Refused`."""
-    if job.waits(peer) >= MAX_WAITS:
+    if count_waits(job, peer) >= MAX_WAITS:
         raise Refused(Limit.JOBS, f"Too many submissions of this job by this connection (limit {MAX_WAITS})")

@@ -13,6 +13,7 @@ from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import Refused
 from geartrain.core.outcome import Outcome
 from geartrain.core.replies import Replies
+from geartrain.core.running import find_running
 from geartrain.core.state import Peer
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.commands import Command
@@ -164,7 +165,7 @@ class WorkCommands:
     def complete(self, peer: Peer, reader: Reader) -> None:
         """End a job with its result."""
         handle = reader.first()
-        job = peer.find_running(handle)
+        job = find_running(peer, handle)
         if job is None:
             self._not_running(peer, reader, handle)
         else:
@@ -172,7 +173,7 @@ class WorkCommands:
 
     def _fail(self, peer: Peer, reader: Reader) -> None:
         handle = reader.argument(0).removesuffix(b"\0")  # some workers append a NUL; clients must not see it (7.3)
-        job = peer.find_running(handle)
+        job = find_running(peer, handle)
         if job is None:
             self._not_running(peer, reader, handle)
         else:
@@ -180,7 +181,7 @@ class WorkCommands:
 
     def _except(self, peer: Peer, reader: Reader) -> None:
         handle = reader.argument(0)
-        job = peer.find_running(handle)
+        job = find_running(peer, handle)
         if job is None:
             self._not_running(peer, reader, handle)
             return
@@ -189,7 +190,7 @@ class WorkCommands:
 
     def _forward(self, peer: Peer, reader: Reader) -> None:
         handle = reader.argument(0)
-        job = peer.find_running(handle)
+        job = find_running(peer, handle)
         if job is None:
             self._not_running(peer, reader, handle)
         elif job.is_awaited:
@@ -197,7 +198,7 @@ class WorkCommands:
 
     def _report_progress(self, peer: Peer, reader: Reader) -> None:
         handle = reader.argument(0)
-        job = peer.find_running(handle)
+        job = find_running(peer, handle)
         if job is None:
             self._not_running(peer, reader, handle)
             return

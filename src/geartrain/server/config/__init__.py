@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Options: their declaration, and the sources that they come from: command line, environment, files, defaults."""
+"""Options: their declarations, and their sources, which are command line, environment, files and defaults."""

@@ -66,7 +66,7 @@ def _numbered(number: int, read: Callable[[Mapping[str, object]], T], table: Map
 def _rule(table: Mapping[str, object]) -> Rule:
     for key in table:
         if key not in _KEYS:
-            raise ValueError(f"there is no '{key}'; there are {', '.join(_KEYS)}")
+            raise ValueError(f"there is no key '{key}'; the keys are {', '.join(_KEYS)}")
     rights = 0
     for name in _texts(table, "may"):
         if name not in _RIGHTS:

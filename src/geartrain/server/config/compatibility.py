@@ -28,9 +28,9 @@ class CompatibleOptions:
         None,
         Kind("NAME", _protocol_module),
         Group.COMPATIBLE,
-        "none in this version",
+        "protocol module; this version has none",
         short="r",
-        details="gearmand's only module, http, is not available; naming it is an error.",
+        details="The only module of the C server, http, is not available; naming it is an error.",
         example="http",
     )
     threads: int = option(
@@ -39,7 +39,7 @@ class CompatibleOptions:
         Group.COMPATIBLE,
         "no effect: one thread serves all connections",
         short="t",
-        details="Compatible with command lines of gearmand.",
+        details="Accepted for command lines of the C server.",
         example="4",
     )
     hashtable_buckets: int = option(
@@ -47,7 +47,7 @@ class CompatibleOptions:
         number(1, message="hashtable-buckets has to be greater than 0"),
         Group.COMPATIBLE,
         "no effect: tables grow as needed",
-        details="Compatible with command lines of gearmand.",
+        details="Accepted for command lines of the C server.",
         example="991",
     )
     keepalive: bool = option(
@@ -55,14 +55,14 @@ class CompatibleOptions:
         FLAG,
         Group.COMPATIBLE,
         "no effect: keepalive is always on",
-        details="Compatible with command lines of gearmand.",
+        details="Accepted for command lines of the C server.",
     )
     coredump: bool = option(
         False,
         FLAG,
         Group.COMPATIBLE,
-        "no effect: crashes are left to the system",
-        details="Compatible with command lines of gearmand.",
+        "no effect: the system decides about core dumps",
+        details="Accepted for command lines of the C server.",
     )
 
 

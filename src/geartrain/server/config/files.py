@@ -82,7 +82,7 @@ def _unknown_key(name: str, key: str, value: object, options: Mapping[str, Optio
     if isinstance(value, Mapping):
         return OptionError(f"there is no table [{key}]{type_hint(key, value, ())}")
     if key.startswith("-"):
-        return OptionError(f"in a file in TOML, '{key}' has no dashes in front: '{key.lstrip('-')}'")
+        return OptionError(f"in a TOML file, '{key}' has no leading dashes: '{key.lstrip('-')}'")
     return unknown_option(name, key, options)
 
 

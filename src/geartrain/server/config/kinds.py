@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Kinds of option values: from the text of an option to its value.
+"""Kinds of option values, which convert the text of an option to its value.
 
-The same text comes from the command line, the environment and a configuration file, so a kind knows none of them. It
-raises `ValueError` with the values that it takes; where gearmand has a message of its own, `OptionError` with that.
-A kind that only one part of the server needs is in that part.
+A kind does not know if the text comes from the command line, the environment or a configuration file. For a wrong
+value, it raises `ValueError` with the allowed values, or `OptionError` with the message of the C server if that has
+one. A kind that only one part of the server needs is in that part.
 """
 
 import enum
@@ -93,7 +93,7 @@ def _flag(text: str) -> bool:
 
 def _not_empty(text: str) -> str:
     if not text or "\0" in text:
-        raise ValueError("a text that is not empty")
+        raise ValueError("a non-empty text")
     return text
 
 

@@ -27,12 +27,12 @@ class Group(enum.Enum):
 
     GENERAL = "General"
     NETWORK = "Network"
-    LIMITS = "Limits (0: none)"
+    LIMITS = "Limits (0: no limit)"
     TLS = "TLS"
-    ACCESS = "Access (its rules are in the TOML file)"
+    ACCESS = "Access control (the TOML file has its rules)"
     JOBS = "Jobs"
     STORE = "Store"
-    QUEUE = "Store, as gearmand names it"
+    QUEUE = "Store, by the options of the C server"
     LOG = "Log"
     PROCESS = "Process"
     COMPATIBLE = "Accepted for compatibility"
@@ -47,13 +47,13 @@ class Option:
         group: The title under which the help lists it.
         help: Its purpose.
         short: The letter of its short form.
-        many: It may be given several times; its value is then a tuple.
+        many: True if it may be repeated; its value is then a tuple.
         steps: The values of the short form given once, twice and so on; it then takes no argument.
         environment: Further variables that set it, after the one that has its name.
         alias_of: The option that this one is another way to set. The source that wins decides which of the two counts.
         details: Further sentences for the manual.
         example: A value for the manual.
-        default_text: The default in words, if the value itself says too little.
+        default_text: The default in words, if the value alone is unclear.
         name: Its long form, without the dashes in front.
         default: Its value if no source sets it.
     """

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Durable background jobs: the choice of a store, restoring at the start, group commit, and the end of it."""
+"""Durable background jobs: choosing a store, restoring jobs at the start, group commit, and closing the store."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Group commit: the changes that the core decides while one batch is stored are the next batch.
+"""Group commit: changes that the core makes while one batch is being stored form the next batch.
 
 A batch that fails does not end the server: the core rejects new background jobs and remembers the ends of others, and
 the committer tries again, with growing pauses, until the store takes them.
@@ -83,11 +83,14 @@ class Committer:
             log.error("The store could not be closed cleanly: %s", error)  # noqa: TRY400  # the message is enough
 
     async def _commit_last(self) -> None:
-        for attempt in range(self._last_attempts):
-            if attempt and self._job_server.commit_queue.has_changes:
+        attempts = self._last_attempts
+        while self._job_server.commit_queue.has_changes:
+            await self._commit()
+            if self._failures:
+                attempts -= 1
+                if not attempts:
+                    return
                 await asyncio.sleep(_BACKOFF.delay(self._failures))
-            if self._job_server.commit_queue.has_changes:
-                await self._commit()
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -114,6 +117,9 @@ class Committer:
             self._failures += 1
             outcome = error.outcome if isinstance(error, StoreError) else CommitOutcome.UNKNOWN
             self._job_server.store_failed(outcome)
+            while self._job_server.revoke_more():
+                self._settled()
+                await asyncio.sleep(0)  # a turn, in which peers are served
             level = logging.ERROR if self._failures == 1 else logging.DEBUG
             trace = None if isinstance(error, StoreError) else error
             until = "this server is restarted" if outcome is CommitOutcome.FENCED else "it is back"

@@ -54,7 +54,7 @@ async def refuse_queue(store: str | None, options: QueueOptions) -> None:
     shown, queue = without_password(store), without_password(url)
     command = shlex.join(["gearmand", "store", "import", shown, "--from", queue, "--delete"])
     raise StoreError(
-        f"{shown} has jobs of a C gearmand, which this server would not run. "
+        f"{shown} has jobs of a C server, which this server would not run. "
         f"Import them, and start it again:\n  {command}"
     )
 

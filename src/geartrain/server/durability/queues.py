@@ -22,9 +22,9 @@ _GONE = ("libdrizzle", "libtokyocabinet")
 def _queue(text: str) -> str:
     name = text.lower()
     if name in _GONE:
-        raise OptionError(f"the queue '{name}' is not available; there are {', '.join(QUEUES)}")
+        raise OptionError(f"the queue '{name}' is not available; the queues are {', '.join(QUEUES)}")
     if name not in QUEUES:
-        raise OptionError(f"Error while initializing the queue : {text}; there are {', '.join(QUEUES)}")
+        raise OptionError(f"Error while initializing the queue : {text}; the queues are {', '.join(QUEUES)}")
     return name
 
 
@@ -36,19 +36,19 @@ class QueueOptions:
         None,
         Kind("NAME", _queue, words=QUEUES),
         Group.QUEUE,
-        "builtin (memory only), libsqlite3, mysql, postgres, redis or libmemcached",
+        "queue module: builtin (memory only), libsqlite3, mysql, postgres, redis or libmemcached",
         short="q",
         alias_of="store",
-        details="It is another way to set --store, for command lines of gearmand; giving both is an error. Tables and "
-        "keys are not those of gearmand: if the server finds a queue of gearmand there, it stops and shows the "
-        "command that imports it.",
+        details="This is another way to set --store, for command lines of the C server; giving both is an error. The "
+        "tables and keys are not those of the C server: if the server finds a queue of the C server there, it stops "
+        "and shows the command that imports it.",
         example="libsqlite3",
     )
     libsqlite3_db: str | None = option(
         None,
         FILE,
         Group.QUEUE,
-        "file of libsqlite3",
+        "SQLite file",
         details="Needed with -q libsqlite3.",
         example="/var/lib/geartrain/jobs.db",
     )
@@ -56,8 +56,8 @@ class QueueOptions:
         "gearman_queue",
         TEXT,
         Group.QUEUE,
-        "no effect but for an import",
-        details="The server looks for a queue of gearmand in this table, and asks for its import.",
+        "table of the C server, only used to find jobs to import",
+        details="If the server finds jobs in this table, it stops and shows the command that imports them.",
         example="gearman_queue",
     )
     store_queue_on_shutdown: bool = option(
@@ -66,19 +66,19 @@ class QueueOptions:
         Group.QUEUE,
         "the same as --durability shutdown",
         alias_of="durability",
-        details="It is another way to set --durability; giving both is an error.",
+        details="Giving both is an error.",
     )
     mysql_host: str = option(
-        "localhost", TEXT, Group.QUEUE, "host of mysql", details="Used with -q mysql.", example="db.example.com"
+        "localhost", TEXT, Group.QUEUE, "MySQL host", details="Used with -q mysql.", example="db.example.com"
     )
     mysql_port: int = option(
-        3306, number(1, 65535), Group.QUEUE, "port of mysql", details="Used with -q mysql.", example="3307"
+        3306, number(1, 65535), Group.QUEUE, "MySQL port", details="Used with -q mysql.", example="3307"
     )
     mysql_user: str = option(
         "",
         TEXT,
         Group.QUEUE,
-        "user of mysql",
+        "MySQL user",
         details="Used with -q mysql; the default is the user of the process.",
         example="gearman",
     )
@@ -86,73 +86,75 @@ class QueueOptions:
         "",
         TEXT,
         Group.QUEUE,
-        "password of mysql",
-        details="Every user of the machine can read a command line, so a file or a variable is a better place for it.",
+        "MySQL password",
+        details="All users of the machine can read command lines; a file or a variable is a better place for a "
+        "password.",
         example="secret",
     )
     mysql_db: str = option(
-        "gearman", TEXT, Group.QUEUE, "database of mysql", details="Used with -q mysql.", example="gearman"
+        "gearman", TEXT, Group.QUEUE, "MySQL database", details="Used with -q mysql.", example="gearman"
     )
     mysql_table: str = option(
         "gearman_queue",
         TEXT,
         Group.QUEUE,
-        "no effect but for an import",
-        details="The server looks for a queue of gearmand in this table, and asks for its import.",
+        "table of the C server, only used to find jobs to import",
+        details="If the server finds jobs in this table, it stops and shows the command that imports them.",
         example="gearman_queue",
     )
     libpq_conninfo: str = option(
         "",
         TEXT,
         Group.QUEUE,
-        "connection string of postgres",
-        details="Used with -q postgres: key=value words of libpq, or a URL.",
+        "PostgreSQL connection string",
+        details="Used with -q postgres: key=value pairs of libpq, or a URL.",
         example="host=/run/postgresql dbname=jobs",
     )
     libpq_table: str = option(
         "queue",
         TEXT,
         Group.QUEUE,
-        "no effect but for an import",
-        details="The server looks for a queue of gearmand in this table, and asks for its import.",
+        "table of the C server, only used to find jobs to import",
+        details="If the server finds jobs in this table, it stops and shows the command that imports them.",
         example="queue",
     )
     libmemcached_servers: str | None = option(
         None,
         TEXT,
         Group.QUEUE,
-        "server of libmemcached, host:port",
-        details="Needed with -q libmemcached. Of several servers, separated by commas, the first one has the jobs, and "
-        "a warning says so: libmemcached spreads keys over all of them.",
+        "memcached server, as host:port",
+        details="Needed with -q libmemcached. If there are several servers, separated by commas, all jobs go to the "
+        "first one, and a warning says so: libmemcached would spread them over all servers.",
         example="cache1:11211",
     )
     libmemcached_prefix: str = option(
         "gear_",
         TEXT,
         Group.QUEUE,
-        "prefix of the keys of libmemcached",
+        "prefix of memcached keys",
         details="Two servers on one memcached need different prefixes.",
         example="gear_",
     )
     redis_server: str = option(
-        "127.0.0.1", TEXT, Group.QUEUE, "host of redis", details="Used with -q redis.", example="redis.example.com"
+        "127.0.0.1", TEXT, Group.QUEUE, "Redis host", details="Used with -q redis.", example="redis.example.com"
     )
     redis_port: int = option(
-        6379, number(1, 65535), Group.QUEUE, "port of redis", details="Used with -q redis.", example="6380"
+        6379, number(1, 65535), Group.QUEUE, "Redis port", details="Used with -q redis.", example="6380"
     )
     redis_password: str = option(
         "",
         TEXT,
         Group.QUEUE,
-        "password of redis",
-        details="Every user of the machine can read a command line, so a file or a variable is a better place for it.",
+        "Redis password",
+        details="All users of the machine can read command lines; a file or a variable is a better place for a "
+        "password.",
         example="secret",
     )
     redis_prefix: str = option(
         "_gear_",
         TEXT,
         Group.QUEUE,
-        "prefix of the keys of redis",
+        "prefix of Redis keys",
         details="Two servers on one Redis need different prefixes.",
         example="_gear_",
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Restoring: the jobs in the store come back to the core while its peers are served already."""
+"""Restoring: loading the jobs of the store into the core, while the server already serves its peers."""
 
 from collections.abc import Callable
 

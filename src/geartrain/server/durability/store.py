@@ -39,31 +39,30 @@ class StoreOptions:
         None,
         Kind("URL", _store),
         Group.STORE,
-        "store of background jobs: sqlite:///FILE, postgresql://, mysql://, redis:// or memcached:// with "
-        "USER:PASSWORD@HOST:PORT/DATABASE, or none",
+        "store of background jobs: sqlite:///FILE; postgresql://, mysql://, redis:// or memcached:// with "
+        "USER:PASSWORD@HOST:PORT/DATABASE; or none",
         details="Foreground jobs are not stored. The default file is in /var/lib/geartrain for root, otherwise in "
-        "~/.local/state/geartrain, and in the folder of systemd's StateDirectory if there is one. A store belongs to "
-        "one server at a time.",
+        "~/.local/state/geartrain, and under systemd in the StateDirectory. Each server needs a store of its own.",
         example="postgresql://gear:secret@db/jobs",
-        default_text="a SQLite file in the state folder, by port; none with port 0",
+        default_text="a SQLite file for each port, in the state folder; none with port 0",
     )
     durability: Durability = option(
         Durability.COMMIT,
         choice(Durability, "WHEN"),
         Group.STORE,
-        "when background jobs are stored: before their client is answered (commit), soon after (relaxed), when the "
-        "server is stopped (shutdown), or never (none)",
-        details="With commit a client that has its answer cannot lose the job, even if the machine loses its power. "
-        "Jobs that arrive together are stored together, so this is fast. relaxed loses the last second at most, "
-        "shutdown everything if the server is killed.",
+        "time to store a background job: before its client gets an answer (commit), soon after (relaxed), when the "
+        "server stops (shutdown), or never (none)",
+        details="With commit, a job whose client got an answer is not lost, even in a power failure. Jobs that arrive "
+        "together are stored together, so this is fast. In a crash, relaxed loses at most the jobs of the last "
+        "second, and shutdown loses all jobs.",
         example="relaxed",
     )
     store_within: float = option(
         1.0,
         SECONDS,
         Group.STORE,
-        "with relaxed durability, seconds until a job is stored",
-        details="A longer time makes larger batches, and more jobs that a crash can lose.",
+        "seconds until a job is stored, with relaxed durability",
+        details="A longer time makes larger batches, but a crash can lose more jobs.",
         example="0.2",
     )
     # Longer than the time of peers, which can connect to another server: after half a minute, a database counts as
@@ -72,17 +71,17 @@ class StoreOptions:
         30.0,
         SECONDS,
         Group.STORE,
-        "seconds that the store has for the last changes when the server stops; with shutdown durability, any time",
-        details="A store that does not answer would otherwise keep the server from stopping. Jobs that could not be "
-        "stored were never acknowledged.",
+        "seconds for the store to save the last changes when the server stops; no limit with shutdown durability",
+        details="Without this limit, a store that does not answer would keep the server from stopping. Jobs that "
+        "could not be stored were never acknowledged.",
         example="60",
     )
     force_timeout: float = option(
         1.0,
         SECONDS,
         Group.STORE,
-        "the same once the server is told a second time to stop",
-        details="A second SIGTERM or SIGINT means that the server must stop.",
+        "the same after a second request to stop",
+        details="A second SIGTERM or SIGINT means that the server has to stop quickly.",
         example="5",
     )
 
@@ -113,7 +112,7 @@ def _check_folder(file: Path) -> None:
         raise StoreError(f"{file}: this is a folder")
     existing = next(path for path in (file, *file.absolute().parents) if path.exists())
     if not existing.is_file() and not existing.is_dir():
-        raise StoreError(f"{existing}: this is no regular file")
+        raise StoreError(f"{existing}: this is not a regular file")
     if not os.access(existing, os.W_OK):
         raise StoreError(f"{existing}: Permission denied")
     if existing != file and not existing.is_dir():

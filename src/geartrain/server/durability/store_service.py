@@ -123,7 +123,7 @@ class StoreService:
             return
         stopping.cancel()
         self.is_stuck = True
-        log.error("The store took too long; it is left as it is")
+        log.error("The store was not closed in time")
 
     async def _restore(self, committer: Committer) -> None:
         began = time.monotonic()

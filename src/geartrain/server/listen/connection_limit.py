@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The limit of connections, in all and from each address.
 
-A connection over the limit is rejected with an ERROR packet. A few more from this machine are accepted all the same,
+A connection over the limit is rejected with an ERROR packet. A few more from this machine are accepted anyway,
 for text commands alone and for a short time, so that the administrator can connect and free some.
 """
 
@@ -26,28 +26,28 @@ class ConnectionLimitOptions:
         0,
         number(0),
         Group.LIMITS,
-        "most connections; four more of this machine may ask in text",
+        "maximum number of connections, plus four from this machine for text commands",
         reloadable=True,
-        details="A connection beyond the limit gets an error with the limit, and is closed. Four more from the "
-        "server's own machine may use text commands, so that gearadmin works.",
+        details="A connection beyond the limit gets an error that names the limit, and is closed. The four additional "
+        "connections keep gearadmin working.",
         example="5000",
     )
     max_connections_per_address: int = option(
         0,
         number(0),
         Group.LIMITS,
-        "most connections from one address",
+        "maximum number of connections from one address",
         reloadable=True,
-        details="It keeps one client in a loop from using up all connections. Unix sockets are not counted.",
+        details="This keeps one faulty client from using up all connections. Unix sockets are not counted.",
         example="100",
     )
     admin_timeout: float = option(
         5.0,
         TIMEOUT,
         Group.LIMITS,
-        "seconds that each of these four may stay connected",
+        "seconds that each of the four additional connections may last",
         reloadable=True,
-        details="The four connections beyond --max-connections are for one command each, and not to stay.",
+        details="Such a connection is meant for one text command.",
         example="10",
     )
     # The connection that has the last descriptor keeps all others out, and it may be that of a worker which reconnects
@@ -56,10 +56,10 @@ class ConnectionLimitOptions:
         1.0,
         TIMEOUT,
         Group.LIMITS,
-        "the same for one that has the last file descriptor",
+        "the same for a connection that uses the last file descriptor",
         reloadable=True,
-        details="When all file descriptors are used, the server accepts one connection with its reserve. As long as "
-        "that lasts, no other connection is accepted.",
+        details="When all file descriptors are in use, the server accepts one connection with a reserved descriptor. "
+        "Until that connection is closed, no other one is accepted.",
         example="0.5",
     )
 

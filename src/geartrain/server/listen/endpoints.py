@@ -77,7 +77,7 @@ def _port(text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise ValueError("a port from 0 to 65535 behind the colon")
+        raise ValueError("a port from 0 to 65535 after the colon")
     return int(text)
 
 

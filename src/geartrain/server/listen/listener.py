@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Accepting connections, also when no file descriptors are left to accept them with.
+"""Accepting connections, even when no file descriptors are left.
 
-A listener keeps one descriptor in reserve. When there are no others, it closes the reserve for each waiting connection,
-so that the peer can be told why it is rejected, or let in if it may be the administrator. It opens the reserve again
-before it accepts another connection.
+A listener keeps one descriptor in reserve. When there are no others, it closes the reserve for each waiting connection.
+So it can send the peer the reason for the rejection, or accept a peer that may be the administrator. It opens the
+reserve again before it accepts another connection.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Rejecting connections over the limit: the peer gets an ERROR packet, then the end of its connection.
+"""Rejecting connections over the limit: the peer gets an ERROR packet, and the connection is closed.
 
-Without TLS this is one write. Over TLS it takes a handshake first, so only a few peers at a time get the packet, within
-a short time limit; the others see the end of the connection alone.
+Without TLS this is one write. TLS needs a handshake first, so only a few peers at a time get the packet, within a short
+time limit; the connections of the others are closed without it.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ class RejectionOptions:
         2.0,
         TIMEOUT,
         Group.TLS,
-        "seconds for the handshake in which a connection over the limit is told so",
+        "seconds for the TLS handshake of a connection that is to be rejected",
         reloadable=True,
-        details="Over TLS an error can only be sent after a handshake. At most 16 such handshakes run at a time; other "
-        "connections over the limit are closed at once.",
+        details="Over TLS, the server can send an error only after a handshake. At most 16 such handshakes run at a "
+        "time; further connections over the limit are closed at once.",
         example="1",
     )
 

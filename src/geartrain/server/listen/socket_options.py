@@ -25,17 +25,17 @@ class KeepaliveOptions:
         60,
         number(-1, 32767),
         Group.NETWORK,
-        "seconds of silence before a peer is probed; -1: the system's",
-        details="Most connections that die do so without a sign, such as when a machine loses its power. The jobs of a "
-        "lost worker wait until its connection is closed: 60 seconds of silence and four probes 15 seconds apart by "
-        "default.",
+        "seconds of silence before the server probes a connection; -1: the system's setting",
+        details="Most dead connections give no sign, for example after a power failure. The jobs of a lost worker "
+        "wait until its connection is closed: by default after 60 seconds of silence and four probes, 15 seconds "
+        "apart.",
         example="30",
     )
     keepalive_interval: int = option(
         15,
         number(-1, 32767),
         Group.NETWORK,
-        "seconds between two probes; -1: the system's",
+        "seconds between two probes; -1: the system's setting",
         details="See --keepalive-idle.",
         example="5",
     )
@@ -43,7 +43,7 @@ class KeepaliveOptions:
         4,
         number(-1, 127),
         Group.NETWORK,
-        "unanswered probes after which a connection is closed; -1: the system's",
+        "unanswered probes before the connection is closed; -1: the system's setting",
         details="See --keepalive-idle.",
         example="3",
     )
@@ -51,9 +51,9 @@ class KeepaliveOptions:
         120.0,
         SECONDS,
         Group.NETWORK,
-        "seconds after which a connection is closed whose peer does not acknowledge data; 0: the system's",
-        details="Keepalive probes are not sent while data waits to be acknowledged, so that state has a timeout of its "
-        "own.",
+        "seconds that a peer may take to acknowledge data before its connection is closed; 0: the system's setting",
+        details="The system sends no keepalive probes while data waits to be acknowledged, so that state has its own "
+        "timeout.",
         example="60",
     )
 

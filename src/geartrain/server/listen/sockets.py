@@ -58,10 +58,10 @@ class ListenOptions:
         4730,
         Kind("PORT", _port, (int, str)),
         Group.NETWORK,
-        "port to listen on: a number, 0 for any free one, or a service's name",
+        "port to listen on: a number, a service name, or 0 for any free port",
         short="p",
-        details="Ports below 1024 need root's rights, which --user gives up again. With 0 the log shows the port, and "
-        "no store is used unless --store names one.",
+        details="Ports below 1024 need root; with --user, the server gives up root's rights afterwards. With 0, the "
+        "log names the port, and the server uses no store unless --store names one.",
         example="4731",
     )
     listen: tuple[Endpoint, ...] = several(
@@ -69,8 +69,8 @@ class ListenOptions:
         Group.NETWORK,
         "address to listen on: a host, host:port, [address]:port or unix:/path; may be repeated",
         short="L",
-        details="A name stands for all its addresses. An IPv6 address with a port is in brackets, and unix: begins the "
-        "path of a socket. Sockets that systemd passes to the process replace this option.",
+        details="A host name stands for all its addresses. An IPv6 address with a port needs brackets. Sockets that "
+        "systemd passes to the process replace this option.",
         example="127.0.0.1",
         default_text="all addresses",
     )
@@ -78,10 +78,9 @@ class ListenOptions:
         1024,
         number(1, 65535),
         Group.NETWORK,
-        "connections that may wait to be accepted, as far as the system allows",
+        "connections that may wait to be accepted; the system may allow fewer",
         short="b",
-        details="A burst of new connections beyond this number is refused by the system. Linux allows "
-        "net.core.somaxconn at most.",
+        details="The system refuses further connections. On Linux, net.core.somaxconn is the upper limit.",
         example="4096",
     )
     # A predecessor that has just been told to stop holds the port for up to two seconds. Any other program keeps it,
@@ -90,8 +89,8 @@ class ListenOptions:
         3.0,
         SECONDS,
         Group.NETWORK,
-        "seconds to try again while an address is in use",
-        details="A server that is restarted finds its port in use as long as the old one is stopping.",
+        "seconds to retry while an address is in use",
+        details="During a restart, the port is in use until the old server has stopped.",
         example="10",
     )
 

@@ -36,26 +36,26 @@ class TlsOptions:
         False,
         FLAG,
         Group.TLS,
-        "speak TLS on every port that is listened on",
-        details="A port speaks either TLS or clear text. Any error in the files stops the start: the server never "
-        "falls back to clear text.",
+        "use TLS on every port",
+        details="A port uses either TLS or plain text. Any error in the files stops the start: the server never falls "
+        "back to plain text.",
     )  # a port cannot be both
     ssl_certificate: str | None = option(
         None,
         FILE,
         Group.TLS,
-        "the server's certificate with its chain",
+        "the server's certificate, with its chain",
         environment=("GEARMAND_SERVER_PEM",),
         reloadable=True,
-        details="The file is in PEM form, with the certificates of intermediate authorities behind that of the server. "
-        "SIGHUP reads it again.",
+        details="A PEM file with the server's certificate, followed by those of intermediate authorities. SIGHUP "
+        "reads it again.",
         example="/etc/geartrain/server.pem",
     )
     ssl_key: str | None = option(
         None,
         FILE,
         Group.TLS,
-        "its key, if that is not in the same file",
+        "the server's private key, if it is not in the file of the certificate",
         environment=("GEARMAND_SERVER_KEY",),
         reloadable=True,
         details="An encrypted key is an error, because a server cannot ask for its password.",
@@ -65,28 +65,28 @@ class TlsOptions:
         None,
         FILE,
         Group.TLS,
-        "authority that signed the certificates of clients",
+        "certificates of the authorities that sign the clients' certificates",
         environment=("GEARMAND_CA_CERTIFICATE",),
         reloadable=True,
-        details="It is needed for --ssl-verify. Access rules may then match the names in certificates.",
+        details="Needed for --ssl-verify. Access rules can match the names in the clients' certificates.",
         example="/etc/geartrain/ca.pem",
     )
     ssl_verify: Verify = option(
         Verify.NONE,
         choice(Verify, "WHEN"),
         Group.TLS,
-        "demand that clients show a certificate: none, optional or required",
+        "certificates of clients: none, optional or required",
         reloadable=True,
-        details="With optional, a client may show no certificate, but not a wrong one.",
+        details="With optional, a client may connect without a certificate, but not with an invalid one.",
         example="required",
     )
     handshake_timeout: float = option(
         10.0,
         TIMEOUT,
         Group.TLS,
-        "seconds that a client has for the TLS handshake",
+        "seconds for a client to complete the TLS handshake",
         reloadable=True,
-        details="A peer that connects and sends nothing would otherwise keep its place for ever.",
+        details="Without this limit, a peer that connects and sends nothing would keep its connection for ever.",
         example="5",
     )
 

@@ -26,10 +26,10 @@ class DaemonOptions:
         False,
         FLAG,
         Group.PROCESS,
-        "go to the background once the server is ready",
+        "run in the background once the server is ready",
         short="d",
-        details="The command returns when the server accepts connections, or with the reason why it does not. systemd "
-        "and containers want it in the foreground.",
+        details="The command returns when the server accepts connections, or with the reason why it does not. Do not "
+        "use it under systemd or in a container, which need the server in the foreground.",
     )
 
 

@@ -69,5 +69,5 @@ def make_folder(file: Path, owner: tuple[int, int] | None) -> str:
         if owner is not None and os.geteuid() == 0:
             os.chown(file.parent, *owner)
     except OSError as error:
-        raise ProcessError(f"Could not make the folder {file.parent}: {error.strerror}") from error
+        raise ProcessError(f"Could not create the folder {file.parent}: {error.strerror}") from error
     return str(file)

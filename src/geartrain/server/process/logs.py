@@ -54,11 +54,11 @@ class LogOptions:
         None,
         FILE,
         Group.LOG,
-        "a file, 'stderr' or 'none'",
+        "log file, 'stderr' or 'none'",
         short="l",
-        details="With none there is no log but syslog, if that is chosen. The default file of a daemon is "
-        "/var/log/geartrain/gearmand.log for root, otherwise ~/.local/state/geartrain/gearmand.log. SIGHUP opens the "
-        "file again, for programs that rotate logs.",
+        details="With none, the log goes to syslog alone if --syslog is set, and otherwise nowhere. The default file "
+        "of a daemon is /var/log/geartrain/gearmand.log for root, otherwise ~/.local/state/geartrain/gearmand.log. "
+        "SIGHUP reopens the file, for log rotation.",
         example="/var/log/gearmand.log",
         default_text="stderr; as a daemon, a default file",
     )
@@ -66,8 +66,8 @@ class LogOptions:
         LogFormat.TEXT,
         choice(LogFormat, "FORMAT"),
         Group.LOG,
-        "text or json, one object a line",
-        details="Lines of text begin as those of gearmand do. In JSON the facts of a message are fields of their own.",
+        "format of the log: text, or json (one object per line)",
+        details="Lines of text begin like those of the C server. In JSON, the facts of a message are separate fields.",
         example="json",
     )
     syslog: bool = option(
@@ -75,7 +75,8 @@ class LogOptions:
         FLAG,
         Group.LOG,
         "log to syslog too",
-        details="It gets the same lines as the file, with the priority of each level, as the program gearmand.",
+        details="Syslog gets the same lines as the file, each with its level as the priority, from the program "
+        "gearmand.",
     )
 
 

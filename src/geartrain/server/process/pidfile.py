@@ -26,8 +26,8 @@ class PidFileOptions:
         Group.PROCESS,
         "file for the process id",
         short="P",
-        details="The server holds a lock on the file, so that a second one with the same file is refused. The default "
-        "file of a daemon is /run/geartrain/gearmand.pid for root, otherwise in $XDG_RUNTIME_DIR/geartrain.",
+        details="The server locks the file, so a second server with the same file does not start. The default file of "
+        "a daemon is /run/geartrain/gearmand.pid for root, otherwise in $XDG_RUNTIME_DIR/geartrain.",
         example="/run/gearmand.pid",
         default_text="none; as a daemon, a default file",
     )
@@ -65,7 +65,7 @@ class PidFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # A server that has changed its user may not have the right to. The lock ends all the same.
+        # A server that has changed its user may not have the right to. The lock ends anyway.
         with contextlib.suppress(OSError):
             self._path.unlink()
         os.close(self._descriptor)

@@ -45,22 +45,22 @@ class PrivilegeOptions:
         None,
         Kind("USER", _user),
         Group.PROCESS,
-        "user to switch to once all ports are bound",
+        "user to switch to once all ports are open",
         short="u",
-        details="Certificates are read and ports are bound with root's rights. The log and the store belong to this "
-        "user.",
+        details="The server reads certificates and opens ports with root's rights. The log and the store belong to "
+        "this user.",
         example="daemon",
     )
     file_descriptors: int | None = option(
         None,
         number(0),
         Group.PROCESS,
-        "file descriptors to allow, a few more than connections",
+        "number of file descriptors to allow, slightly more than connections",
         short="f",
-        details="Each connection takes one, and the server itself some. A number that is too small is raised, with a "
-        "warning.",
+        details="Each connection needs one, and the server itself needs some. A number that is too small is raised, "
+        "with a warning.",
         example="65536",
-        default_text="as many as the user may",
+        default_text="as many as the user may have",
     )
 
 

@@ -72,7 +72,7 @@ class Reloader:
             self._server.reload(invocation.options)
         except GeartrainError as error:
             self._log_setup.change_level(self._options.verbose)
-            log.error("Could not reload, all options stay as they were: %s", error)  # noqa: TRY400
+            log.error("Could not reload; all options stay unchanged: %s", error)  # noqa: TRY400
             return
         self._log_changes(invocation)
 
@@ -92,4 +92,4 @@ class Reloader:
             log.warning("There are no access rules any more: every peer may do everything")
         later = needs_restart(old, new)
         if later:
-            log.warning("Only a restart changes %s", ", ".join(later))
+            log.warning("Restart the server to change %s", ", ".join(later))

@@ -53,7 +53,7 @@ class MySQLQueue:
         self._table = "`" + table.replace("`", "``") + "`"
         self._read: list[tuple[str, str]] = []
         if charset_by_name(charset) is None:
-            raise StoreError(f"{charset!r} is no character set of MySQL's")
+            raise StoreError(f"MySQL has no character set {charset!r}")
         with self._translated():
             self._connection = pymysql.connect(
                 host=host,

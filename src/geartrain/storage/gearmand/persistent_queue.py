@@ -66,7 +66,7 @@ def when_column(columns: Iterable[str], table: str) -> str:
     """
     missing = {"unique_key", "function_name", "priority", "data"} - set(columns)
     if missing:
-        raise StoreError(f"{table} is no queue of gearmand's: it has no {', '.join(sorted(missing))}")
+        raise StoreError(f"{table} is not a queue of gearmand: it has no {', '.join(sorted(missing))}")
     return "when_to_run" if "when_to_run" in columns else "0"
 
 
@@ -93,7 +93,7 @@ def open_queue(url: str) -> Queue:
     known = _SCHEMES.get(parts.scheme)
     if known is None:
         raise StoreError(
-            f"{url!r} is no queue of gearmand's: it has to begin with {', '.join(f'{name}://' for name in _SCHEMES)}"
+            f"{url!r} is not a queue of gearmand: it has to begin with {', '.join(f'{name}://' for name in _SCHEMES)}"
         )
     module, name = known
     make: Callable[[SplitResult], Queue] = getattr(import_module(module), name).from_url

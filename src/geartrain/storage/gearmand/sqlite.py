@@ -55,7 +55,7 @@ class SQLiteQueue:
 
     def delete(self) -> None:
         """Delete what was read; see `Queue.delete`."""
-        # A gearmand that runs all the same may have given a number to another row.
+        # A C server that runs anyway may have given a number to another row.
         same = "rowid = ? AND CAST(unique_key AS BLOB) IS ? AND CAST(function_name AS BLOB) IS ?"
         with self._translated():
             self._connection.execute("BEGIN IMMEDIATE")

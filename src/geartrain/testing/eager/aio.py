@@ -3,7 +3,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Generic
+from typing import Any, Generic, NoReturn
 
 from geartrain.client.aio.client import AsyncClient
 from geartrain.client.aio.pool import ConnectionPool
@@ -16,6 +16,7 @@ from geartrain.records import ResultT, ValueT
 from geartrain.testing.eager.fakeserver import EagerTask, FakeServer
 from geartrain.testing.worker import as_any_worker
 from geartrain.transport import ServerAddress
+from geartrain.wording import counted
 from geartrain.worker import AssignedJob, Worker
 from geartrain.worker.aio import calls as aio_calls
 from geartrain.worker.aio.job import AsyncAssignedJob
@@ -58,7 +59,11 @@ class AsyncEagerClient(AsyncClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         self._server = FakeServer(self._worker)
 
     def __repr__(self) -> str:
-        return f"<AsyncEagerClient: {len(self.jobs)} jobs>"
+        return f"<AsyncEagerClient: {counted(len(self.jobs), 'job')}>"
+
+    def admin(self, server: str | None = None) -> NoReturn:
+        """Raise ``RuntimeError``: there is no server."""
+        raise RuntimeError("an eager client has no server, and all its jobs have ended")
 
     def _pool(self) -> ConnectionPool:
         if self._own_pool is None:

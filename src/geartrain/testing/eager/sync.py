@@ -2,7 +2,7 @@
 """The blocking client without a server. Its twin is `geartrain.testing.eager.aio`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic
+from typing import Generic, NoReturn
 
 from geartrain.client import Client
 from geartrain.client.options import ClientOptions
@@ -15,6 +15,7 @@ from geartrain.records import ResultT, ValueT
 from geartrain.testing.eager.fakeserver import EagerTask, FakeServer
 from geartrain.testing.worker import as_worker
 from geartrain.transport import ServerAddress
+from geartrain.wording import counted
 from geartrain.worker import AssignedJob, Worker
 from geartrain.worker.middleware import wrap
 from geartrain.worker.sync.calls import perform
@@ -30,11 +31,11 @@ class EagerClient(Client[ValueT, ResultT], Generic[ValueT, ResultT]):
         client = EagerClient({"reverse": lambda job: job.workload[::-1]})
         assert client.do("reverse", "Hello") == b"olleH"
 
-    Jobs with `at` or `delay` are done at once, too, and uniques have no effect, as no job ever waits. Background jobs
-    that fail are logged, as by a worker; the call that submits them raises nothing.
+    Jobs with `at` or `delay` run at once, too, and uniques have no effect, because no job ever waits. A background job
+    that fails is logged, as by a worker; the call that submits it raises nothing.
 
     Args:
-        functions: A worker, with its middleware and codec, or functions by name; they do the jobs.
+        functions: A worker, with its middleware and codec, or functions by name, which run the jobs.
         prefix: Put before the name of every function, as by a real client; a worker needs the same.
         client_id: The client's id.
         codec: As for a real client; functions given by name use it, too.
@@ -57,12 +58,16 @@ class EagerClient(Client[ValueT, ResultT], Generic[ValueT, ResultT]):
         self._eager_pool = _EagerPool(self._options, FakeServer(self._worker), self._do)
 
     def __repr__(self) -> str:
-        return f"<EagerClient: {len(self.jobs)} jobs>"
+        return f"<EagerClient: {counted(len(self.jobs), 'job')}>"
 
     def close(self) -> None:
         """Close all connections; every wait ends with `ConnectionLost`, and so does every later call."""
         super().close()
         self._eager_pool.close()
+
+    def admin(self, server: str | None = None) -> NoReturn:
+        """Raise ``RuntimeError``: there is no server."""
+        raise RuntimeError("an eager client has no server, and all its jobs have ended")
 
     def _pool(self) -> ConnectionPool:
         return self._eager_pool

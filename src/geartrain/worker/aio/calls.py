@@ -3,6 +3,7 @@
 
 import asyncio
 import inspect
+import itertools
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -12,8 +13,9 @@ from geartrain.errors import JobFail
 from geartrain.typed import Signature
 from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.arguments import with_arguments
+from geartrain.worker.functions import Retries
 
-__all__ = ["AsyncCall", "AsyncMiddleware", "as_call", "perform", "send_chunks"]
+__all__ = ["AsyncCall", "AsyncMiddleware", "as_call", "perform", "retrying", "send_chunks"]
 
 AsyncCall: TypeAlias = Callable[[AsyncAssignedJob], Awaitable[object]]
 AsyncMiddleware: TypeAlias = Callable[[AsyncAssignedJob, AsyncCall], Awaitable[object]]
@@ -37,9 +39,27 @@ def as_call(function: Callable[..., object], signature: Signature | None = None)
         if inspect.isasyncgenfunction(candidate):
             return lambda job: send_chunks(job, function(job))  # type: ignore[arg-type]  # checked
     raise TypeError(
-        f"{function!r} is not an async def and would hold up all other jobs; "
-        "geartrain.Worker calls such functions, and asyncio.to_thread takes them out of an async def"
+        f"{function!r} is not an async def and would block all other jobs; use geartrain.Worker for it, or call it by "
+        "asyncio.to_thread from an async def"
     )
+
+
+def retrying(call: AsyncCall, retries: Retries) -> AsyncCall:
+    """Return a call that calls a function again after the exceptions that its retries name."""
+    if retries.tries == 1:
+        return call
+
+    async def tried(job: AsyncAssignedJob) -> object:
+        for number in itertools.count(1):
+            try:
+                return await call(job)
+            except BaseException as error:
+                if not retries.goes_on(error, number, may_repeat=job.may_repeat):
+                    raise
+                _logger.warning("%s %s: try %d failed: %r", job.function, job.handle, number, error)
+        raise AssertionError("the last try returns or raises")
+
+    return tried
 
 
 async def perform(job: AsyncAssignedJob, call: AsyncCall, *, exceptions: bool = True) -> None:
@@ -54,7 +74,7 @@ async def perform(job: AsyncAssignedJob, call: AsyncCall, *, exceptions: bool = 
         job.complete(await call(job))
     except JobFail as failure:
         _logger.info("%s %s failed: %s", job.function, job.handle, failure)
-        job.fail()
+        job.failed(failure, tell=exceptions)
     except asyncio.CancelledError as error:  # by the worker, which then reports nothing, or by the call itself
         _logger.warning("%s %s was cancelled", job.function, job.handle)
         job.raised(error, tell=exceptions)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A connection of an asyncio worker: a transport and its session."""
+"""A connection of an asyncio worker: a transport and its session.
+
+An exception from a signal handler ends the loop between two instructions, perhaps in the transport, which may have sent
+bytes that it has not recorded. A flag that is set before and cleared after shows that to the next task that sends.
+"""
 
 import asyncio
 import contextlib
@@ -26,6 +30,7 @@ class WorkerConnection(asyncio.Protocol):
 
     Attributes:
         session: The session.
+        is_known: True once it has been reported as open.
         is_lost: True once the connection has ended.
     """
 
@@ -37,7 +42,9 @@ class WorkerConnection(asyncio.Protocol):
         received: Callable[["WorkerConnection", bytes], None],
         lost: Callable[["WorkerConnection", str], None],
     ) -> None:
+        self.is_known = False
         self.is_lost = False
+        self._is_writing = False
         self._transport: asyncio.Transport
         self._made = made
         self._received = received
@@ -53,6 +60,7 @@ class WorkerConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit from it
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
         self._made(self)
+        self.is_known = True
 
     def data_received(self, data: bytes) -> None:
         """Pass on the bytes that have arrived."""
@@ -83,14 +91,20 @@ class WorkerConnection(asyncio.Protocol):
             await self._room.wait()
 
     def flush(self) -> None:
-        """Send the queued bytes."""
+        """Send the queued bytes; close if the loop was interrupted while bytes were sent."""
+        if self._is_writing and not self.is_lost:
+            self.close()
+        self._is_writing = True
         data = self.session.take_outgoing()
         if data and not self.is_lost:
             self._transport.write(data)
+        self._is_writing = False
 
     async def leave(self) -> None:
         """Close after the unsent bytes have left, or after `CLOSE_TIMEOUT`."""
         self.flush()
+        if self.is_lost:
+            return
         self.is_lost = True
         if self._transport.can_write_eof():
             # Closing with a NOOP unread would reset the connection, and could discard the result just sent.

@@ -36,17 +36,24 @@ class Connector:
         return f"<Connector {self.server!r}>"
 
     def connect(
-        self, make: Callable[["Connector"], WorkerConnection], failed: Callable[["Connector", str], None]
+        self,
+        make: Callable[["Connector"], WorkerConnection],
+        failed: Callable[["Connector", str], None],
+        interrupted: Callable[[], object],
     ) -> None:
         """Connect in a task of its own.
 
         Args:
             make: Makes a connection for this connector, which reports itself when it is open.
             failed: Called with this connector and the reason of a failure.
+            interrupted: Called if the task was interrupted by a signal handler, so that neither was called.
         """
         self.server.connecting()
         name = f"geartrain connects to {self.server.address}"
         self._task = asyncio.create_task(self._connect(make, failed), name=name)
+        self._task.add_done_callback(
+            lambda task: interrupted() if not task.cancelled() and task.exception() is not None else None
+        )
 
     async def leave(self) -> None:
         """Stop connecting, and end the connection."""
@@ -68,9 +75,12 @@ class Connector:
     ) -> None:
         options, address = self._options, self.server.address
         try:
-            await connect(
+            transport, connection = await connect(
                 lambda: make(self), address, tls=self._tls, timeout=options.connect_timeout, keepalive=options.keepalive
             )
+            if not connection.is_known:
+                transport.abort()
+                failed(self, "the event loop was interrupted while it connected")
         except NoServerAvailable as error:
             failed(self, str(error))
         except Exception as error:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The job that an asyncio worker's function is called with. Its twin is `geartrain.worker.sync.job`."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ class AsyncAssignedJob(AnyAssignedJob):
     """A job that a server assigned to an asyncio worker; the methods that send are awaited."""
 
     __slots__ = ("_report",)
+
+    _clock = staticmethod(time.monotonic)
 
     def __init__(
         self,

@@ -2,25 +2,27 @@
 """The tasks of an asyncio worker, one for each running job."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
-__all__ = ["CANCEL_TIMEOUT", "TaskPool"]
+from geartrain.worker.options import CANCEL_TIMEOUT
 
-CANCEL_TIMEOUT = 2.0  # seconds for cancelled jobs to clean up
+__all__ = ["TaskPool"]
 
 
 class TaskPool:
     """Any number of tasks; the dispatcher limits it to the worker's slots.
 
     Args:
+        interrupted: Called when a task has raised an exception, which only a signal handler can make it do.
         cancel_timeout: Seconds that `leave` gives cancelled tasks to end.
 
     Attributes:
         is_leaving: True once `leave` was called.
     """
 
-    def __init__(self, cancel_timeout: float = CANCEL_TIMEOUT) -> None:
+    def __init__(self, interrupted: Callable[[], object], cancel_timeout: float = CANCEL_TIMEOUT) -> None:
         self.is_leaving = False
+        self._interrupted = interrupted
         self._cancel_timeout = cancel_timeout
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -28,12 +30,21 @@ class TaskPool:
         """Run a coroutine in a task."""
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)  # the event loop keeps no reference
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._discard)
 
-    async def leave(self) -> None:
-        """Cancel the tasks that are running, and wait for their end, up to the timeout."""
+    def cancel(self) -> None:
+        """Cancel the tasks that are running."""
         self.is_leaving = True
         for task in self._tasks:
             task.cancel()
+
+    async def leave(self) -> None:
+        """Cancel the tasks that are running, and wait for their end, up to the timeout."""
+        self.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._cancel_timeout)
+
+    def _discard(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._interrupted()

@@ -14,7 +14,7 @@ from geartrain.client.aio import AsyncClient, AsyncSubmittedJob
 from geartrain.names import Text
 from geartrain.transport import Servers
 from geartrain.typed import Signature
-from geartrain.worker.aio.calls import AsyncCall, AsyncMiddleware, as_call
+from geartrain.worker.aio.calls import AsyncCall, AsyncMiddleware, as_call, retrying
 from geartrain.worker.aio.function import (
     AsyncDecorator,
     AsyncTypedFunction,
@@ -26,6 +26,7 @@ from geartrain.worker.aio.function import (
 from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.aio.loop import WorkerLoop
 from geartrain.worker.aio.partition import AsyncAggregate, as_partition
+from geartrain.worker.functions import Retries
 from geartrain.worker.options import Options, Reason, WorkerOptions
 from geartrain.worker.partition import MAX_IN_FLIGHT, Reduction
 from geartrain.worker.registry import Registry
@@ -67,6 +68,7 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         options.setdefault("concurrency", 100)
         super().__init__(servers, WorkerOptions(**options))
         self._client: AsyncClient | None = None  # the worker's own client, once it is needed
+        self._used: AsyncClient[Any, Any] | None = None  # in its place
         self._client_keeper: AsyncGenerator[None, None] | None = None
         self._background: asyncio.Task[Reason] | None = None  # the run of ``async with``
 
@@ -81,15 +83,30 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         self, function: Callable[ParametersT, Awaited[ReturnT]], /
     ) -> AsyncTypedFunction[ParametersT, ParametersT, ReturnT]: ...
     @overload
-    def function(self, name: str | None = None, /, *, timeout: float | None = None) -> AsyncDecorator: ...
     def function(
-        self, function: Callable[..., object] | str | None = None, /, *, timeout: float | None = None
+        self,
+        name: str | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        retry_on: tuple[type[BaseException], ...] = (),
+        tries: int = 1,
+    ) -> AsyncDecorator: ...
+    def function(
+        self,
+        function: Callable[..., object] | str | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        retry_on: tuple[type[BaseException], ...] = (),
+        tries: int = 1,
     ) -> Callable[..., object]:
         """Register a function, under its own name or the one given; a decorator.
 
         See `Worker.function`; the methods are those of `geartrain.client.aio.AsyncRemoteFunction`.
         """
-        return self._decorator(function, lambda name, call: self._offer(name, call, timeout))
+        retries = Retries(retry_on, tries)
+        return self._decorator(function, lambda name, call: self._offer(name, call, timeout, retries))
 
     @overload
     def partition(self, function: JobFunctionT, /) -> JobFunctionT: ...
@@ -141,6 +158,19 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         reduction = Reduction(self._submit_part, self._reducer(function, reducer), aggregate, max_in_flight)
         self._add(name, as_partition(function, self._call(function, None), reduction), timeout)
 
+    @contextmanager
+    def using(self, client: AsyncClient[Any, Any]) -> Iterator[None]:
+        """Submit jobs of typed functions, and the parts of partitions, by another client for the length of a block.
+
+        See `Worker.using`.
+        """
+        before = self._used
+        self._used = client
+        try:
+            yield
+        finally:
+            self._used = before
+
     async def run(self, *, burst: bool = False, idle_timeout: float | None = None) -> Reason:
         """Do jobs until there is a reason to leave, and return it.
 
@@ -164,11 +194,17 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         await background
 
     async def _run(self, *, burst: bool, idle_timeout: float | None) -> Reason:
-        with self._running(WorkerLoop, burst=burst, idle_timeout=idle_timeout) as loop:
+        loop = self._begin(WorkerLoop, burst=burst, idle_timeout=idle_timeout)
+        try:
             return await loop.run()
+        finally:
+            self._end(loop)
 
     def _call(self, function: Callable[..., object], signature: Signature | None) -> AsyncCall:
         return as_call(function, signature)
+
+    def _retrying(self, call: AsyncCall, retries: Retries) -> AsyncCall:
+        return retrying(call, retries)
 
     def _callable(
         self, function: Callable[..., Any], signature: Signature, wire_name: bytes
@@ -176,7 +212,9 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         return AsyncTypedFunction(function, wire_name, signature, self._own_client)
 
     def _own_client(self) -> AsyncClient:
-        """Return the client of the same servers that submits jobs for typed functions and parts."""
+        """Return the client that submits jobs for typed functions and parts, by default one of the same servers."""
+        if self._used is not None:
+            return self._used
         if self._client is None:
             self._client = AsyncClient(**self._client_options())
             self._client_keeper = self._until_loop_ends(self._client)
@@ -189,8 +227,12 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         try:
             yield
         finally:
-            self._client = None
+            if self._client is client:
+                self._client = None
             await client.close()
+
+    def _drop_client(self) -> None:
+        self._client = None  # its event loop closes it at its end
 
     async def _submit_part(self, reducer: bytes, part: bytes) -> AsyncSubmittedJob:
         return await self._own_client().submit(reducer, part, unique=token_hex(16))

@@ -2,6 +2,7 @@
 """Calls of blocking functions: one job from its start to its end. Its twin is `geartrain.worker.aio.calls`."""
 
 import inspect
+import itertools
 import logging
 from collections.abc import Callable, Generator
 from typing import TypeAlias
@@ -9,9 +10,10 @@ from typing import TypeAlias
 from geartrain.errors import JobFail
 from geartrain.typed import Signature
 from geartrain.worker.arguments import with_arguments
+from geartrain.worker.functions import Retries
 from geartrain.worker.sync.job import AssignedJob
 
-__all__ = ["Call", "Middleware", "as_call", "perform", "send_chunks"]
+__all__ = ["Call", "Middleware", "as_call", "perform", "retrying", "send_chunks"]
 
 Call: TypeAlias = Callable[[AssignedJob], object]
 Middleware: TypeAlias = Callable[[AssignedJob, Call], object]
@@ -36,6 +38,24 @@ def as_call(function: Callable[..., object], signature: Signature | None = None)
     return lambda job: send_chunks(job, call(job))
 
 
+def retrying(call: Call, retries: Retries) -> Call:
+    """Return a call that calls a function again after the exceptions that its retries name."""
+    if retries.tries == 1:
+        return call
+
+    def tried(job: AssignedJob) -> object:
+        for number in itertools.count(1):
+            try:
+                return call(job)
+            except BaseException as error:
+                if not retries.goes_on(error, number, may_repeat=job.may_repeat):
+                    raise
+                _logger.warning("%s %s: try %d failed: %r", job.function, job.handle, number, error)
+        raise AssertionError("the last try returns or raises")
+
+    return tried
+
+
 def perform(job: AssignedJob, call: Call, *, exceptions: bool = True) -> None:
     """Run a job to its end, and turn exceptions of the call into the job's end.
 
@@ -48,7 +68,7 @@ def perform(job: AssignedJob, call: Call, *, exceptions: bool = True) -> None:
         job.complete(call(job))
     except JobFail as failure:
         _logger.info("%s %s failed: %s", job.function, job.handle, failure)
-        job.fail()
+        job.failed(failure, tell=exceptions)
     # SystemExit and the like too: the thread has further jobs to run, and the client waits for an answer.
     except BaseException as error:
         _logger.exception("%s %s raised", job.function, job.handle)

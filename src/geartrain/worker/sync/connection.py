@@ -10,6 +10,7 @@ import ssl
 import threading
 
 from geartrain.errors import ConnectionLost
+from geartrain.transport import Latch
 from geartrain.worker.session import WorkerSession
 
 __all__ = ["WorkerConnection"]
@@ -39,7 +40,8 @@ class WorkerConnection:
         self.is_lost = False
         self.watches_writing = False
         self._outgoing = bytearray()
-        self._room = threading.Condition()
+        self._lock = threading.Lock()  # guards the lines below, and `is_lost`
+        self._waiting_for_room: list[Latch] = []
         self._unsent = 0  # bytes reported since the last time that all bytes had been sent
         sock.setblocking(False)
 
@@ -50,9 +52,14 @@ class WorkerConnection:
 
     def wait_for_room(self, size: int) -> None:
         """Block a job's thread while the server is too slow for the job's reports."""
-        with self._room:
-            self._room.wait_for(lambda: self.is_lost or self._unsent < HIGH_WATER)
-            self._unsent += size
+        while True:
+            with self._lock:
+                if self.is_lost or self._unsent < HIGH_WATER:
+                    self._unsent += size
+                    return
+                room = Latch()
+                self._waiting_for_room.append(room)
+            room.wait()
 
     def read(self) -> bytes:
         """Return the bytes that have arrived, perhaps none.
@@ -88,9 +95,9 @@ class WorkerConnection:
         except OSError as error:
             raise ConnectionLost(error.strerror or str(error)) from error
         if self._unsent:
-            with self._room:
+            with self._lock:
                 self._unsent = 0
-                self._room.notify_all()
+                self._make_room()
 
     def leave(self) -> None:
         """Close after the unsent bytes have left, or after `CLOSE_TIMEOUT`."""
@@ -108,6 +115,11 @@ class WorkerConnection:
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()
-        with self._room:
+        with self._lock:
             self.is_lost = True
-            self._room.notify_all()
+            self._make_room()
+
+    def _make_room(self) -> None:
+        for latch in self._waiting_for_room:
+            latch.set()
+        self._waiting_for_room.clear()

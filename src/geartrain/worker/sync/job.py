@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The job that a blocking worker's function is called with. Its twin is `geartrain.worker.aio.job`."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ class AssignedJob(AnyAssignedJob):
     """A job that a server assigned to a worker; the worker's function is called with it."""
 
     __slots__ = ("_report",)
+
+    _clock = staticmethod(time.monotonic)
 
     def __init__(
         self,

@@ -5,34 +5,43 @@ The decisions, the sessions and the sockets belong to the thread that owns the l
 owner is the thread that calls `run`, or the only one that runs jobs, between two of them: see `LoopOwnership`. So no
 decision needs a lock, servers are answered however long a job takes, and a job without end cannot stop the worker from
 leaving.
+
+None of these threads is the main thread, in which a signal handler may raise between any two instructions: see
+`geartrain.worker.sync.apart`. The loop opens its selectors and self-pipes in `run` for that reason.
 """
 
+import contextlib
+import logging
 import math
 import selectors
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from geartrain.errors import GeartrainError
-from geartrain.transport import ServerAddress, Waker, client_context
-from geartrain.worker.forkserver import ForkServer
+from geartrain.transport import ServerAddress, client_context
+from geartrain.worker.forkserver import ForkServer, NoMoreProcesses
 from geartrain.worker.functions import Function, FunctionTable
-from geartrain.worker.job import Report
+from geartrain.worker.job import AnyAssignedJob, Report
 from geartrain.worker.middleware import wrap
-from geartrain.worker.options import Reason, WorkerOptions
+from geartrain.worker.options import CANCEL_TIMEOUT, SERVER_FIRST, Reason, WorkerOptions
 from geartrain.worker.run import WorkerRun
 from geartrain.worker.session import Assignment
 from geartrain.worker.sync.callqueue import CallQueue
 from geartrain.worker.sync.calls import Call, Middleware
 from geartrain.worker.sync.connection import WorkerConnection
 from geartrain.worker.sync.connector import Connector, Outcome
+from geartrain.worker.sync.interruptions import Interruptions
 from geartrain.worker.sync.job import AssignedJob
 from geartrain.worker.sync.ownership import CAN_SHARE, LoopOwnership
 from geartrain.worker.sync.process import ProcessExecutor, serve_jobs
 from geartrain.worker.sync.threadpool import TASK_DELAY, Executor, InlineExecutor, ThreadPool
 
 __all__ = ["WorkerLoop"]
+
+_logger = logging.getLogger("geartrain.worker")
 
 
 class WorkerLoop:
@@ -47,6 +56,7 @@ class WorkerLoop:
         *,
         burst: bool,
         idle_timeout: float | None,
+        registered: Callable[[], object],
     ) -> None:
         self._run = WorkerRun(
             addresses,
@@ -55,6 +65,7 @@ class WorkerLoop:
             options,
             burst=burst,
             idle_timeout=idle_timeout,
+            registered=registered,
             now=time.monotonic(),
         )
         tls = client_context(options.tls)
@@ -71,22 +82,22 @@ class WorkerLoop:
             TASK_DELAY if self._fork_server is None and not self._shares else 0.0,
         )
         self._calls = CallQueue()
-        self._selector = selectors.DefaultSelector()
-        self._ownership = LoopOwnership(self._selector)
+        self._selector: selectors.BaseSelector
+        self._ownership: LoopOwnership
         self._has_guest = False
         self._is_leaving = False
+        self._interruptions = Interruptions()
         self._failure: BaseException | None = None  # raised in the guest
-
-    @property
-    def waker(self) -> Waker:
-        """The self-pipe that makes the thread that called `run` check what is due."""
-        return self._ownership.waker
 
     # For any thread
 
     def stop(self, grace: float) -> None:
         """Take no more jobs; leave when the running ones have ended, or after ``grace`` seconds."""
         self._calls.post(lambda: self._run.stop(grace, time.monotonic()))
+
+    def wake(self) -> None:
+        """End the loop's wait, in case that the thread that called `stop` was interrupted before it could."""
+        self._calls.wake()
 
     def add(self, function: Function[Call]) -> None:
         """Register a function that was added to the table."""
@@ -104,6 +115,17 @@ class WorkerLoop:
         Raises:
             NoServerAvailable: In a burst, none of the servers could be reached.
         """
+        with ExitStack() as closing:
+            closing.callback(self.close)
+            self._selector = closing.enter_context(selectors.DefaultSelector())
+            self._ownership = LoopOwnership(self._selector)
+            closing.callback(self._ownership.close)
+            self._calls.open()
+            closing.callback(self._calls.close)  # first: among the last calls are connections to be closed
+            self._work()
+        return self._run.reason()
+
+    def _work(self) -> None:
         self._pool.start()
         try:
             self._selector.register(self._calls, selectors.EVENT_READ, self._calls.run)
@@ -116,15 +138,11 @@ class WorkerLoop:
                         self._ownership.release()
         finally:
             self._leave()
-        return self._run.reason()
 
     def close(self) -> None:
-        """Close everything that a loop opens, whether `run` was called or not."""
-        self._calls.close()
+        """Close what the constructor has opened, in case that `run` is never called; may be called again."""
         if self._fork_server is not None:
             self._fork_server.close()
-        self._ownership.close()
-        self._selector.close()
 
     def _go_on(self) -> None:
         """Process the events that have happened, and apply what is due."""
@@ -153,6 +171,8 @@ class WorkerLoop:
                 self._tick(connector, connector.connection, now)
             elif self._run.wants_connection(connector.server, now):
                 connector.connect(self._pass_outcome)
+        for job in self._run.overdue(now):
+            self._end_late(job, now)
         self._run.turn(now)
         self._pool.wake_more(now)
         for connector in self._connectors:
@@ -164,6 +184,17 @@ class WorkerLoop:
             connection.session.tick(now)
         except GeartrainError as error:
             self._lost(connector, connection, error)
+
+    def _end_late(self, job: AnyAssignedJob, now: float) -> None:
+        """Interrupt a job that did not end within its timeout, if its function wants that; else its slot is lost."""
+        if not self._interruptions.is_running(job):  # it has just ended, or waits behind another one
+            self._run.watch(job, now + CANCEL_TIMEOUT)
+            return
+        self._interruptions.report(job)
+        if self._interruptions.interrupt(job):
+            self._run.watch(job, now + CANCEL_TIMEOUT)
+        else:
+            self._run.lose_slot(job)
 
     def _leave(self) -> None:
         self._is_leaving = True
@@ -196,7 +227,7 @@ class WorkerLoop:
             self._lost(connector, connection, error)
             return
         for assignment, function in started:
-            self._start(connection, assignment, function)
+            self._start(connector, assignment, function)
 
     def _flush(self, connector: Connector, connection: WorkerConnection) -> None:
         try:
@@ -215,13 +246,15 @@ class WorkerLoop:
         connector.connection = None
         self._run.lost(connector.server, str(error), time.monotonic())
 
-    def _start(self, connection: WorkerConnection, assignment: Assignment, function: Function[Call]) -> None:
-        report = partial(self._report, connection, assignment.handle)
-        job = AssignedJob(assignment, function, self._options, report)
-        self._pool.do(partial(self._do, connection, job, function), here=self._has_guest)
+    def _start(self, connector: Connector, assignment: Assignment, function: Function[Call]) -> None:
+        job = AssignedJob(assignment, function, self._options, partial(self._report, connector, assignment))
+        self._run.begin(connector.server, job)
+        if job.deadline is not None and self._fork_server is None:
+            self._run.watch(job, job.deadline + SERVER_FIRST)
+        self._pool.do(partial(self._do, connector, job, function), here=self._has_guest)
 
-    def _finish(self, connection: WorkerConnection, job: AssignedJob) -> None:
-        self._run.finish(connection.session, job, time.monotonic())
+    def _finish(self, connector: Connector, job: AssignedJob) -> None:
+        self._run.finish(connector.server, job, time.monotonic())
 
     def _give_up(self, error: GeartrainError) -> None:
         raise error
@@ -239,18 +272,26 @@ class WorkerLoop:
         if not self._calls.post(partial(self._connected, connector, outcome)) and isinstance(outcome, socket.socket):
             outcome.close()
 
-    def _do(self, connection: WorkerConnection, job: AssignedJob, function: Function[Call], executor: Executor) -> None:
+    def _do(self, connector: Connector, job: AssignedJob, function: Function[Call], executor: Executor) -> None:
+        """Run a job to its end. Nothing that happens in here ends the thread: its slot would be lost."""
         try:
-            executor.do(job, function)
-        except GeartrainError as error:
-            self._calls.post(partial(self._give_up, error))
-        else:
-            if self._shares:
-                self._finish_as_guest(connection, job)
+            if job.deadline is None:
+                executor.do(job, function)
             else:
-                self._calls.post(partial(self._finish, connection, job))
+                perform = partial(executor.do, job, function)
+                self._interruptions.run(job, perform, may_interrupt=function.interrupt and self._fork_server is None)
+        except NoMoreProcesses as error:
+            self._calls.post(partial(self._give_up, error))
+            return
+        except BaseException as error:  # noqa: BLE001  # such as no memory for a traceback, or a log handler that raises
+            job.end()
+            _log_failure(job, error)
+        if self._shares:
+            self._finish_as_guest(connector, job)
+        else:
+            self._calls.post(partial(self._finish, connector, job))
 
-    def _finish_as_guest(self, connection: WorkerConnection, job: AssignedJob) -> None:
+    def _finish_as_guest(self, connector: Connector, job: AssignedJob) -> None:
         """Report the end of a job, and run the loop until there is another job to run."""
         if not self._ownership.acquire_as_guest():
             return  # the worker has left without this thread
@@ -258,7 +299,7 @@ class WorkerLoop:
         try:
             if self._calls.has_calls:
                 self._calls.run()  # among them the reports of the job
-            self._finish(connection, job)
+            self._finish(connector, job)
             self._turn()
             while not (self._is_leaving or self._pool.has_task or self._run.is_over(now := time.monotonic())):
                 deadline = self._run.deadline()
@@ -270,11 +311,17 @@ class WorkerLoop:
             self._has_guest = False
             self._ownership.release_as_guest(self._deadline())
 
-    def _report(self, connection: WorkerConnection, handle: bytes, report: Report) -> None:
-        command, *arguments = report
-        connection.wait_for_room(sum(map(len, arguments)))
-        self._calls.post(partial(connection.session.report, command, handle, *arguments))
+    def _report(self, connector: Connector, assignment: Assignment, report: Report) -> None:
+        connection = connector.connection
+        if connection is not None:  # else it is lost, and the report with it
+            connection.wait_for_room(sum(map(len, report[1:])))
+            self._calls.post(partial(self._run.report, connector.server, assignment, report))
 
 
 def _nothing() -> None:
     pass
+
+
+def _log_failure(job: AssignedJob, error: BaseException) -> None:
+    with contextlib.suppress(BaseException):  # the log may be what failed
+        _logger.error("%s %s failed outside of its function", job.function, job.handle, exc_info=error)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The ownership of a worker's loop, which one thread at a time has.
 
-The owner is the thread that called `run`. In a worker that does one job at a time, the thread that runs the jobs
+The owner is the thread that runs the loop. In a worker that does one job at a time, the thread that runs the jobs
 acquires the loop as a guest between two jobs: it waits for the next job itself, and reports the end of the last one,
 because waking another thread for each takes longer than a short job. While it runs a job the owner has the loop again,
 so that servers are answered and a stop is noticed however long the job takes. A job that does nothing costs the worker
@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from geartrain.transport import Waker
+from geartrain.transport import Latch, Waker
 
 __all__ = ["CAN_SHARE", "LoopOwnership"]
 
@@ -34,13 +34,19 @@ class LoopOwnership:
 
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self._loop = selector
-        self._lock = threading.Lock()
-        self._waker = Waker()
-        self._watch = selectors.DefaultSelector()
-        self._watch.register(self._waker, selectors.EVENT_READ)
-        self._watch.register(selector, selectors.EVENT_READ)  # type: ignore[arg-type]  # those that can be shared
+        self._lock = threading.Lock()  # guards the lines below, and is held briefly
+        self._is_taken = False  # a thread has the loop
+        self._released = Latch()  # set when the loop is released, for the one thread that waits
         self._wakes_at = math.inf
         self._is_over = False
+        self._watch = selectors.DefaultSelector()
+        try:
+            self._waker = Waker()
+        except OSError:
+            self._watch.close()
+            raise
+        self._watch.register(self._waker, selectors.EVENT_READ)
+        self._watch.register(selector, selectors.EVENT_READ)  # type: ignore[arg-type]  # those that can be shared
 
     @property
     def waker(self) -> Waker:
@@ -53,37 +59,55 @@ class LoopOwnership:
         Args:
             deadline: Returns the time at which something is due; called only while no guest has the loop.
         """
-        self._wakes_at = math.inf  # first: a guest that releases the loop from now on wakes the owner
-        if self._lock.acquire(blocking=False):
-            self._wakes_at = deadline()
-            self._lock.release()
-        self._watch.select(None if self._wakes_at == math.inf else max(self._wakes_at - time.monotonic(), 0.0))
+        with self._lock:
+            # If a guest has the loop, it wakes the owner when it releases it.
+            self._wakes_at = wakes_at = math.inf if self._is_taken else deadline()
+        self._watch.select(None if wakes_at == math.inf else max(wakes_at - time.monotonic(), 0.0))
         self._waker.clear()
-        return self._lock.acquire(blocking=False)
+        with self._lock:
+            if self._is_taken:
+                return False
+            self._is_taken = True
+            return True
 
     def release(self) -> None:
         """Release the loop, as its owner."""
-        self._lock.release()
+        with self._lock:
+            self._is_taken = False
+            self._released.set()
 
     def end_sharing(self) -> None:
         """Take the loop back for good, at shutdown: wait until no guest has it, and admit none from now on."""
-        with self._lock:
-            self._is_over = True
+        while True:
+            with self._lock:
+                self._is_over = True
+                if not self._is_taken:
+                    return
+                released = self._released = Latch()
+            released.wait()
 
     def acquire_as_guest(self) -> bool:
         """Acquire the loop in place of its owner; return False after `end_sharing`."""
-        self._lock.acquire()
-        if self._is_over:
-            self._lock.release()
-            return False
+        while True:
+            with self._lock:
+                if self._is_over:
+                    return False
+                if not self._is_taken:
+                    self._is_taken = True
+                    break
+                released = self._released = Latch()
+            released.wait()
         self._watch.unregister(self._loop)  # type: ignore[arg-type]
         return True
 
     def release_as_guest(self, due: float) -> None:
         """Release the loop, and wake its owner if something is due before the owner's wait ends."""
         self._watch.register(self._loop, selectors.EVENT_READ)  # type: ignore[arg-type]
-        self._lock.release()
-        if due < self._wakes_at:
+        with self._lock:
+            self._is_taken = False
+            self._released.set()
+            is_late = due < self._wakes_at
+        if is_late:
             self._waker.wake()
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from geartrain.errors import RemoteProtocolError
 from geartrain.protocol import REQUEST, RESPONSE, Command, Reader, request, response
 from geartrain.worker.forkserver import ChildProcess, ForkServer, flush_output
 from geartrain.worker.functions import Function
@@ -63,7 +64,7 @@ class ProcessExecutor:
         """Run a job to its end.
 
         Raises:
-            GeartrainError: There is no process, and none can be forked any more.
+            NoMoreProcesses: There is no process, and none can be forked any more.
         """
         try:
             self._do(job, function.timeout)
@@ -76,9 +77,13 @@ class ProcessExecutor:
             if not self._fork_server.is_closed:  # else the worker itself has killed it
                 _logger.error("%s %s: %s", job.function, job.handle, died)  # noqa: TRY400  # its traceback says nothing
             job.raised(died, tell=self._exceptions)
+        except RemoteProtocolError as error:  # the function has written to its process's socket
+            self._end_child()
+            _logger.exception("%s %s: its process sent invalid data", job.function, job.handle)
+            job.raised(error, tell=self._exceptions)
         except OSError as error:  # such as EMFILE: the next job may have better luck
             self.leave()
-            _logger.exception("%s %s: the system has no process for it", job.function, job.handle)
+            _logger.exception("%s %s: cannot start a process for it", job.function, job.handle)
             job.raised(error, tell=self._exceptions)
 
     def leave(self) -> None:
@@ -123,7 +128,7 @@ class ProcessExecutor:
     def _living_child(self) -> ChildProcess:
         """Return the process, or a new one if it has died: a process that waits for a job sends nothing."""
         if self._child is not None and _ready(self._child.sock.fileno(), self._child.exit_pipe, timeout=0.0):
-            _logger.warning("a process that waited for jobs %s; another one takes its place", _exit_text(self._child))
+            _logger.warning("an idle process %s; starting another one", _exit_text(self._child))
             self.leave()
         if self._child is None:
             self._child = self._fork_server.spawn()

@@ -30,7 +30,7 @@ class Executor(Protocol):
         """Run a job to its end, and keep the exceptions that it raises.
 
         Raises:
-            GeartrainError: No further jobs can be run.
+            NoMoreProcesses: No further jobs can be run.
         """
 
     def leave(self) -> None:

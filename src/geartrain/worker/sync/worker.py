@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: MIT
 """The blocking worker. Its twin is `geartrain.worker.aio.worker`."""
 
-import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from secrets import token_hex
-from types import FrameType
-from typing import Concatenate, Unpack, overload
+from typing import Any, Concatenate, Unpack, overload
 
 from geartrain.client import Client, SubmittedJob
 from geartrain.names import Text
 from geartrain.transport import Servers
 from geartrain.typed import Signature
+from geartrain.worker.functions import Retries
 from geartrain.worker.options import ExecutorKind, Options, Reason, WorkerOptions
 from geartrain.worker.partition import MAX_IN_FLIGHT, Reduction
 from geartrain.worker.registry import Registry
-from geartrain.worker.sync.calls import Call, Middleware, as_call
+from geartrain.worker.sync.apart import RunApart
+from geartrain.worker.sync.calls import Call, Middleware, as_call, retrying
 from geartrain.worker.sync.function import Decorator, JobFunctionT, ParametersT, ReturnT, TypedFunction
 from geartrain.worker.sync.job import AssignedJob
 from geartrain.worker.sync.loop import WorkerLoop
@@ -60,6 +60,7 @@ class Worker(Registry[Call, Middleware]):
         options.setdefault("concurrency", 1)
         super().__init__(servers, WorkerOptions(executor=executor, **options))
         self._clients: dict[str, Client] = {}  # the worker's own client, once it is needed
+        self._used: Client[Any, Any] | None = None  # in its place
 
     @overload
     def function(self, function: JobFunctionT, /) -> JobFunctionT: ...
@@ -72,9 +73,25 @@ class Worker(Registry[Call, Middleware]):
         self, function: Callable[ParametersT, ReturnT], /
     ) -> TypedFunction[ParametersT, ParametersT, ReturnT]: ...
     @overload
-    def function(self, name: str | None = None, /, *, timeout: float | None = None) -> Decorator: ...
     def function(
-        self, function: Callable[..., object] | str | None = None, /, *, timeout: float | None = None
+        self,
+        name: str | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        retry_on: tuple[type[BaseException], ...] = (),
+        tries: int = 1,
+        interrupt: bool = False,
+    ) -> Decorator: ...
+    def function(
+        self,
+        function: Callable[..., object] | str | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        retry_on: tuple[type[BaseException], ...] = (),
+        tries: int = 1,
+        interrupt: bool = False,
     ) -> Callable[..., object]:
         """Register a function, under its own name or the one given; a decorator.
 
@@ -86,12 +103,23 @@ class Worker(Registry[Call, Middleware]):
         Args:
             function: The function, or its name for clients.
             timeout: Seconds after which a server gives a job to another worker. Half a second later its process is
-                killed; a thread is not stopped. (An `AsyncWorker` cancels its task.)
+                killed. (An `AsyncWorker` cancels its task.) A thread cannot be stopped: it holds its slot until the
+                function returns, which it does soon if it checks ``job.cancelled``. Too many such slots end the worker,
+                see ``max_stuck`` of `WorkerOptions`.
+            retry_on: See `add_function`.
+            tries: See `add_function`.
+            interrupt: True to raise `JobInterrupted` in a thread at that time. This is unsafe: the exception may come
+                between any two instructions, in ``finally`` as well, and can leave a lock held for ever. Use it for
+                functions that only compute.
 
         Raises:
             TypeError: A parameter is neither a job nor annotated with a type that JSON has a form for.
+            ValueError: Jobs without a timeout are to be interrupted.
         """
-        return self._decorator(function, lambda name, call: self._offer(name, call, timeout))
+        retries = Retries(retry_on, tries)
+        return self._decorator(
+            function, lambda name, call: self._offer(name, call, timeout, retries, interrupt=interrupt)
+        )
 
     @overload
     def partition(self, function: JobFunctionT, /) -> JobFunctionT: ...
@@ -163,6 +191,26 @@ class Worker(Registry[Call, Middleware]):
         reduction = Reduction(self._submit_part, self._reducer(function, reducer), aggregate, max_in_flight)
         self._add(name, as_partition(function, self._call(function, None), reduction), timeout)
 
+    @contextmanager
+    def using(self, client: Client[Any, Any]) -> Iterator[None]:
+        """Submit jobs of typed functions, and the parts of partitions, by another client for the length of a block.
+
+        ::
+
+            with worker.using(EagerClient(worker)):
+                resize.submit_background(7)
+
+        Args:
+            client: A client without a prefix, as the worker's own prefix is put before the names; for tests an
+                `EagerClient`, for example. (For an `AsyncWorker` an `AsyncClient`.) It is not closed.
+        """
+        before = self._used
+        self._used = client
+        try:
+            yield
+        finally:
+            self._used = before
+
     def run(self, *, burst: bool = False, idle_timeout: float | None = None) -> Reason:
         """Do jobs until there is a reason to leave, and return it.
 
@@ -177,19 +225,33 @@ class Worker(Registry[Call, Middleware]):
         Raises:
             NoServerAvailable: In a burst, none of the servers could be reached. Otherwise the worker waits for them.
         """
-        with (
-            self._running(WorkerLoop, burst=burst, idle_timeout=idle_timeout) as loop,
-            closing(loop),
-            self._handling_signals(loop),
-        ):
-            return loop.run()
+        if threading.current_thread() is not threading.main_thread():
+            loop = self._begin(WorkerLoop, burst=burst, idle_timeout=idle_timeout)
+            try:
+                return loop.run()
+            finally:
+                self._end(loop)
+        apart = RunApart(self._end, self._on_signal)
+        try:
+            self._begin(apart.making(WorkerLoop), burst=burst, idle_timeout=idle_timeout)
+            reason = apart.run()
+        finally:
+            try:
+                apart.end()
+            finally:  # a signal handler may raise in here too, and once more
+                try:
+                    apart.end()
+                finally:
+                    apart.end()
+        return reason
 
     def _call(self, function: Callable[..., object], signature: Signature | None) -> Call:
         if self._options.executor == "process" and self._loop is not None:
-            raise RuntimeError(
-                "processes know the functions that were there when they were forked: add them before run"
-            )
+            raise RuntimeError("processes have only the functions from before their start: add functions before run")
         return as_call(function, signature)
+
+    def _retrying(self, call: Call, retries: Retries) -> Call:
+        return retrying(call, retries)
 
     def _callable(
         self, function: Callable[..., object], signature: Signature, wire_name: bytes
@@ -197,30 +259,19 @@ class Worker(Registry[Call, Middleware]):
         return TypedFunction(function, wire_name, signature, self._own_client)
 
     def _own_client(self) -> Client:
-        """Return the client of the same servers that submits jobs for typed functions and parts."""
+        """Return the client that submits jobs for typed functions and parts, by default one of the same servers."""
+        if self._used is not None:
+            return self._used
         client = self._clients.get("own")
         if client is None:
             # Without a lock, which would stay locked in a process forked meanwhile; `setdefault` is atomic anyway.
             client = self._clients.setdefault("own", Client(**self._client_options()))
         return client
 
+    def _drop_client(self) -> None:
+        client = self._clients.pop("own", None)
+        if client is not None:
+            client.close()
+
     def _submit_part(self, reducer: bytes, part: bytes) -> SubmittedJob:
         return self._own_client().submit(reducer, part, unique=token_hex(16))
-
-    @contextmanager
-    def _handling_signals(self, loop: WorkerLoop) -> Iterator[None]:
-        """Call `stop` on SIGINT and SIGTERM, in the main thread, for the length of a block."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def leave(number: int, frame: FrameType | None) -> None:
-            self._on_signal()
-
-        previous = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            with loop.waker.woken_by_signals():
-                yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""The slots of a blocking worker: no job ends one, and jobs that do not end in time are counted."""
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from geartrain import AssignedJob, Client, JobInterrupted, Priority, Worker, WorkerStuck
+from geartrain.testing import run_server
+from tests.worker.shells import PATIENCE, working
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with run_server() as server:
+        yield server.address
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[Client]:
+    with Client(address) as client:
+        yield client
+
+
+class Unspeakable(BaseException):
+    """An exception whose text ends the program."""
+
+    def __str__(self) -> str:
+        raise SystemExit(1)
+
+
+class Raising(logging.Handler):
+    """A log handler that raises what no function should."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise KeyboardInterrupt
+
+
+def test_an_exception_without_a_text_and_a_log_that_raises_end_no_slot(address: str, client: Client) -> None:
+    worker = Worker(address)
+
+    @worker.function
+    def f(job: AssignedJob) -> bytes:
+        if job.text == "fail":
+            raise Unspeakable
+        return b"done"
+
+    logger, handler = logging.getLogger("geartrain.worker"), Raising()
+    with working(worker):
+        failing = [client.submit("f", "fail")]
+        failing[0].exception(PATIENCE)
+        logger.addHandler(handler)
+        try:
+            failing.append(client.submit("f", "fail"))
+            assert failing[1].exception(PATIENCE) is not None
+        finally:
+            logger.removeHandler(handler)
+        assert client.do("f", timeout=PATIENCE) == b"done"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_function_that_writes_to_the_socket_of_its_process_fails_alone(address: str, client: Client) -> None:
+    worker = Worker(address, executor="process")
+
+    @worker.function
+    def f(job: AssignedJob) -> bytes:
+        if job.text == "write":
+            for descriptor in range(3, 100):
+                try:
+                    if str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith("socket:"):
+                        os.write(descriptor, b"\0garbage garbage garbage")
+                except OSError:
+                    pass
+        return b"done"
+
+    with working(worker):
+        assert client.submit("f", "write").exception(PATIENCE) is not None
+        assert client.do("f", timeout=PATIENCE) == b"done"
+
+
+def test_a_thread_that_hangs_is_told_and_its_slot_does_the_next_job_when_it_ends(address: str, client: Client) -> None:
+    worker = Worker(address, concurrency=2)
+    told = threading.Event()
+
+    @worker.function(timeout=0.1)
+    def hang(job: AssignedJob) -> None:
+        assert job.deadline is not None
+        assert job.deadline <= time.monotonic() + 0.1
+        while not job.cancelled:
+            threading.Event().wait(0.01)
+        told.set()
+
+    @worker.function
+    def f(job: AssignedJob) -> bytes:
+        assert job.deadline is None
+        assert not job.cancelled
+        return b"done"
+
+    with working(worker):
+        client.submit_background("hang")
+        assert told.wait(PATIENCE)
+        assert client.do("f", priority=Priority.HIGH, timeout=PATIENCE) == b"done"
+        worker.stop(grace=0.0)
+
+
+def test_a_worker_whose_threads_all_hang_reports_where_and_leaves_with_an_error(
+    address: str, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server gives the job to its successor."""
+    worker = Worker(address, concurrency=1)
+    go_on = threading.Event()
+
+    @worker.function(timeout=0.1)
+    def hang(job: AssignedJob) -> None:
+        go_on.wait(PATIENCE)
+
+    job = client.submit("hang")
+    with pytest.raises(WorkerStuck, match="hang"):
+        worker.run()
+    go_on.set()
+    successor = Worker(address, max_jobs=1)
+    successor.add_function("hang", lambda job: b"done")
+    successor.run()
+
+    assert job.result(PATIENCE) == b"done"
+    assert "go_on.wait(PATIENCE)" in caplog.text
+
+
+def test_a_function_may_be_interrupted(address: str, client: Client) -> None:
+    worker = Worker(address, concurrency=1)
+    seen: list[BaseException] = []
+
+    @worker.function(timeout=0.1, interrupt=True)
+    def hang(job: AssignedJob) -> None:
+        try:
+            while True:
+                with contextlib.suppress(Exception):
+                    threading.Event().wait(0.01)
+        except JobInterrupted as error:
+            seen.append(error)
+            raise
+
+    worker.add_function("f", lambda job: b"done")
+    with working(worker):
+        client.submit("hang")
+        assert client.do("f", timeout=PATIENCE) == b"done"
+        worker.stop(grace=0.0)
+
+    assert [type(error) for error in seen][:1] == [JobInterrupted]
+
+
+def test_an_interruption_that_comes_at_the_end_of_a_job_does_not_strike_the_next_one(
+    address: str, client: Client
+) -> None:
+    """Bodies that end just when they are interrupted."""
+    worker = Worker(address, concurrency=1)
+
+    @worker.function(timeout=0.05, interrupt=True)
+    def late(job: AssignedJob) -> bytes:
+        assert job.deadline is not None
+        end = job.deadline + 0.5
+        while time.monotonic() < end:
+            pass
+        return b"late"
+
+    @worker.function
+    def f(job: AssignedJob) -> bytes:
+        total = sum(range(10_000))
+        return b"%d" % total
+
+    with working(worker):
+        for _ in range(3):
+            client.submit_background("late", unique="one")
+            assert client.do("f", timeout=PATIENCE) == b"49995000"
+        worker.stop(grace=0.0)
+
+
+def test_interruptions_are_for_functions_with_a_timeout() -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        Worker().function(interrupt=True)(test_interruptions_are_for_functions_with_a_timeout)
