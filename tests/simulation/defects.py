@@ -7,9 +7,10 @@ seams a simulation has. A compiled server cannot be changed in this way.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
-from geartrain.core import CommitOutcome, CommitQueue, JobServer
+from geartrain.core import CommitOutcome, CommitQueue, JobServer, Peer, lifecycle
 from geartrain.core.clock import Clock
 from geartrain.core.commands.work import WorkCommands
 from geartrain.core.dispatch import Dispatcher
@@ -17,12 +18,14 @@ from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.numbers import Numbers
 from geartrain.core.options import JobServerOptions
 from geartrain.core.outcome import Outcome
+from geartrain.core.state import Job
+from geartrain.core.waiters import all_waiters
 from geartrain.protocol.reader import Reader
 
 __all__ = ["DEFECTS", "JobServerMaker", "planted"]
 
 JobServerMaker = Callable[[JobServerOptions, Clock], JobServer]
-_Change = tuple[type, str, Callable[..., Any]]
+_Change = tuple[type | ModuleType, str, Callable[..., Any]]
 
 
 def _acknowledge_before_the_commit() -> _Change:
@@ -49,20 +52,19 @@ def _wake_no_worker_after_a_lost_one() -> _Change:
 
 
 def _tell_the_first_client_only() -> _Change:
-    def multiply(self: Any, job: Any, command: int, body: bytes) -> None:
-        job.all_waiters()[0][0].send(command, body)
+    def first_waiter(job: Job) -> list[tuple[Peer, int]]:
+        return all_waiters(job)[:1]
 
-    return Lifecycle, "_multiply", multiply
+    return lifecycle, "all_waiters", first_waiter
 
 
 def _tell_a_client_once() -> _Change:
     """A client that has submitted a job twice is told once."""
 
-    def multiply(self: Any, job: Any, command: int, body: bytes) -> None:
-        for peer, _ in job.all_waiters():
-            peer.send(command, body)
+    def waiters_once(job: Job) -> list[tuple[Peer, int]]:
+        return [(peer, 1) for peer, _ in all_waiters(job)]
 
-    return Lifecycle, "_multiply", multiply
+    return lifecycle, "all_waiters", waiters_once
 
 
 def _use_numbers_that_are_not_reserved() -> _Change:

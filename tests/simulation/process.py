@@ -28,6 +28,7 @@ class Process(asyncio.AbstractEventLoop):
         self._turn_time = turn_time
         self._after_turn = after_turn
         self._ready: deque[asyncio.Handle] = deque()
+        self._coroutines: dict[asyncio.Task[Any], Generator[Any, None, Any] | Coroutine[Any, Any, Any]] = {}
         self._is_planned = False
         self._free_at = 0.0
         self._error: BaseException | None = None
@@ -46,6 +47,9 @@ class Process(asyncio.AbstractEventLoop):
         """Run nothing any more."""
         self.is_dead = True
         self._ready.clear()
+        for coroutine in self._coroutines.values():  # now, rather than when they are collected
+            coroutine.close()
+        self._coroutines.clear()
 
     # As asyncio calls it.
 
@@ -91,7 +95,10 @@ class Process(asyncio.AbstractEventLoop):
         self, coro: Generator[Any, None, Any] | Coroutine[Any, Any, Any], **options: Any
     ) -> asyncio.Task[Any]:
         """Start a task."""
-        return asyncio.Task(coro, loop=self, **options)
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, **options)
+        self._coroutines[task] = coro
+        task.add_done_callback(self._coroutines.pop)
+        return task
 
     def get_debug(self) -> bool:
         """Tell that debugging is off."""

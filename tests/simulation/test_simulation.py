@@ -51,7 +51,7 @@ def test_a_seed_replays_exactly_in_another_process() -> None:
         ("acknowledges before the commit", "was acknowledged before it was stored"),
         ("tells the first client only", "was not told that"),
         ("begins numbers again", "was that of"),
-        ("drops input at a packet boundary", "was due"),
+        ("drops input at a packet boundary", "sent JOB_CREATED instead of"),
     ],
 )
 def test_a_planted_defect_is_found(defect: str, message: str) -> None:

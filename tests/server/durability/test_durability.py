@@ -147,9 +147,8 @@ def test_shutdown_durability_stores_at_shutdown(store: GatedStore) -> None:
     assert [job.workload for job in store.jobs.values()] == [b"w"]
 
 
-@pytest.mark.parametrize("durability", [Durability.SHUTDOWN, Durability.RELAXED])
-def test_acknowledged_jobs_get_further_attempts_at_shutdown(store: GatedStore, durability: Durability) -> None:
-    with serving(store, durability) as address, Client(address) as client:
+def test_acknowledged_jobs_get_further_attempts_at_shutdown(store: GatedStore) -> None:
+    with serving(store, Durability.SHUTDOWN) as address, Client(address) as client:
         store.failures_left = 2
         client.submit_background("f", "w", timeout=TIMEOUT)
 
