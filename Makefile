@@ -11,7 +11,7 @@ COMPILED := $(VENV)-compiled
 HEADERS := 'import os, sysconfig; print("yes" * os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
 CAN_COMPILE := $(if $(CI),yes,$(if $(shell command -v $(CC)),$(shell $(PYTHON) -c $(HEADERS))))
 # Tests of the server that run once: with the compiled server, or with the interpreted one if there is no compiler.
-ONCE := $(addprefix tests/,crash fuzz interop server simulation storage) \
+ONCE := $(addprefix tests/,crash fuzz interop server storage) \
     $(addprefix tests/cli/test_,gearmand.py gearmand_process.py reload.py store.py)
 # Interrupted by the system's timers, also between instructions of compiled code, which cannot be traced.
 TIMED := tests/client/test_strikes.py tests/worker/test_strikes.py
@@ -63,7 +63,7 @@ test-quick: $(VENV)/developer  ## Run the tests that need no other programs, in 
 	CI= $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not interop' $(QUICK) $(wildcard tests/test_*.py)
 
 test-compiled: $(COMPILED)/developer  ## Run the tests of the server with the compiled server; `make test` includes this
-	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(DECIDES) $(ONCE))
+	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(DECIDES) tests/simulation $(ONCE))
 ifndef ARGS
 	$(COMPILED)/bin/python -m pytest $(SIDE_BY_SIDE) -k real_timers $(TIMED)
 endif
