@@ -68,7 +68,7 @@ ifndef ARGS
 	$(COMPILED)/bin/python -m pytest $(SIDE_BY_SIDE) -k real_timers $(TIMED)
 endif
 
-test-readme: $(VENV)/installed  ## Type the README from its first to its last line on a bare Debian in a folder; as root, with debootstrap
+test-readme: $(VENV)/installed  ## Run the README from its first to its last line on a bare Debian in a folder; needs root and debootstrap
 	@$(BIN)/python -m tests.newcomer $(ARGS)
 
 crash: $(VENV)/developer  ## Kill servers and stores repeatedly, and check that no acknowledged job is lost
@@ -81,7 +81,7 @@ costs: $(VENV)/developer  ## Search for valid packets that keep the server busy 
 	$(BIN)/python -m tests.costs $(ARGS)
 
 # The compiled server is attacked if there is one, as the page on robustness has its figures.
-attacks: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Attack a server with careful.toml by valid packets (MINUTES=10), and check its memory and that it serves others
+attacks: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Attack a server with valid packets (MINUTES=10), and check its memory and that it serves other peers
 	PYTHONPATH=. $(if $(wildcard $(COMPILED)/developer),$(COMPILED),$(VENV))/bin/python -m tests.attacks --minutes $(or $(MINUTES),1) $(ARGS)
 
 simulation: $(VENV)/developer  ## Simulate servers, peers, networks and disks with faults by seed (ARGS='--hours 1')

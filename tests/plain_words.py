@@ -7,7 +7,7 @@
 - A sentence, table cell or description of an argument does not open with *What, Who, Whoever, How, Where* or *Whether*,
   unless it is a question.
 - The first line of a docstring has at most 20 words.
-- The name of a test has none of the words, and no such opening either.
+- The name of a function has none of the words, and that of a test no such opening either.
 - A message does not put the plural behind a number, which may be 1: ``geartrain.wording.counted`` knows both words.
 """
 
@@ -38,7 +38,7 @@ _WORDS = re.compile(
 )
 _UNIX_USER = re.compile(r"(?:-u|--user|User=|USER) ?nobody|nobody:nogroup")
 _COUNT = re.compile(r"\{len\([^{}]*\)\} (?:more )?[a-z]+s\b|%d [a-z]+s\b")
-_TEST = re.compile(r" *(?:async )?def test_(\w+)")
+_FUNCTION = re.compile(r" *(?:async )?def (?P<test>test_)?(?P<name>\w+)")
 _OPENING = re.compile(r"(?:What|Who|Whoever|How|Where|Whether)\b(?![-'])")
 # A sentence begins behind the end of another one, or behind the name of an argument in a docstring.
 _SENTENCE = re.compile(r"(?:^|(?<=[.!?:] ))(?=[A-Z])(?:[^.!?]|[.!?](?!\s|$))*[.!?]?")
@@ -132,12 +132,12 @@ def _comments(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _names(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the faults of the names of tests."""
+    """Yield the faults of the names of functions, and of the openings of those of tests."""
     for number, line in enumerate(text.splitlines(), 1):
-        if (found := _TEST.match(line)) is not None:
-            said = found[1].replace("_", " ")
-            yield from ((number, f"the word {word[0]!r} in the name of a test") for word in _WORDS.finditer(said))
-            if _OPENING.match(said.capitalize()):
+        if (found := _FUNCTION.match(line)) is not None:
+            said = found["name"].replace("_", " ")
+            yield from ((number, f"the word {word[0]!r} in the name of a function") for word in _WORDS.finditer(said))
+            if found["test"] and _OPENING.match(said.capitalize()):
                 yield number, f"the name of a test that opens with {said[:40]!r}"
 
 

@@ -32,6 +32,7 @@ FAULTY = {
     "a plural behind a number": ("src/a.py", 'raise Full(f"{len(jobs)} jobs")\n'),
     "a plural behind a number in the log": ("src/a.py", 'log.info("%d jobs", number)\n'),
     "a word in the name of a test": ("a.py", "def test_that_nobody_is_asked(): ...\n"),
+    "a word in the name of a function": ("a.py", "def nobody_answers(): ...\n"),
     "the opening of the name of a test": ("a.py", "class Test:\n    async def test_what_is_sent(self): ...\n"),
 }
 

@@ -55,7 +55,7 @@ class Effect:
 
 
 class Measuring:
-    """A client, a worker and an attacker, each in a process, and a peer that asks for echoes in this one.
+    """A client, a worker and an attacker, each in a process, and a peer here that asks for echoes.
 
     Args:
         careful: The configuration of the server.

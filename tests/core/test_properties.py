@@ -296,7 +296,7 @@ class Conversations(RuleBasedStateMachine):
             connection.model.handed = job, self.model.now
 
     @invariant()
-    def check_nobody_oversleeps(self) -> None:
+    def check_no_worker_oversleeps(self) -> None:
         self.check_received()
         for connection in self.open:
             if connection.asleep_since is not None:

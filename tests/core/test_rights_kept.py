@@ -115,7 +115,7 @@ class Rights(RuleBasedStateMachine):
         return packets
 
     @invariant()
-    def nobody_is_given_what_is_not_for_him(self) -> None:
+    def no_worker_gets_a_denied_job(self) -> None:
         self.wire.tick()
         for number in range(PEERS):
             self.hear(number)

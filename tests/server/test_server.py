@@ -62,7 +62,7 @@ def server(run_server: RunServer) -> Iterator[RunningServer]:
         yield running
 
 
-def wait_until_nobody_listens(server: RunningServer) -> None:
+def wait_until_the_port_is_closed(server: RunningServer) -> None:
     while True:
         try:
             Wire(server).socket.close()
@@ -395,7 +395,7 @@ def test_a_graceful_stop_waits_for_running_jobs_and_their_clients(
         idle.ask(request(Command.SUBMIT_JOB, b"unknown", b"", b""))
         worker.send(b"shutdown graceful\n")
         assert worker.socket.recv(100) == b"OK\r\n"
-        wait_until_nobody_listens(server)
+        wait_until_the_port_is_closed(server)
 
         assert idle.receive() is None  # its job can be submitted to another server
         worker.send(request(Command.WORK_COMPLETE, assigned[1][0], b"done"))
