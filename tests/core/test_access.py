@@ -46,6 +46,21 @@ def test_a_star_stands_for_any_letters_and_nothing_else_is_special(pattern: byte
     assert matches(pattern, name) is expected
 
 
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        (b"a*b*b*c", b"abc", False),  # each part has letters of its own
+        (b"a*b*b*c", b"abbc", True),
+        (b"*b*bc*", b"bbc", True),  # each part at its first place
+        (b"a*c*b*d", b"abcd", False),  # in their order
+        (b"ab*b*c", b"abc", False),  # after the beginning
+        (b"a*b*bc", b"abc", False),  # before the end
+    ],
+)
+def test_the_parts_of_a_pattern_follow_each_other(pattern: bytes, name: bytes, expected: bool) -> None:
+    assert matches(pattern, name) is expected
+
+
 def test_a_long_name_is_matched_without_backtracking() -> None:
     """With backtracking this test would never end."""
     assert not matches(b"*a" * 50 + b"*b", b"a" * 8000)

@@ -365,3 +365,13 @@ class TestStored:
 
 def test_a_schedule_prints_its_state() -> None:
     assert repr(Schedule(1, HANDLE, b"f", b"", "*/5 * * * *", b"")) == "<Schedule H:localhost:1 */5 * * * *>"
+
+
+def test_a_clock_that_was_set_back_is_logged(wire: Wire, client: WirePeer, caplog: pytest.LogCaptureFixture) -> None:
+    schedule(client)
+    wire.advance(1)
+
+    wire.clock.offset -= 7_200.0
+    wire.advance(300)
+
+    assert "the clock was set back; computing the times of 1 schedule again" in caplog.messages

@@ -77,3 +77,17 @@ def test_tick_returns_the_time_until_the_next_count(wire: Wire) -> None:
     peer.submit(b"f")
     worker.send(Command.GRAB_JOB)
     assert wire.advance(0) == 2
+
+
+def test_lines_have_fields(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    peer = wire.connect("10.0.0.7")
+    for _ in range(3):
+        peer.send(Command.WORK_FAIL, b"H:1")
+
+    wire.advance(10)
+
+    text = "Job given in work result not found"
+    assert [getattr(record, "fields", None) for record in caplog.records] == [
+        {"event": "error", "code": "JOB_NOT_FOUND", "error": text, "peer": "<Peer 0 10.0.0.7 ->"},
+        {"event": "errors", "code": "JOB_NOT_FOUND", "address": "10.0.0.7", "count": 2},
+    ]

@@ -216,3 +216,61 @@ def test_a_submission_that_is_refused_is_not_logged(caplog: pytest.LogCaptureFix
     assert other.ask(Command.SUBMIT_JOB_BG, b"f", b"u", b"")[0] is Command.ERROR
 
     assert not [message for message in caplog.messages if message.startswith("accepted")]
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[tuple[str, dict[str, object]]]:
+    """Return the messages of a higher level than the steps, each with its fields."""
+    return [(log.getMessage(), getattr(log, "fields", {})) for log in caplog.records if log.levelno > logging.INFO]
+
+
+def test_attempts_that_failed_are_logged_with_fields(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(NOTICE, "geartrain.jobs")
+    wire = Wire(JobServerOptions(job_retries=2))
+    client, worker = wire.connect(), wire.connect()
+    worker.send(Command.CAN_DO_TIMEOUT, b"resize", b"1000")
+    name = client.submit(b"resize", b"u").decode()
+    other = wire.connect()
+    other.send(Command.CAN_DO_TIMEOUT, b"resize", b"1000")
+    caplog.clear()
+
+    for each in (worker, other):
+        each.send(Command.GRAB_JOB)
+        wire.advance(1.0)
+
+    facts: dict[str, object] = {"handle": name, "function": "resize", "unique": "u"}
+    assert warnings_of(caplog) == [
+        (f"Worker timeout reached on job, requeueing: {name} u", {"event": "timeout", **facts, "losses": 0}),
+        (f"Worker timeout reached on job, requeueing: {name} u", {"event": "timeout", **facts, "losses": 1}),
+        (f"Dropped job due to max retry count: {name} u", {"event": "dropped", **facts, "losses": 2}),
+    ]
+
+
+def test_a_push_that_is_not_answered_is_logged_with_fields(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "geartrain.jobs")
+    wire = Wire()
+    client, worker = wire.connect(), wire.connect()
+    worker.ask(Command.OPTION_REQ, b"long-poll")
+    worker.send(Command.CAN_DO, b"resize")
+    worker.send(Command.GRAB_JOB_ALL)
+    name = client.submit(b"resize", b"u").decode()
+
+    wire.advance(JobServerOptions().rearm_after)
+
+    fields = {"event": "unanswered", "handle": name, "function": "resize", "unique": "u", "losses": 0}
+    assert (f"Worker did not take the job that it was pushed, requeueing: {name} u", fields) in warnings_of(caplog)
+
+
+def test_steps_have_fields(wire: Wire, worker: WirePeer, caplog: pytest.LogCaptureFixture) -> None:
+    client = wire.connect()
+    first = client.submit(b"resize").decode()
+    wire.advance(1.23456)
+    client.say(f"cancel job {first}")
+    second = client.submit(b"resize").decode()
+    grab(worker)
+    worker.send(Command.WORK_EXCEPTION, second.encode(), b"")
+
+    ended = [each for each in fields(caplog) if each["event"] not in ("submitted", "started")]
+
+    assert ended[0] == {"event": "cancelled", "handle": first, "function": "resize", "ms": 1234.6}
+    assert (ended[1]["worker"], ended[1]["attempt"], ended[1]["ms"]) == ("0 10.0.0.8 images", 1, 0.0)
+    assert ended[1]["reason"] == "exception"

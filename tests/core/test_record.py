@@ -169,3 +169,4 @@ def test_records_are_equal_field_by_field() -> None:
 
 def test_a_record_shows_the_fields_that_it_has() -> None:
     assert repr(JobRecord(1, b"h", b"f", losses=2)) == "JobRecord(number=1, handle=b'h', function=b'f', losses=2)"
+    assert repr(JobRecord(0, b"", b"")) == "JobRecord(number=0, handle=b'', function=b'')"

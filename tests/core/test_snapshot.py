@@ -5,6 +5,7 @@ import pytest
 
 from geartrain.admin import calls
 from geartrain.admin.session import Reply
+from geartrain.core import Durability, JobServerOptions
 from geartrain.core.metrics import METRICS
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol import Command
@@ -70,3 +71,13 @@ def test_only_listings_have_rows() -> None:
 
 def test_metrics_have_names_of_the_field() -> None:
     assert all(name.replace("_", "").isalpha() and name.islower() for name in METRICS)
+
+
+def test_replies_that_wait_for_the_store_count_as_unsent() -> None:
+    wire = Wire(JobServerOptions(durability=Durability.COMMIT))
+    client, admin = wire.connect(), wire.connect()
+    client.send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
+
+    rows = [line.split("\t") for line in admin.say("show connections").splitlines()[:-1]]
+
+    assert rows[0][-1] == str(12 + len(b"H:localhost:1"))

@@ -135,6 +135,8 @@ def test_a_stall_ends_when_a_job_is_grabbed(wire: Wire, caplog: pytest.LogCaptur
         "f: 2 jobs have waited for 10 seconds: idle workers do not grab jobs",
         "f: no longer stalled",
     ]
+    last = caplog.records[-1]
+    assert getattr(last, "fields", None) == {"event": "moving", "function": "f"}
 
 
 def test_a_function_without_workers_is_a_notice_and_a_silent_worker_an_error(

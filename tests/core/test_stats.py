@@ -116,3 +116,12 @@ def test_outcomes_add_up(wire: Wire) -> None:
         "timed_out": 3,
         "lost": 4,
     }
+
+
+def test_a_function_without_attempts_has_no_times(wire: Wire) -> None:
+    client = wire.connect()
+    client.submit(b"f")
+
+    row = dict(zip(FunctionRow._fields, client.say("show functions").splitlines()[0].split("\t"), strict=True))
+
+    assert {float(row[name]) for name in ("wait_p50", "wait_p95", "run_p50", "run_p95")} == {0.0}

@@ -6,6 +6,7 @@ import itertools
 import pytest
 
 from geartrain.core import JobServerOptions
+from geartrain.core.commands.handler import leading_number
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire
 
@@ -220,3 +221,22 @@ def test_workloads_are_binary(wire: Wire) -> None:
     assert worker.ask(Command.GRAB_JOB) == (Command.JOB_ASSIGN, handle, b"f", workload)
     worker.send(Command.WORK_COMPLETE, handle, workload)
     assert client.packets() == [(Command.WORK_COMPLETE, handle, workload)]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        (b"12", 12),
+        (b"+12", 12),
+        (b"-12", -12),
+        (b"  12x34", 12),
+        (b" -1 ", -1),
+        (b"-", 0),
+        (b"+-1", 0),
+        (b"", 0),
+        (b"x1", 0),
+        (b"9" * 100, int("9" * 64)),
+    ],
+)
+def test_numbers_are_read_as_the_c_server_does(text: bytes, number: int) -> None:
+    assert leading_number(text) == number

@@ -95,6 +95,16 @@ def test_rows_between_the_jobs_of_a_bundle_are_read_a_thousand_at_a_time(tables:
     assert max(map(len, tables.portions())) <= 2500
 
 
+def test_large_jobs_between_bundles_are_read_a_few_at_a_time(tables: Tables) -> None:
+    large = bytes(9 * 1024 * 1024)
+    for start in range(1, 501, 100):
+        tables.jobs.put_new(put_new([job(start, large)]))
+        tables.put_new(range(start + 1, start + 100))
+
+    assert tables.sizes() == (5, 5)
+    assert [sum(job.workload == large for job in portion) for portion in tables.portions()] == [2, 2, 1]
+
+
 @pytest.mark.parametrize(
     "apart",
     [

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Numbers and handles of imported jobs."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
+from geartrain.core.numbers import TRANSIENT
 from geartrain.core.record import JobRecord
 from geartrain.storage import StoreError
-from geartrain.storage.importer import Importer
+from geartrain.storage.importer import Importer, import_jobs
+from geartrain.storage.sqlite import SQLiteStore
+from geartrain.storage.store import CHUNK
 
 
 def job(number: int, handle: bytes = b"", workload: bytes = b"w") -> JobRecord:
@@ -99,3 +105,79 @@ def test_a_made_up_handle_gives_way_too() -> None:
     importer.register_existing(job(1))
 
     assert taken(importer, JobRecord(0, b"", b"f", b"", 1, b"other")) == [(1, b"H:a:1.2")]
+
+
+def imported(path: Path, *jobs: JobRecord) -> tuple[list[int], list[JobRecord], int]:
+    """Import jobs; return the sizes of the batches, the jobs in the store, and the number reserved there."""
+
+    async def run() -> tuple[list[int], list[JobRecord], int]:
+        store = SQLiteStore(path)
+        opened = await store.open()
+        try:
+            sizes = [
+                size async for size in import_jobs(store, jobs, Importer(opened.reserved, b"H:here", resumes=True))
+            ]
+            kept = [record async for records in store.replay() for record in records]
+        finally:
+            await store.close()
+        again = SQLiteStore(path, only_reads=True)
+        reserved = (await again.open()).reserved
+        await again.close()
+        return sizes, kept, reserved
+
+    return asyncio.run(run())
+
+
+def test_jobs_are_stored_in_batches(tmp_path: Path) -> None:
+    jobs = [job(number) for number in range(1, 2 * CHUNK + 4)]
+
+    sizes, kept, reserved = imported(tmp_path / "jobs.db", *jobs)
+
+    assert (sizes, reserved) == ([CHUNK, CHUNK, 3], 2 * CHUNK + 3)
+    assert kept == jobs
+
+
+def test_a_batch_is_limited_by_its_workloads(tmp_path: Path) -> None:
+    half = bytes(9 * 1024 * 1024)
+
+    sizes, kept, _ = imported(tmp_path / "jobs.db", *[job(number, workload=half) for number in range(1, 6)])
+
+    assert (sizes, len(kept)) == ([2, 2, 1], 5)
+
+
+def test_jobs_that_are_there_are_left_out(tmp_path: Path) -> None:
+    jobs = [job(number) for number in range(1, 4)]
+    imported(tmp_path / "jobs.db", *jobs)
+
+    sizes, kept, _ = imported(tmp_path / "jobs.db", *jobs, job(4))
+
+    assert (sizes, kept) == ([1], [*jobs, job(4)])
+
+
+def test_a_job_that_is_there_is_named_with_what_to_do() -> None:
+    importer = Importer(0, b"H:here")
+    importer.register_existing(job(1, b"H:\xff"))
+
+    with pytest.raises(StoreError) as caught:
+        importer.convert(job(1, b"H:\xff"))
+
+    assert str(caught.value) == (
+        "the store has job H:\N{REPLACEMENT CHARACTER} already, and it is the same; --resume leaves out what is there, "
+        "--new-handles takes all jobs as new ones"
+    )
+
+
+def test_a_number_that_is_never_stored_is_replaced() -> None:
+    importer = Importer(0, b"H:here")
+
+    assert taken(importer, job(TRANSIENT), job(TRANSIENT + 1, b"H:b:c")) == [
+        (1, b"H:a:%d" % TRANSIENT),
+        (2, b"H:b:c"),
+    ]
+
+
+def test_nothing_is_reserved_for_a_handle_without_a_number() -> None:
+    importer = Importer(0, b"H:here")
+    assert taken(importer, job(0, b"of any kind")) == [(1, b"of any kind")]
+
+    assert importer.reserved == 1

@@ -74,6 +74,21 @@ def test_a_line_by_hand_needs_a_function() -> None:
     assert decode(b'{"function": "f"}') == JobRecord(0, b"", b"f", b"", 1, b"")
 
 
+@pytest.mark.parametrize(
+    ("field", "record"),
+    [
+        (b'"run_at": 0', JobRecord(0, b"", b"f")),
+        (b'"number": 0, "losses": 0', JobRecord(0, b"", b"f")),
+        (b'"number": 9223372036854775807', JobRecord(2**63 - 1, b"", b"f")),
+        (b'"run_at": 0.5', JobRecord(0, b"", b"f", run_at=500)),
+        (b'"run_at": 9223372036854775807', JobRecord(0, b"", b"f", run_at=2**63 - 1)),
+        (b'"unknown": [[0, "x"], [255, "y"]]', JobRecord(0, b"", b"f", unknown=((0, b"x"), (255, b"y")))),
+    ],
+)
+def test_the_smallest_and_largest_values_are_read(field: bytes, record: JobRecord) -> None:
+    assert decode(b'{"function": "f", %b}' % field) == record
+
+
 def test_lines_of_earlier_versions_are_read() -> None:
     line = b'{"function": "f", "run_at": 4611686018427387904, "retries": 2, "schedule": "* * * * *"}'
 
@@ -107,6 +122,8 @@ def test_empty_lines_are_skipped() -> None:
         (b'{"function": "f", "schedule": "now and then"}', "'schedule' is a cron line, not \"now"),
         (b'{"function": "f", "schedule": "* * * * * *"}', "'schedule' has the five fields of a cron line"),
         (b'{"function": "f", "schedule": "0 0 31 4 *"}', "'schedule' is a cron line"),
+        (b'{"function": "f", "schedule": "0 0 */31 12 0#5"}', r"\(it is never due\)$"),
+        (b'{"function": "f", "schedule": "60 * * * *"}', r"unlike \"60 \* \* \* \*\" \(Bad minute\)"),
         (b'{"function": "f", "schedule": {"base64": "/w=="}}', "'schedule' is a cron line"),
         (b'{"function": "f", "number": true}', "'number' is a whole number from 0 to 9223372036854775807, not true"),
         (b'{"function": "f", "number": -1}', "not -1"),
@@ -119,13 +136,34 @@ def test_empty_lines_are_skipped() -> None:
             "'losses' is a whole number from 0 to 9223372036854775807",
         ),
         (b'{"function": "f", "started": 1}', "'started' is true or false, not 1"),
-        (b'{"function": "f", "unknown": [7]}', "'unknown' is a list of tags, each with its value"),
+        (b'{"function": "f", "unknown": [7]}', r"'unknown' is a list of tags, each with its value, not \[7\]"),
         (b'{"function": "f", "unknown": {"7": "x"}}', "'unknown' is a list of tags, each with its value"),
-        (b'{"function": "f", "unknown": [[256, "x"]]}', "a tag of 'unknown' is a whole number from 0 to 255"),
+        (b'{"function": "f", "unknown": [[256, "x"]]}', "a tag of 'unknown' is a whole number from 0 to 255, not 256"),
         (b'{"function": "f", "unknown": [[7, 7]]}', "'unknown' is a string or"),
-        (b'{"function": "f", "number": "' + b"9" * 100 + b'"}', "…"),
+        (b'{"function": "f", "number": "' + b"9" * 38 + b'"}', f'not "{"9" * 38}"$'),
+        (b'{"function": "f", "number": "' + b"9" * 39 + b'"}', f'not "{"9" * 39}…$'),
     ],
 )
 def test_a_line_that_is_no_job_is_named_with_what_is_wrong(line: bytes, problem: str) -> None:
     with pytest.raises(StoreError, match=rf"^line 2: .*{problem}"):
         list(read_lines([b'{"function": "f"}\n', line]))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b'{"function": "\xff"}', "no JSON: it is not UTF-8"),
+        (b"[" * 100_000, "no job: brackets in brackets in brackets"),
+        (b"17", "a job is a JSON object, in braces"),
+        (b"{}", "a job has a 'function'"),
+        (
+            b'{"function": "f", "schedule": "* * * * * *"}',
+            "'schedule' has the five fields of a cron line, unlike \"* * * * * *\"",
+        ),
+    ],
+)
+def test_a_problem_is_a_whole_sentence(line: bytes, problem: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        list(read_lines([line]))
+
+    assert str(caught.value) == f"line 1: {problem}"

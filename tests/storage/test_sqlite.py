@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import resource
 import sqlite3
@@ -61,6 +62,43 @@ class TestSQLite(StoreContract):
 
         assert self.kept() == []
 
+    @pytest.mark.parametrize("content", [b"", b"\n", b"1234567890\n", b"\xff\n"])
+    def test_a_file_that_is_locked_is_refused_with_what_is_known_of_the_other_server(self, content: bytes) -> None:
+        self.path.parent.mkdir()
+        lock = self.path.with_name("jobs.db.lock")
+        lock.write_bytes(content)
+        known = content.decode(errors="replace").strip() or "unknown"
+
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with pytest.raises(StoreError) as caught:
+                self.use()
+
+        assert str(caught.value) == f"{self.path}: another server uses this file (process {known})"
+
+    def test_a_server_writes_its_process_into_the_lock(self) -> None:
+        self.path.parent.mkdir()
+        lock = self.path.with_name("jobs.db.lock")
+        lock.write_text("1234567890\n")
+
+        self.use()
+
+        assert lock.read_text() == f"{os.getpid()}\n"
+
+    def test_folders_are_created(self) -> None:
+        self.path = self.path.with_name("further") / "folders" / "jobs.db"
+        self.commit([put_new([job(1)])])
+
+        assert self.kept() == [job(1)]
+
+    def test_a_batch_without_changes_fails_if_the_disk_is_full(self) -> None:
+        async def commit_nothing(store: Store) -> None:
+            with disk_of(0), pytest.raises(StoreError):
+                await store.commit([])
+            await store.commit([])
+
+        self.use(commit_nothing)
+
     def test_large_jobs_come_back_a_few_at_a_time(self) -> None:
         for number in range(1, 6):
             self.commit([put_new([job(number).replace(workload=bytes(9_000_000))])])
@@ -77,6 +115,39 @@ class TestSQLite(StoreContract):
         self.use()
 
         assert self.path.stat().st_mode & 0o777 == 0o600
+        assert self.path.with_name("jobs.db.lock").stat().st_mode & 0o777 == 0o600
+
+    def test_a_store_can_be_opened_for_reading(self) -> None:
+        self.commit([put_new([job(1)])])
+
+        async def read() -> list[JobRecord]:
+            store = SQLiteStore(self.path, only_reads=True)
+            await store.open()
+            try:
+                return [record async for records in store.replay() for record in records]
+            finally:
+                await store.close()
+
+        assert asyncio.run(read()) == [job(1)]
+
+    def test_an_address_is_opened_for_writing_and_printed(self) -> None:
+        address = f"sqlite://{self.path}"
+
+        async def write() -> str:
+            store = open_store(address)
+            await store.open()
+            await store.commit([put_new([job(1)])])
+            await store.close()
+            return repr(store)
+
+        assert asyncio.run(write()) == f"<SQLiteStore {self.path}>"
+        assert self.kept() == [job(1)]
+
+    def test_reading_creates_no_file(self) -> None:
+        with pytest.raises(StoreError, match=r"jobs\.db: there is no such file"):
+            asyncio.run(SQLiteStore(self.path, only_reads=True).open())
+
+        assert not self.path.parent.exists()
 
     def test_a_file_of_a_later_version_is_left_alone(self) -> None:
         self.use()
