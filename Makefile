@@ -24,7 +24,7 @@ SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) -
 # them would compile the sources again.
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-quick test-compiled test-readme pages docs crash fuzz costs attacks soak mutation budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-quick test-compiled test-readme pages docs crash fuzz costs attacks simulation soak mutation budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -63,7 +63,7 @@ test-quick: $(VENV)/developer  ## Run the tests that need no other programs, in 
 	CI= $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not interop' $(QUICK) $(wildcard tests/test_*.py)
 
 test-compiled: $(COMPILED)/developer  ## Run the tests of the server with the compiled server; `make test` includes this
-	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(DECIDES) $(ONCE))
+	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(DECIDES) tests/simulation $(ONCE))
 ifndef ARGS
 	$(COMPILED)/bin/python -m pytest $(SIDE_BY_SIDE) -k real_timers $(TIMED)
 endif
@@ -83,6 +83,9 @@ costs: $(VENV)/developer  ## Search for valid packets that keep the server busy 
 # The compiled server is attacked if there is one, as the page on robustness has its figures.
 attacks: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Attack a server with valid packets (MINUTES=10), and check its memory and that it serves other peers
 	PYTHONPATH=. $(if $(wildcard $(COMPILED)/developer),$(COMPILED),$(VENV))/bin/python -m tests.attacks --minutes $(or $(MINUTES),1) $(ARGS)
+
+simulation: $(VENV)/developer  ## Simulate servers, peers, networks and disks with faults by seed (ARGS='--hours 1')
+	$(BIN)/python -m tests.simulation $(ARGS)
 
 soak: $(VENV)/developer  ## Run a server among peers that are killed all the time (MINUTES=15), and check that no job is lost
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),1) $(ARGS)

@@ -95,10 +95,10 @@ CLIENT = [
     {"aio/client", "sync/client"},
 ]
 WORKER = [
-    {"forkserver", "functions", "middleware", "session"},
+    {"console", "forkserver", "functions", "middleware", "session"},
     {"dispatcher", "options", "serverstate"},
     {"job"},
-    {"arguments", "partition", "run"},
+    {"arguments", "current", "partition", "run"},
     {"registry"},
     {
         "aio/connection",

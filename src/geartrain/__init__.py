@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from geartrain.transport import TLS
     from geartrain.worker import AssignedJob, Worker
     from geartrain.worker.aio import AsyncAssignedJob, AsyncWorker
+    from geartrain.worker.current import JobFilter, current_job
 
 __all__ = [
     "AdminClient",
@@ -57,6 +58,7 @@ __all__ = [
     "JSON",
     "JobFail",
     "JobFailed",
+    "JobFilter",
     "JobInterrupted",
     "JobRequest",
     "JobStatus",
@@ -77,6 +79,7 @@ __all__ = [
     "WorkerStuck",
     "__version__",
     "as_completed",
+    "current_job",
 ]
 
 # A program that does without asyncio does not pay for it; a server would be 4 MiB of a client's memory.
@@ -93,6 +96,7 @@ __getattr__ = lazy_names(
         "geartrain.transport.tls": ("TLS",),
         "geartrain.worker": ("AssignedJob", "Worker"),
         "geartrain.worker.aio": ("AsyncAssignedJob", "AsyncWorker"),
+        "geartrain.worker.current": ("JobFilter", "current_job"),
     },
 )
 

@@ -108,6 +108,18 @@ class JobStatus:
     waiting_clients: int | None = None
 
     @property
+    def state(self) -> str:
+        """The state: ``"waiting"``, ``"running"``, or ``"unknown"``, also for a job that has ended."""
+        if not self.known:
+            return "unknown"
+        return "running" if self.running else "waiting"
+
+    @property
+    def progress(self) -> "Progress | None":
+        """The progress that the worker reported, or ``None`` until it reports any."""
+        return Progress(self.numerator, self.denominator) if self.denominator else None
+
+    @property
     def fraction(self) -> float:
         """The part of the job that is done, usually between 0 and 1; 0 without progress reports."""
         return _fraction(self.numerator, self.denominator)
@@ -138,6 +150,16 @@ class Progress:
 
     numerator: int
     denominator: int
+
+    @property
+    def done(self) -> int:
+        """The numerator, as the worker's ``job.progress(done, total)`` calls it."""
+        return self.numerator
+
+    @property
+    def total(self) -> int:
+        """The denominator, as the worker's ``job.progress(done, total)`` calls it."""
+        return self.denominator
 
     @property
     def fraction(self) -> float:

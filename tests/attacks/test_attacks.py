@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A server with ``careful.toml`` stays below its memory limit under every attack, and answers another peer."""
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,3 +63,13 @@ def test_memory_stays_below_the_stated_bound(careful: Careful, server: ServerPro
             assert answers == [(Command.ECHO_RES, [b"x"])]
 
     assert highest.mib <= before + careful.most_mib(connections=40)
+
+
+def test_the_tests_of_the_promises_exist() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "robustness.md").read_text().partition("## Tests of the promises")[2]
+
+    named = re.findall(r"`(tests/[\w/.]+)`", page)
+
+    assert len(named) > 15
+    assert [name for name in named if not (root / name).exists()] == []

@@ -354,6 +354,7 @@ class TestStreams:
             assert job.result() == b"end"
             assert job.status == JobStatus(numerator=1)
             assert job.status.fraction == 0.0
+            assert job.status.progress is None
             assert list(job) == []
 
     def test_events_are_kept_until_they_are_read(self, shell: Shell) -> None:
@@ -442,6 +443,9 @@ class TestStreams:
 
             assert job.status == JobStatus(known=True, running=True, numerator=1, denominator=4)
             assert job.status.fraction == 0.25
+            progress = job.status.progress
+            assert progress is not None
+            assert (progress.done, progress.total, job.status.state) == (1, 4, "running")
             assert repr(job).endswith("SubmittedJob f H:1: running>")
             go.set()
 

@@ -186,6 +186,7 @@ def test_large_workloads_are_assigned_in_portions(wire: Wire) -> None:
 
 def test_a_turn_is_short_if_other_peers_are_active(wire: Wire, flooder: WirePeer) -> None:
     other = wire.connect()
+    other.ask(Command.ECHO_REQ, b"x")
 
     def turn(data: bytes) -> int:
         wire.server.begin_turn()

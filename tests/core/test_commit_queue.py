@@ -496,6 +496,52 @@ class TestOtherDurability:
 
         assert queue.is_accepting
 
+    @pytest.mark.parametrize("outcome", [CommitOutcome.NOT_STORED, CommitOutcome.UNKNOWN])
+    def test_shutdown_stores_the_numbers_again_that_it_returns(self, outcome: CommitOutcome) -> None:
+        wire = Wire(JobServerOptions(durability=Durability.SHUTDOWN))
+        wire.connect().submit(b"f", how=SUBMIT_BG)
+        wire.server.store_last()
+        assert take(wire.server.commit_queue).reserve == 1
+
+        wire.server.store_failed(outcome)
+
+        assert take(wire.server.commit_queue).reserve == 1
+
+    @pytest.mark.parametrize("outcome", [CommitOutcome.NOT_STORED, CommitOutcome.UNKNOWN])
+    def test_relaxed_deletes_a_job_that_may_be_stored_when_it_ends(self, outcome: CommitOutcome) -> None:
+        wire = Wire(JobServerOptions(durability=Durability.RELAXED))
+        queue = wire.server.commit_queue
+        wire.connect().submit(b"f", how=SUBMIT_BG)
+        take(queue)
+        wire.server.store_failed(outcome)
+        wire.connect().say("cancel job H:localhost:1")
+
+        assert take(queue).ended == ([1] if outcome is CommitOutcome.UNKNOWN else [])
+
+    def test_relaxed_does_not_store_a_job_as_new_that_may_be_stored(self) -> None:
+        wire = Wire(JobServerOptions(durability=Durability.RELAXED))
+        queue = wire.server.commit_queue
+        wire.connect().submit(b"f", how=SUBMIT_BG)
+        take(queue)
+        wire.server.store_failed(CommitOutcome.UNKNOWN)
+
+        changes = queue.take_batch()
+
+        assert [type(change) for change in changes] == [Put]
+
+    def test_relaxed_counts_jobs_that_may_be_stored_as_pending(self) -> None:
+        wire = Wire(JobServerOptions(durability=Durability.RELAXED, max_pending=1000))
+        queue = wire.server.commit_queue
+        wire.connect().submit(b"f", b"", b"w" * 1000, how=SUBMIT_BG)
+        take(queue)
+        assert queue.is_accepting
+
+        for _ in range(2):
+            wire.server.store_failed(CommitOutcome.UNKNOWN)
+
+            assert not queue.is_accepting
+            take(queue)
+
     def test_shutdown_stores_when_the_server_stops(self) -> None:
         wire = Wire(JobServerOptions(durability=Durability.SHUTDOWN))
         client, queue = wire.connect(), wire.server.commit_queue

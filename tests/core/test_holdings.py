@@ -244,3 +244,38 @@ def test_without_a_limit_no_peer_holds_too_much() -> None:
 
     assert not wire.server.holds_bytes
     assert wire.server.peer_to_drop() is None
+
+
+def test_a_peer_that_has_left_is_not_counted(wire: Wire) -> None:
+    client = wire.connect()
+    outlet = client.peer.outlet = Valve()
+    outlet.waiting = 1_000
+    client.send(Command.ECHO_REQ, b"x")
+    client.close()
+
+    wire.server.take_dirty()
+    wire.server.count_unsent(client.peer)
+
+    assert held(client) == 0
+
+
+def test_unsent_replies_are_counted_again_although_nothing_else_happens(wire: Wire) -> None:
+    clients = [wire.connect() for _ in range(2)]
+    for client in clients:
+        outlet = client.peer.outlet = Valve()
+        outlet.waiting = 1_000
+        wire.server.count_unsent(client.peer)
+    begin(wire, 20)
+
+    assert wire.tick() == 1.0, "rather than when the packet is overdue"
+    outlet.waiting = 0
+    wire.advance(1.0)
+
+    assert [held(client) for client in clients] == [1_000, 0]
+
+
+def test_a_wait_until_another_packet_is_overdue_stays(wire: Wire) -> None:
+    for _ in range(2):
+        begin(wire, 20)
+
+    assert wire.tick() == 60.0

@@ -9,8 +9,10 @@ from geartrain.core import Durability, JobServerOptions, PriorityScope
 from geartrain.core.access import SUBMIT, AccessRules, Rule
 from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.cron import Schedule
+from geartrain.core.functions import FunctionTable
 from geartrain.core.numbers import Numbers
 from geartrain.core.outbox import Outbox
+from geartrain.core.policy import PolicyTable
 from geartrain.core.record import JobRecord
 from geartrain.core.running import running_jobs
 from geartrain.core.state import MAX_LOSSES
@@ -509,3 +511,30 @@ def test_many_grabs_that_were_held_are_answered_in_portions(wire: Wire) -> None:
         wire.tick()
 
     assert counts == [3, 2, 0]
+
+
+def test_many_overdue_packets_are_found_in_portions() -> None:
+    wire = Wire(JobServerOptions(packet_timeout=60.0))
+    for _ in range(700):
+        wire.connect().send_bytes(request(Command.SUBMIT_JOB, b"f", b"", bytes(100))[:50])
+    wire.tick()
+
+    def found() -> int:
+        count = 0
+        while wire.server.peer_to_drop() is not None:
+            count += 1
+        return count
+
+    wire.advance(100.0)
+    counts = [found()]
+    for _ in range(2):
+        wire.tick()
+        counts.append(found())
+
+    assert counts == [500, 200, 0]
+
+
+def test_a_table_of_functions_alone_has_no_memory_limit() -> None:
+    table = FunctionTable(PolicyTable(JobServerOptions()), 0)
+
+    assert table.named(b"f") is table.get(b"f")

@@ -55,9 +55,10 @@ class Transport(asyncio.Transport):
         is_broken: True if writing raises an error.
     """
 
-    def __init__(self, *, can_write_eof: bool) -> None:
-        super().__init__()
+    def __init__(self, *, can_write_eof: bool, is_encrypted: bool = False) -> None:
+        super().__init__({"sslcontext": object()} if is_encrypted else {})
         self.calls: list[str] = []
+        self.sizes: list[int] = []  # of the data that was written
         self.unsent = bytearray()
         self.acknowledged = 0
         self.is_broken = False
@@ -66,6 +67,7 @@ class Transport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.is_broken:
             raise RuntimeError("this transport is broken")
+        self.sizes.append(len(data))
         self.unsent += data
 
     def get_write_buffer_size(self) -> int:
@@ -99,8 +101,16 @@ class Transport(asyncio.Transport):
 class End:
     """A connection and its transport."""
 
-    def __init__(self, reactor: "Reactor", kind: type[Connection], *, can_write_eof: bool, acknowledges: bool) -> None:
-        self.transport = Transport(can_write_eof=can_write_eof)
+    def __init__(
+        self,
+        reactor: "Reactor",
+        kind: type[Connection],
+        *,
+        can_write_eof: bool,
+        acknowledges: bool,
+        is_encrypted: bool = False,
+    ) -> None:
+        self.transport = Transport(can_write_eof=can_write_eof, is_encrypted=is_encrypted)
         self.connection = kind(
             reactor.flusher,
             RemoteEnd("test", "test", 0, is_local=True),
@@ -144,10 +154,15 @@ class Reactor:
         self.flusher = Flusher(self.job_server, self.loop, max_unsent, self._count)
 
     def connect(
-        self, kind: type[Connection] = Connection, *, can_write_eof: bool = True, acknowledges: bool = False
+        self,
+        kind: type[Connection] = Connection,
+        *,
+        can_write_eof: bool = True,
+        acknowledges: bool = False,
+        is_encrypted: bool = False,
     ) -> End:
         """Return a new connection."""
-        return End(self, kind, can_write_eof=can_write_eof, acknowledges=acknowledges)
+        return End(self, kind, can_write_eof=can_write_eof, acknowledges=acknowledges, is_encrypted=is_encrypted)
 
     def run_job(self, client: End, worker: End) -> bytes:
         """Have a worker run a job of a client, and return its handle."""

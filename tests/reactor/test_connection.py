@@ -200,6 +200,26 @@ class TestClosing:
         in_loop(scenario)
 
 
+class TestAnEncryptedConnection:
+    """It gets little at once, as the number of unsent bytes leaves out those that TLS has encrypted."""
+
+    def test_is_given_large_replies_in_slices(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            client, worker = reactor.connect(is_encrypted=True), reactor.connect()
+            handle = reactor.run_job(client, worker)
+            client.transport.sizes.clear()
+            worker.send(Command.WORK_DATA, handle, bytes(200_000))
+            assert client.packets() == [(Command.WORK_DATA, [handle, bytes(200_000)])]
+            assert max(client.transport.sizes) == 64 * 1024
+
+            client.give(request(Command.ECHO_REQ, bytes(7_000)) * 10)
+            assert len(client.packets()) == 10
+            assert max(client.transport.sizes) == 64 * 1024
+
+        in_loop(scenario)
+
+
 class TestAConnectionForAdministratorsOnly:
     def test_rejects_packets(self) -> None:
         async def scenario() -> None:

@@ -145,6 +145,38 @@ def test_the_peers_that_make_the_server_hold_most_are_dropped(caplog: pytest.Log
     assert "99500 bytes are held for it" in caplog.text
 
 
+def test_a_peer_for_whose_replies_the_memory_limit_leaves_no_room_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        reactor = Reactor(JobServerOptions(max_memory=2_000_000))
+        client, worker, other = reactor.connect(), reactor.connect(), reactor.connect()
+        client.give(request(Command.SUBMIT_JOB, b"f", b"u", b"") * 100)
+        [(_, (handle,)), *_] = client.packets()
+        worker.send(Command.CAN_DO, b"f")
+        worker.send(Command.GRAB_JOB)
+        worker.send(Command.WORK_DATA, handle, bytes(100_000))
+        assert client.transport.calls == ["abort"]
+        assert client.packets() == [], "it is dropped before they are written"
+        assert reactor.job_server.refused[Limit.MEMORY] == 1
+
+        other.send(Command.ECHO_REQ, b"x")
+        assert other.packets() == [(Command.ECHO_RES, [b"x"])]
+
+    in_loop(scenario)
+    assert "bytes are to be sent to it, and all together exceed the memory limit" in caplog.text
+
+
+def test_small_replies_are_counted_after_each_mebibyte() -> None:
+    async def scenario() -> None:
+        reactor = Reactor(JobServerOptions(max_memory=1_000_000))
+        peer = reactor.connect()
+        for _ in range(40):
+            peer.send(Command.ECHO_REQ, bytes(50_000))
+        assert peer.transport.calls == ["abort"]
+        assert sum(peer.transport.sizes) < 2_000_000
+
+    in_loop(scenario)
+
+
 class TestTheTimer:
     """Waking a worker again is what is due at a time."""
 

@@ -189,7 +189,7 @@ class Pauses(logging.Handler):
         self.seen = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "workers held back" in record.msg:
+        if "reads slowly" in record.msg:
             self.seen.set()
 
 

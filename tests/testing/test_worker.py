@@ -51,7 +51,7 @@ def test_asynchronous_typed_functions_submit_to_the_server_of_each_test() -> Non
 
 def test_the_servers_of_a_worker_that_runs_are_not_replaced() -> None:
     with run_server() as server, run_worker({"f": lambda job: b""}, server.address) as worker:
-        with pytest.raises(RuntimeError, match="runs"):
+        with pytest.raises(RuntimeError, match="is running"):
             worker.servers = "127.0.0.1:1"
         assert [str(each) for each in worker.servers] == [server.address]
 

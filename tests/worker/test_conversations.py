@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,15 +27,19 @@ from geartrain import (
     JobException,
     JobFail,
     JobFailed,
+    JobFilter,
     Progress,
     Warn,
     Worker,
+    current_job,
 )
 from geartrain.errors import NoServerAvailable
 from geartrain.worker import Reason
 from tests.job_servers import Gearmand, free_port
 from tests.thoroughness import often
 from tests.worker.shells import PATIENCE, PROCESSES, Gate, Notes, ShelledWorker, working
+
+value: ContextVar[str] = ContextVar("value", default="outside")
 
 
 async def echo(job: AsyncAssignedJob) -> bytes:
@@ -149,6 +154,31 @@ class TestAFunction:
             assert client.do("echo", "next", timeout=PATIENCE) == b"next"
 
         assert caught.value.reason == "no such picture: ü"
+
+    def test_is_the_current_one_of_its_thread_or_task(self, shell: str, server: str, client: Client) -> None:
+        worker = ShelledWorker(shell, server, concurrency=2)
+
+        def current() -> str:
+            record = logging.LogRecord("x", logging.INFO, "x", 1, "x", None, None)
+            JobFilter().filter(record)
+            job = current_job.get()
+            assert job is not None
+            assert (record.job_function, record.job_handle) == (job.function, job.handle)  # type: ignore[attr-defined]  # set by it
+            return job.handle
+
+        @worker.function
+        async def f(job: AsyncAssignedJob) -> AsyncGenerator[str, None]:
+            assert value.get() == "outside"
+            value.set("inside")
+            yield current()
+            yield current()
+
+        with working(worker):
+            for _ in range(3):
+                jobs = [client.submit("f") for _ in range(2)]
+                for job in jobs:
+                    assert list(job) == [Data(str(job.handle).encode())] * 2
+        assert current_job.get() is None
 
     def test_is_called_again_after_exceptions_that_it_names(self, worker: ShelledWorker, client: Client) -> None:
         calls: list[int] = []

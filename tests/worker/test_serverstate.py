@@ -22,7 +22,6 @@ def test_an_outage_is_one_line_however_long(caplog: pytest.LogCaptureFixture) ->
     server.works()
 
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("INFO", "127.0.0.1:4730 answers"),
         ("WARNING", "127.0.0.1:4730: gone; trying again until it is back"),
         ("INFO", "127.0.0.1:4730 answers"),
     ]

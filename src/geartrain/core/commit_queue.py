@@ -67,9 +67,10 @@ class _Batch:
         peers: The peers with replies that wait for it.
         reserve: The number up to which numbers are to be reserved; 0 for none.
         weight: The bytes of the new jobs.
+        is_in_doubt: Its new jobs may be stored already, as the outcome of an earlier attempt is not known.
     """
 
-    __slots__ = ("added", "changed", "ended", "number", "peers", "reserve", "weight")
+    __slots__ = ("added", "changed", "ended", "is_in_doubt", "number", "peers", "reserve", "weight")
 
     def __init__(self, number: i64) -> None:
         self.number = number
@@ -79,6 +80,7 @@ class _Batch:
         self.peers: list[Recipient] = []
         self.reserve = 0
         self.weight: i64 = 0
+        self.is_in_doubt = False
 
     @property
     def is_empty(self) -> bool:
@@ -97,7 +99,7 @@ class _Batch:
         for job in self.added:
             if job.has_ended:
                 continue
-            if job.number > last and job.pack_plain(buffer):
+            if job.number > last and not self.is_in_doubt and job.pack_plain(buffer):
                 last = job.number
                 numbers.append(last)
             else:
@@ -237,6 +239,8 @@ class CommitQueue:
             batch = self._pending[job.batch - self._pending[0].number]
             batch.weight -= weight
             self._weight -= weight
+            if batch.is_in_doubt:
+                self._ended.append(job.number)
 
     def promise(self, peer: Recipient, job: Durable, command: int, body: bytes) -> None:
         """Send a packet once a job is stored, or an error if it cannot be."""
@@ -313,6 +317,7 @@ class CommitQueue:
             self._ended.clear()
         elif not self._holds:  # the clients were told already that their jobs were accepted
             self._taken = batch.number - 1
+            batch.is_in_doubt = batch.is_in_doubt or outcome is CommitOutcome.UNKNOWN
             batch.release_replies()
             return []
         elif outcome is CommitOutcome.UNKNOWN:

@@ -127,6 +127,7 @@ class Receiver:
         backlog = self._backlog
         reader = peer.reader
         left: i64 = peer.budget
+        has_share = False
         try:
             while reader.advance():
                 command = reader.command
@@ -149,17 +150,18 @@ class Receiver:
                     left -= peer.debt
                     peer.debt = 0
                 if left < 0:
+                    has_share = True
                     left = self._turns.grant(left)
                     if left < 0 and not peer.closing and peer not in backlog:
                         backlog.add(peer, Reason.BUDGET)
-                        self._turns.served -= 1
                 if peer.closing or (not backlog.is_empty and peer in backlog):
                     self._holdings.count_input(peer)
                     break
         except RemoteProtocolError as error:
             self._replies.end(peer, error)
         turns = self._turns
-        turns.served += 1
+        if not has_share:
+            turns.served += 1
         peer.budget = left if left < FLOOR else turns.give_back(left)
         if reader.partial != peer.partial:
             self._holdings.count_input(peer)
@@ -184,6 +186,7 @@ class Receiver:
         """Handle the input of the peers that have used up their share, in turn, within the rest of the budget."""
         backlog = self._backlog
         turns = self._turns
+        served: i64 = turns.served
         turns.begin_backlog(backlog.count(Reason.BUDGET))
         while turns.has_rest and backlog.has(Reason.BUDGET):
             peer = backlog.take_first(Reason.BUDGET)
@@ -196,6 +199,7 @@ class Receiver:
                 self._handle(peer)
                 self._holdings.count_input(peer)
                 backlog.resume(peer)
+        turns.served = served  # those of the backlog had a share
         backlog.stop_reading()
 
     def _submit(self, peer: Peer, reader: Reader) -> None:

@@ -26,7 +26,7 @@ class Turns:
     """The units that are left of a turn, and the shares of peers.
 
     Attributes:
-        served: Number of times that the input of a peer was handled to its end.
+        served: Number of times that the input of a peer was handled without a share.
     """
 
     __slots__ = ("_left", "_portion", "_share", "_size", "_takers", "served")

@@ -10,9 +10,11 @@
     options      the options
     functions    the table of functions
     job          the job that a function is called with
+    current      the job that the current thread or task is doing
     arguments    jobs of typed functions
     middleware   functions around every job
     partition    functions whose jobs are split into parts
+    console      the log on stderr, for programs without logging
     registry     everything about a worker that does not wait
     forkserver   processes in which jobs run
 

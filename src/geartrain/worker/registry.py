@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The common part of both workers: servers, functions, middleware and options, before and between runs."""
 
+import logging
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -11,11 +13,14 @@ from geartrain.names import Text, function_bytes
 from geartrain.transport import ServerAddress, Servers, parse_servers
 from geartrain.typed import Signature, is_job_function
 from geartrain.worker.arguments import codec_of
+from geartrain.worker.console import Console
 from geartrain.worker.functions import Function, FunctionTable, Retries, display_name
 from geartrain.worker.job import AnyAssignedJob
 from geartrain.worker.options import WorkerOptions
 
 __all__ = ["Registry", "RunningLoop"]
+
+_logger = logging.getLogger("geartrain.worker")
 
 CallT = TypeVar("CallT", bound=Callable[..., object])
 MiddlewareT = TypeVar("MiddlewareT", bound=Callable[..., object])
@@ -73,6 +78,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         self._middleware = cast("list[MiddlewareT]", list(options.middleware))
         self._lock = threading.Lock()  # guards the table and the loop, which change together
         self._loop: RunningLoop[CallT] | None = None
+        self._console = Console()
         self._stop_requested = False
         self._signals = 0  # received during a run
         self._registered: Callable[[], object] = _nothing  # called once all servers know all functions
@@ -235,6 +241,14 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
     ) -> Callable[..., object]:
         """Return the object that replaces a typed function: it calls the function here, or submits jobs for it."""
 
+    def _check_functions(self) -> None:
+        """Raise ``RuntimeError`` for a worker without functions, which would wait for ever."""
+        if not any(True for _ in self._functions):
+            raise RuntimeError(
+                "the worker has no function, so that no server would give it a job; "
+                "add one with @worker.function or worker.add_function() before worker.run()"
+            )
+
     def _begin(self, make_loop: MakeLoop[LoopT], *, burst: bool, idle_timeout: float | None) -> LoopT:
         """Make a loop, and pass calls of the worker's methods to it from now on.
 
@@ -244,6 +258,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         with self._lock:
             if self._loop is not None:
                 raise RuntimeError("the worker runs already")
+            names = ", ".join(function.name for function in self._functions)
             loop = make_loop(
                 self._addresses,
                 self._functions,
@@ -257,6 +272,13 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             self._signals = 0
             if self._stop_requested:
                 loop.stop(self._options.grace)
+            self._console.open()
+        _logger.info(
+            "worker with pid %d of %s: %s",
+            os.getpid(),
+            ", ".join(map(str, self._addresses)),
+            names or "no function yet",
+        )
         return loop
 
     def _end(self, loop: RunningLoop[CallT]) -> None:
@@ -265,6 +287,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             if self._loop is loop:
                 self._loop = None
                 self._stop_requested = False
+                self._console.close()
 
     def _on_signal(self) -> None:
         """Stop because of a signal; a second signal ends the time that the first one left to running jobs."""

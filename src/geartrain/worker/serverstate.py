@@ -51,7 +51,7 @@ class ServerState:
     def works(self) -> None:
         """Record that the server answers."""
         if not self._works:
-            _logger.info("%s answers", self.address)
+            _logger.log(logging.INFO if self.failure else logging.DEBUG, "%s answers", self.address)
         self._works = True
         self.failure = ""
         self._failures = 0

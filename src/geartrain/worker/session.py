@@ -124,7 +124,7 @@ class WorkerSession:
         self._reader = Reader(RESPONSE)
         self._outgoing: list[bytes] = []
         self._registered: dict[bytes, int | None] = {}  # function -> timeout in milliseconds
-        self._unregistering: set[bytes] = set()  # functions whose CANT_DO waits
+        self._unregistering: dict[bytes, None] = {}  # functions whose CANT_DO waits, in order
         self._timed_job = b""  # the job of gearmand's timer: it has one, for the last job with a timeout
         self._server_timer_runs = False  # although that job has ended
         self._asks_long_poll = long_poll  # the option is not answered yet
@@ -176,7 +176,7 @@ class WorkerSession:
 
     def add(self, function: bytes, timeout_ms: int | None) -> None:
         """Register a function, or change its timeout."""
-        self._unregistering.discard(function)
+        self._unregistering.pop(function, None)
         # gearmand counts a worker twice that registers twice.
         if self._registered.get(function, -1) == timeout_ms:
             return
@@ -186,12 +186,12 @@ class WorkerSession:
 
     def remove(self, function: bytes) -> None:
         """Unregister a function as soon as none of its jobs is running."""
-        self._unregistering.add(function)
+        self._unregistering[function] = None
         self._send_cant_do()
 
     def remove_all(self) -> None:
         """Unregister all functions, each as soon as none of its jobs is running."""
-        self._unregistering.update(self._registered)
+        self._unregistering.update(dict.fromkeys(self._registered))
         self._send_cant_do()
 
     def report(self, command: Command, handle: bytes, *arguments: bytes) -> None:
@@ -351,9 +351,10 @@ class WorkerSession:
             return
         if not self._unregistering:
             return
-        for function in self._unregistering.difference(job.function for job in self.running.values()):
+        running = {job.function for job in self.running.values()}
+        for function in [each for each in self._unregistering if each not in running]:
             self._send(Command.CANT_DO, function)
-            self._unregistering.discard(function)
+            del self._unregistering[function]
             self._registered.pop(function, None)
 
     def _register(self, function: bytes, timeout_ms: int | None) -> None:

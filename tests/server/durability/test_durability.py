@@ -36,6 +36,7 @@ class GatedStore:
     """Jobs in a dictionary, behind a gate that a test opens and shuts; it fails on request.
 
     Attributes:
+        failures_left: Number of further commits that fail.
         chokes_on: The workload of a job that it cannot store, with an error that is no `StoreError`.
         outcome: The outcome of a commit that fails.
         error: The error when its jobs are read.
@@ -47,6 +48,7 @@ class GatedStore:
         self.gate.set()
         self.commits = 0
         self.fails = False
+        self.failures_left = 0
         self.chokes_on: bytes | None = None
         self.outcome = CommitOutcome.UNKNOWN
         self.error: Exception = StoreError("the store is broken")
@@ -66,7 +68,8 @@ class GatedStore:
             return  # only numbers are reserved, which happens before the server listens
         await asyncio.to_thread(self.gate.wait, TIMEOUT)
         self.commits += 1
-        if self.fails:
+        if self.fails or self.failures_left:
+            self.failures_left = max(self.failures_left - 1, 0)
             raise StoreError("the store is broken", self.outcome)
         stored = [job for change in changes for job in stored_by(change)]
         if any(job.workload == self.chokes_on for job in stored):
@@ -140,6 +143,14 @@ def test_shutdown_durability_stores_at_shutdown(store: GatedStore) -> None:
         client.submit_background("f", "w", timeout=TIMEOUT)
         client.ping()
         assert (store.jobs, store.commits) == ({}, 0)
+
+    assert [job.workload for job in store.jobs.values()] == [b"w"]
+
+
+def test_acknowledged_jobs_get_further_attempts_at_shutdown(store: GatedStore) -> None:
+    with serving(store, Durability.SHUTDOWN) as address, Client(address) as client:
+        store.failures_left = 2
+        client.submit_background("f", "w", timeout=TIMEOUT)
 
     assert [job.workload for job in store.jobs.values()] == [b"w"]
 

@@ -185,6 +185,7 @@ def test_signals_are_the_programs_again_afterwards(address: str, runner: asyncio
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     handlers = {number: signal.getsignal(number) for number in before}
     worker = AsyncWorker(address)
+    worker.add_function("echo", echo)
 
     async def main() -> Reason:
         run = asyncio.create_task(worker.run())
@@ -205,6 +206,7 @@ def test_signals_are_the_programs_again_afterwards(address: str, runner: asyncio
 
 def test_any_thread_may_stop_it(address: str, runner: asyncio.Runner) -> None:
     worker = AsyncWorker(address)
+    worker.add_function("echo", echo)
 
     async def main() -> Reason:
         run = asyncio.create_task(worker.run())

@@ -4,6 +4,7 @@
 import contextlib
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ import pytest
 
 from geartrain import AssignedJob, Client, JobInterrupted, Priority, Worker, WorkerStuck
 from geartrain.testing import run_server
+from geartrain.worker import WorkerOptions
+from geartrain.worker.functions import Function
+from geartrain.worker.session import Assignment
+from geartrain.worker.sync.interruptions import Interruptions
 from tests.worker.shells import PATIENCE, working
 
 
@@ -184,3 +189,35 @@ def test_an_interruption_that_comes_at_the_end_of_a_job_does_not_strike_the_next
 def test_interruptions_are_for_functions_with_a_timeout() -> None:
     with pytest.raises(ValueError, match="timeout"):
         Worker().function(interrupt=True)(test_interruptions_are_for_functions_with_a_timeout)
+
+
+def test_a_traced_function_runs_after_an_interruption_that_came_too_late() -> None:
+    """An interruption that is only withdrawn leaves the interpreter looking for it, and tracing in a loop for ever."""
+    interruptions = Interruptions()
+    job = AssignedJob(
+        Assignment(b"H:1", b"f", b"", b""),
+        Function("f", b"f", print, 1.0, interrupt=True),
+        WorkerOptions(concurrency=1),
+        lambda report: None,
+    )
+
+    def perform() -> None:
+        assert interruptions.interrupt(job)
+        raise KeyError
+
+    def run() -> None:
+        with contextlib.suppress(KeyError, JobInterrupted):
+            interruptions.run(job, perform, may_interrupt=True)
+
+    for _ in range(20):
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join(PATIENCE)
+    program = sys.gettrace()
+    sys.settrace(lambda *_: None)
+    try:
+        traced = [number for number in range(3)]  # noqa: C416  # a function in 3.11, which is traced
+    finally:
+        sys.settrace(program)
+    assert traced == [0, 1, 2]
+    assert not interruptions.interrupt(job)

@@ -30,15 +30,23 @@ class Committer:
         job_server: The core, whose commit queue has the changes.
         settled: Called after each batch, stored or not, as replies may leave now.
         interval: Seconds to wait for more changes before a batch is stored.
+        last_attempts: Attempts to store the last changes when the server stops.
     """
 
     def __init__(
-        self, store: Store, job_server: JobServer, settled: Callable[[], None], *, interval: float = 0.0
+        self,
+        store: Store,
+        job_server: JobServer,
+        settled: Callable[[], None],
+        *,
+        interval: float = 0.0,
+        last_attempts: int = 1,
     ) -> None:
         self._store = store
         self._job_server = job_server
         self._settled = settled
         self._interval = interval
+        self._last_attempts = last_attempts
         self._failures = 0
         self._stopping = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -69,13 +77,20 @@ class Committer:
         if self._task is not None:
             await self._task
         try:
-            while self._job_server.commit_queue.has_changes:
-                await self._commit()
-                if self._failures:
-                    break
+            await self._commit_last()
             await self._store.close()
         except StoreError as error:
             log.error("The store could not be closed cleanly: %s", error)  # noqa: TRY400  # the message is enough
+
+    async def _commit_last(self) -> None:
+        attempts = self._last_attempts
+        while self._job_server.commit_queue.has_changes:
+            await self._commit()
+            if self._failures:
+                attempts -= 1
+                if not attempts:
+                    return
+                await asyncio.sleep(_BACKOFF.delay(self._failures))
 
     async def _run(self) -> None:
         while not self._stopping.is_set():

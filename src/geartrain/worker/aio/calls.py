@@ -13,6 +13,7 @@ from geartrain.errors import JobFail
 from geartrain.typed import Signature
 from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.arguments import with_arguments
+from geartrain.worker.current import current_job
 from geartrain.worker.functions import Retries
 
 __all__ = ["AsyncCall", "AsyncMiddleware", "as_call", "perform", "retrying", "send_chunks"]
@@ -70,6 +71,7 @@ async def perform(job: AsyncAssignedJob, call: AsyncCall, *, exceptions: bool = 
         call: The user's function, with the middleware around it.
         exceptions: See ``tell`` of `AsyncAssignedJob.raised`.
     """
+    current_job.set(job)  # in the context of the job's task
     try:
         job.complete(await call(job))
     except JobFail as failure:

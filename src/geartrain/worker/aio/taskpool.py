@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 
 from geartrain.worker.options import CANCEL_TIMEOUT
 
@@ -27,8 +28,8 @@ class TaskPool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def do(self, coroutine: Coroutine[object, object, None]) -> None:
-        """Run a coroutine in a task."""
-        task = asyncio.create_task(coroutine)
+        """Run a coroutine in a task with a context of its own."""
+        task = asyncio.create_task(coroutine, context=Context())
         self._tasks.add(task)  # the event loop keeps no reference
         task.add_done_callback(self._discard)
 

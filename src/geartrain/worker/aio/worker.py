@@ -176,6 +176,7 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
 
         See `Worker.run`. Jobs that have not ended in time are cancelled, as all jobs are when this call is cancelled.
         """
+        self._check_functions()
         with self._handling_signals():
             return await self._run(burst=burst, idle_timeout=idle_timeout)
 

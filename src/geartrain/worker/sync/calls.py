@@ -5,11 +5,13 @@ import inspect
 import itertools
 import logging
 from collections.abc import Callable, Generator
+from contextvars import Context
 from typing import TypeAlias
 
 from geartrain.errors import JobFail
 from geartrain.typed import Signature
 from geartrain.worker.arguments import with_arguments
+from geartrain.worker.current import current_job
 from geartrain.worker.functions import Retries
 from geartrain.worker.sync.job import AssignedJob
 
@@ -57,13 +59,18 @@ def retrying(call: Call, retries: Retries) -> Call:
 
 
 def perform(job: AssignedJob, call: Call, *, exceptions: bool = True) -> None:
-    """Run a job to its end, and turn exceptions of the call into the job's end.
+    """Run a job to its end in its own context; exceptions of the call end the job as well.
 
     Args:
         job: The job.
         call: The user's function, with the middleware around it.
         exceptions: See ``tell`` of `AssignedJob.raised`.
     """
+    Context().run(_perform, job, call, exceptions)
+
+
+def _perform(job: AssignedJob, call: Call, exceptions: bool) -> None:
+    current_job.set(job)
     try:
         job.complete(call(job))
     except JobFail as failure:

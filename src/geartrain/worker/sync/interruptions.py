@@ -40,14 +40,22 @@ class Interruptions:
         try:
             perform()
         finally:
-            while job in self._threads:
-                # An exception that is raised in here was on its way already; there is one at most.
-                with contextlib.suppress(JobInterrupted), self._lock:
-                    self._willing.discard(job)
-                    if job in self._interrupted:
-                        _raise_in(ident, None)
-                        self._interrupted.discard(job)
-                    del self._threads[job]
+            self._end(job, ident)
+
+    def _end(self, job: AnyAssignedJob, ident: int) -> None:
+        """Let no interruption of a job come any more, and take the one that may be on its way."""
+        while job in self._threads:
+            with contextlib.suppress(JobInterrupted), self._lock:
+                self._willing.discard(job)
+                del self._threads[job]
+        if job in self._interrupted:
+            # It has been raised, or is pending. Another one takes its place, as a pending one that is only withdrawn
+            # leaves the interpreter looking for it: CPython 3.11 then hangs in functions that are traced.
+            with contextlib.suppress(JobInterrupted):
+                _raise_in(ident, JobInterrupted)
+                while True:
+                    pass
+            self._interrupted.discard(job)
 
     def is_running(self, job: AnyAssignedJob) -> bool:
         """Return True if a thread is running a job."""
@@ -71,8 +79,8 @@ class Interruptions:
         _logger.error("%s %s has not ended within its timeout, and holds a slot%s", job.function, job.handle, stack)
 
 
-def _raise_in(ident: int, error: type[BaseException] | None) -> None:
-    """Make a thread raise an exception soon, or no longer."""
+def _raise_in(ident: int, error: type[BaseException]) -> None:
+    """Make a thread raise an exception soon."""
     import ctypes  # here alone, as few workers need it
 
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(error) if error else None)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(error))

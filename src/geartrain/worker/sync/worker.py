@@ -224,7 +224,9 @@ class Worker(Registry[Call, Middleware]):
 
         Raises:
             NoServerAvailable: In a burst, none of the servers could be reached. Otherwise the worker waits for them.
+            RuntimeError: The worker has no function, or runs already.
         """
+        self._check_functions()
         if threading.current_thread() is not threading.main_thread():
             loop = self._begin(WorkerLoop, burst=burst, idle_timeout=idle_timeout)
             try:

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""Servers with a planted defect each, which prove that the invariants can fail.
+
+They change the server through its methods and the functions of its parts, not its source, so that they also show which
+seams a simulation has. A compiled server cannot be changed in this way.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from geartrain.core import CommitOutcome, CommitQueue, JobServer, Peer, lifecycle
+from geartrain.core.clock import Clock
+from geartrain.core.commands.work import WorkCommands
+from geartrain.core.dispatch import Dispatcher
+from geartrain.core.lifecycle import Lifecycle
+from geartrain.core.numbers import Numbers
+from geartrain.core.options import JobServerOptions
+from geartrain.core.outcome import Outcome
+from geartrain.core.state import Job
+from geartrain.core.waiters import all_waiters
+from geartrain.protocol.reader import Reader
+
+__all__ = ["DEFECTS", "JobServerMaker", "planted"]
+
+JobServerMaker = Callable[[JobServerOptions, Clock], JobServer]
+_Change = tuple[type | ModuleType, str, Callable[..., Any]]
+
+
+def _acknowledge_before_the_commit() -> _Change:
+    def promise(self: CommitQueue, peer: Any, job: Any, command: int, body: bytes) -> None:
+        peer.send(command, body)
+
+    return CommitQueue, "promise", promise
+
+
+def _forget_to_undo() -> _Change:
+    """A job whose commit failed stays, although its client got an error."""
+
+    def store_failed(self: JobServer, outcome: CommitOutcome) -> None:
+        self.commit_queue.failed(outcome)
+
+    return JobServer, "store_failed", store_failed
+
+
+def _wake_no_worker_after_a_lost_one() -> _Change:
+    def wake_touched(self: Any) -> None:
+        self._touched.clear()
+
+    return Dispatcher, "_wake_touched", wake_touched
+
+
+def _tell_the_first_client_only() -> _Change:
+    def first_waiter(job: Job) -> list[tuple[Peer, int]]:
+        return all_waiters(job)[:1]
+
+    return lifecycle, "all_waiters", first_waiter
+
+
+def _tell_a_client_once() -> _Change:
+    """A client that has submitted a job twice is told once."""
+
+    def waiters_once(job: Job) -> list[tuple[Peer, int]]:
+        return [(peer, 1) for peer, _ in all_waiters(job)]
+
+    return lifecycle, "all_waiters", waiters_once
+
+
+def _use_numbers_that_are_not_reserved() -> _Change:
+    original = CommitQueue.failed
+
+    def failed(self: Any, outcome: CommitOutcome) -> Any:
+        self._numbers.grant(self._numbers.requested)
+        return original(self, outcome)
+
+    return CommitQueue, "failed", failed
+
+
+def _begin_numbers_again() -> _Change:
+    """A restarted server uses the numbers of the run before."""
+    original = Numbers.begin_after
+
+    def begin_after(self: Any, reserved: int, *, reserves: bool) -> None:
+        original(self, max(reserved - 1_064_960, 0), reserves=reserves)
+
+    return Numbers, "begin_after", begin_after
+
+
+def _drop_input_at_the_end_of_a_packet() -> _Change:
+    """A packet that ends where a piece of input ends is lost, if another one was complete before it."""
+    original = Reader.advance
+
+    def advance(self: Any) -> bool:
+        position = self._next
+        found = original(self)
+        if found and position and self._magic == int.from_bytes(b"\0REQ", "big") and self._next == self._size:
+            return original(self)
+        return found
+
+    return Reader, "advance", advance
+
+
+def _requeue_a_lost_job_twice() -> _Change:
+    """A job goes back to its queue, and runs on at a worker that is too slow."""
+    original = Lifecycle.lose
+
+    def lose(self: Any, job: Any, event: int) -> bool:
+        worker, handle = job.worker, job.handle
+        waits = original(self, job, event)
+        if waits and worker is not None:
+            twin = self.create(job.queue, job.unique, job.workload, job.priority, job.reducer, 0)
+            twin.handle = handle
+            twin.background = job.background
+        return waits
+
+    return Lifecycle, "lose", lose
+
+
+def _forget_the_end_of_a_job() -> _Change:
+    """A job that ended while its batch was on its way stays in the store."""
+    original = CommitQueue.forget
+
+    def forget(self: Any, job: Any) -> None:
+        if job.batch < self._taken:
+            original(self, job)
+
+    return CommitQueue, "forget", forget
+
+
+def _requeue_a_job_with_a_late_result() -> _Change:
+    def finish_late(self: Any, handle: bytes, payload: bytes) -> None:
+        job = self._jobs.get(handle)
+        if job is not None and job.worker is not None:
+            self.requeue(job)
+
+    return Lifecycle, "finish_late", finish_late
+
+
+def _start_delayed_jobs_early() -> _Change:
+    original: Callable[..., Any] = Lifecycle.create
+
+    def create(self: Any, *arguments: Any) -> Any:
+        *others, run_at = arguments
+        return original(self, *others, max(run_at - 1, 0))
+
+    return Lifecycle, "create", create
+
+
+def _answer_another_worker() -> _Change:
+    """A result counts for the job that its worker runs, not for the one that it names."""
+
+    def complete(self: Any, peer: Any, reader: Any) -> None:
+        job = peer.current
+        if job is None:
+            self._not_running(peer, reader, reader.first())
+        else:
+            self._lifecycle.finish(job, int(Outcome.COMPLETED), reader.body() if job.is_awaited else b"")
+
+    return WorkCommands, "complete", complete
+
+
+DEFECTS: dict[str, Callable[[], _Change]] = {
+    "acknowledges before the commit": _acknowledge_before_the_commit,
+    "forgets an undo": _forget_to_undo,
+    "wakes no worker after a lost one": _wake_no_worker_after_a_lost_one,
+    "tells the first client only": _tell_the_first_client_only,
+    "tells a client once": _tell_a_client_once,
+    "uses numbers that are not reserved": _use_numbers_that_are_not_reserved,
+    "begins numbers again": _begin_numbers_again,
+    "drops input at a packet boundary": _drop_input_at_the_end_of_a_packet,
+    "requeues a lost job twice": _requeue_a_lost_job_twice,
+    "forgets the end of a job": _forget_the_end_of_a_job,
+    "requeues a job with a late result": _requeue_a_job_with_a_late_result,
+    "starts delayed jobs early": _start_delayed_jobs_early,
+    "takes a result for another job": _answer_another_worker,
+}
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Plant a defect for some time."""
+    owner, attribute, replacement = DEFECTS[name]()
+    original = getattr(owner, attribute)
+    setattr(owner, attribute, replacement)
+    try:
+        yield
+    finally:
+        setattr(owner, attribute, original)
