@@ -70,11 +70,12 @@ def _mutate(target: str, options: argparse.Namespace) -> int:
     for module in _mutated(copy):
         _forget(module, accepted)
     (copy / _STATISTICS).unlink(missing_ok=True)  # else mutmut forgets all results if its settings have changed
-    finished = _run(copy, options.minutes * 60, options.children)
-    mutated = _mutated(copy)
-    if not any(_is_tested(code) for module in mutated for code in module.codes.values()):
+    code = _run(copy, options.minutes * 60, options.children)
+    if code:
         print("mutation: the tests fail without a mutant; see above", file=sys.stderr)
         return 2
+    finished = code is not None
+    mutated = _mutated(copy)
     survivors = _survivors(mutated)
     unknown, unused = compare(survivors, accepted)
     _print_table(mutated, [mutant for mutant in survivors if mutant not in unknown])
@@ -140,16 +141,15 @@ def _forget(module: MutatedModule, accepted: Sequence[Accepted]) -> None:
     module.save()
 
 
-def _run(copy: Path, seconds: float, children: int) -> bool:
-    """Run mutmut for some time; return whether it has finished."""
+def _run(copy: Path, seconds: float, children: int) -> int | None:
+    """Run mutmut for some time; return its exit code, or None if it was stopped."""
     command = [sys.executable, "-m", "mutmut", "run", f"--max-children={children}"]
     environment = os.environ | {"PYTHONPATH": str(copy / _MUTATED), "HYPOTHESIS_PROFILE": "mutation"}
     process = subprocess.Popen(command, cwd=copy, env=environment, process_group=0)
     try:
-        process.wait(seconds)
-        return True
+        return process.wait(seconds)
     except subprocess.TimeoutExpired:
-        return False
+        return None
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)

@@ -75,7 +75,7 @@ def test_a_job_that_is_there_already_is_an_error() -> None:
     importer = Importer(1, b"H:here")
     importer.register_existing(job(1))
 
-    with pytest.raises(StoreError, match=r"the store has job H:a:1 already, .*--resume .*--new-handles"):
+    with pytest.raises(StoreError, match=r"already has the same job H:a:1; --resume .*--new-handles"):
         importer.convert(job(1))
 
 
@@ -162,8 +162,8 @@ def test_a_job_that_is_there_is_named_with_what_to_do() -> None:
         importer.convert(job(1, b"H:\xff"))
 
     assert str(caught.value) == (
-        "the store has job H:\N{REPLACEMENT CHARACTER} already, and it is the same; --resume leaves out what is there, "
-        "--new-handles takes all jobs as new ones"
+        "the store already has the same job H:\N{REPLACEMENT CHARACTER}; --resume skips such jobs, "
+        "--new-handles imports them as new ones"
     )
 
 

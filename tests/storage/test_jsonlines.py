@@ -123,7 +123,7 @@ def test_empty_lines_are_skipped() -> None:
         (b'{"function": "f", "schedule": "* * * * * *"}', "'schedule' has the five fields of a cron line"),
         (b'{"function": "f", "schedule": "0 0 31 4 *"}', "'schedule' is a cron line"),
         (b'{"function": "f", "schedule": "0 0 */31 12 0#5"}', r"\(it is never due\)$"),
-        (b'{"function": "f", "schedule": "60 * * * *"}', r"unlike \"60 \* \* \* \*\" \(Bad minute\)"),
+        (b'{"function": "f", "schedule": "60 * * * *"}', r"not \"60 \* \* \* \*\" \(Bad minute\)"),
         (b'{"function": "f", "schedule": {"base64": "/w=="}}', "'schedule' is a cron line"),
         (b'{"function": "f", "number": true}', "'number' is a whole number from 0 to 9223372036854775807, not true"),
         (b'{"function": "f", "number": -1}', "not -1"),
@@ -152,13 +152,13 @@ def test_a_line_that_is_no_job_is_named_with_what_is_wrong(line: bytes, problem:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b'{"function": "\xff"}', "no JSON: it is not UTF-8"),
-        (b"[" * 100_000, "no job: brackets in brackets in brackets"),
+        (b'{"function": "\xff"}', "not JSON: it is not UTF-8"),
+        (b"[" * 100_000, "not a job: the brackets are nested too deeply"),
         (b"17", "a job is a JSON object, in braces"),
-        (b"{}", "a job has a 'function'"),
+        (b"{}", "a job needs a 'function'"),
         (
             b'{"function": "f", "schedule": "* * * * * *"}',
-            "'schedule' has the five fields of a cron line, unlike \"* * * * * *\"",
+            "'schedule' has the five fields of a cron line, not \"* * * * * *\"",
         ),
     ],
 )
