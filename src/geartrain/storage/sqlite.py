@@ -8,9 +8,8 @@ busy loop is four times as slow. A row holds a job in one value, as binding a va
 The write-ahead log is synced with each commit (``synchronous=FULL``), so a commit survives a power failure.
 """
 
-import fcntl
-import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +19,17 @@ from urllib.parse import SplitResult, unquote
 from geartrain.core.changes import Change, Forget, Put, PutNew, Reserve
 from geartrain.core.record import JobRecord
 from geartrain.storage.bundles import JobTables
+from geartrain.storage.sqlite_file import SQLiteFile
 from geartrain.storage.sqlite_schema import NEWEST, migrate, version_of
 from geartrain.storage.store import Opened, StoreError
 from geartrain.storage.threaded import ThreadedStore
 
 __all__ = ["SQLiteStore"]
+
+# Bytes of a file whose pages are all read at the start: 0.05 s from memory. Those of a larger one are read as its jobs
+# are restored.
+_QUICKLY_CHECKED = 128 * 1024 * 1024
+_FRAME_HEADER = 24  # bytes before each page in the log
 
 
 class SQLiteStore(ThreadedStore):
@@ -41,7 +46,7 @@ class SQLiteStore(ThreadedStore):
         super().__init__(str(path), only_reads=only_reads)
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._lock: int | None = None
+        self._file = SQLiteFile(path)
 
     @classmethod
     def from_url(cls, parts: SplitResult, *, only_reads: bool = False) -> "SQLiteStore":
@@ -66,41 +71,53 @@ class SQLiteStore(ThreadedStore):
         return self._connection
 
     def _open_for_writing(self) -> sqlite3.Connection:
-        if self._path.exists() and not self._path.is_file():
-            raise StoreError(f"{self._path}: this is not a regular file")  # whose mode would be changed below
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        self._file.open()
+        connection = sqlite3.connect(self._file.path, isolation_level=None, check_same_thread=False)
         self._connection = connection
-        self._path.chmod(0o600)  # workloads are private to the server's user
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone leaves the data in the disk's cache
+        self._file.confirm()
         version = version_of(connection)
         self._check_schema(version, NEWEST)
+        if self._database_size() <= _QUICKLY_CHECKED:
+            self._check_pages(connection)
         if version < NEWEST:
             with self._transaction():
                 migrate(connection, version)
+        self._file.watch()
         return connection
 
-    def _take_lock(self) -> None:
-        """Lock out other servers. SQLite releases its own locks between two transactions."""
-        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _check_pages(self, connection: sqlite3.Connection) -> None:
+        """Look for damage. It reads all pages."""
+        ((found,),) = connection.execute("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise StoreError(f"{self._path}: the file is damaged: {' '.join(found.split())}. Restore it from a backup")
+
+    def _database_size(self) -> int:
+        """Return the size that all pages have. The file is smaller while the log has the last ones."""
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(lock, 32).decode(errors="replace").strip()
-            os.close(lock)
-            raise StoreError(f"{self._path}: another server uses this file (process {holder or 'unknown'})") from None
-        os.ftruncate(lock, 0)
-        os.write(lock, b"%d\n" % os.getpid())
-        self._lock = lock
+            ((pages,),) = self._opened().execute("PRAGMA page_count")
+            ((size,),) = self._opened().execute("PRAGMA page_size")
+        except sqlite3.OperationalError:  # such as a lock of another process
+            raise
+        except sqlite3.DatabaseError:  # "malformed", as the file is smaller than its header says
+            return sys.maxsize
+        return int(pages) * int(size)
+
+    def _log_size(self) -> int:
+        """Return the size of the log with which SQLite works: it may begin again at the front of a longer one."""
+        ((_, frames, _),) = self._opened().execute("PRAGMA wal_checkpoint(PASSIVE)")
+        ((size,),) = self._opened().execute("PRAGMA page_size")
+        return int(frames) * (int(size) + _FRAME_HEADER)
 
     def _read(self, after: int) -> list[JobRecord]:
         with self._transaction("DEFERRED"):
             return JobTables(self._opened()).read(after)
 
     def _commit(self, changes: Sequence[Change]) -> None:
+        self._opened()
+        self._file.check(self._database_size, self._log_size)
         with self._transaction():
             for change in changes:
                 self._CHANGES[type(change)](self, change)
@@ -108,6 +125,7 @@ class SQLiteStore(ThreadedStore):
                 self._opened().execute(
                     "INSERT INTO facts VALUES ('reserved', 0) ON CONFLICT (name) DO UPDATE SET value = value"
                 )
+        self._file.committed()
 
     def _put_new(self, change: PutNew) -> None:
         JobTables(self._opened()).put_new(change)
@@ -141,11 +159,10 @@ class SQLiteStore(ThreadedStore):
 
     def _close(self) -> None:
         if self._connection is not None:
+            self._file.prepare_close()
             self._connection.close()
             self._connection = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._file.close()
 
     _CHANGES: ClassVar[dict[type[Any], Callable[["SQLiteStore", Any], None]]] = {
         PutNew: _put_new,

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -176,6 +177,34 @@ def test_jobs_are_refused_while_the_store_fails_and_accepted_again_afterwards(
     assert [job.workload for job in store.jobs.values()] == [b"again"]
     messages = [record.getMessage() for record in caplog.records if record.name == "geartrain.store"]
     assert sum("Could not store: the store is broken" in text for text in messages) == 1
+
+
+def test_jobs_are_refused_while_the_sqlite_file_is_not_in_its_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, away = tmp_path / "jobs.db", tmp_path / "away.db"
+    with run_server(store=f"sqlite:{path}") as server, Client(server.address) as client:
+        client.submit_background("f", "1", timeout=TIMEOUT)
+        path.rename(away)
+        for _ in range(50):
+            with pytest.raises(ServerError, match="QUEUE_ERROR"):
+                client.submit_background("f", "lost", timeout=TIMEOUT)
+        worker = Worker(server.address, max_jobs=2)
+        worker.add_function("f", lambda job: job.workload)
+        foreground = client.submit("f", "foreground")
+        worker.run()
+        assert foreground.result(TIMEOUT) == b"foreground"
+        away.rename(path)
+        while True:
+            with contextlib.suppress(ServerError):
+                client.submit_background("f", "2", timeout=TIMEOUT)
+                break
+
+    messages = [record.getMessage() for record in caplog.records if record.name == "geartrain.store"]
+    assert sum(f"Could not store: {path} was deleted or moved" in text for text in messages) == 1
+    assert any("move it back" in text for text in messages)
+    with contextlib.closing(sqlite3.connect(path)) as jobs:
+        assert jobs.execute("SELECT workload FROM stored_jobs").fetchall() == [(b"2",)]
 
 
 def test_a_server_whose_store_was_taken_over_goes_on_in_the_foreground(
