@@ -147,7 +147,9 @@ def test_a_store_that_is_away_at_the_start_is_reported_then(kind: str, tmp_path:
     url = url_of(kind, free_port(), tmp_path / "file")
 
     command = [sys.executable, "-m", "geartrain.cli.gearmand", "--listen=127.0.0.1", f"--port={free_port()}"]
-    done = subprocess.run([*command, f"--store={url}"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*command, "--store-wait=0", f"--store={url}"], capture_output=True, text=True, timeout=60, check=False
+    )
 
     assert done.returncode == 1
     assert ("jobs.db" if kind == "sqlite" else "127.0.0.1") in done.stderr

@@ -56,6 +56,7 @@ complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l allow-shutdow
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l store -x -d 'store of background jobs: sqlite:///FILE; postgresql://, mysql://, redis:// or memcached:// with USER:PASSWORD@HOST:PORT/DATABASE; or none [a SQLite file for each port, in the state folder; none with port 0]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l durability -x -a 'commit relaxed shutdown none' -d 'time to store a background job: before its client gets an answer (commit), soon after (relaxed), when the server stops (shutdown), or never (none) [commit]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l store-within -x -d 'seconds until a job is stored, with relaxed durability [1]'
+complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l store-wait -x -d 'seconds to wait at the start for a database that takes no connections; 0 stops the server at once [30]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l store-close-timeout -x -d 'seconds for the store to save the last changes when the server stops; no limit with shutdown durability [30]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l force-timeout -x -d 'the same after a second request to stop [1]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -s q -l queue-type -x -a 'builtin libmemcached libsqlite3 mysql postgres redis' -d 'queue module: builtin (memory only), libsqlite3, mysql, postgres, redis or libmemcached'

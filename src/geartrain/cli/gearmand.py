@@ -237,7 +237,9 @@ async def _start(server: Server, options: GearmandOptions) -> None:
     try:
         if options.user is not None:
             switch_to(options.user)
-        await refuse_queue(options.store, options)
+        if not await refuse_queue(options.store, options):
+            await server.open_store()  # which waits for a database that is starting
+            await refuse_queue(options.store, options)
         await server.start()
     except BaseException:
         await server.close()

@@ -131,8 +131,8 @@ def _remarks(importer: Importer) -> Iterator[str]:
 @contextlib.asynccontextmanager
 async def _opened(url: str, *, only_reads: bool = False) -> AsyncIterator[tuple[Store, Opened]]:
     store = open_store(url, only_reads=only_reads)
-    opened = await store.open()
     try:
+        opened = await store.open()
         yield store, opened
     finally:
         await store.close()

@@ -118,6 +118,15 @@ class Server:
         self._acceptor = Acceptor(sockets, free, self._connections, options, tls)
         self._services.append(self._acceptor)
 
+    async def open_store(self) -> None:
+        """Open the store, after `bind`; `start` does so otherwise. Waits for a database that is starting.
+
+        Raises:
+            StoreError: The store cannot be used.
+        """
+        if self._store is not None:
+            await self._store.open()
+
     async def start(self) -> None:
         """Serve from now on. Opens the sockets first, unless `bind` has done so; raises the errors of that.
 

@@ -48,6 +48,7 @@ class MemcachedStore(ThreadedStore):
     """
 
     failures = (MemcacheError, OSError)
+    absences = (OSError,)
 
     def __init__(
         self, host: str = "localhost", port: int = PORT, prefix: str = PREFIX, *, only_reads: bool = False

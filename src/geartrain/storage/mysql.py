@@ -105,6 +105,7 @@ class MySQLStore(ThreadedStore):
     """
 
     failures = (pymysql.MySQLError, OSError)
+    absences = (pymysql.err.OperationalError, OSError)
 
     def __init__(
         self,

@@ -89,6 +89,7 @@ class PostgresStore(ThreadedStore):
     """
 
     failures = (psycopg.Error, OSError)
+    absences = (psycopg.OperationalError, OSError)
 
     def __init__(self, conninfo: str, *, only_reads: bool = False) -> None:
         parameters = psycopg.conninfo.conninfo_to_dict(conninfo)

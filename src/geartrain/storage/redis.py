@@ -68,6 +68,7 @@ class RedisStore(ThreadedStore):
     """
 
     failures = (redis.RedisError, OSError)
+    absences = (redis.ConnectionError, redis.TimeoutError, OSError)
 
     def __init__(self, url: str, prefix: str = PREFIX, *, only_reads: bool = False) -> None:
         name = f"{prefix}:{'reader' if only_reads else 'server'}"

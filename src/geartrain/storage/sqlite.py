@@ -106,7 +106,7 @@ class SQLiteStore(ThreadedStore):
         return int(pages) * int(size)
 
     def _log_size(self) -> int:
-        """Return the size of the log with which SQLite works: it may begin again at the front of a longer one."""
+        """Return the size of the log up to its last frame; the file may be larger."""
         ((_, frames, _),) = self._opened().execute("PRAGMA wal_checkpoint(PASSIVE)")
         ((size,),) = self._opened().execute("PRAGMA page_size")
         return int(frames) * (int(size) + _FRAME_HEADER)

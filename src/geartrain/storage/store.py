@@ -28,11 +28,16 @@ class StoreError(GeartrainError):
             - ``NOT_STORED``: nothing of it is stored, now or later.
             - ``UNKNOWN``: it may be stored; after the next commit that succeeds it cannot become stored any more.
             - ``FENCED``: not stored, as another server has taken the store over; no further commit can succeed.
+        is_unavailable: The database takes no connections, perhaps as it is still starting; `Store.open` may be called
+            again.
     """
 
-    def __init__(self, message: str, outcome: CommitOutcome = CommitOutcome.UNKNOWN) -> None:
+    def __init__(
+        self, message: str, outcome: CommitOutcome = CommitOutcome.UNKNOWN, *, is_unavailable: bool = False
+    ) -> None:
         super().__init__(message)
         self.outcome = outcome
+        self.is_unavailable = is_unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,8 @@ class Store(Protocol):
         """Prepare the store, and create or migrate it as needed.
 
         Raises:
-            StoreError: The store is not available, or another server uses it.
+            StoreError: The store is not available, or another server uses it. If it `is_unavailable`, the store can
+                be opened again, or has to be closed; otherwise it is closed.
         """
 
     def replay(self) -> AsyncIterator[Sequence[JobRecord]]:

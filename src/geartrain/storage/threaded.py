@@ -40,9 +40,11 @@ class ThreadedStore(ABC):
 
     Attributes:
         failures: Errors of the engine's library, which become `StoreError`.
+        absences: Those of them that mean that the engine cannot be reached, or takes no connections yet.
     """
 
     failures: ClassVar[tuple[type[Exception], ...]] = (OSError,)
+    absences: ClassVar[tuple[type[Exception], ...]] = ()
 
     def __init__(self, name: str, *, only_reads: bool = False) -> None:
         self.name = name
@@ -58,8 +60,9 @@ class ThreadedStore(ABC):
         """Prepare the store, or close it; see `Store.open`."""
         try:
             return await self._do(self._open)
-        except BaseException:
-            await self.close()
+        except BaseException as error:
+            if not (isinstance(error, StoreError) and error.is_unavailable):
+                await self.close()
             raise
 
     async def replay(self) -> AsyncIterator[Sequence[JobRecord]]:
@@ -103,7 +106,7 @@ class ThreadedStore(ABC):
         self._reset()
         outcome = CommitOutcome.UNKNOWN if self._in_doubt else CommitOutcome.NOT_STORED
         message = " ".join(str(error).split())  # libpq's has several lines
-        return StoreError(f"{self.name}: {message}", outcome)
+        return StoreError(f"{self.name}: {message}", outcome, is_unavailable=isinstance(error, self.absences))
 
     @contextmanager
     def _doubt(self) -> Iterator[None]:

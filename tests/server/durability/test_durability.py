@@ -179,6 +179,74 @@ def test_jobs_are_refused_while_the_store_fails_and_accepted_again_afterwards(
     assert sum("Could not store: the store is broken" in text for text in messages) == 1
 
 
+class StartingStore(GatedStore):
+    """A database that takes no connections at the first attempts.
+
+    Attributes:
+        attempts: The number of attempts to open it.
+        was_tried: Set at the first of them.
+        closed: The number of times that it was closed.
+    """
+
+    def __init__(self, starts_after: int, *, is_unavailable: bool = True) -> None:
+        super().__init__()
+        self.attempts = 0
+        self.was_tried = asyncio.Event()
+        self.closed = 0
+        self._starts_after = starts_after
+        self._is_unavailable = is_unavailable
+
+    async def open(self) -> Opened:
+        self.attempts += 1
+        self.was_tried.set()
+        if self.attempts <= self._starts_after:
+            raise StoreError("the database system is starting up", is_unavailable=self._is_unavailable)
+        return await super().open()
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_server_waits_for_a_database_that_is_starting(caplog: pytest.LogCaptureFixture) -> None:
+    store = StartingStore(3)
+    with serving(store) as address, Client(address) as client:
+        client.submit_background("f", "w", timeout=TIMEOUT)
+
+    assert store.attempts == 4
+    assert [job.workload for job in store.jobs.values()] == [b"w"]
+    said = "Waiting 30 seconds for the store: the database system is starting up"
+    assert caplog.messages.count(said) == 1
+
+
+@pytest.mark.parametrize(("wait", "is_unavailable"), [(0.0, True), (30.0, False)])
+def test_a_store_that_fails_otherwise_or_for_too_long_stops_the_start(wait: float, is_unavailable: bool) -> None:
+    store = StartingStore(10**6, is_unavailable=is_unavailable)
+    options = local_options(durability=Durability.COMMIT, store_wait=wait)
+
+    with (
+        pytest.raises(StoreError, match="starting up"),
+        serve_in_thread(lambda: Server(options, store=store)),
+    ):
+        pass
+    assert (store.attempts, store.closed) == (1, 1)
+
+
+def test_a_start_that_is_cancelled_closes_the_store_for_which_it_waits() -> None:
+    store = StartingStore(10**6)
+
+    async def start() -> None:
+        server = Server(local_options(durability=Durability.COMMIT), store=store)
+        starting = asyncio.ensure_future(server.start())
+        await store.was_tried.wait()
+        starting.cancel()
+        await asyncio.wait([starting])
+        assert starting.cancelled()
+
+    asyncio.run(start())
+
+    assert store.closed == 1
+
+
 def test_jobs_are_refused_while_the_sqlite_file_is_not_in_its_place(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -38,8 +38,11 @@ def queue_url(store: str | None, options: QueueOptions) -> str | None:
     return store_of(options) if kind == "redis" else None  # which has the prefix already
 
 
-async def refuse_queue(store: str | None, options: QueueOptions) -> None:
+async def refuse_queue(store: str | None, options: QueueOptions) -> bool:
     """Check that no jobs of a C server are where the options put the store.
+
+    Returns:
+        True if that is known; False if the place could not be opened, such as a database that is starting.
 
     Args:
         store: The URL of the store.
@@ -49,8 +52,11 @@ async def refuse_queue(store: str | None, options: QueueOptions) -> None:
         StoreError: There are some; the message has the command that imports them.
     """
     url = queue_url(store, options)
-    if store is None or url is None or not await asyncio.to_thread(_has_jobs, url):
-        return
+    if store is None or url is None:
+        return True
+    has_jobs = await asyncio.to_thread(_has_jobs, url)
+    if not has_jobs:
+        return has_jobs is not None
     shown, queue = without_password(store), without_password(url)
     command = shlex.join(["gearmand", "store", "import", shown, "--from", queue, "--delete"])
     raise StoreError(
@@ -59,11 +65,12 @@ async def refuse_queue(store: str | None, options: QueueOptions) -> None:
     )
 
 
-def _has_jobs(url: str) -> bool:
+def _has_jobs(url: str) -> bool | None:
+    """Tell whether a queue has jobs; None if it cannot be opened."""
     try:
         queue = open_queue(url)
     except StoreError:  # such as a file that does not exist yet; a database that is away is an error of the store
-        return False
+        return None
     try:
         return next(iter(queue.jobs()), None) is not None
     except StoreError:  # such as no table of that name

@@ -65,6 +65,16 @@ class StoreOptions:
         details="A longer time makes larger batches, but a crash can lose more jobs.",
         example="0.2",
     )
+    store_wait: float = option(
+        30.0,
+        SECONDS,
+        Group.STORE,
+        "seconds to wait at the start for a database that takes no connections; 0 stops the server at once",
+        details="A database that starts together with the server may need some time. The server logs the reason and "
+        "tries again. It does not listen for peers before the store is open. Other errors, such as another server "
+        "that uses the store, stop it at once.",
+        example="120",
+    )
     # Longer than the time of peers, which can connect to another server: after half a minute, a database counts as
     # down.
     store_close_timeout: float = option(

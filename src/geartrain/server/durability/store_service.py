@@ -13,7 +13,8 @@ from geartrain.server.durability.restore import restore
 from geartrain.server.durability.store import StoreOptions
 from geartrain.server.levels import Level
 from geartrain.server.shutdown import ShutdownSequence
-from geartrain.storage import Store, StoreError
+from geartrain.storage import Opened, Store, StoreError
+from geartrain.transport import Backoff
 from geartrain.wording import counted
 
 __all__ = ["StoreService"]
@@ -22,6 +23,7 @@ log = logging.getLogger("geartrain.server")
 
 # Attempts to store jobs that were acknowledged before they were stored, when the server stops: they take 11 seconds.
 _LAST_ATTEMPTS = 8
+_BACKOFF = Backoff(first=0.1, longest=1.0)  # between attempts to open it
 
 
 class StoreService:
@@ -55,6 +57,7 @@ class StoreService:
         self._connections = connections
         self._shutdown = shutdown
         self._options = options
+        self._opened: Opened | None = None
         self._committer: Committer | None = None
         self._restoring: asyncio.Task[None] | None = None
         self.failure: Exception | None = None
@@ -67,7 +70,9 @@ class StoreService:
             StoreError: The store cannot be used.
         """
         options = self._options
-        opened = await self._store.open()
+        await self.open()
+        opened = self._opened
+        assert opened is not None, "it was opened"
         interval = options.store_within if options.durability is Durability.RELAXED else 0.0
         self._committer = Committer(
             self._store,
@@ -80,6 +85,35 @@ class StoreService:
         self._job_server.begin_restoring(opened.reserved)
         await self._committer.reserve()
         self._restoring = asyncio.get_running_loop().create_task(self._restore(self._committer))
+
+    async def open(self) -> None:
+        """Open the store, unless it is open; wait for a database that takes no connections yet.
+
+        Raises:
+            StoreError: The store cannot be used. It is closed then.
+        """
+        if self._opened is None:
+            self._opened = await self._wait_for_store()
+
+    async def _wait_for_store(self) -> Opened:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._options.store_wait
+        failures = 0
+        try:
+            while True:
+                try:
+                    return await self._store.open()
+                except StoreError as error:
+                    left = deadline - clock()
+                    if not error.is_unavailable or left <= 0:
+                        raise
+                    failures += 1
+                    if failures == 1:
+                        log.warning("Waiting %.0f seconds for the store: %s", self._options.store_wait, error)
+                await asyncio.sleep(min(_BACKOFF.delay(failures), left))
+        except BaseException:
+            await self._store.close()
+            raise
 
     def _log_store(self, jobs: int) -> None:
         name = getattr(self._store, "name", repr(self._store))  # a store of another program need not have one
@@ -103,6 +137,8 @@ class StoreService:
         """
         committer = self._committer
         if committer is None:
+            if self._opened is not None:
+                await self._store.close()
             return
         self._connections.pause_reading()
         if self._restoring is not None and not self._restoring.done():
