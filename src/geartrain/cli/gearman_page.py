@@ -30,7 +30,8 @@ the job from its standard input, and its output is the result. Put -- before a c
     options=OPTIONS,
     sections={
         "Uniques": """\
-While a job with -u UNIQUE is waiting or running, a submission with the same function and unique joins this job. With -u -, the unique is the content of the job; with -u #, it is a hash of the content.""",
+While a job with -u UNIQUE is waiting or running, a submission with the same function and unique joins this job. With
+-u -, the unique is the content of the job; with -u #, it is a hash of the content.""",
         "Servers": f"""\
 localhost:{DEFAULT_PORT}, unless -h, -p, --server or the environment name others. A client uses the first one that it
 can reach; a worker uses all of them.""",
