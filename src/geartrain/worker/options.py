@@ -127,7 +127,7 @@ class WorkerOptions:
         if self.executor not in get_args(ExecutorKind):
             raise ValueError(f'executor is "thread" or "process", not {self.executor!r}')
         if self.concurrency < 1 or self.concurrency % 1:
-            raise ValueError(f"concurrency is how many jobs run at once, at least 1, not {self.concurrency!r}")
+            raise ValueError(f"concurrency (jobs at a time) is a whole number of at least 1, not {self.concurrency!r}")
         if self.max_packet <= PACKET_OVERHEAD:
             raise ValueError(f"max_packet is more than {PACKET_OVERHEAD} bytes, not {self.max_packet!r}")
         if self.max_jobs is not None and self.max_jobs < 1:
