@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,25 @@ def test_a_store_that_is_away_at_the_start_is_reported_then(kind: str, tmp_path:
 
     assert done.returncode == 1
     assert ("jobs.db" if kind == "sqlite" else "127.0.0.1") in done.stderr
+
+
+@pytest.mark.parametrize("kind", sorted(ENGINES))
+def test_a_server_waits_for_an_engine_that_starts_after_it(kind: str, tmp_path: Path) -> None:
+    with ENGINES[kind](tmp_path).running() as engine:
+        engine.kill()
+        server = ServerProcess("--store", url_of(kind, engine.port, tmp_path), "--store-wait", "600")
+        with ThreadPoolExecutor(1) as thread:
+            starting = thread.submit(server.__enter__)
+            try:
+                server.wait_for_line("Waiting 600 seconds for the store")
+            finally:
+                engine.start()
+                starting.result(PATIENCE)
+        with contextlib.ExitStack() as stack:
+            stack.push(server)
+            stack.enter_context(Client(server.address)).submit_background("f", b"w")
+
+        assert [job.workload for job in kept(url_of(kind, engine.port, tmp_path))] == [b"w"]
 
 
 @pytest.mark.parametrize("kind", sorted(ENGINES))
