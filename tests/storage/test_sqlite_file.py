@@ -265,7 +265,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 class TestLock:
     @pytest.mark.parametrize("content", [b"my letters to the editor\n", b"1234 5678\n", b"1" * 40])
-    def test_a_file_of_somebody_else_is_left_as_it_is(self, path: Path, content: bytes) -> None:
+    def test_a_file_of_another_program_is_left_as_it_is(self, path: Path, content: bytes) -> None:
         lock = beside(path, ".lock")
         lock.write_bytes(content)
 

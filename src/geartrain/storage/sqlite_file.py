@@ -25,6 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from geartrain.storage.store import CommitOutcome, StoreError
+from geartrain.wording import counted
 
 __all__ = ["SQLiteFile"]
 
@@ -149,7 +150,7 @@ class SQLiteFile:
         return lock
 
     def _check_remains(self, lock: int) -> None:
-        """Check that an empty or missing file is that of a new store, and not what is left of another one."""
+        """Check that an empty or missing file is not what is left of a queue."""
         found = self._found()
         if found is not None and found.st_size:
             return
@@ -214,7 +215,7 @@ class SQLiteFile:
     # While it is open.
 
     def check(self, database_size: Callable[[], int], log_size: Callable[[], int]) -> None:
-        """Check that the files are those that SQLite opened, and not cut, with a call of ``stat`` for each of them.
+        """Check that the files are those that SQLite opened, and not cut: three calls of ``stat``.
 
         Args:
             database_size: Returns the bytes that the file has for SQLite; called if there are fewer than before.
@@ -253,7 +254,7 @@ class SQLiteFile:
         size = index.check()
         if size < index.size:
             os.truncate(index.path, index.size)
-            log.warning("%s was cut to %d of %d bytes; it is made again", index.path, size, index.size)
+            log.warning("%s was cut from %d to %s; it is made again", index.path, index.size, counted(size, "byte"))
         index.size = max(size, index.size)
 
     def prepare_close(self) -> None:
