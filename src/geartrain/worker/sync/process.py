@@ -52,16 +52,18 @@ class ProcessExecutor:
     Args:
         fork_server: Forks the process.
         exceptions: See ``tell`` of `AssignedJob.raised`.
+        gives_back: True to mark a job whose process dies as lost, False to fail it.
     """
 
-    def __init__(self, fork_server: ForkServer, *, exceptions: bool) -> None:
+    def __init__(self, fork_server: ForkServer, *, exceptions: bool, gives_back: bool) -> None:
         self._fork_server = fork_server
         self._exceptions = exceptions
+        self._gives_back = gives_back
         self._child: ChildProcess | None = None
         self._reader = Reader(REQUEST, MAX_PACKET)
 
     def do(self, job: AssignedJob, function: Function[Call]) -> None:
-        """Run a job to its end.
+        """Run a job to its end, or to the end of its process.
 
         Raises:
             NoMoreProcesses: There is no process, and none can be forked any more.
@@ -75,8 +77,12 @@ class ProcessExecutor:
         except ProcessDied as died:
             self.leave()
             if not self._fork_server.is_closed:  # else the worker itself has killed it
-                _logger.error("%s %s: %s", job.function, job.handle, died)  # noqa: TRY400  # its traceback says nothing
-            job.raised(died, tell=self._exceptions)
+                fate = "; its server gives it to another worker" if self._gives_back else ""
+                _logger.error("%s %s: %s%s", job.function, job.handle, died, fate)  # noqa: TRY400  # its traceback says nothing
+            if self._gives_back:
+                job.is_lost = True
+            else:
+                job.raised(died, tell=self._exceptions)
         except RemoteProtocolError as error:  # the function has written to its process's socket
             self._end_child()
             _logger.exception("%s %s: its process sent invalid data", job.function, job.handle)
