@@ -248,6 +248,48 @@ def test_a_process_that_dies_is_found_out_although_another_one_holds_its_socket(
             os.kill(grandchild, signal.SIGKILL)
 
 
+def test_the_death_of_the_fork_server_ends_neither_the_worker_nor_a_running_job(
+    address: str, client: Client, gate: Gate, tmp_path: Path
+) -> None:
+    worker = Worker(address, executor="process")
+    worker.add_function("whoami", whoami)
+
+    @worker.function
+    def f(job: AssignedJob) -> str:
+        note(tmp_path / "runs")
+        job.data(str(os.getppid()))
+        gate.wait()
+        return "done"
+
+    with working(worker):
+        running = client.submit("f")
+        fork_server = said_by(running)
+        os.kill(fork_server, signal.SIGKILL)
+        wait_for_the_end_of(fork_server)
+        gate.open()
+
+        assert running.result(PATIENCE) == b"done"
+        assert runs(tmp_path / "runs") == 1
+        assert client.do("whoami", timeout=PATIENCE) == client.do("whoami", timeout=PATIENCE)
+
+
+def test_a_process_that_dies_after_its_fork_server_is_a_lost_worker_as_well(
+    address: str, client: Client, tmp_path: Path
+) -> None:
+    worker = Worker(address, executor="process", backoff=AT_ONCE)
+
+    @worker.function
+    def f(job: AssignedJob) -> str:
+        if note(tmp_path / "runs") == 1:
+            os.kill(os.getppid(), signal.SIGKILL)
+            kill()
+        return "done"
+
+    with working(worker):
+        assert client.do("f", timeout=PATIENCE) == b"done"
+    assert runs(tmp_path / "runs") == 2
+
+
 def test_a_closure_is_known_and_one_process_does_many_jobs(address: str, client: Client) -> None:
     worker = Worker(address, executor="process")
     local = ["not", "global"]
@@ -314,10 +356,23 @@ def test_a_whole_run_warns_of_nothing(address: str, client: Client) -> None:
     assert {job.result(PATIENCE) for job in jobs} == {b"1"}
 
 
-def test_a_fork_server_that_was_killed_forks_no_more() -> None:
-    fork_server = ForkServer(lambda sock: None)
-    os.kill(fork_server.pid, signal.SIGKILL)
-    wait_for_the_end_of(fork_server.pid)
+def test_a_fork_server_that_was_killed_is_replaced() -> None:
+    fork_server = ForkServer(say_parent)
+    first = parent_of(fork_server.spawn())
+    os.kill(first, signal.SIGKILL)
+    wait_for_the_end_of(first)
+
+    assert parent_of(fork_server.spawn()) != first
+    assert parent_of(fork_server.spawn()) != first
+    fork_server.close()
+
+
+def test_a_fork_server_whose_supervisor_was_killed_too_forks_no_more() -> None:
+    fork_server = ForkServer(say_parent)
+    last = parent_of(fork_server.spawn())
+    for process in (fork_server.pid, last):
+        os.kill(process, signal.SIGKILL)
+        wait_for_the_end_of(process)
 
     with pytest.raises(GeartrainError, match="has ended"):
         fork_server.spawn()
@@ -358,12 +413,12 @@ def test_a_job_without_descriptors_fails_and_the_next_one_is_done() -> None:
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limits of another process are set by Linux alone")
 def test_a_fork_server_without_descriptors_forks_again_later() -> None:
-    fork_server = ForkServer(_wait)
-    end_of(fork_server.spawn())  # it has started
-    limits = resource.prlimit(fork_server.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(fork_server.pid, resource.RLIMIT_NOFILE, (3, limits[1]))  # the standard ones
+    fork_server = ForkServer(say_parent)
+    process = parent_of(fork_server.spawn())
+    limits = resource.prlimit(process, resource.RLIMIT_NOFILE)
+    resource.prlimit(process, resource.RLIMIT_NOFILE, (3, limits[1]))  # the standard ones
     assert end_of(fork_server.spawn()) == b""
-    resource.prlimit(fork_server.pid, resource.RLIMIT_NOFILE, limits)
+    resource.prlimit(process, resource.RLIMIT_NOFILE, limits)
 
     assert end_of(fork_server.spawn()) == b"0"
     fork_server.close()
@@ -378,15 +433,24 @@ def end_of(child: ChildProcess) -> bytes:
     return status
 
 
-def _wait(sock: socket.socket) -> None:
+def say_parent(sock: socket.socket) -> None:
+    """Send the process id of the fork server, and wait."""
+    sock.sendall(b"%d\n" % os.getppid())
     sock.recv(1)
 
 
+def parent_of(child: ChildProcess) -> int:
+    """Return the process id that a child sends, and let it exit."""
+    with child.sock.makefile("rb") as lines:
+        parent = int(lines.readline())
+    end_of(child)
+    return parent
+
+
 def test_the_death_of_the_fork_server_differs_from_that_of_a_child() -> None:
-    fork_server = ForkServer(_wait)
+    fork_server = ForkServer(say_parent)
     child = fork_server.spawn()
-    assert isinstance(child, ChildProcess)
-    os.kill(fork_server.pid, signal.SIGKILL)
+    os.kill(int(child.sock.recv(100)), signal.SIGKILL)
 
     assert os.read(child.exit_pipe, 100) == b""
     child.close()
