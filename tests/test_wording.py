@@ -47,7 +47,12 @@ def test_no_message_has_a_plural_behind_any_number(part: str) -> None:
 def test_no_message_sends_people_to_an_extra_of_a_package_that_no_index_has() -> None:
     """A message names the missing library itself: ``pip install msgspec``, and not an extra of this package."""
     root = SOURCE.parents[1]
-    pages = [root / "README.md", *(root / "docs").rglob("*.md"), *(root / "examples").rglob("*.*")]
+    pages = [
+        root / "README.md",
+        *(root / "docs").rglob("*.md"),
+        *(root / "examples").rglob("*.py"),
+        *(root / "examples").rglob("*.md"),
+    ]
     extra = "geartrain" + "["
 
     found = [path.name for path in (*SOURCE.rglob("*.py"), *pages) if path.is_file() and extra in path.read_text()]

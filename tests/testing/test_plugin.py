@@ -89,11 +89,12 @@ def loaded(done: subprocess.CompletedProcess[str]) -> str:
 
 def test_a_worker_gets_its_own_server_back_afterwards(gearman_server: RunningServer) -> None:
     worker = Worker("elsewhere:1")
+    worker.add_function("f", lambda job: b"")
 
     for _ in range(2):
         with run_worker(worker, gearman_server.address):
-            assert repr(worker) == f"<Worker of {gearman_server.address}: >"
-        assert repr(worker) == "<Worker of elsewhere:1: >"
+            assert repr(worker) == f"<Worker of {gearman_server.address}: f>"
+        assert repr(worker) == "<Worker of elsewhere:1: f>"
 
 
 def test_all_fixtures_use_one_server(

@@ -86,6 +86,10 @@ def hanging_up(count: int) -> Iterator[tuple[str, list[int], threading.Event]]:
         thread.join(PATIENCE)
 
 
+async def unused(job: AsyncAssignedJob) -> bytes:
+    raise AssertionError("the server assigns no job")
+
+
 def test_many_reconnects_leave_nothing_behind(shell: str, caplog: pytest.LogCaptureFixture) -> None:
     if shell == PROCESSES:
         pytest.skip("its connections are those of the worker with threads")
@@ -93,6 +97,7 @@ def test_many_reconnects_leave_nothing_behind(shell: str, caplog: pytest.LogCapt
 
     with hanging_up(RECONNECTS) as (address, measured, done):
         worker = ShelledWorker(shell, address, backoff=Backoff(first=0.0, longest=0.0))
+        worker.add_function("f", unused)
         reasons: list[Reason] = []
         thread = threading.Thread(target=lambda: reasons.append(worker.run()))
         thread.start()
@@ -104,4 +109,5 @@ def test_many_reconnects_leave_nothing_behind(shell: str, caplog: pytest.LogCapt
     descriptors, objects, descriptors_later, objects_later = measured
     assert descriptors_later <= descriptors + 10
     assert objects_later <= objects + RECONNECTS // 4
-    assert len([record for record in caplog.records if record.name == "geartrain.worker"]) == 1  # of all attempts
+    # One line at the start, and one about all attempts.
+    assert len([record for record in caplog.records if record.name == "geartrain.worker"]) == 2
