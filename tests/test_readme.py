@@ -130,6 +130,6 @@ def test_the_demo_runs_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert re.search(r"\d+ files, sha256 [0-9a-f]{16}", done.stdout)
     assert re.search(r"resize +3 +0 +0", done.stdout)
     assert list(tmp_path.iterdir()) == []
-    workers = r"\S+ \S+ INFO worker with pid \d+ of 127\.0\.0\.1:\d+: (?:reverse|digest)"
+    workers = r"\S+ \S+ INFO worker started with pid \d+, servers 127\.0\.0\.1:\d+, functions (?:reverse|digest)"
     assert [line for line in done.stderr.splitlines() if not re.fullmatch(workers, line)] == []
     assert len(done.stderr.splitlines()) == 2

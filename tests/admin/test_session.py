@@ -96,8 +96,8 @@ def test_the_end_of_the_connection_says_whose_it_was() -> None:
     ("said", "code", "text"),
     [
         (b"UNKNOWN_COMMAND Unknown+server+command", "UNKNOWN_COMMAND", "Unknown+server+command"),
-        (b"UNKNOWN_JOB", "UNKNOWN_JOB", "the answer to status"),
-        (b"function not found", "ERR", "function not found (to status)"),
+        (b"UNKNOWN_JOB", "UNKNOWN_JOB", "the server rejected status"),
+        (b"function not found", "ERR", "function not found (in reply to status)"),
     ],
 )
 def test_errors_are_raised_with_their_code(said: bytes, code: str, text: str) -> None:

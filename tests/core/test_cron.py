@@ -244,6 +244,12 @@ def test_a_clock_that_is_set_forward_runs_it_once(wire: Wire, client: WirePeer) 
     assert waiting(wire) == 0
 
 
+def test_the_error_of_a_cron_line_begins_with_the_line_and_the_reason() -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        cron_line((b"61", b"*", b"*", b"*", b"*"))
+    assert caught.value.text.startswith("Invalid cron line '61 * * * *': Bad minute; its fields are minute (0-59), ")
+
+
 @pytest.mark.parametrize(
     "fields",
     [

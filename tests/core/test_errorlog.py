@@ -21,7 +21,7 @@ def test_the_first_error_is_logged_and_the_others_are_counted(wire: Wire, caplog
     for _ in range(1000):
         peer.send(Command.WORK_FAIL, b"H:1")
     assert errors(caplog) == [
-        "GEARMAN_JOB_NOT_FOUND:Job given in work result not found to <Peer 0 10.0.0.7 ->",
+        "GEARMAN_JOB_NOT_FOUND:Job given in work result not found to 0 10.0.0.7 -",
     ]
     wire.advance(10)
 
@@ -88,6 +88,6 @@ def test_lines_have_fields(wire: Wire, caplog: pytest.LogCaptureFixture) -> None
 
     text = "Job given in work result not found"
     assert [getattr(record, "fields", None) for record in caplog.records] == [
-        {"event": "error", "code": "JOB_NOT_FOUND", "error": text, "peer": "<Peer 0 10.0.0.7 ->"},
+        {"event": "error", "code": "JOB_NOT_FOUND", "error": text, "peer": "0 10.0.0.7 -"},
         {"event": "errors", "code": "JOB_NOT_FOUND", "address": "10.0.0.7", "count": 2},
     ]

@@ -190,7 +190,7 @@ def test_a_level_counts_from_the_next_reload_on(caplog: pytest.LogCaptureFixture
 
 
 def test_packets_about_a_job_that_was_taken_away_are_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "geartrain.jobs")
+    caplog.set_level(logging.DEBUG, "geartrain.jobs")
     wire.server.restore([JobRecord(1, b"H:\xff:1", b"f")])
     worker = wire.connect()
     worker.send(Command.CAN_DO_TIMEOUT, b"f", b"1000")

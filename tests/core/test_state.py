@@ -60,6 +60,7 @@ def test_objects_print_their_state(wire: Wire) -> None:
 
     assert repr(queue) == "<FunctionQueue f: 1 waiting, 0 running, 0 workers>"
     assert repr(worker.peer) == "<Peer 0 127.0.0.1 me>"
+    assert str(worker.peer) == "0 127.0.0.1 me"
     assert [repr(job) for job in (first, second)] == ["<Job H:a:1 new>", "<Job H:a:2 running>"]
 
 

@@ -45,7 +45,7 @@ class TestChecks:
         ],
     )
     def test_a_wrong_line_of_the_log(self, text: str, fault: str) -> None:
-        check_lines([LINE + "GEARMAN_INVALID_COMMAND:Command not expected to <Peer 8 127.0.0.1 ->"])
+        check_lines([LINE + "GEARMAN_INVALID_COMMAND:Command not expected to 8 127.0.0.1 -"])
         with pytest.raises(AssertionError, match=fault):
             check_lines([text])
 

@@ -3,6 +3,7 @@
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
@@ -247,3 +248,18 @@ class TestCheck:
                 await server.check()
 
         asyncio.run(asyncio.wait_for(scenario(), TIMEOUT))
+
+
+def test_the_log_shows_a_check_of_the_server_at_debug_only(
+    run: Callable[[Coroutine[None, None, None]], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The watchdog checks the server several times a minute."""
+    caplog.set_level(logging.DEBUG, "geartrain.server")
+
+    async def scenario() -> None:
+        async with serving() as server:
+            await server.check()
+
+    run(scenario())
+    levels = [record.levelno for record in caplog.records if "unix (-1)" in record.getMessage()]
+    assert levels == [logging.DEBUG, logging.DEBUG]

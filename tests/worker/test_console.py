@@ -48,7 +48,10 @@ def test_a_worker_prints_one_line_at_its_start(program: str) -> None:
         lines = stderr_of(program, server.address)
 
     assert len(lines) == 1
-    assert re.fullmatch(rf"{TIME} INFO worker with pid \d+ of {re.escape(server.address)}: reverse, echo", lines[0])
+    assert re.fullmatch(
+        rf"{TIME} INFO worker started with pid \d+, servers {re.escape(server.address)}, functions reverse, echo",
+        lines[0],
+    )
 
 
 def test_an_outage_is_a_line_with_time_and_level() -> None:
@@ -66,11 +69,11 @@ def test_a_program_that_sets_up_logging_has_its_own_lines() -> None:
         program = program.replace("basicConfig(", "basicConfig(level=logging.INFO, ")
         [line] = stderr_of(program, server.address)
 
-    assert line.startswith("mine: worker with pid ")
+    assert line.startswith("mine: worker started with pid ")
 
 
 def test_a_worker_without_functions_is_an_error() -> None:
-    message = r"has no function, .*; add one with @worker\.function"
+    message = r"has no functions, .*; add one with @worker\.function"
     with pytest.raises(RuntimeError, match=message):
         Worker("127.0.0.1:1").run()
     with pytest.raises(RuntimeError, match=message):

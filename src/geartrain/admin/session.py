@@ -68,8 +68,8 @@ class Reply:
             return self
         code, _, text = to_text(self.value).partition(" ")
         if not code.isupper():
-            raise ServerError("ERR", f"{to_text(self.value)} (to {self.command.value})")
-        raise ServerError(code, text or f"the answer to {self.command.value}")
+            raise ServerError("ERR", f"{to_text(self.value)} (in reply to {self.command.value})")
+        raise ServerError(code, text or f"the server rejected {self.command.value}")
 
 
 class AdminSession:

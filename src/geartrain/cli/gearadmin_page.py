@@ -25,7 +25,7 @@ may be abbreviated to its unique beginning: --stat means --status.
   gearadmin --maxqueue resize 1000     allow at most 1000 jobs of the function resize
   gearadmin --cancel-job H:queue1:17   cancel a waiting job""",
         "Environment": f"""\
-  GEARMAN_SERVER            the server, unless an option names one; the first one of a list
+  GEARMAN_SERVER            the server, unless an option names one; of a list, the first server
   GEARMAN_SERVERS           the same, if GEARMAN_SERVER is not set
 {TLS_VARIABLES}
 {ACCESS_VARIABLE}""",

@@ -30,18 +30,18 @@ the job from its standard input, and its output is the result. Put -- before a c
     options=OPTIONS,
     sections={
         "Uniques": """\
-As long as a job with -u UNIQUE is waiting or running, another one with the same function and unique joins it instead
-of becoming a second job. With -u -, the unique is the content of the job; with -u #, it is a hash of the content.""",
+While a job with -u UNIQUE is waiting or running, a submission with the same function and unique joins this job. With
+-u -, the unique is the content of the job; with -u #, it is a hash of the content.""",
         "Servers": f"""\
 localhost:{DEFAULT_PORT}, unless -h, -p, --server or the environment name others. A client uses the first one that it
 can reach; a worker uses all of them.""",
         "Environment": f"""\
   GEARMAN_SERVER            servers instead of -h and -p: host:port,host:port
-  GEARMAN_SERVERS           more servers, which are tried after these
+  GEARMAN_SERVERS           more servers, tried after those of GEARMAN_SERVER
 {TLS_VARIABLES}
 {ACCESS_VARIABLE}""",
         "Exit status": """\
-Clients: 0 if all jobs were done, or with -b accepted; 1 if a job failed, or for wrong usage; 2 if no server could be
+Clients: 0 if all jobs were done (with -b: accepted); 1 if a job failed, or for wrong usage; 2 if no server could be
 reached, or if a server rejected a job or was lost; 3 if -t or --timeout expired. Workers: 0, or 1 for wrong usage.""",
     },
 )

@@ -50,7 +50,7 @@ def cron_of(line: str | None, at: object, delay: object) -> CronFields | None:
     if line is None:
         return None
     if at is not None or delay is not None:
-        raise ValueError("a job has one time: at=, delay= or cron=")
+        raise ValueError("pass only one of at=, delay= and cron=")
     return cron_fields(line)
 
 

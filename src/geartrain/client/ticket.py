@@ -229,8 +229,10 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
     def late(self, timeout: float | None) -> GeartrainError:
         assert timeout is not None, "a wait without a limit has an end"
         handle = str(self._handle or "")
-        job = f"{self.function} {handle or 'without a handle'}"
-        return JobTimeout(f"{job} did not end within {counted(round(timeout, 3), 'second')}", handle)
+        span = counted(round(timeout, 3), "second")
+        if handle:
+            return JobTimeout(f"the job {handle} of {self.function} did not end within {span}", handle)
+        return JobTimeout(f"no server accepted the job of {self.function} within {span}", handle)
 
     def _close(self) -> None:
         self._submission = None

@@ -177,7 +177,7 @@ class Authorizer(Timed):
             try:
                 self._dispatcher.enable(peer, name, identity.denied[name])
             except Refused as refusal:
-                log.warning("%r still may not work on %s: %s", peer, for_display(name), refusal)
+                log.warning("%s still may not work on %s: %s", peer, for_display(name), refusal)
             else:
                 del identity.denied[name]
 

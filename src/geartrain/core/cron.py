@@ -275,8 +275,8 @@ def cron_line(fields: CronFields) -> str:
 
 def _not_a_cron_line(written: bytes, reason: str) -> RemoteProtocolError:
     return RemoteProtocolError(
-        f"not minute (0-59), hour (0-23), day (1-31), month (1-12), day of the week (0-6, 0 is Monday): "
-        f"{written.decode()!r} ({reason})"
+        f"Invalid cron line {written.decode()!r}: {reason}; its fields are minute (0-59), hour (0-23), day (1-31), "
+        f"month (1-12) and day of the week (MON-SUN, or 0-6 from Monday)"
     )
 
 

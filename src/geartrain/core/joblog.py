@@ -71,11 +71,12 @@ class JobLog:
         facts = [printable(job.queue.name), printable(job.unique), b"%d" % run_at]
         if job.reducer:
             facts.append(printable(job.reducer))
-        fields = _fields(job, "accepted") | {"client": _name(client), "unique": _text(job.unique), "run_at": run_at}
+        client_name = str(client)
+        fields = _fields(job, "accepted") | {"client": client_name, "unique": _text(job.unique), "run_at": run_at}
         log.log(NOTICE, "accepted,%s", b",".join(facts).decode(errors="replace"), extra={"fields": fields})
         if self.has_steps:
             event = "submitted" if is_new else "joined"
-            _write(job, event, f"by {_name(client)}", {"client": _name(client)})
+            _write(job, event, f"by {client_name}", {"client": client_name})
 
     def scheduled(self, job: Job, schedule: bytes) -> None:
         """Log a job that a schedule has submitted."""
@@ -140,7 +141,7 @@ def _extra(job: Job, event: str) -> dict[str, dict[str, object]]:
 def _write_run(job: Job, event: str, link: str, worker: Peer, measure: str, seconds: float, reason: str) -> None:
     attempt = int(job.losses) + 1
     ms = round(seconds * 1000, 1)
-    name = _name(worker)
+    name = str(worker)
     end = f": {reason}" if reason else ""
     fields = {"worker": name, "attempt": attempt, "ms": ms, "reason": reason}
     _write(job, event, f"{link} {name}, attempt {attempt}, {measure} {ms} ms{end}", fields)
@@ -153,11 +154,6 @@ def _write(job: Job, event: str, rest: str, facts: dict[str, object]) -> None:
 
 def _fields(job: Job, event: str) -> dict[str, object]:
     return {"event": event, "handle": _text(job.handle), "function": _text(job.queue.name)}
-
-
-def _name(peer: Peer) -> str:
-    """Return a peer as the listing ``workers`` writes it."""
-    return f"{peer.fd} {peer.host} {_text(peer.client_id) or '-'}"
 
 
 def _text(name: bytes) -> str:

@@ -88,7 +88,7 @@ class Probes(Timed):
 
     def _check(self, peer: Peer) -> None:
         if peer in self._asked and peer in self._wakeups.unresponsive:
-            self._unresponsive.append(repr(peer))
+            self._unresponsive.append(str(peer))
         if peer.sleep_state == _ASLEEP and peer.abilities:
             self._asleep[peer] = None
             if peer in self._slept:

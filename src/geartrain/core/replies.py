@@ -69,7 +69,7 @@ class Replies:
 
     def log(self, peer: Peer, code: str, text: str) -> None:
         """Log an error that a peer has caused."""
-        self._error_log.log(peer.host, code, text, repr(peer), self._clock.now)
+        self._error_log.log(peer.host, code, text, str(peer), self._clock.now)
 
     def reject(self, host: str, refusal: Refused) -> bytes:
         """Count and log a rejected connection, and return the ERROR packet for it."""

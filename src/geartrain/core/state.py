@@ -462,5 +462,8 @@ class Peer(Recipient):
         """True if it sleeps, with or without a held grab."""
         return self.sleep_state == _ASLEEP or self.sleep_state == _POLLING
 
+    def __str__(self) -> str:
+        return f"{self.fd} {self.host} {printable(self.client_id).decode(errors='replace') or '-'}"
+
     def __repr__(self) -> str:
-        return f"<Peer {self.fd} {self.host} {printable(self.client_id).decode(errors='replace')}>"
+        return f"<Peer {self}>"

@@ -146,9 +146,8 @@ class Connection(Outlet):
         )
         self._is_known = True
         self._flusher.add(self.peer, self)
-        log.info(
-            "Accepted connection from %s (%d)", remote.name, remote.fd, extra={"fields": self._fields("connected")}
-        )
+        fields = self._fields("connected")
+        log.log(self._log_level(), "Accepted connection from %s (%d)", remote.name, remote.fd, extra={"fields": fields})
 
     def data_received(self, data: bytes) -> None:
         """Pass data to the core. This is the hot path, so it does nothing else."""
@@ -182,7 +181,12 @@ class Connection(Outlet):
         self._flusher.discard(self.peer)
         reason = f": {error}" if error is not None else ""
         fields = self._fields("disconnected")
-        log.info("Disconnected %s (%d)%s", self._remote.name, self._remote.fd, reason, extra={"fields": fields})
+        message = "Disconnected %s (%d)%s"
+        log.log(self._log_level(), message, self._remote.name, self._remote.fd, reason, extra={"fields": fields})
+
+    def _log_level(self) -> int:
+        """Return DEBUG for a connection inside the process, such as that of the server's check of itself."""
+        return logging.INFO if self._remote.fd >= 0 else logging.DEBUG
 
     def _fields(self, event: str) -> dict[str, object]:
         return {"event": event, "address": self._remote.name, "descriptor": self._remote.fd}

@@ -54,7 +54,7 @@ class ConnectionOptions:
         320 << 20,
         SIZE,
         Group.NETWORK,
-        "close a connection when more than this waits for a peer that does not read",
+        "most unsent data of one connection; beyond it, the connection is closed",
         reloadable=True,
         details="Before that, back-pressure slows down the workers whose results the peer does not read.",
         example="256M",
@@ -64,17 +64,17 @@ class ConnectionOptions:
         2.0,
         SECONDS,
         Group.NETWORK,
-        "seconds for a peer to read why its connection is closed",
+        "seconds for a peer to read the last reply before its connection is closed",
         reloadable=True,
         details="If a connection is closed while data from the peer is on its way, the system discards the last "
-        "reply. So the server waits a moment before it closes.",
+        "reply. So the server waits a moment before it closes the connection.",
         example="1",
     )
     backpressure_time: float = option(
         HOLD_TIME,
         SECONDS,
         Group.NETWORK,
-        "seconds to pause the workers of a client that reads slowly, for each 16M that wait for it",
+        "longest pause of the workers that send to a slow client, in seconds for each 16M of unsent data",
         details="During the pause, the server reads nothing from these workers, so that the results for this client "
         "do not fill the memory.",
         example="10",

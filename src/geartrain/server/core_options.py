@@ -59,8 +59,8 @@ class JobOptions:
         available_memory() // 4 * 3,
         SIZE_OR_NONE,
         Group.LIMITS,
-        "most memory for jobs, unfinished packets and unsent replies; beyond it, new jobs are rejected, and the peer "
-        "that uses most is disconnected; 0: no limit",
+        "most memory for jobs, unfinished packets and unsent replies; beyond it, new jobs are rejected, and the "
+        "connection that uses most may be closed; 0: no limit",
         reloadable=True,
         details="Accepted jobs stay. A rejected job gets an ERROR that names the limit. The default leaves room for "
         "the interpreter, and for memory that is freed later.",
@@ -89,7 +89,7 @@ class JobOptions:
         100_000,
         number(0),
         Group.LIMITS,
-        "maximum number of functions; workers and clients of further ones are rejected",
+        "maximum number of functions; beyond it, registrations and jobs of new functions are rejected",
         reloadable=True,
         details="This keeps a program that generates function names from filling the memory. 0 is no limit.",
         example="10000",
@@ -149,10 +149,10 @@ class JobOptions:
         -1,
         number(-1, 255),
         Group.JOBS,
-        "attempts that a job has if its workers are lost; -1: no limit",
+        "number of lost workers after which a job fails; -1: no limit",
         short="j",
-        details="When a worker disconnects or exceeds a timeout, its job goes to another worker. After this number of "
-        "attempts, the job fails. 0 and 1 both mean one attempt, as in the C server.",
+        details="When a worker disconnects or exceeds a timeout, its job goes to another worker. After it has "
+        "lost this number of workers, the job fails. 0 and 1 both mean one attempt, as in the C server.",
         example="3",
     )
     job_handle_prefix: str = option(

@@ -50,7 +50,7 @@ class LevelOptions:
         "default level, the text command verbose answers ERROR, as the C server does. SIGHUP changes the level of a "
         "running server.",
         example="INFO",
-        default_text="ERROR, and NOTICE for the server itself",
+        default_text="ERROR for jobs, NOTICE for the server itself",
     )
 
 

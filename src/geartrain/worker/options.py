@@ -133,7 +133,7 @@ class WorkerOptions:
         if self.on_process_death not in get_args(OnProcessDeath):
             raise ValueError(f'on_process_death is "retry" or "fail", not {self.on_process_death!r}')
         if self.concurrency < 1 or self.concurrency % 1:
-            raise ValueError(f"concurrency is how many jobs run at once, at least 1, not {self.concurrency!r}")
+            raise ValueError(f"concurrency (jobs at a time) is a whole number of at least 1, not {self.concurrency!r}")
         if self.max_packet <= PACKET_OVERHEAD:
             raise ValueError(f"max_packet is more than {PACKET_OVERHEAD} bytes, not {self.max_packet!r}")
         if self.max_jobs is not None and self.max_jobs < 1:

@@ -245,7 +245,7 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         """Raise ``RuntimeError`` for a worker without functions, which would wait for ever."""
         if not any(True for _ in self._functions):
             raise RuntimeError(
-                "the worker has no function, so that no server would give it a job; "
+                "the worker has no functions, so it would never get a job; "
                 "add one with @worker.function or worker.add_function() before worker.run()"
             )
 
@@ -274,10 +274,10 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
                 loop.stop(self._options.grace)
             self._console.open()
         _logger.info(
-            "worker with pid %d of %s: %s",
+            "worker started with pid %d, servers %s, functions %s",
             os.getpid(),
             ", ".join(map(str, self._addresses)),
-            names or "no function yet",
+            names or "none yet",
         )
         return loop
 

@@ -216,7 +216,7 @@ class WorkCommands:
             if command == _WORK_COMPLETE:
                 self._lifecycle.finish_late(handle, reader.body())
                 return
-            log.info("ignored a late %s for %s", Command(command).name, handle.decode(errors="replace"))
+            log.debug("ignored a late %s for %s", Command(command).name, handle.decode(errors="replace"))
         else:
             self._replies.error(peer, "JOB_NOT_FOUND", _NOT_RUNNING[command])
 

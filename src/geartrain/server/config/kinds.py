@@ -113,7 +113,7 @@ def _timeout(text: str) -> float:
 def _size(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,12})([KMG]?)(iB)?", text, re.IGNORECASE)
     if not found or not int(found[1]):
-        raise ValueError("a number of bytes, with K, M or G for their multiples of 1024")
+        raise ValueError("a number of bytes such as 1000, 64K, 16M or 2G")
     return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
 
 

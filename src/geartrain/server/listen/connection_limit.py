@@ -26,7 +26,7 @@ class ConnectionLimitOptions:
         0,
         number(0),
         Group.LIMITS,
-        "maximum number of connections, plus four from this machine for text commands",
+        "maximum number of connections; four additional ones, from this machine, can send text commands",
         reloadable=True,
         details="A connection beyond the limit gets an error that names the limit, and is closed. The four additional "
         "connections keep gearadmin working.",
@@ -45,7 +45,7 @@ class ConnectionLimitOptions:
         5.0,
         TIMEOUT,
         Group.LIMITS,
-        "seconds that each of the four additional connections may last",
+        "time limit of each of the four additional connections of --max-connections, in seconds",
         reloadable=True,
         details="Such a connection is meant for one text command.",
         example="10",
@@ -56,7 +56,7 @@ class ConnectionLimitOptions:
         1.0,
         TIMEOUT,
         Group.LIMITS,
-        "the same for a connection that uses the last file descriptor",
+        "time limit of a connection that uses the last file descriptor, in seconds",
         reloadable=True,
         details="When all file descriptors are in use, the server accepts one connection with a reserved descriptor. "
         "Until that connection is closed, no other one is accepted.",
