@@ -354,7 +354,7 @@ def test_a_whole_run_warns_of_nothing(address: str, client: Client) -> None:
 
     assert done.returncode == 0
     [started] = done.stderr.splitlines()
-    assert started.endswith(f"of {address}: f, sockets")
+    assert started.endswith(f"servers {address}, functions f, sockets")
     assert {job.result(PATIENCE) for job in jobs} == {b"1"}
 
 
