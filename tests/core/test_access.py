@@ -71,10 +71,16 @@ class TestConditions:
         assert Rule(rights=SUBMIT).applies_to(identity())
 
     @pytest.mark.parametrize(
-        ("names", "expected"), [((b"web-1", b"web-1.example.org"), True), ((b"worker",), False), ((), False)]
+        ("names", "expected"),
+        [
+            ((b"cn:web-1", b"dns:web-1.example.org"), True),
+            ((b"cn:worker",), False),
+            ((b"email:dns:web-1.example.org",), False),
+            ((), False),
+        ],
     )
     def test_by_the_names_in_a_certificate(self, names: tuple[bytes, ...], expected: bool) -> None:
-        rule = Rule(rights=SUBMIT, certificates=(b"db", b"*.example.org"))
+        rule = Rule(rights=SUBMIT, certificates=(b"cn:db", b"dns:*.example.org"))
 
         assert rule.applies_to(identity(certificate=names)) is expected
 

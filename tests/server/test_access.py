@@ -83,7 +83,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 RULES = [
-    {"certificate": ["*.example.org", "boss@*"], "functions": "web", "may": "submit"},
+    {"certificate": ["*.example.org", "email:boss@*"], "functions": "web", "may": "submit"},
     {"certificate": "mailer", "functions": "mail", "may": ["submit", "admin"]},
 ]
 
@@ -110,6 +110,29 @@ def test_a_certificate_identifies_a_client(files: Files, run_server: RunServer) 
                     b"OK\r\n",
                     b"ERR NOT_ALLOWED maxqueue+of+web+is+for+its+administrators\r\n",
                 ]
+
+
+def test_a_rule_without_a_kind_matches_no_email_address(files: Files, run_server: RunServer) -> None:
+    rules = [
+        {"certificate": "boss@*", "functions": "any", "may": "submit"},
+        {"certificate": "cn:*", "functions": "cn", "may": "submit"},
+        {"certificate": "uri:*", "functions": "uri", "may": "submit"},
+        {"certificate": "dns:*", "functions": "dns", "may": "submit"},
+        {"certificate": "email:boss@*", "functions": "email", "may": "submit"},
+    ]
+    with (
+        run_server(
+            ssl=True,
+            ssl_certificate=files.server,
+            ssl_ca_file=files.ca,
+            ssl_verify=Verify.OPTIONAL,
+            access=access_rules(rules),
+        ) as server,
+        files.connect(server.port, files.by_mail) as wire,
+    ):
+        assert submit(wire, b"any") == REFUSED
+        assert submit(wire, b"cn") == submit(wire, b"uri") == submit(wire, b"dns") == REFUSED
+        assert submit(wire, b"email") == CREATED
 
 
 def test_the_same_name_of_another_authority_has_no_rights(files: Files, run_server: RunServer) -> None:

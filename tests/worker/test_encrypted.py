@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from geartrain import TLS, AdminClient, AsyncAssignedJob, Client
+from geartrain import TLS, AdminClient, AssignedJob, AsyncAssignedJob, Client, Worker
 from geartrain.server import Endpoint
 from geartrain.testing import run_server
+from geartrain.transport import Backoff
 from tests.worker.shells import PATIENCE, ShelledWorker, working
 
 
@@ -59,6 +60,23 @@ def test_a_worker_that_leaves_has_sent_its_result(shell: str, server: str, ca: P
         job = client.submit("large")
         worker.run()
         assert job.result(PATIENCE) == bytes(20_000_000)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_job_whose_process_dies_goes_back_over_tls(server: str, ca: Path, tmp_path: Path) -> None:
+    worker = Worker(server, tls=TLS(ca=ca), executor="process", backoff=Backoff(first=0.0, longest=0.0))
+
+    @worker.function
+    def f(job: AssignedJob) -> str:
+        with (tmp_path / "runs").open("a") as runs:
+            runs.write(".")
+        if (tmp_path / "runs").read_text() == ".":
+            os._exit(1)
+        return "done"
+
+    with working(worker), Client(server, tls=TLS(ca=ca)) as client:
+        assert client.do("f", timeout=PATIENCE) == b"done"
+    assert (tmp_path / "runs").read_text() == ".."
 
 
 def test_a_worker_speaks_through_the_file_system(shell: str, tmp_path: Path) -> None:

@@ -351,3 +351,82 @@ def test_an_assignment_is_what_the_job_is_made_of() -> None:
     assert (job.handle, job.function, job.unique, job.reducer, job.client_id) == ("H:1", "f", "u", "r", "me")
     assert (job.workload, job.text, job.json(), job.value) == (b'{"a": 1}', '{"a": 1}', {"a": 1}, b'{"a": 1}')
     assert repr(job) == "<AnyAssignedJob H:1 f: 8 bytes>"
+
+
+class TestAJobThatIsGivenBack:
+    def test_leaves_its_connection_to_the_other_jobs_and_another_connection_takes_its_place(self) -> None:
+        work = a_run(concurrency=2)
+        [server] = work.servers
+        session = connected(work, server)
+        [lost] = begun(work, server, b"H:1")
+        work.turn(NOW)
+        [beside] = begun(work, server, b"H:2")
+        session.take_outgoing()
+
+        work.finish(server, lost, NOW)
+        successor = work.give_back(server, NOW)
+
+        assert successor is not None
+        assert work.servers == [server, successor]
+        assert not work.wants_connection(successor, NOW)  # a job that kills each process must not make them at any rate
+        assert work.wants_connection(successor, NOW + 1.0)
+        assert not session.has_retired
+        assert said(session) == []  # about the lost job, or to get another one
+        assert [Command.GRAB_JOB_ALL in said_after_greeting(work, successor), work.running] == [True, 1]
+        beside.complete(b"")
+        work.finish(server, beside, NOW)
+        assert session.has_retired
+        assert said(session) == [Command.WORK_COMPLETE, Command.CANT_DO]
+        work.lost(server, "closed", NOW)
+        assert work.servers == [successor]
+
+    def test_shares_the_end_of_its_connection_with_others_that_are_given_back(self) -> None:
+        work = a_run(concurrency=2)
+        [server] = work.servers
+        session = connected(work, server)
+        [first] = begun(work, server, b"H:1")
+        work.turn(NOW)
+        [second] = begun(work, server, b"H:2")
+
+        work.finish(server, first, NOW)
+        assert work.give_back(server, NOW) is not None
+        work.finish(server, second, NOW)
+        assert work.give_back(server, NOW) is None
+
+        assert session.has_retired
+        assert len(work.servers) == 2
+
+    def test_went_back_already_with_a_connection_that_was_lost(self) -> None:
+        work = a_run()
+        [server] = work.servers
+        connected(work, server)
+        [job] = begun(work, server)
+        work.lost(server, "closed", NOW)
+
+        work.finish(server, job, NOW)
+
+        assert work.give_back(server, NOW) is None
+        assert work.servers == [server]
+
+    def test_may_come_back_to_this_worker(self) -> None:
+        work = a_run()
+        [server] = work.servers
+        connected(work, server)
+        [job] = begun(work, server)
+        work.finish(server, job, NOW)
+        successor = work.give_back(server, NOW)
+        assert successor is not None
+        work.lost(server, "closed", NOW)
+
+        connected(work, successor)
+        [again] = begun(work, successor)
+
+        assert again.assignment == job.assignment
+
+
+def said_after_greeting(work: WorkerRun[Any], server: ServerState) -> list[Command]:
+    session = work.connected(server, NOW)
+    assert session is not None
+    work.receive(server, response(Command.ECHO_RES, b"ready?"), NOW)
+    work.turn(NOW)
+    return said(session)

@@ -460,3 +460,42 @@ class TestTheEnd:
     def test_comes_with_text(self) -> None:
         with pytest.raises(RemoteProtocolError, match=r"does not speak Gearman; it sent b'HTTP/1.0"):
             Talk.awake().session.receive(b"HTTP/1.0 400 Bad Request\r\n", 100.0)
+
+
+class TestRetiring:
+    def test_takes_no_more_jobs_and_is_over_with_the_last_one(self) -> None:
+        talk = Talk.busy()
+
+        talk.session.retire()
+
+        assert not talk.session.wants_job
+        assert not talk.session.has_retired
+        talk.session.finish(b"H:1")
+        assert talk.session.has_retired
+        assert not talk.session.wants_job
+        assert talk.said() == [(Command.CANT_DO, [b"f"])]
+
+    def test_waits_for_the_answer_to_a_grab_which_may_be_a_job(self) -> None:
+        talk = Talk.awake()
+        talk.session.grab(talk.now)
+
+        talk.session.retire()
+
+        assert not talk.session.has_retired
+        talk.hear(Command.JOB_ASSIGN_UNIQ, b"H:1", b"f", b"u", b"w")
+        assert not talk.session.has_retired
+        talk.session.finish(b"H:1")
+        assert talk.session.has_retired
+
+    def test_registers_no_function_again(self) -> None:
+        talk = Talk.awake()
+        talk.session.retire()
+        talk.said()
+
+        talk.session.add(b"g", None)
+
+        assert talk.said() == []
+        assert talk.session.has_retired
+
+    def test_a_session_in_use_has_not_retired(self) -> None:
+        assert not Talk.awake().session.has_retired

@@ -7,6 +7,8 @@ complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l check-args -d
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l config-file -r -d 'read options from a file: TOML if its name ends in .toml, otherwise options as on the command line'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -s p -l port -x -d 'port to listen on: a number, a service name, or 0 for any free port [4730]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -s L -l listen -x -d 'address to listen on: a host, host:port, [address]:port or unix:/path; may be repeated [all addresses]'
+complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l socket-mode -x -d 'permissions of sockets in the file system, in octal [those of the umask]'
+complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l socket-group -x -d 'group of sockets in the file system [the group of the process]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -s b -l backlog -x -d 'connections that may wait to be accepted; the system may allow fewer [1024]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l bind-timeout -x -d 'seconds to retry while an address is in use [3]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l keepalive-idle -x -d 'seconds of silence before the server probes a connection; -1: the system\'s setting [60]'

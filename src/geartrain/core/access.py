@@ -89,7 +89,8 @@ class Rule:
     Attributes:
         rights: The rights that it gives, as the sum of `Right`.
         functions: Patterns of the functions that the rights are for.
-        certificates: Patterns, one of which must match a name in the peer's certificate.
+        certificates: Patterns, one of which must match a name in the peer's certificate. Both begin with the kind of
+            the name, such as ``dns:``, so that no pattern matches a name of another kind.
         tokens: Digests, one of which must be that of the peer's token.
         networks: Networks, one of which must contain the peer's address.
         local: A peer on this machine meets the condition ``networks`` as well.
@@ -159,7 +160,7 @@ class Identity:
     Attributes:
         host: Its address.
         is_local: True if it connects from this machine.
-        certificate: The names in its certificate, if it has shown one that is trusted.
+        certificate: The names in its certificate, each behind its kind, if it has shown one that is trusted.
         token: The digest of the token that it has shown last, or empty.
         wrong_tokens: Number of tokens that it has shown and no rule has.
         denied: The functions that it wants to work on and may not, with the timeout of their jobs.

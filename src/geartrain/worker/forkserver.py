@@ -3,8 +3,9 @@
 
 ::
 
-    worker ──fork, before it has any thread──▶ fork server ──fork, on request──▶ child, child, child …
-       ╰────────────────────────────a socket of its own for each──────────────────────────╯
+    worker ──fork, before it has any thread──▶ supervisor ──fork, again if it dies──▶ fork server
+       │                                                                                   │
+       ╰──────a socket of its own for each─────▶ child, child, child … ◀──fork, on request─╯
 
 - A fork copies one thread, and the locks that other threads hold at that moment. The fork server has no other threads,
   so it can fork at any time, also to replace a child that has died.
@@ -14,6 +15,9 @@
   children then.
 - Each child leads a process group, and is killed with all programs in it that its job has started.
 - It reports each child's exit status on a pipe that only it holds open.
+- If it dies, as the system may kill any process when memory runs out, its supervisor forks another one. A worker with
+  threads could not do that safely. The children of the dead one go on, and are replaced after their current job; until
+  then they cannot be killed.
 """
 
 import contextlib
@@ -24,6 +28,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -34,10 +39,11 @@ from geartrain.transport import Waker
 __all__ = ["ChildProcess", "ForkServer", "NoMoreProcesses", "flush_output"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_RESTART_DELAY = 0.1  # seconds, so that a fork server that dies at once does not use all CPU time
 
 
 class NoMoreProcesses(GeartrainError):
-    """The fork server has ended, so that the worker cannot go on."""
+    """The fork server and its supervisor have ended, so that the worker cannot go on."""
 
 
 @dataclass(slots=True)
@@ -59,7 +65,7 @@ class ChildProcess:
 
 
 class ForkServer:
-    """The fork server as its worker sees it.
+    """The fork server and its supervisor as their worker sees them.
 
     Args:
         serve: Called in each child with its socket; the child exits when it returns.
@@ -77,20 +83,20 @@ class ForkServer:
         self._pid = os.fork()
         if self._pid == 0:
             self._control.close()
-            _exit_after(lambda: _Forker(theirs, serve).run(mask))
+            _exit_after(lambda: _supervise(theirs, serve, mask))
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
 
     @property
     def pid(self) -> int:
-        """The process id of the fork server."""
+        """The process id of the supervisor."""
         return self._pid
 
     def spawn(self) -> ChildProcess:
         """Fork a child, and return the connections to it.
 
         Raises:
-            NoMoreProcesses: The fork server has ended.
+            NoMoreProcesses: The fork server and its supervisor have ended.
             OSError: The system has no descriptors left.
         """
         ours, theirs = socket.socketpair()
@@ -135,6 +141,24 @@ def flush_output() -> None:
             stream.flush()
 
 
+def _supervise(control: socket.socket, serve: Callable[[socket.socket], None], mask: set[int]) -> None:
+    """Fork a fork server, and again whenever it has died, until it has exited because the worker closed its socket.
+
+    Requests that arrive in between wait in the socket, which all fork servers share.
+    """
+    gc.freeze()  # objects that are never collected stay shared with the children
+    _ignore_signals()
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    while True:
+        fork_server = os.fork()
+        if fork_server == 0:
+            _exit_after(_Forker(control, serve).run)
+        _, status = os.waitpid(fork_server, 0)
+        if status == 0:
+            return
+        time.sleep(_RESTART_DELAY)
+
+
 class _Forker:
     """The main loop of the fork server.
 
@@ -149,13 +173,10 @@ class _Forker:
         self._exit_pipes: dict[int, int] = {}  # by child
         self._waker = Waker()  # woken by SIGCHLD
 
-    def run(self, mask: set[int]) -> None:
+    def run(self) -> None:
         """Fork on request until the worker has closed its socket, then kill the children."""
-        gc.freeze()  # objects that are never collected stay shared with the children
-        _ignore_signals()
         signal.signal(signal.SIGCHLD, _do_nothing)
         signal.set_wakeup_fd(self._waker.wakeup_fd, warn_on_full_buffer=False)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._waker, select.POLLIN)

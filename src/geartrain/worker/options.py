@@ -13,7 +13,7 @@ from geartrain.protocol.limits import MAX_PACKET
 from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, Backoff, check_seconds
 from geartrain.worker.session import POLL_INTERVAL, REPLY_TIMEOUT
 
-__all__ = ["GRACE", "ExecutorKind", "Options", "Reason", "WorkerOptions"]
+__all__ = ["GRACE", "ExecutorKind", "OnProcessDeath", "Options", "Reason", "WorkerOptions"]
 
 # Seconds from the timeout of a job, after which the server takes it away and decides what becomes of it, to the end of
 # its process or task. So the server's decision comes first, and what the worker says of the job is ignored.
@@ -27,6 +27,7 @@ PACKET_OVERHEAD = 1024  # bytes of a packet that are reserved for the handle
 
 
 ExecutorKind: TypeAlias = Literal["thread", "process"]
+OnProcessDeath: TypeAlias = Literal["retry", "fail"]
 
 
 class Reason(enum.Enum):
@@ -70,6 +71,8 @@ class WorkerOptions:
     Attributes:
         concurrency: The number of jobs that may run at once.
         executor: ``"thread"`` or ``"process"``: where a blocking worker runs its jobs.
+        on_process_death: The fate of a job whose process dies. With ``"retry"`` the server counts a lost worker and
+            gives the job to another one, up to its ``--job-retries``; with ``"fail"`` the job fails.
         codec: Encodes results and decodes workloads.
         prefix: A namespace that is put before every function's name.
         client_id: The id that ``gearadmin --workers`` shows.
@@ -95,12 +98,13 @@ class WorkerOptions:
 
     Raises:
         LocalProtocolError: The client's id or the token is not allowed by the protocol.
-        ValueError: A number is out of range, or the executor is unknown.
+        ValueError: A number is out of range, or the executor or the fate of jobs is unknown.
         TypeError: The codec is not a codec.
     """
 
     concurrency: int
     executor: ExecutorKind = "thread"
+    on_process_death: OnProcessDeath = "retry"
     codec: Codec[Any, Any] = RAW
     prefix: Text = ""
     client_id: str = ""
@@ -126,6 +130,8 @@ class WorkerOptions:
         check_codec(self.codec)
         if self.executor not in get_args(ExecutorKind):
             raise ValueError(f'executor is "thread" or "process", not {self.executor!r}')
+        if self.on_process_death not in get_args(OnProcessDeath):
+            raise ValueError(f'on_process_death is "retry" or "fail", not {self.on_process_death!r}')
         if self.concurrency < 1 or self.concurrency % 1:
             raise ValueError(f"concurrency (jobs at a time) is a whole number of at least 1, not {self.concurrency!r}")
         if self.max_packet <= PACKET_OVERHEAD:

@@ -5,6 +5,7 @@ The two worker loops pass it events and the time, and do the I/O::
 
     connected, receive, lost      from the network
     begin, report, finish         from the executor of the jobs
+    give_back                     from the executor, about a job whose process has died
     stop, add, remove             from the user
     wants_connection, turn        the actions that are due
     overdue, watch, lose_slot     jobs that have not ended within their timeout
@@ -53,7 +54,7 @@ class WorkerRun(Generic[CallT]):
         now: The time, from any monotonic clock.
 
     Attributes:
-        servers: The state of each server.
+        servers: The state of each server, and of connections that close once their jobs have ended.
         functions: Registered functions by wire name, wrapped in the middleware. A removed function stays: its last job
             may be on the way.
     """
@@ -158,6 +159,10 @@ class WorkerRun(Generic[CallT]):
             for (owner, _), job in self._jobs.items():
                 if owner is server:
                     job.is_given_up = True
+        if server.is_retiring:
+            server.session = None
+            self.servers.remove(server)
+            return
         server.failed(reason.removeprefix(f"{server.address}: "), now)
         self._report_registered()
 
@@ -193,6 +198,21 @@ class WorkerRun(Generic[CallT]):
             self._dispatcher.stuck = len(self._stuck)
         self._dispatcher.finish()
         self._idle_since = now
+
+    def give_back(self, server: ServerState, now: float) -> ServerState | None:
+        """Give a job back to its server, which counts a lost worker; call `finish` for the job first.
+
+        Servers know a worker by its connection, and only its end gives a job back. So this connection gets no further
+        jobs and closes when its other jobs have ended, and another connection takes its place.
+
+        Returns:
+            The state of the other connection, or None if there is one already, or if the connection is lost.
+        """
+        if server.session is None or server.is_retiring:
+            return None
+        successor = server.retire(now)
+        self.servers.append(successor)
+        return successor
 
     def watch(self, job: AnyAssignedJob, until: float) -> None:
         """Let `overdue` return a job if it has not ended by then."""

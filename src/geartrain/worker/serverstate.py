@@ -22,6 +22,7 @@ class ServerState:
     Attributes:
         session: The session, while there is a connection.
         due: The time of the next attempt to connect; infinity while one is under way.
+        is_retiring: True if the connection closes as soon as its jobs have ended, and another one has taken its place.
         failure: The reason why there is no working connection; empty at first and while there is one.
     """
 
@@ -29,6 +30,7 @@ class ServerState:
         self.address = address
         self.session: WorkerSession | None = None
         self.due = -math.inf
+        self.is_retiring = False
         self.failure = ""
         self._backoff = backoff
         self._failures = 0  # in a row
@@ -43,6 +45,19 @@ class ServerState:
         if self.failure:
             return True
         return self.session is not None and self.session.state is not State.GREETING
+
+    def retire(self, now: float) -> "ServerState":
+        """Let the connection close once its jobs have ended, and return the state for another one to the same server.
+
+        That one is made after the first wait of a back-off, which limits the rate of connections if each job kills its
+        process.
+        """
+        assert self.session is not None, "there is a connection"
+        self.session.retire()
+        self.is_retiring = True
+        successor = ServerState(self.address, self._backoff)
+        successor.due = now + self._backoff.delay(1)
+        return successor
 
     def connecting(self) -> None:
         """Record that an attempt to connect is under way."""

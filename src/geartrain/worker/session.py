@@ -130,6 +130,7 @@ class WorkerSession:
         self._asks_long_poll = long_poll  # the option is not answered yet
         self._long_polls = False
         self._is_pushed = False  # the next job is one that the server pushes
+        self._is_retiring = False
         if long_poll:
             self._send(Command.OPTION_REQ, LONG_POLL)
         if token:
@@ -149,7 +150,7 @@ class WorkerSession:
     @property
     def wants_job(self) -> bool:
         """True if `grab` may be called."""
-        if self._unregistering:
+        if self._unregistering or self._is_retiring:
             return False
         if self.state is State.AWAKE:
             return True
@@ -176,6 +177,8 @@ class WorkerSession:
 
     def add(self, function: bytes, timeout_ms: int | None) -> None:
         """Register a function, or change its timeout."""
+        if self._is_retiring:
+            return
         self._unregistering.pop(function, None)
         # gearmand counts a worker twice that registers twice.
         if self._registered.get(function, -1) == timeout_ms:
@@ -193,6 +196,16 @@ class WorkerSession:
         """Unregister all functions, each as soon as none of its jobs is running."""
         self._unregistering.update(dict.fromkeys(self._registered))
         self._send_cant_do()
+
+    def retire(self) -> None:
+        """Take no more jobs, so that the connection can close as soon as the running ones have ended."""
+        self._is_retiring = True
+        self.remove_all()
+
+    @property
+    def has_retired(self) -> bool:
+        """True if the session retires, no job is running, and no grab can be answered by another one."""
+        return self._is_retiring and not self.running and not self.asked
 
     def report(self, command: Command, handle: bytes, *arguments: bytes) -> None:
         """Send a packet about a running job; it is dropped if the connection is lost."""

@@ -46,7 +46,14 @@ def error(folder: Path, text: str) -> str:
         ('may = ["work"]\nfunctions = "f"', Rule(rights=WORK, functions=(b"f",))),
         (
             'may = "work"\ncertificate = ["*.example.org", "db"]',
-            Rule(rights=WORK, certificates=(b"*.example.org", b"db")),
+            Rule(rights=WORK, certificates=(b"cn:*.example.org", b"dns:*.example.org", b"cn:db", b"dns:db")),
+        ),
+        (
+            'may = "work"\ncertificate = ["cn:web", "dns:web", "email:*@example.org", "uri:spiffe://*", "ip:::1"]',
+            Rule(
+                rights=WORK,
+                certificates=(b"cn:web", b"dns:web", b"email:*@example.org", b"uri:spiffe://*", b"ip:::1"),
+            ),
         ),
         (
             'may = "work"\naddress = ["10.0.0.0/8", "2001:db8::1", "local"]',
@@ -104,6 +111,17 @@ def test_without_rules_there_are_none(tmp_path: Path) -> None:
         (
             "[[access]]\nmay = 'work'\ncertificate = []",
             "rule 1 of 'access': 'certificate' is a text, or a list of texts, none of them empty",
+        ),
+        (
+            "[[access]]\nmay = 'work'\ncertificate = 'spiffe://web'",
+            (
+                "rule 1 of 'access': 'certificate' has no names of the kind 'spiffe'; "
+                "the kinds are cn, dns, email, uri, ip, as in cn:spiffe://web"
+            ),
+        ),
+        (
+            "[[access]]\nmay = 'work'\ncertificate = 'email:'",
+            "rule 1 of 'access': 'certificate' needs a name after 'email:'",
         ),
         (
             "[[access]]\nmay = 'work'\naddress = ['']",

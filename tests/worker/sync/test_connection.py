@@ -92,3 +92,35 @@ def test_a_farewell_says_what_is_left_and_takes_what_still_comes(pair: tuple[Wor
     far.close()
     thread.join(30)
     assert connection.is_lost
+
+
+def test_after_its_end_the_server_gets_what_was_sent_and_its_answers_are_ignored(
+    pair: tuple[WorkerConnection, socket.socket],
+) -> None:
+    connection, far = pair
+    connection.flush()
+
+    connection.end()
+    connection.end()
+
+    far.sendall(response(Command.NOOP))
+    assert connection.read() == b""
+    assert [command for command, _ in Packets(REQUEST).receive(far.recv(4096))] == [Command.CAN_DO, Command.ECHO_REQ]
+    assert far.recv(4096) == b""
+
+
+def test_a_connection_with_unsent_bytes_does_not_end_yet(pair: tuple[WorkerConnection, socket.socket]) -> None:
+    connection, far = pair
+    while not connection.is_sending:
+        connection.session.report(Command.WORK_DATA, b"H:1", bytes(HIGH_WATER))
+        connection.flush()
+
+    connection.end()
+
+    assert not connection.is_ending
+    far.setblocking(False)
+    while connection.is_sending:
+        far.recv(HIGH_WATER)
+        connection.flush()
+    connection.end()
+    assert connection.is_ending

@@ -14,13 +14,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from geartrain import AssignedJob, Client, Data, JobException, Priority, SubmittedJob, Worker
+from geartrain import AssignedJob, Client, Data, JobException, JobFailed, Priority, SubmittedJob, Worker
 from geartrain.errors import GeartrainError
 from geartrain.protocol import Command
 from geartrain.testing import run_server
+from geartrain.transport import Backoff
 from geartrain.worker import WorkerOptions
 from geartrain.worker.forkserver import ChildProcess, ForkServer
 from geartrain.worker.functions import Function
@@ -28,6 +30,8 @@ from geartrain.worker.session import Assignment
 from geartrain.worker.sync.calls import Call
 from geartrain.worker.sync.process import ProcessExecutor, serve_jobs
 from tests.worker.shells import PATIENCE, Gate, working
+
+AT_ONCE = Backoff(first=0.0, longest=0.0)
 
 # Python 3.12 and later warn of a fork in a process with threads; tests have some.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -74,6 +78,17 @@ def wait_for_the_end_of(process: int) -> None:
         os.close(descriptor)
 
 
+def note(file: Path) -> int:
+    """Count a run of a job in a file, and return the number of runs."""
+    with file.open("a") as runs:
+        runs.write(".")
+    return len(file.read_text())
+
+
+def runs(file: Path) -> int:
+    return len(file.read_text())
+
+
 def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -90,10 +105,10 @@ def crash() -> None:
 @pytest.mark.parametrize(
     ("end", "how"), [(kill, "was killed by SIGKILL"), (leave, "exited with status 3"), (crash, "was killed by SIGSEGV")]
 )
-def test_a_process_that_dies_fails_its_own_job_and_another_takes_its_place(
+def test_by_option_a_process_that_dies_fails_its_own_job_and_another_takes_its_place(
     address: str, client: Client, gate: Gate, end: Callable[[], None], how: str
 ) -> None:
-    worker = Worker(address, executor="process", concurrency=2)
+    worker = Worker(address, executor="process", concurrency=2, on_process_death="fail")
 
     @worker.function
     def f(job: AssignedJob) -> str:
@@ -116,6 +131,89 @@ def test_a_process_that_dies_fails_its_own_job_and_another_takes_its_place(
         assert [client.do("f", text, timeout=PATIENCE) for text in ("a", "b", "c")] == [b"a", b"b", b"c"]
 
 
+@pytest.mark.parametrize("end", [kill, leave, crash])
+def test_a_job_whose_process_dies_goes_to_another_worker(
+    address: str, client: Client, tmp_path: Path, end: Callable[[], None]
+) -> None:
+    worker = Worker(address, executor="process", backoff=AT_ONCE)
+
+    @worker.function
+    def f(job: AssignedJob) -> str:
+        if note(tmp_path / "runs") == 1:
+            end()
+        return "done"
+
+    foreground = client.submit("f")
+    with working(worker):
+        assert foreground.result(PATIENCE) == b"done"
+    assert runs(tmp_path / "runs") == 2
+
+
+def test_a_background_job_whose_process_is_killed_runs_again(
+    address: str, client: Client, tmp_path: Path, gate: Gate
+) -> None:
+    worker = Worker(address, executor="process", backoff=AT_ONCE)
+
+    @worker.function
+    def f(job: AssignedJob) -> None:
+        if note(tmp_path / "runs") == 1:
+            kill()
+        gate.open()
+
+    client.submit_background("f")
+    with working(worker):
+        gate.wait()
+    assert runs(tmp_path / "runs") == 2
+
+
+def test_a_process_that_dies_disturbs_no_other_job_of_its_worker(address: str, client: Client, tmp_path: Path) -> None:
+    """The worker takes new jobs meanwhile, by another connection."""
+    worker = Worker(address, executor="process", concurrency=2, backoff=AT_ONCE)
+    with Gate() as beside_may_end:
+
+        @worker.function
+        def f(job: AssignedJob) -> str:
+            number = note(tmp_path / job.text)
+            job.data("has begun, ")
+            if job.text == "die" and number == 1:
+                kill()
+            if job.text == "beside":
+                beside_may_end.wait()
+            return job.text
+
+        with working(worker), contextlib.ExitStack() as in_any_case:
+            in_any_case.callback(beside_may_end.open)
+            beside = client.submit("f", "beside")
+            assert isinstance(next(iter(beside)), Data)
+            dying = client.submit("f", "die")
+            assert isinstance(next(iter(dying)), Data)
+
+            assert client.do("f", "new", timeout=PATIENCE).endswith(b"new")
+            assert not beside.done()
+            beside_may_end.open()
+
+            assert beside.result(PATIENCE).endswith(b"beside")
+            assert dying.result(PATIENCE).endswith(b"die")
+    assert {name: runs(tmp_path / name) for name in ("beside", "die", "new")} == {"beside": 1, "die": 2, "new": 1}
+
+
+def test_a_job_that_kills_its_process_each_time_ends_with_the_attempts_of_the_server(tmp_path: Path) -> None:
+    with run_server(job_retries=3) as server, Client(server.address) as client:
+        worker = Worker(server.address, executor="process", backoff=AT_ONCE)
+
+        @worker.function
+        def f(job: AssignedJob) -> None:
+            note(tmp_path / "runs")
+            kill()
+
+        worker.add_function("whoami", whoami)
+        with working(worker):
+            with pytest.raises(JobFailed):
+                client.do("f", timeout=PATIENCE)
+            assert client.do("whoami", timeout=PATIENCE)
+    assert runs(tmp_path / "runs") == 3
+
+
 def test_a_process_that_dies_between_jobs_fails_none(address: str, client: Client) -> None:
     worker = Worker(address, executor="process")
     worker.add_function("whoami", whoami)
@@ -129,7 +227,7 @@ def test_a_process_that_dies_between_jobs_fails_none(address: str, client: Clien
 
 
 def test_a_process_that_dies_is_found_out_although_another_one_holds_its_socket(address: str, client: Client) -> None:
-    worker = Worker(address, executor="process")
+    worker = Worker(address, executor="process", on_process_death="fail")
 
     @worker.function
     def f(job: AssignedJob) -> None:
@@ -148,6 +246,48 @@ def test_a_process_that_dies_is_found_out_although_another_one_holds_its_socket(
                 job.result(PATIENCE)
         finally:
             os.kill(grandchild, signal.SIGKILL)
+
+
+def test_the_death_of_the_fork_server_ends_neither_the_worker_nor_a_running_job(
+    address: str, client: Client, gate: Gate, tmp_path: Path
+) -> None:
+    worker = Worker(address, executor="process")
+    worker.add_function("whoami", whoami)
+
+    @worker.function
+    def f(job: AssignedJob) -> str:
+        note(tmp_path / "runs")
+        job.data(str(os.getppid()))
+        gate.wait()
+        return "done"
+
+    with working(worker):
+        running = client.submit("f")
+        fork_server = said_by(running)
+        os.kill(fork_server, signal.SIGKILL)
+        wait_for_the_end_of(fork_server)
+        gate.open()
+
+        assert running.result(PATIENCE) == b"done"
+        assert runs(tmp_path / "runs") == 1
+        assert client.do("whoami", timeout=PATIENCE) == client.do("whoami", timeout=PATIENCE)
+
+
+def test_a_process_that_dies_after_its_fork_server_is_a_lost_worker_as_well(
+    address: str, client: Client, tmp_path: Path
+) -> None:
+    worker = Worker(address, executor="process", backoff=AT_ONCE)
+
+    @worker.function
+    def f(job: AssignedJob) -> str:
+        if note(tmp_path / "runs") == 1:
+            os.kill(os.getppid(), signal.SIGKILL)
+            kill()
+        return "done"
+
+    with working(worker):
+        assert client.do("f", timeout=PATIENCE) == b"done"
+    assert runs(tmp_path / "runs") == 2
 
 
 def test_a_closure_is_known_and_one_process_does_many_jobs(address: str, client: Client) -> None:
@@ -214,14 +354,27 @@ def test_a_whole_run_warns_of_nothing(address: str, client: Client) -> None:
 
     assert done.returncode == 0
     [started] = done.stderr.splitlines()
-    assert started.endswith(f"of {address}: f, sockets")
+    assert started.endswith(f"servers {address}, functions f, sockets")
     assert {job.result(PATIENCE) for job in jobs} == {b"1"}
 
 
-def test_a_fork_server_that_was_killed_forks_no_more() -> None:
-    fork_server = ForkServer(lambda sock: None)
-    os.kill(fork_server.pid, signal.SIGKILL)
-    wait_for_the_end_of(fork_server.pid)
+def test_a_fork_server_that_was_killed_is_replaced() -> None:
+    fork_server = ForkServer(say_parent)
+    first = parent_of(fork_server.spawn())
+    os.kill(first, signal.SIGKILL)
+    wait_for_the_end_of(first)
+
+    assert parent_of(fork_server.spawn()) != first
+    assert parent_of(fork_server.spawn()) != first
+    fork_server.close()
+
+
+def test_a_fork_server_whose_supervisor_was_killed_too_forks_no_more() -> None:
+    fork_server = ForkServer(say_parent)
+    last = parent_of(fork_server.spawn())
+    for process in (fork_server.pid, last):
+        os.kill(process, signal.SIGKILL)
+        wait_for_the_end_of(process)
 
     with pytest.raises(GeartrainError, match="has ended"):
         fork_server.spawn()
@@ -245,7 +398,7 @@ def test_a_job_without_descriptors_fails_and_the_next_one_is_done() -> None:
     function: Function[Call] = Function("f", b"f", lambda job: b"done", None)
     functions = {b"f": function}
     fork_server = Exhausted(partial(serve_jobs, functions, options))
-    executor = ProcessExecutor(fork_server, exceptions=True)
+    executor = ProcessExecutor(fork_server, exceptions=True, gives_back=False)
     endings = []
     for _ in range(2):
         job = AssignedJob(Assignment(b"H:1", b"f", b"", b"", b""), function, options, lambda report: None)
@@ -262,12 +415,12 @@ def test_a_job_without_descriptors_fails_and_the_next_one_is_done() -> None:
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limits of another process are set by Linux alone")
 def test_a_fork_server_without_descriptors_forks_again_later() -> None:
-    fork_server = ForkServer(_wait)
-    end_of(fork_server.spawn())  # it has started
-    limits = resource.prlimit(fork_server.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(fork_server.pid, resource.RLIMIT_NOFILE, (3, limits[1]))  # the standard ones
+    fork_server = ForkServer(say_parent)
+    process = parent_of(fork_server.spawn())
+    limits = resource.prlimit(process, resource.RLIMIT_NOFILE)
+    resource.prlimit(process, resource.RLIMIT_NOFILE, (3, limits[1]))  # the standard ones
     assert end_of(fork_server.spawn()) == b""
-    resource.prlimit(fork_server.pid, resource.RLIMIT_NOFILE, limits)
+    resource.prlimit(process, resource.RLIMIT_NOFILE, limits)
 
     assert end_of(fork_server.spawn()) == b"0"
     fork_server.close()
@@ -282,15 +435,24 @@ def end_of(child: ChildProcess) -> bytes:
     return status
 
 
-def _wait(sock: socket.socket) -> None:
+def say_parent(sock: socket.socket) -> None:
+    """Send the process id of the fork server, and wait."""
+    sock.sendall(b"%d\n" % os.getppid())
     sock.recv(1)
 
 
+def parent_of(child: ChildProcess) -> int:
+    """Return the process id that a child sends, and let it exit."""
+    with child.sock.makefile("rb") as lines:
+        parent = int(lines.readline())
+    end_of(child)
+    return parent
+
+
 def test_the_death_of_the_fork_server_differs_from_that_of_a_child() -> None:
-    fork_server = ForkServer(_wait)
+    fork_server = ForkServer(say_parent)
     child = fork_server.spawn()
-    assert isinstance(child, ChildProcess)
-    os.kill(fork_server.pid, signal.SIGKILL)
+    os.kill(int(child.sock.recv(100)), signal.SIGKILL)
 
     assert os.read(child.exit_pipe, 100) == b""
     child.close()

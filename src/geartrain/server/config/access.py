@@ -4,7 +4,7 @@
 ::
 
     [[access]]
-    certificate = "web-*"                    a peer with a name like this in its certificate
+    certificate = "web-*"                    a peer with a common name or DNS name like this in its certificate
     token-file = "/etc/geartrain/web.token"  that sends a token in this file (or `token`, with the token itself)
     address = ["10.0.0.0/8", "local"]        and connects from one of these addresses
     functions = ["email:*", "report"]        has, for these functions (for all, if left out),
@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 _LOCAL = "local"
 _RIGHTS = {right.name.lower(): int(right) for right in Right if right.name is not None}
+# A name without a kind is a common name or a DNS name: a host. An authority may sign any e-mail address or URI for it.
+_NAME_KINDS = ("cn", "dns", "email", "uri", "ip")
+_DEFAULT_KINDS = ("cn", "dns")
 _KEYS = ("certificate", "token", "token-file", "address", "functions", "may")
 
 
@@ -78,7 +81,9 @@ def _rule(table: Mapping[str, object]) -> Rule:
     return Rule(
         rights=rights,
         functions=tuple(map(str.encode, _texts(table, "functions"))) or (ANY_FUNCTION,),
-        certificates=tuple(map(str.encode, _texts(table, "certificate"))),
+        certificates=tuple(
+            pattern.encode() for text in _texts(table, "certificate") for pattern in _certificate_patterns(text)
+        ),
         tokens=tuple(map(digest_of, _tokens(table))),
         networks=tuple(_network(address) for address in addresses if address != _LOCAL),
         local=_LOCAL in addresses,
@@ -94,6 +99,20 @@ def _texts(table: Mapping[str, object], key: str) -> list[str]:
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
         raise ValueError(f"'{key}' is a text, or a list of texts, none of them empty")
     return texts
+
+
+def _certificate_patterns(text: str) -> list[str]:
+    """Return the pattern behind its kind, or behind each of the default kinds if it has none."""
+    kind, colon, name = text.partition(":")
+    if not colon:
+        return [f"{each}:{text}" for each in _DEFAULT_KINDS]
+    if kind not in _NAME_KINDS:
+        raise ValueError(
+            f"'certificate' has no names of the kind '{kind}'; the kinds are {', '.join(_NAME_KINDS)}, as in cn:{text}"
+        )
+    if not name:
+        raise ValueError(f"'certificate' needs a name after '{text}'")
+    return [text]
 
 
 def _tokens(table: Mapping[str, object]) -> list[bytes]:

@@ -4,7 +4,9 @@
 import asyncio
 import contextlib
 import errno
+import grp
 import logging
+import os
 import re
 import socket
 import stat
@@ -50,6 +52,20 @@ def _port(text: str) -> int:
         raise ValueError("a number up to 65535 or the name of a service") from None
 
 
+def _mode(text: str) -> int:
+    if not re.fullmatch(r"0?[0-7]{3}", text):
+        raise ValueError("three octal digits such as 660")
+    return int(text, 8)
+
+
+def _group(text: str) -> str:
+    try:
+        grp.getgrnam(text)
+    except (KeyError, ValueError):
+        raise ValueError("a group of this machine") from None
+    return text
+
+
 @dataclass(frozen=True, kw_only=True)
 class ListenOptions:
     """Addresses to listen on."""
@@ -73,6 +89,27 @@ class ListenOptions:
         "systemd passes to the process replace this option.",
         example="127.0.0.1",
         default_text="all addresses",
+    )
+    socket_mode: int | None = option(
+        None,
+        Kind("MODE", _mode),
+        Group.NETWORK,
+        "permissions of sockets in the file system, in octal",
+        details="A program needs the permission to write in order to connect: 660 allows the user and the group of the "
+        "socket, 666 all users. They are set before the first connection. Sockets that systemd passes have those of "
+        "its unit.",
+        example="660",
+        default_text="those of the umask",
+    )
+    socket_group: str | None = option(
+        None,
+        Kind("GROUP", _group),
+        Group.NETWORK,
+        "group of sockets in the file system",
+        details="The server has to run as root or to be in the group. With --user, the sockets belong to the user that "
+        "started the server.",
+        example="www-data",
+        default_text="the group of the process",
     )
     backlog: int = option(
         1024,
@@ -124,7 +161,7 @@ async def _listen_in_time(endpoint: Endpoint, port: int, options: ListenOptions)
     name = str(endpoint) if endpoint.path or endpoint.port is not None else f"{endpoint}, port {port}"
     while True:
         try:
-            return _bind_and_listen(endpoint, port, options.backlog)
+            return _bind_and_listen(endpoint, port, options)
         except UnicodeError as error:
             raise BindError(f"Could not listen on {name}: this is not a valid host name") from error
         except OSError as error:
@@ -137,15 +174,28 @@ async def _listen_in_time(endpoint: Endpoint, port: int, options: ListenOptions)
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def _bind_and_listen(endpoint: Endpoint, port: int, backlog: int) -> list[socket.socket]:
+def _bind_and_listen(endpoint: Endpoint, port: int, options: ListenOptions) -> list[socket.socket]:
     sockets = bind(endpoint, port)
     try:
+        if endpoint.path:
+            _restrict(endpoint.path, options)  # first: there are no connections to a socket that does not listen
         for bound in sockets:
-            bound.listen(backlog)
-    except OSError:
+            bound.listen(options.backlog)
+    except BaseException:
         release(sockets)
         raise
     return sockets
+
+
+def _restrict(path: str, options: ListenOptions) -> None:
+    """Set the group and the permissions of a socket in the file system."""
+    try:
+        if options.socket_group is not None:
+            os.chown(path, -1, grp.getgrnam(options.socket_group).gr_gid, follow_symlinks=False)
+        if options.socket_mode is not None:
+            Path(path).chmod(options.socket_mode)
+    except OSError as error:
+        raise BindError(f"Could not set the group or the mode of {path}: {error.strerror}") from error
 
 
 def bind(

@@ -91,8 +91,8 @@ class TlsOptions:
     )
 
 
-# The kinds of alternative names that are text.
-_NAMES = frozenset({"DNS", "email", "URI", "IP Address"})
+# The kinds of alternative names that are text, and the prefixes that access rules have for them.
+_KINDS = {"DNS": "dns", "email": "email", "URI": "uri", "IP Address": "ip"}
 
 _MODES = {
     Verify.NONE: ssl.CERT_NONE,
@@ -163,11 +163,12 @@ def server_context(
 def certificate_names(transport: asyncio.BaseTransport) -> list[bytes]:
     """Return the common names in the certificate that a peer has shown, and its alternative names.
 
+    Each name follows its kind, as in ``cn:web-1`` and ``dns:web-1.example.org``, so that rules can tell them apart.
     Without a certificate of our authority there are none: the TLS library accepts no other.
     """
     certificate = transport.get_extra_info("peercert") or {}
-    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
-    names += [value for key, value in certificate.get("subjectAltName", ()) if key in _NAMES]
+    names = [f"cn:{value}" for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    names += [f"{_KINDS[key]}:{value}" for key, value in certificate.get("subjectAltName", ()) if key in _KINDS]
     return [name.encode() for name in names]
 
 

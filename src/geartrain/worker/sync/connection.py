@@ -31,6 +31,7 @@ class WorkerConnection:
         session: The session.
         sock: The socket.
         is_lost: True after `close`.
+        is_ending: True after `end`, once everything was sent.
         watches_writing: True if the selector watches for the socket to accept more bytes.
     """
 
@@ -38,6 +39,7 @@ class WorkerConnection:
         self.session = session
         self.sock = sock
         self.is_lost = False
+        self.is_ending = False
         self.watches_writing = False
         self._outgoing = bytearray()
         self._lock = threading.Lock()  # guards the lines below, and `is_lost`
@@ -62,7 +64,7 @@ class WorkerConnection:
             room.wait()
 
     def read(self) -> bytes:
-        """Return the bytes that have arrived, perhaps none.
+        """Return the bytes that have arrived, perhaps none; after `end` none.
 
         Raises:
             ConnectionLost: The connection has ended.
@@ -78,7 +80,7 @@ class WorkerConnection:
             raise ConnectionLost(error.strerror or str(error)) from error
         if not data:
             raise ConnectionLost("the server closed the connection")
-        return data
+        return b"" if self.is_ending else data
 
     def flush(self) -> None:
         """Send the bytes that the socket accepts now.
@@ -98,6 +100,17 @@ class WorkerConnection:
             with self._lock:
                 self._unsent = 0
                 self._make_room()
+
+    def end(self) -> None:
+        """Send no more once everything is sent, so that the server closes the connection.
+
+        To close at once would reset the connection if a NOOP is unread, and could discard results that were just sent.
+        """
+        if self._outgoing or self.is_ending:
+            return
+        self.is_ending = True
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
 
     def leave(self) -> None:
         """Close after the unsent bytes have left, or after `CLOSE_TIMEOUT`."""

@@ -15,9 +15,13 @@ __all__ = ["AssignedJob"]
 
 
 class AssignedJob(AnyAssignedJob):
-    """A job that a server assigned to a worker; the worker's function is called with it."""
+    """A job that a server assigned to a worker; the worker's function is called with it.
 
-    __slots__ = ("_report",)
+    Attributes:
+        is_lost: True once its process has died, so that it has no end and goes back to its server.
+    """
+
+    __slots__ = ("_report", "is_lost")
 
     _clock = staticmethod(time.monotonic)
 
@@ -30,6 +34,7 @@ class AssignedJob(AnyAssignedJob):
     ) -> None:
         super().__init__(assignment, function, options)
         self._report = report
+        self.is_lost = False
 
     def data(self, chunk: object) -> None:
         """Send a part of the result now, encoded by the codec; wait while the server is too slow."""

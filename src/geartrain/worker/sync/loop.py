@@ -68,8 +68,8 @@ class WorkerLoop:
             registered=registered,
             now=time.monotonic(),
         )
-        tls = client_context(options.tls)
-        self._connectors = [Connector(server, options, tls) for server in self._run.servers]
+        self._tls = client_context(options.tls)
+        self._connectors = [Connector(server, options, self._tls) for server in self._run.servers]
         self._options = options
         # Before there is a thread or a socket.
         self._fork_server = (
@@ -166,7 +166,7 @@ class WorkerLoop:
     def _turn(self) -> None:
         """Apply everything that is due, and send everything that is queued."""
         now = time.monotonic()
-        for connector in self._connectors:
+        for connector in tuple(self._connectors):
             if connector.connection is not None:
                 self._tick(connector, connector.connection, now)
             elif self._run.wants_connection(connector.server, now):
@@ -175,7 +175,7 @@ class WorkerLoop:
             self._end_late(job, now)
         self._run.turn(now)
         self._pool.wake_more(now)
-        for connector in self._connectors:
+        for connector in tuple(self._connectors):
             if connector.connection is not None:
                 self._flush(connector, connector.connection)
 
@@ -239,11 +239,15 @@ class WorkerLoop:
             connection.watches_writing = connection.is_sending
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.is_sending else 0)
             self._selector.modify(connection.sock, events, self._selector.get_key(connection.sock).data)
+        if connector.server.is_retiring and connection.session.has_retired:
+            connection.end()
 
     def _lost(self, connector: Connector, connection: WorkerConnection, error: GeartrainError) -> None:
         self._selector.unregister(connection.sock)
         connection.close()
         connector.connection = None
+        if connector.server.is_retiring:
+            self._connectors.remove(connector)
         self._run.lost(connector.server, str(error), time.monotonic())
 
     def _start(self, connector: Connector, assignment: Assignment, function: Function[Call]) -> None:
@@ -254,7 +258,10 @@ class WorkerLoop:
         self._pool.do(partial(self._do, connector, job, function), here=self._has_guest)
 
     def _finish(self, connector: Connector, job: AssignedJob) -> None:
-        self._run.finish(connector.server, job, time.monotonic())
+        now = time.monotonic()
+        self._run.finish(connector.server, job, now)
+        if job.is_lost and (successor := self._run.give_back(connector.server, now)) is not None:
+            self._connectors.append(Connector(successor, self._options, self._tls))
 
     def _give_up(self, error: GeartrainError) -> None:
         raise error
@@ -265,7 +272,8 @@ class WorkerLoop:
         exceptions = self._options.exceptions
         if self._fork_server is None:
             return InlineExecutor(exceptions=exceptions)
-        return ProcessExecutor(self._fork_server, exceptions=exceptions)
+        gives_back = self._options.on_process_death == "retry"
+        return ProcessExecutor(self._fork_server, exceptions=exceptions, gives_back=gives_back)
 
     def _pass_outcome(self, connector: Connector, outcome: Outcome) -> None:
         """Pass the outcome of a connecting thread to the loop."""

@@ -52,16 +52,18 @@ class ProcessExecutor:
     Args:
         fork_server: Forks the process.
         exceptions: See ``tell`` of `AssignedJob.raised`.
+        gives_back: True to mark a job whose process dies as lost, False to fail it.
     """
 
-    def __init__(self, fork_server: ForkServer, *, exceptions: bool) -> None:
+    def __init__(self, fork_server: ForkServer, *, exceptions: bool, gives_back: bool) -> None:
         self._fork_server = fork_server
         self._exceptions = exceptions
+        self._gives_back = gives_back
         self._child: ChildProcess | None = None
         self._reader = Reader(REQUEST, MAX_PACKET)
 
     def do(self, job: AssignedJob, function: Function[Call]) -> None:
-        """Run a job to its end.
+        """Run a job to its end, or to the end of its process.
 
         Raises:
             NoMoreProcesses: There is no process, and none can be forked any more.
@@ -75,8 +77,12 @@ class ProcessExecutor:
         except ProcessDied as died:
             self.leave()
             if not self._fork_server.is_closed:  # else the worker itself has killed it
-                _logger.error("%s %s: %s", job.function, job.handle, died)  # noqa: TRY400  # its traceback says nothing
-            job.raised(died, tell=self._exceptions)
+                fate = "; its server gives it to another worker" if self._gives_back else ""
+                _logger.error("%s %s: %s%s", job.function, job.handle, died, fate)  # noqa: TRY400  # its traceback says nothing
+            if self._gives_back:
+                job.is_lost = True
+            else:
+                job.raised(died, tell=self._exceptions)
         except RemoteProtocolError as error:  # the function has written to its process's socket
             self._end_child()
             _logger.exception("%s %s: its process sent invalid data", job.function, job.handle)
@@ -128,7 +134,7 @@ class ProcessExecutor:
     def _living_child(self) -> ChildProcess:
         """Return the process, or a new one if it has died: a process that waits for a job sends nothing."""
         if self._child is not None and _ready(self._child.sock.fileno(), self._child.exit_pipe, timeout=0.0):
-            _logger.warning("an idle process %s; starting another one", _exit_text(self._child))
+            _logger.warning("an idle process %s; starting another one", _exit_text(_exit_status(self._child)))
             self.leave()
         if self._child is None:
             self._child = self._fork_server.spawn()
@@ -137,20 +143,24 @@ class ProcessExecutor:
 
     def _reports(self, child: ChildProcess, deadline: float) -> Iterator[Report]:
         """Yield the reports of the process until it dies, or until the deadline."""
-        reader = self._reader
+        reader, watched = self._reader, [child.sock.fileno(), child.exit_pipe]
         while True:
             while reader.advance():
                 _, *arguments = reader.arguments()
                 yield Command(reader.command), *tuple(arguments)
             remaining = min(deadline - time.monotonic(), _LONGEST_WAIT)
-            ready = _ready(child.sock.fileno(), child.exit_pipe, timeout=remaining)
+            ready = _ready(*watched, timeout=remaining)
             if not ready:
                 if time.monotonic() < deadline:
                     continue
                 raise TimedOut("the job did not end within its timeout, so its process was killed")
             if child.sock.fileno() not in ready:
                 # A program that it has started may hold its socket open, so that it does not end.
-                raise _died(child)
+                status = _exit_status(child)
+                if status:
+                    raise ProcessDied(f"the process that did the job {_exit_text(status)}")
+                watched.remove(child.exit_pipe)  # the fork server has died, and the job goes on without it
+                continue
             try:
                 data = child.sock.recv(READ_SIZE)
             except OSError:  # it died with unread data
@@ -186,12 +196,16 @@ def _sender(sock: socket.socket, handle: bytes) -> Callable[[Report], None]:
 
 
 def _died(child: ChildProcess) -> ProcessDied:
-    return ProcessDied(f"the process that did the job {_exit_text(child)}")
+    return ProcessDied(f"the process that did the job {_exit_text(_exit_status(child))}")
 
 
-def _exit_text(child: ChildProcess) -> str:
-    """Return a description of a child's exit status; wait until it is known."""
-    status = os.read(child.exit_pipe, 1000)
+def _exit_status(child: ChildProcess) -> bytes:
+    """Wait for the exit status of a child; empty if the fork server has not forked it, or has died."""
+    return os.read(child.exit_pipe, 1000)
+
+
+def _exit_text(status: bytes) -> str:
+    """Return a description of a child's exit status."""
     if not status:
         return "was lost together with the process that forked it, or could not be forked"
     if not status.isdigit():

@@ -12,7 +12,7 @@ from geartrain.names import Text
 from geartrain.transport import Servers
 from geartrain.typed import Signature
 from geartrain.worker.functions import Retries
-from geartrain.worker.options import ExecutorKind, Options, Reason, WorkerOptions
+from geartrain.worker.options import ExecutorKind, OnProcessDeath, Options, Reason, WorkerOptions
 from geartrain.worker.partition import MAX_IN_FLIGHT, Reduction
 from geartrain.worker.registry import Registry
 from geartrain.worker.sync.apart import RunApart
@@ -42,9 +42,13 @@ class Worker(Registry[Call, Middleware]):
         servers: See `geartrain.transport.parse_servers`; the worker takes jobs from all of them at once.
         executor: ``"thread"`` runs jobs in threads of this process. ``"process"`` runs them, with the middleware around
             them, in processes forked from it: for functions that use much CPU time, or that may crash. A process that
-            dies fails the job that it ran, and is replaced. The processes are copies of this one at the time of `run`,
-            which is best called before there are other threads. They ignore SIGINT and SIGTERM, and are killed when
-            `grace` is over or when this process has ended in any way.
+            dies is replaced, and counts as a lost worker of the job that it ran: see `on_process_death`. The processes
+            are copies of this one at the time of `run`, which is best called before there are other threads. They
+            ignore SIGINT and SIGTERM, and are killed when `grace` is over or when this process has ended in any way.
+        on_process_death: ``"retry"`` gives the job of a process that dies back to its server, which gives it to another
+            worker: this one or any other. The server's ``--job-retries`` limits these attempts; by default there is no
+            limit, as for all lost workers. The worker closes its connection for this, after its other jobs from it
+            have ended, and makes another one. ``"fail"`` fails the job.
         options: See `geartrain.worker.WorkerOptions`. `concurrency` is 1 by default.
 
     Raises:
@@ -55,10 +59,15 @@ class Worker(Registry[Call, Middleware]):
     _job_type = AssignedJob
 
     def __init__(
-        self, servers: Servers = None, *, executor: ExecutorKind = "thread", **options: Unpack[Options]
+        self,
+        servers: Servers = None,
+        *,
+        executor: ExecutorKind = "thread",
+        on_process_death: OnProcessDeath = "retry",
+        **options: Unpack[Options],
     ) -> None:
         options.setdefault("concurrency", 1)
-        super().__init__(servers, WorkerOptions(executor=executor, **options))
+        super().__init__(servers, WorkerOptions(executor=executor, on_process_death=on_process_death, **options))
         self._clients: dict[str, Client] = {}  # the worker's own client, once it is needed
         self._used: Client[Any, Any] | None = None  # in its place
 
