@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from geartrain.core import CommitOutcome, Durability, JobServerOptions
-from geartrain.core.cron import Schedule, cron_line
+from geartrain.core.cron import Schedule, Schedules, cron_line
 from geartrain.core.record import JobRecord
 from geartrain.cron import CronFields
 from geartrain.errors import RemoteProtocolError
@@ -375,3 +375,17 @@ def test_a_clock_that_was_set_back_is_logged(wire: Wire, client: WirePeer, caplo
     wire.advance(300)
 
     assert "the clock was set back; computing the times of 1 schedule again" in caplog.messages
+
+
+def test_the_workloads_of_all_schedules_count() -> None:
+    schedules = Schedules(UTC)
+    one, two = (Schedule(number, b"H:%d" % number, b"f", b"", "* * * * *", b"x" * 100) for number in range(2))
+    for each in (one, two):
+        schedules.add(each, 0.0)
+    assert schedules.held == 200
+
+    schedules.change(one, "* * * * *", b"x" * 30, 0.0)
+    assert schedules.held == 130
+
+    schedules.remove(two)
+    assert schedules.held == 30
