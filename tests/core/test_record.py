@@ -185,11 +185,15 @@ def test_a_record_behind_others_that_is_cut_off_is_an_error(data: bytes) -> None
             unpack_all(TAGGED_BYTES * 2 + data[:end])
 
 
-@pytest.mark.parametrize(
-    "data",
-    [b"\1" + bytes(24) + b"\1" + bytes(28), b"\2" + bytes(8) + b"\1" + bytes(16)]
-    + [b"\3\1" + bytes(32), b"\4\1" + bytes(36)],
-)
+EMPTY = [
+    b"\1" + bytes(24) + b"\1" + bytes(28),
+    b"\2" + bytes(8) + b"\1" + bytes(16),
+    b"\3\1" + bytes(32),
+    b"\4\1" + bytes(36),
+]
+
+
+@pytest.mark.parametrize("data", EMPTY)
 def test_all_fields_may_be_empty(data: bytes) -> None:
     assert unpack(data) == JobRecord(0, b"", b"")
 
