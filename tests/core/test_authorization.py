@@ -463,3 +463,19 @@ class TestTextCommands:
         wire = guarded(Rule(rights=ADMIN, local=True), text_reads=Who.ADMIN)
 
         assert wire.connect(FAR, local=False).say("version") == "OK 0\n"
+
+
+def test_the_losses_of_each_change_of_rules_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    wire = Wire()
+    workers = [wire.connect() for _ in range(2)]
+    for worker in workers:
+        worker.send(Command.CAN_DO, b"f")
+        worker.send(Command.CAN_DO, b"g")
+
+    for _ in range(2):
+        change(wire, Rule(rights=SUBMIT))
+        wire.settle()
+        change(wire)
+        wire.settle()
+
+    assert caplog.messages == ["The rules deny 4 functions to 2 workers"] * 2

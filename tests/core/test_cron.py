@@ -389,3 +389,30 @@ def test_the_workloads_of_all_schedules_count() -> None:
 
     schedules.remove(two)
     assert schedules.held == 30
+
+
+def test_the_schedules_of_each_function_count() -> None:
+    schedules = Schedules(UTC)
+    some = [Schedule(number, b"H:%d" % number, b"f", b"", "* * * * *", b"") for number in range(3)]
+    counts = []
+    for each in some:
+        schedules.add(each, 0.0)
+        counts.append(dict(schedules.functions))
+    for each in some:
+        schedules.remove(each)
+        counts.append(dict(schedules.functions))
+
+    assert counts == [{b"f": 1}, {b"f": 2}, {b"f": 3}, {b"f": 2}, {b"f": 1}, {}]
+
+
+def test_the_record_of_a_restored_schedule_has_its_changes() -> None:
+    known = JobRecord(1, HANDLE, b"f", b"u", workload=b"old", run_at=1000, schedule=b"0 * * * *")
+    schedule = Schedule.restored(known)
+
+    schedule.due, schedule.cron, schedule.workload = 60, "1 * * * *", b"new"
+
+    assert schedule.record() == known.replace(run_at=60_000, schedule=b"1 * * * *", workload=b"new")
+
+
+def test_a_schedule_may_be_for_the_last_day_of_a_month() -> None:
+    assert cron_line((b"0", b"0", b"31", b"12", b"*")) == "0 0 31 12 *"

@@ -6,15 +6,18 @@ from collections.abc import Callable
 import pytest
 
 from geartrain.core import Durability, JobServerOptions, PriorityScope
+from geartrain.core.abilities import fall_asleep
 from geartrain.core.access import SUBMIT, AccessRules, Rule
 from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.cron import Schedule
 from geartrain.core.functions import FunctionTable
+from geartrain.core.limits import FUNCTION_WEIGHT
 from geartrain.core.numbers import Numbers
 from geartrain.core.outbox import Outbox
 from geartrain.core.policy import PolicyTable
 from geartrain.core.record import JobRecord
 from geartrain.core.running import running_jobs
+from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import MAX_LOSSES
 from geartrain.core.timers import NEVER, Timed, Timers
 from geartrain.errors import RemoteProtocolError
@@ -538,3 +541,36 @@ def test_a_table_of_functions_alone_has_no_memory_limit() -> None:
     table = FunctionTable(PolicyTable(JobServerOptions()), 0)
 
     assert table.named(b"f") is table.get(b"f")
+
+
+def test_functions_count_until_they_are_removed() -> None:
+    table = FunctionTable(PolicyTable(JobServerOptions()), 0)
+    queues = [table.named(name) for name in (b"f", b"ff", b"fff")]
+    assert table.held == 3 * FUNCTION_WEIGHT + 6
+
+    table.remove(queues[1])
+    assert table.held == 2 * FUNCTION_WEIGHT + 4
+
+    table.clear()
+    assert table.held == 0
+
+
+def test_a_peer_waits_for_its_reason_only(wire: Wire) -> None:
+    backlog, waiting, other = Backlog(), wire.connect().peer, wire.connect().peer
+    assert not backlog.waits_for(waiting, Reason.UNREAD)
+
+    backlog.add(waiting, Reason.UNREAD)
+
+    assert backlog.waits_for(waiting, Reason.UNREAD)
+    assert not backlog.waits_for(waiting, Reason.LISTING)
+    assert not backlog.waits_for(other, Reason.UNREAD)
+
+
+def test_a_peer_pays_for_the_lists_that_it_enters_when_it_falls_asleep(wire: Wire) -> None:
+    worker = wire.connect()
+    for number in range(80):
+        worker.send(Command.CAN_DO, b"f%d" % number)
+
+    fall_asleep(worker.peer, int(SleepState.ASLEEP))
+
+    assert worker.peer.debt == 10

@@ -202,3 +202,10 @@ def test_the_largest_number_fits() -> None:
     record = TAGGED.replace(number=2**63 - 1, run_at=2**63 - 1)
 
     assert unpack(pack(record)) == record
+
+
+def test_tagged_fields_that_are_cut_off_are_an_error() -> None:
+    data = pack_tagged(TAGGED)
+    for end in (1, 4, len(data) - 1):
+        with pytest.raises(CorruptRecord, match="tagged field"):
+            unpack_tagged(JobRecord(1, b"h", b"f"), data + data[:end])

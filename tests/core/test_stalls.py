@@ -260,3 +260,16 @@ def test_an_unresponsive_worker_that_disconnects_is_removed(wire: Wire) -> None:
     let_pass(wire, AFTER)
 
     assert wire.connect().say("show stalls").endswith("\tno-workers\n.\n")
+
+
+def test_a_stall_is_logged_with_fields(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    client = wire.connect()
+    worker_of(wire)
+    for _ in range(2):
+        client.submit(b"f")
+
+    let_pass(wire, AFTER)
+
+    facts = {"function": "f", "waiting": 2, "seconds": 10, "reason": "silent"}
+    found = [getattr(record, "fields", None) for record in caplog.records if record.levelno == logging.ERROR]
+    assert found == [{"event": "stalled", **facts}]
