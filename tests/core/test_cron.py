@@ -416,3 +416,7 @@ def test_the_record_of_a_restored_schedule_has_its_changes() -> None:
 
 def test_a_schedule_may_be_for_the_last_day_of_a_month() -> None:
     assert cron_line((b"0", b"0", b"31", b"12", b"*")) == "0 0 31 12 *"
+
+
+def test_a_schedule_prints_a_handle_that_is_not_utf_8() -> None:
+    assert repr(Schedule(1, b"H:\xff:1", b"f", b"", "* * * * *", b"")) == "<Schedule H:\ufffd:1 * * * * *>"

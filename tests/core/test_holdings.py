@@ -312,3 +312,15 @@ def test_the_input_and_the_replies_of_a_peer_add_up(wire: Wire) -> None:
         assert wire.server.refused[Limit.MEMORY] == dropped
         for each in (peer, other):
             each.close()
+
+
+def test_of_many_peers_only_a_portion_is_compared(wire: Wire) -> None:
+    for _ in range(600):
+        begin(wire, 1_900)
+    largest = begin(wire, 2_000)
+
+    found = wire.server.peer_to_drop()
+
+    assert found is not None
+    assert found[0] is not largest.peer
+    assert "1900 bytes are held" in found[1]
