@@ -1141,3 +1141,11 @@ def test_the_server_tells_whether_it_has_rejected_jobs(wire: Wire, client: WireP
 
     assert wire.server.revoke_more()
     assert not wire.server.revoke_more()
+
+
+def test_a_restored_job_that_ends_before_the_first_batch_is_deleted(wire: Wire, queue: CommitQueue) -> None:
+    wire.server.restore([JobRecord(9, b"H:o:9", b"f", b"", 1, b"")])
+
+    wire.connect().say("cancel job H:o:9")
+
+    assert take(queue).ended == [9]

@@ -239,3 +239,6 @@ def test_each_rejection_counts() -> None:
         refusal(client, Command.SUBMIT_JOB, b"g", b"", b"")
 
     assert wire.server.refused[Limit.FUNCTIONS] == 3
+    for number in range(3):
+        client.say(f"create function g{number}")
+    assert wire.server.refused[Limit.FUNCTIONS] == 6

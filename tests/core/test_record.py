@@ -209,3 +209,9 @@ def test_tagged_fields_that_are_cut_off_are_an_error() -> None:
     for end in (1, 4, len(data) - 1):
         with pytest.raises(CorruptRecord, match="tagged field"):
             unpack_tagged(JobRecord(1, b"h", b"f"), data + data[:end])
+
+
+def test_fields_are_empty_by_default() -> None:
+    record = JobRecord(1, b"h", b"f")
+
+    assert (record.unique, record.workload) == (b"", b"")
