@@ -138,8 +138,10 @@ def _prepare(copy: Path, target: str, options: argparse.Namespace) -> None:
 def _forget(module: MutatedModule, accepted: Sequence[Accepted]) -> None:
     """Forget the results that a new test or another plan can change; mutants of the list are not tested again."""
     for name, code in module.codes.items():
-        if code == SURVIVED and any(entry.covers(module.mutant(name)) for entry in accepted):
-            continue
+        if code == SURVIVED:
+            mutant = module.mutant(name)
+            if any(entry.covers(mutant) for entry in accepted):
+                continue
         if code in (SURVIVED, LEFT_OUT, TYPE_ERROR, *UNTESTED):
             module.codes[name] = None
     module.save()
