@@ -477,7 +477,7 @@ def test_many_functions_and_jobs_are_taken_from_peers_in_portions_when_the_serve
         worker.send(Command.CAN_DO, b"f%d" % number)
     client.send_bytes(request(Command.SUBMIT_JOB, b"g", b"", b"") * 1_500)
     wire.settle()
-    client.send(Command.SUBMIT_JOB, b"f1499", b"", b"")
+    client.send(Command.SUBMIT_JOB_BG, b"f1499", b"", b"")
     client.packets()
     worker.packets()
 
@@ -574,3 +574,21 @@ def test_a_peer_pays_for_the_lists_that_it_enters_when_it_falls_asleep(wire: Wir
     fall_asleep(worker.peer, int(SleepState.ASLEEP))
 
     assert worker.peer.debt == 10
+
+
+def test_the_server_gives_up_on_many_silent_workers_in_portions(wire: Wire) -> None:
+    client = wire.connect()
+    for _ in range(MANY):
+        worker = wire.connect()
+        worker.send(Command.CAN_DO, b"f")
+        worker.send(Command.PRE_SLEEP)
+    for _ in range(MANY):
+        client.submit(b"f", how=Command.SUBMIT_JOB_BG)
+
+    wire.clock.advance(JobServerOptions().rearm_after)
+    counts = []
+    while wire.tick() == 0.0:
+        counts.append(wire.server.unanswered_wakeups)
+
+    assert counts == [2_000]
+    assert wire.server.unanswered_wakeups == MANY
