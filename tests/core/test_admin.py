@@ -6,6 +6,7 @@ import pytest
 from geartrain.core import JobServerOptions, Shutdown
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire
+from tests.core.valve import Valve
 
 
 def test_facts_about_the_server() -> None:
@@ -147,3 +148,20 @@ class TestShutdown:
 
         assert wire.connect().say("shutdown gently").startswith("ERR INVALID_ARGUMENTS")
         assert wire.server.shutdown_requested is None
+
+
+def test_a_peer_that_leaves_does_not_end_the_list_of_workers(wire: Wire) -> None:
+    admin, *others = (wire.connect() for _ in range(1_000))
+    for number, peer in enumerate(others):
+        peer.send(Command.SET_CLIENT_ID, b"%d" % number + b"x" * 100)
+        wire.settle()
+    admin.peer.outlet = Valve()
+    admin.send_bytes(b"workers\n")
+    assert wire.server.is_waiting(admin.peer)
+
+    others[-2].close()
+    wire.settle()
+
+    lines = admin.take_bytes().splitlines()
+    assert len(lines) == 1_000
+    assert lines[-2].startswith(b"999 ")

@@ -8,6 +8,7 @@ import pytest
 
 from geartrain.core import JobServerOptions, Who
 from geartrain.core.access import ADMIN, SUBMIT, WORK, AccessRules, Rule, digest_of
+from geartrain.core.authorization import for_display
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
 
@@ -463,3 +464,23 @@ class TestTextCommands:
         wire = guarded(Rule(rights=ADMIN, local=True), text_reads=Who.ADMIN)
 
         assert wire.connect(FAR, local=False).say("version") == "OK 0\n"
+
+
+def test_the_losses_of_each_change_of_rules_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    wire = Wire()
+    workers = [wire.connect() for _ in range(2)]
+    for worker in workers:
+        worker.send(Command.CAN_DO, b"f")
+        worker.send(Command.CAN_DO, b"g")
+
+    for _ in range(2):
+        change(wire, Rule(rights=SUBMIT))
+        wire.settle()
+        change(wire)
+        wire.settle()
+
+    assert caplog.messages == ["The rules deny 4 functions to 2 workers"] * 2
+
+
+def test_a_name_that_is_not_utf_8_can_be_shown() -> None:
+    assert for_display(b"\xff") == "\ufffd"

@@ -3,7 +3,7 @@
 
 import pytest
 
-from geartrain.core.turns import FLOOR, SHORT, TURN
+from geartrain.core.turns import FLOOR, SHORT, TURN, Turns
 from geartrain.protocol import Command
 from geartrain.protocol.packets import request
 from geartrain.testing.wire import Wire, WirePeer
@@ -205,3 +205,34 @@ def test_a_turn_is_short_if_other_peers_are_active(wire: Wire, flooder: WirePeer
     echoes(flooder)
     wire.tick()
     assert echoes(flooder) >= TURN, "nothing came from others in the turn before"
+
+
+def test_the_shares_of_a_turn_are_smaller_after_a_turn_of_many_peers() -> None:
+    turns = Turns()
+    turns.begin_backlog(4)
+    for _ in range(4):
+        turns.share_out(0)
+
+    turns.begin()
+
+    assert [turns.grant(-1) for _ in range(5)] == [TURN // 4 - 1] * 4 + [-1]
+
+
+def test_the_backlog_has_the_rest_of_a_turn_and_a_quarter_at_least() -> None:
+    turns = Turns()
+    turns.begin_backlog(1)
+    assert turns.share_out(0) == TURN
+    assert not turns.has_rest
+
+    turns.begin_backlog(1)
+    assert turns.share_out(0) == TURN // 4
+    assert turns.grant(-1) == -1, "each has its turn before one has a second"
+
+
+def test_a_peer_is_handled_once_in_a_turn(wire: Wire) -> None:
+    client = wire.connect()
+    wire.server.take_dirty()
+
+    client.send_bytes(ECHO * 3)
+
+    assert wire.server.take_dirty().count(client.peer) == 1

@@ -48,3 +48,9 @@ def test_changes_are_values() -> None:
 def test_changes_show_what_is_in_them() -> None:
     assert repr(PutNew([1], pack(ONE))) == f"PutNew([{ONE!r}])"
     assert repr([Put([TWO]), Forget([3]), Reserve(9)]) == f"[Put([{TWO!r}]), Forget([3]), Reserve(9)]"
+
+
+def test_new_jobs_are_equal_by_numbers_and_records() -> None:
+    assert put_new() == put_new()
+    assert put_new() != PutNew([1, 5], put_new().packed)
+    assert put_new() != PutNew([1, 4], pack(ONE) + pack(TWO.replace(run_at=6)))

@@ -1089,3 +1089,63 @@ def test_fields_of_a_later_version_survive(wire: Wire, worker: WirePeer, queue: 
     worker.close()
 
     assert take(queue).stored == [record.replace(losses=1)]
+
+
+def test_a_change_behind_a_batch_that_failed_is_kept(
+    wire: Wire, client: WirePeer, worker: WirePeer, queue: CommitQueue
+) -> None:
+    for _ in range(2):
+        client.send(SUBMIT_BG, b"f", b"", b"")
+    take(queue)
+    queue.committed()
+    other = wire.connect()
+    other.send(Command.CAN_DO, b"f")
+    grab(worker)
+    grab(other)
+    worker.close()
+    assert [record.number for record in take(queue).stored] == [1]
+    other.close()
+
+    wire.server.store_failed(CommitOutcome.UNKNOWN)
+
+    assert {(record.number, record.losses) for record in take(queue).stored} == {(1, 1), (2, 1)}
+
+
+def test_all_batches_behind_one_that_failed_are_refused_and_no_longer_pending() -> None:
+    large = bytes(16 * 1024 * 1024)  # as many bytes as a batch may have
+    wire = Wire(JobServerOptions(durability=Durability.COMMIT, max_pending=len(large) * 4 + 10_000))
+    clients, queue = [wire.connect() for _ in range(4)], wire.server.commit_queue
+    for client in clients:
+        client.send(SUBMIT_BG, b"f", b"", large)
+    take(queue)
+
+    wire.server.store_failed(CommitOutcome.NOT_STORED)
+    while wire.server.revoke_more():
+        pass
+
+    assert [client.packets() for client in clients] == [[REFUSED]] * 4
+    assert take(queue) == Taken()
+    queue.committed()
+    for client in clients:
+        client.send(SUBMIT_BG, b"f", b"", large)
+    assert queue.is_accepting
+
+
+def test_the_server_tells_whether_it_has_rejected_jobs(wire: Wire, client: WirePeer, queue: CommitQueue) -> None:
+    assert not wire.server.revoke_more()
+    client.send_bytes(request(SUBMIT_BG, b"f", b"", b"w") * 1_500)
+    wire.settle()
+    take(queue)
+
+    wire.server.store_failed(CommitOutcome.NOT_STORED)
+
+    assert wire.server.revoke_more()
+    assert not wire.server.revoke_more()
+
+
+def test_a_restored_job_that_ends_before_the_first_batch_is_deleted(wire: Wire, queue: CommitQueue) -> None:
+    wire.server.restore([JobRecord(9, b"H:o:9", b"f", b"", 1, b"")])
+
+    wire.connect().say("cancel job H:o:9")
+
+    assert take(queue).ended == [9]

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from geartrain.core import CommitOutcome, Durability, JobServerOptions
-from geartrain.core.cron import Schedule, cron_line
+from geartrain.core.cron import Schedule, Schedules, cron_line
 from geartrain.core.record import JobRecord
 from geartrain.cron import CronFields
 from geartrain.errors import RemoteProtocolError
@@ -381,3 +381,48 @@ def test_a_clock_that_was_set_back_is_logged(wire: Wire, client: WirePeer, caplo
     wire.advance(300)
 
     assert "the clock was set back; computing the times of 1 schedule again" in caplog.messages
+
+
+def test_the_workloads_of_all_schedules_count() -> None:
+    schedules = Schedules(UTC)
+    one, two = (Schedule(number, b"H:%d" % number, b"f", b"", "* * * * *", b"x" * 100) for number in range(2))
+    for each in (one, two):
+        schedules.add(each, 0.0)
+    assert schedules.held == 200
+
+    schedules.change(one, "* * * * *", b"x" * 30, 0.0)
+    assert schedules.held == 130
+
+    schedules.remove(two)
+    assert schedules.held == 30
+
+
+def test_the_schedules_of_each_function_count() -> None:
+    schedules = Schedules(UTC)
+    some = [Schedule(number, b"H:%d" % number, b"f", b"", "* * * * *", b"") for number in range(3)]
+    counts = []
+    for each in some:
+        schedules.add(each, 0.0)
+        counts.append(dict(schedules.functions))
+    for each in some:
+        schedules.remove(each)
+        counts.append(dict(schedules.functions))
+
+    assert counts == [{b"f": 1}, {b"f": 2}, {b"f": 3}, {b"f": 2}, {b"f": 1}, {}]
+
+
+def test_the_record_of_a_restored_schedule_has_its_changes() -> None:
+    known = JobRecord(1, HANDLE, b"f", b"u", workload=b"old", run_at=1000, schedule=b"0 * * * *")
+    schedule = Schedule.restored(known)
+
+    schedule.due, schedule.cron, schedule.workload = 60, "1 * * * *", b"new"
+
+    assert schedule.record() == known.replace(run_at=60_000, schedule=b"1 * * * *", workload=b"new")
+
+
+def test_a_schedule_may_be_for_the_last_day_of_a_month() -> None:
+    assert cron_line((b"0", b"0", b"31", b"12", b"*")) == "0 0 31 12 *"
+
+
+def test_a_schedule_prints_a_handle_that_is_not_utf_8() -> None:
+    assert repr(Schedule(1, b"H:\xff:1", b"f", b"", "* * * * *", b"")) == "<Schedule H:\ufffd:1 * * * * *>"

@@ -91,3 +91,14 @@ def test_it_agrees_with_a_sorted_list(entries: list[tuple[int, bool]], chance: r
 
     assert list(deadlines.in_order()) == [(when, str(number)) for when, number in expected]
     assert popped(deadlines, 50) == [str(number) for _, number in expected]
+
+
+def test_many_items_come_in_the_order_of_their_times() -> None:
+    deadlines: Deadlines[int] = Deadlines()
+    numbers = list(range(1_000))
+    random.Random(1).shuffle(numbers)
+    for number in numbers:
+        deadlines.push(number, number)
+
+    assert list(deadlines.in_order()) == [(number, number) for number in range(1_000)]
+    assert [deadlines.pop_due(1_000.0) for _ in numbers] == list(range(1_000))

@@ -187,3 +187,16 @@ def test_restored_jobs_are_not_assigned_either() -> None:
     assert client.packets() == []
     assert client.is_closed
     assert wire.server.background_jobs() == (1, 0)
+
+
+@pytest.mark.parametrize("packet", [(Command.CAN_DO, b"g"), (Command.CAN_DO_TIMEOUT, b"g", b"1")])
+def test_no_function_is_registered(
+    wire: Wire, client: WirePeer, worker: WirePeer, packet: tuple[Command, *tuple[bytes, ...]]
+) -> None:
+    run_one(client, worker)
+    drain(wire)
+
+    command, *arguments = packet
+    worker.send(command, *arguments)
+
+    assert not worker.peer.abilities

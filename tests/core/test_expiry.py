@@ -79,3 +79,14 @@ def test_it_is_off_by_default() -> None:
 
     assert wire.advance(1_000_000) is None
     assert functions(wire) == ["f"]
+
+
+def test_a_function_whose_name_is_not_utf_8_is_removed_too(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "geartrain.jobs")
+    client = wire.connect()
+    client.submit(b"\xff")
+    client.close()
+
+    let_pass(wire, AFTER * 2)
+
+    assert "forgot the unused function \ufffd" in caplog.messages

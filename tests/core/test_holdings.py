@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Unfinished packets and unsent replies count into the memory limit, and have a time limit."""
 
+from itertools import pairwise
+
 import pytest
 
 from geartrain.core import Durability, JobServerOptions
@@ -279,3 +281,46 @@ def test_a_wait_until_another_packet_is_overdue_stays(wire: Wire) -> None:
         begin(wire, 20)
 
     assert wire.tick() == 60.0
+
+
+def test_replies_have_the_room_that_jobs_functions_and_peers_leave(wire: Wire) -> None:
+    client = wire.connect()
+    rooms = [wire.server.room_for_replies()]
+    for number in range(100):
+        client.say(f"create function f{number:03}")
+    rooms.append(wire.server.room_for_replies())
+    client.submit(b"f000", b"", bytes(300_000), how=Command.SUBMIT_JOB_BG)
+    rooms.append(wire.server.room_for_replies())
+    begin(wire, 100_000)
+    rooms.append(wire.server.room_for_replies())
+
+    used = [before - after for before, after in pairwise(rooms)]
+    assert rooms[0] == MOST
+    assert used == [100 * (FUNCTION_WEIGHT + 4), JOB_WEIGHT + 300_000, 100_000]
+
+
+def test_the_input_and_the_replies_of_a_peer_add_up(wire: Wire) -> None:
+    for dropped in range(1, 4):
+        peer, other = begin(wire, 400_000), begin(wire, 500_000)
+        outlet = peer.peer.outlet = Valve()
+        outlet.waiting = 200_000
+        wire.server.count_unsent(peer.peer)
+
+        found = wire.server.peer_to_drop()
+
+        assert found == (peer.peer, "600000 bytes are held for it, and all together exceed the memory limit")
+        assert wire.server.refused[Limit.MEMORY] == dropped
+        for each in (peer, other):
+            each.close()
+
+
+def test_of_many_peers_only_a_portion_is_compared(wire: Wire) -> None:
+    for _ in range(600):
+        begin(wire, 1_900)
+    largest = begin(wire, 2_000)
+
+    found = wire.server.peer_to_drop()
+
+    assert found is not None
+    assert found[0] is not largest.peer
+    assert "1900 bytes are held" in found[1]

@@ -274,3 +274,42 @@ def test_steps_have_fields(wire: Wire, worker: WirePeer, caplog: pytest.LogCaptu
     assert ended[0] == {"event": "cancelled", "handle": first, "function": "resize", "ms": 1234.6}
     assert (ended[1]["worker"], ended[1]["attempt"], ended[1]["ms"]) == ("0 10.0.0.8 images", 1, 0.0)
     assert ended[1]["reason"] == "exception"
+
+
+def test_names_that_are_not_utf_8_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(NOTICE, "geartrain.jobs")
+    wire = Wire()
+
+    wire.connect().submit(b"f", b"\xff")
+
+    assert caplog.messages == ["accepted,f,\ufffd,0"]
+
+
+def test_the_steps_of_schedules_and_of_lost_workers_have_fields(
+    wire: Wire, worker: WirePeer, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = wire.connect()
+    schedule = client.ask(Command.SUBMIT_JOB_SCHED, b"resize", b"", b"*", b"*", b"*", b"*", b"*", b"")[1]
+    assert isinstance(schedule, bytes)
+    wire.advance(60)
+    for _ in range(2):
+        grab(worker)
+        worker.close()
+        worker = wire.connect("10.0.0.8")
+        worker.send(Command.CAN_DO, b"resize")
+
+    found = {str(each["event"]): each for each in fields(caplog)}
+    assert found["submitted"]["schedule"] == schedule.decode()
+    assert found["failed"]["reason"] == "lost worker of the last attempt"
+    assert found["started"]["worker"] == "2 10.0.0.8 -"
+
+
+def test_a_time_is_logged_with_a_tenth_of_a_millisecond(
+    wire: Wire, worker: WirePeer, caplog: pytest.LogCaptureFixture
+) -> None:
+    handle = wire.connect().submit(b"resize")
+    grab(worker)
+    wire.advance(0.00123)
+    worker.send(Command.WORK_COMPLETE, handle, b"")
+
+    assert fields(caplog)[-1]["ms"] == 1.2

@@ -228,3 +228,17 @@ class TestJobsOfAConnection:
         assert refusal(client, Command.SUBMIT_JOB, b"f", b"u", b"").startswith("Too many submissions of this job")
         assert wire.connect().submit(b"f", b"u")
         assert client.submit(b"f", b"u", how=Command.SUBMIT_JOB_BG)
+
+
+def test_each_rejection_counts() -> None:
+    wire = Wire(JobServerOptions(max_functions=1))
+    client = wire.connect()
+    client.submit(b"f")
+
+    for _ in range(3):
+        refusal(client, Command.SUBMIT_JOB, b"g", b"", b"")
+
+    assert wire.server.refused[Limit.FUNCTIONS] == 3
+    for number in range(3):
+        client.say(f"create function g{number}")
+    assert wire.server.refused[Limit.FUNCTIONS] == 6

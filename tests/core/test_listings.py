@@ -4,7 +4,7 @@
 import pytest
 
 from geartrain.core.listings import MOST_LISTED
-from geartrain.protocol import Command
+from geartrain.protocol import Command, request
 from geartrain.testing.wire import Wire, WirePeer
 from tests.core.valve import Valve
 
@@ -182,3 +182,17 @@ def test_peers_and_jobs_may_leave_while_they_are_listed(wire: Wire) -> None:
     wire.settle()
 
     assert admin.take_bytes().splitlines().count(b".") == 3
+
+
+def test_a_portion_of_a_list_has_so_many_pieces(wire: Wire) -> None:
+    """Short pieces take long to make, compared with their size."""
+    admin = wire.connect()
+    for _ in range(3):
+        wire.connect().send_bytes(b"".join([request(Command.CAN_DO, b"%d" % number) for number in range(3_000)]))
+        wire.settle()
+
+    admin.send_bytes(b"workers\n")
+
+    assert admin.take_bytes().count(b" ") < 9_000
+    assert wire.server.is_waiting(admin.peer)
+    wire.settle()

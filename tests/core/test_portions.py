@@ -6,15 +6,18 @@ from collections.abc import Callable
 import pytest
 
 from geartrain.core import Durability, JobServerOptions, PriorityScope
+from geartrain.core.abilities import fall_asleep
 from geartrain.core.access import SUBMIT, AccessRules, Rule
 from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.cron import Schedule
 from geartrain.core.functions import FunctionTable
+from geartrain.core.limits import FUNCTION_WEIGHT
 from geartrain.core.numbers import Numbers
 from geartrain.core.outbox import Outbox
 from geartrain.core.policy import PolicyTable
 from geartrain.core.record import JobRecord
 from geartrain.core.running import running_jobs
+from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import MAX_LOSSES
 from geartrain.core.timers import NEVER, Timed, Timers
 from geartrain.errors import RemoteProtocolError
@@ -474,7 +477,7 @@ def test_many_functions_and_jobs_are_taken_from_peers_in_portions_when_the_serve
         worker.send(Command.CAN_DO, b"f%d" % number)
     client.send_bytes(request(Command.SUBMIT_JOB, b"g", b"", b"") * 1_500)
     wire.settle()
-    client.send(Command.SUBMIT_JOB, b"f1499", b"", b"")
+    client.send(Command.SUBMIT_JOB_BG, b"f1499", b"", b"")
     client.packets()
     worker.packets()
 
@@ -538,3 +541,54 @@ def test_a_table_of_functions_alone_has_no_memory_limit() -> None:
     table = FunctionTable(PolicyTable(JobServerOptions()), 0)
 
     assert table.named(b"f") is table.get(b"f")
+
+
+def test_functions_count_until_they_are_removed() -> None:
+    table = FunctionTable(PolicyTable(JobServerOptions()), 0)
+    queues = [table.named(name) for name in (b"f", b"ff", b"fff")]
+    assert table.held == 3 * FUNCTION_WEIGHT + 6
+
+    table.remove(queues[1])
+    assert table.held == 2 * FUNCTION_WEIGHT + 4
+
+    table.clear()
+    assert table.held == 0
+
+
+def test_a_peer_waits_for_its_reason_only(wire: Wire) -> None:
+    backlog, waiting, other = Backlog(), wire.connect().peer, wire.connect().peer
+    assert not backlog.waits_for(waiting, Reason.UNREAD)
+
+    backlog.add(waiting, Reason.UNREAD)
+
+    assert backlog.waits_for(waiting, Reason.UNREAD)
+    assert not backlog.waits_for(waiting, Reason.LISTING)
+    assert not backlog.waits_for(other, Reason.UNREAD)
+
+
+def test_a_peer_pays_for_the_lists_that_it_enters_when_it_falls_asleep(wire: Wire) -> None:
+    worker = wire.connect()
+    for number in range(80):
+        worker.send(Command.CAN_DO, b"f%d" % number)
+
+    fall_asleep(worker.peer, int(SleepState.ASLEEP))
+
+    assert worker.peer.debt == 10
+
+
+def test_the_server_gives_up_on_many_silent_workers_in_portions(wire: Wire) -> None:
+    client = wire.connect()
+    for _ in range(MANY):
+        worker = wire.connect()
+        worker.send(Command.CAN_DO, b"f")
+        worker.send(Command.PRE_SLEEP)
+    for _ in range(MANY):
+        client.submit(b"f", how=Command.SUBMIT_JOB_BG)
+
+    wire.clock.advance(JobServerOptions().rearm_after)
+    counts = []
+    while wire.tick() == 0.0:
+        counts.append(wire.server.unanswered_wakeups)
+
+    assert counts == [2_000]
+    assert wire.server.unanswered_wakeups == MANY

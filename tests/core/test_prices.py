@@ -3,6 +3,8 @@
 
 import pytest
 
+from geartrain.core import JobServerOptions
+from geartrain.core.access import SUBMIT, WORK, AccessRules, Right, Rule
 from geartrain.core.turns import TURN
 from geartrain.protocol import Command, request
 from geartrain.testing.wire import Wire, WirePeer
@@ -77,3 +79,16 @@ def test_grabs_of_a_worker_that_may_not_have_each_job(wire: Wire, functions: int
     wire.advance(2)
 
     assert waits_after(wire, worker, *[request(Command.GRAB_JOB)] * (TURN // 90)) is waits
+
+
+@pytest.mark.parametrize("rights", [WORK, SUBMIT], ids=["allowed", "denied"])
+@pytest.mark.parametrize(("functions", "waits"), [(250, True), (5, False)])
+def test_new_tokens_of_a_worker_with_many_functions(rights: Right, functions: int, waits: bool) -> None:
+    wire = Wire(JobServerOptions(access=AccessRules((Rule(rights=rights),))))
+    worker = wire.connect()
+    for number in range(functions):
+        worker.send(Command.CAN_DO, b"f%d" % number)
+
+    tokens = [request(Command.OPTION_REQ, b"token=%064d" % number) for number in range(TURN // 200)]
+
+    assert waits_after(wire, worker, *tokens) is waits

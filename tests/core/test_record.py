@@ -126,6 +126,7 @@ def test_other_bytes_are_records_or_an_error(data: bytes) -> None:
     [
         (b"", "not a job"),
         (b"\5" + PLAIN_BYTES[1:], "not a job, or one of a later version"),
+        (b"\5" + bytes(80), "not a job, or one of a later version"),
         (PLAIN_BYTES + b"x", "a job of 49 bytes has 50"),
         (PLAIN_BYTES[:1] + b"\3" + PLAIN_BYTES[2:], "invalid priority of a job: 3"),
         (bytes.fromhex(OLD[0][0])[:9] + b"\3" + bytes.fromhex(OLD[0][0])[10:], "invalid priority of a job: 3"),
@@ -170,3 +171,47 @@ def test_records_are_equal_field_by_field() -> None:
 def test_a_record_shows_the_fields_that_it_has() -> None:
     assert repr(JobRecord(1, b"h", b"f", losses=2)) == "JobRecord(number=1, handle=b'h', function=b'f', losses=2)"
     assert repr(JobRecord(0, b"", b"")) == "JobRecord(number=0, handle=b'', function=b'')"
+
+
+@pytest.mark.parametrize(("data", "record"), OLD)
+def test_records_of_earlier_versions_may_stand_behind_others(data: str, record: JobRecord) -> None:
+    assert unpack_all(PLAIN_BYTES + bytes.fromhex(data) * 2) == [PLAIN, record, record]
+
+
+@pytest.mark.parametrize("data", [PLAIN_BYTES, TAGGED_BYTES, *[bytes.fromhex(data) for data, _ in OLD]])
+def test_a_record_behind_others_that_is_cut_off_is_an_error(data: bytes) -> None:
+    for end in range(1, len(data)):
+        with pytest.raises(CorruptRecord):
+            unpack_all(TAGGED_BYTES * 2 + data[:end])
+
+
+EMPTY = [
+    b"\1" + bytes(24) + b"\1" + bytes(28),
+    b"\2" + bytes(8) + b"\1" + bytes(16),
+    b"\3\1" + bytes(32),
+    b"\4\1" + bytes(36),
+]
+
+
+@pytest.mark.parametrize("data", EMPTY)
+def test_all_fields_may_be_empty(data: bytes) -> None:
+    assert unpack(data) == JobRecord(0, b"", b"")
+
+
+def test_the_largest_number_fits() -> None:
+    record = TAGGED.replace(number=2**63 - 1, run_at=2**63 - 1)
+
+    assert unpack(pack(record)) == record
+
+
+def test_tagged_fields_that_are_cut_off_are_an_error() -> None:
+    data = pack_tagged(TAGGED)
+    for end in (1, 4, len(data) - 1):
+        with pytest.raises(CorruptRecord, match="tagged field"):
+            unpack_tagged(JobRecord(1, b"h", b"f"), data + data[:end])
+
+
+def test_fields_are_empty_by_default() -> None:
+    record = JobRecord(1, b"h", b"f")
+
+    assert (record.unique, record.workload) == (b"", b"")

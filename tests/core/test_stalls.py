@@ -260,3 +260,45 @@ def test_an_unresponsive_worker_that_disconnects_is_removed(wire: Wire) -> None:
     let_pass(wire, AFTER)
 
     assert wire.connect().say("show stalls").endswith("\tno-workers\n.\n")
+
+
+def test_a_stall_is_logged_with_fields(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    client = wire.connect()
+    worker_of(wire)
+    for _ in range(2):
+        client.submit(b"f")
+
+    let_pass(wire, AFTER)
+
+    facts = {"function": "f", "waiting": 2, "seconds": 10, "reason": "silent"}
+    found = [getattr(record, "fields", None) for record in caplog.records if record.levelno == logging.ERROR]
+    assert found == [{"event": "stalled", **facts}]
+
+
+def test_a_stall_of_a_function_whose_name_is_not_utf_8_is_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "geartrain.jobs")
+    client, worker = wire.connect(), wire.connect()
+    worker.send(Command.CAN_DO, b"\xff")
+    worker.send(Command.PRE_SLEEP)
+    client.submit(b"\xff")
+    let_pass(wire, AFTER)
+
+    worker.send(Command.GRAB_JOB)
+    let_pass(wire, AFTER)
+
+    assert [line for line in caplog.messages if "accepted" not in line] == [
+        "\ufffd: 1 job has waited for 10 seconds: idle workers do not grab jobs",
+        "\ufffd: no longer stalled",
+    ]
+
+
+def test_busy_workers_may_be_given_less_than_a_second() -> None:
+    wire = Wire(JobServerOptions(stall_after=0.5, stall_busy_after=1.0))
+    client, worker = wire.connect(), worker_of(wire)
+    client.submit(b"f")
+    worker.send(Command.GRAB_JOB)
+    client.submit(b"f")
+
+    let_pass(wire, 3.0)
+
+    assert stalls(wire) == ["f\t1\t1\t3\tbusy"]

@@ -12,6 +12,7 @@ from geartrain.core.outcome import OUTCOMES, TRANSITIONS, Event, JobState, next_
 from geartrain.core.policy import FunctionPolicy
 from geartrain.core.running import helpers
 from geartrain.core.state import FunctionQueue, Job, Line
+from geartrain.core.waiters import count_waits
 from geartrain.protocol import Command, response
 from geartrain.testing.wire import Wire
 
@@ -200,3 +201,26 @@ def test_the_helpers_of_a_client_are_the_workers_that_run_its_jobs(wire: Wire) -
     worker.send(Command.GRAB_JOB)
 
     assert helpers(client.peer) == {worker.peer}
+
+
+def test_the_submissions_of_a_peer_that_wait_for_a_job_are_counted(wire: Wire) -> None:
+    clients = [wire.connect() for _ in range(3)]
+    counts = []
+    for client in (clients[0], clients[1], clients[1]):
+        client.submit(b"f", b"u")
+        (job,) = client.peer.awaited
+        counts.append([count_waits(job, each.peer) for each in clients])
+
+    assert counts == [[1, 0, 0], [1, 1, 0], [1, 2, 0]]
+
+
+def test_no_peer_waits_for_a_background_job(wire: Wire) -> None:
+    client = wire.connect()
+    client.submit(b"f", b"u")
+    (job,) = client.peer.awaited
+    client.submit(b"f", b"u", how=Command.SUBMIT_JOB_BG)
+    assert count_waits(job, client.peer) == 1
+
+    client.close()
+
+    assert count_waits(job, client.peer) == 0

@@ -3,6 +3,7 @@
 
 import pytest
 
+from geartrain.core.outcome import Outcome
 from geartrain.core.stats import BOUNDS, COUNTERS, FunctionStats, Histogram
 from geartrain.protocol import Command
 from geartrain.protocol.listings import FunctionRow
@@ -125,3 +126,33 @@ def test_a_function_without_attempts_has_no_times(wire: Wire) -> None:
     row = dict(zip(FunctionRow._fields, client.say("show functions").splitlines()[0].split("\t"), strict=True))
 
     assert {float(row[name]) for name in ("wait_p50", "wait_p95", "run_p50", "run_p95")} == {0.0}
+
+
+@pytest.mark.parametrize("place", range(len(BOUNDS) + 1))
+def test_a_range_counts_each_of_its_durations(place: int) -> None:
+    histogram = Histogram()
+
+    for _ in range(3):
+        histogram.observe(BOUNDS[place - 1] * 1.001 if place else 0.0)
+
+    assert histogram.counts() == [3 * (each == place) for each in range(len(BOUNDS) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "counter"),
+    [
+        (Outcome.COMPLETED, "completed"),
+        (Outcome.FAILED, "failed"),
+        (Outcome.EXCEPTION, "exceptions"),
+        (Outcome.CANCELLED, "cancelled"),
+        (Outcome.ABANDONED, "abandoned"),
+        (Outcome.REVOKED, "revoked"),
+    ],
+)
+def test_each_end_of_a_job_adds_one_to_its_counter(outcome: Outcome, counter: str) -> None:
+    stats = FunctionStats()
+
+    for _ in range(3):
+        stats.end(int(outcome))
+
+    assert {name: count for name, count in stats.counters() if count} == {counter: 3}

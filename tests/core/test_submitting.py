@@ -230,6 +230,7 @@ def test_workloads_are_binary(wire: Wire) -> None:
         (b"+12", 12),
         (b"-12", -12),
         (b"  12x34", 12),
+        (b"1:2", 1),
         (b" -1 ", -1),
         (b"-", 0),
         (b"+-1", 0),

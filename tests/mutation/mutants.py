@@ -8,6 +8,7 @@ tests for each mutant (``.meta``), and the lines of each function (``.spans``).
 import difflib
 import json
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +43,10 @@ class MutatedModule:
         self.codes: dict[str, int | None] = self._content["exit_code_by_key"]
         self._spans: dict[str, tuple[int, int]] = json.loads(path.with_name(f"{path.name}.spans").read_text())["spans"]
 
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.path.read_text().splitlines()
+
     def save(self) -> None:
         """Write the exit codes."""
         self._file.write_text(json.dumps(self._content, indent=4))
@@ -74,7 +79,7 @@ class MutatedModule:
 
     def _source(self, function: str) -> str:
         first, last = self._spans[function]
-        return "\n".join(self.path.read_text().splitlines()[first - 1 : last])
+        return "\n".join(self._lines[first - 1 : last])
 
 
 def modules(folder: Path, sources: Path) -> list[MutatedModule]:

@@ -9,6 +9,7 @@ import resource
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -247,3 +248,18 @@ def test_a_url_that_names_no_store_is_refused(url: str) -> None:
 def test_a_store_has_to_be_opened_first(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not open"):
         asyncio.run(SQLiteStore(tmp_path / "jobs.db").commit([]))
+
+
+def test_a_url_is_for_writing_unless_it_is_only_read(tmp_path: Path) -> None:
+    url = urlsplit(f"sqlite://{tmp_path}/jobs.db")
+
+    async def write() -> None:
+        store = SQLiteStore.from_url(url)
+        await store.open()
+        await store.commit([put_new([job(1)])])
+        await store.close()
+
+    asyncio.run(write())
+
+    with pytest.raises(AssertionError, match="opened for reading"):
+        asyncio.run(SQLiteStore.from_url(url, only_reads=True).commit([put_new([job(2)])]))
