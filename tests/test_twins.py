@@ -52,6 +52,8 @@ ASYNC_NAMES = {"__enter__": "__aenter__", "__exit__": "__aexit__", "__iter__": "
 ALONE: dict[type, set[str]] = {
     # for threads, which wait differently
     SubmittedJob: {"check_wait", "watch"},
+    AssignedJob: {"is_lost"},  # with its process
+    partition.PartitionJob: {"is_lost"},
     AsyncSubmittedJob: {"__await__"},
     AsyncClient: {"aclose"},  # for `contextlib.aclosing`
     AsyncEagerClient: {"aclose"},
@@ -60,7 +62,7 @@ ALONE: dict[type, set[str]] = {
 }
 # Parameters that only one of two twins has.
 MORE: dict[tuple[type, str], set[str]] = {
-    (Worker, "__init__"): {"executor"},
+    (Worker, "__init__"): {"executor", "on_process_death"},
     (Worker, "function"): {"interrupt"},  # a task is cancelled
 }
 

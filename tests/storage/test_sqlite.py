@@ -118,6 +118,11 @@ class TestSQLite(StoreContract):
         assert self.path.stat().st_mode & 0o777 == 0o600
         assert self.path.with_name("jobs.db.lock").stat().st_mode & 0o777 == 0o600
 
+        self.path.chmod(0o644)
+        self.use()
+
+        assert self.path.stat().st_mode & 0o777 == 0o600
+
     def test_a_store_can_be_opened_for_reading(self) -> None:
         self.commit([put_new([job(1)])])
 
