@@ -39,10 +39,14 @@ def main() -> int:
 
 
 def _run(root: Path, suite: str | None, tests: str) -> int:
-    try:
-        if not (root / "bin/sh").exists():
-            print(f"make test-readme: making a bare machine in {root}", file=sys.stderr)
+    if not (root / "bin/sh").exists():
+        print(f"make test-readme: making a bare machine in {root}", file=sys.stderr)
+        try:
             make_machine(root, suite)
+        except MachineError as error:
+            print(f"make test-readme: {error}", file=sys.stderr)
+            return 2
+    try:
         with BareMachine(root, sys.stdout).running() as machine:
             machine.copy_project(README.parent, NAME)
             FirstHour(machine, f"/root/{NAME}", README.read_text(), tests).run()
