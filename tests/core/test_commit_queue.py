@@ -977,7 +977,7 @@ class TestLongRuns:
         grab(worker)
         take(queue)
         queue.committed()
-        wire.advance(0.5)
+        assert wire.advance(0.5) == 1.0
         assert not queue.has_changes
 
         wire.advance(1.0)

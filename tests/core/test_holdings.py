@@ -301,7 +301,7 @@ def test_replies_have_the_room_that_jobs_functions_and_peers_leave(wire: Wire) -
 
 def test_the_input_and_the_replies_of_a_peer_add_up(wire: Wire) -> None:
     for dropped in range(1, 4):
-        peer, other = begin(wire, 400_000), begin(wire, 500_000)
+        peer, other = begin(wire, 400_000), begin(wire, 550_000)
         outlet = peer.peer.outlet = Valve()
         outlet.waiting = 200_000
         wire.server.count_unsent(peer.peer)

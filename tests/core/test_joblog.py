@@ -296,6 +296,7 @@ def test_the_steps_of_schedules_and_of_lost_workers_have_fields(
         grab(worker)
         worker.close()
         worker = wire.connect("10.0.0.8")
+        worker.send(Command.SET_CLIENT_ID, b"")
         worker.send(Command.CAN_DO, b"resize")
 
     found = {str(each["event"]): each for each in fields(caplog)}

@@ -242,3 +242,6 @@ def test_each_rejection_counts() -> None:
     for number in range(3):
         client.say(f"create function g{number}")
     assert wire.server.refused[Limit.FUNCTIONS] == 6
+    for _ in range(2):
+        wire.server.reject("10.0.0.7", Refused(Limit.CONNECTIONS, "No room"))
+    assert wire.server.refused[Limit.CONNECTIONS] == 2

@@ -592,3 +592,19 @@ def test_the_server_gives_up_on_many_silent_workers_in_portions(wire: Wire) -> N
 
     assert counts == [2_000]
     assert wire.server.unanswered_wakeups == MANY
+
+
+def test_many_idle_peers_are_retired_in_portions_when_the_server_drains(wire: Wire) -> None:
+    client, worker = wire.connect(), wire.connect()
+    worker.send(Command.CAN_DO, b"f")
+    client.submit(b"f")
+    worker.send(Command.GRAB_JOB)
+    idle = [wire.connect() for _ in range(MANY)]
+    wire.server.take_dirty()
+
+    wire.server.drain()
+    wire.settle()
+    wire.server.take_dirty()
+
+    assert all(peer.is_closed for peer in idle)
+    assert not client.is_closed
