@@ -20,10 +20,10 @@ from mypy_extensions import i64
 
 from geartrain.core.clock import TurnClock
 from geartrain.core.deadlines import Deadline, Deadlines
+from geartrain.core.limits import least_part
 from geartrain.core.recipient import Recipient
 from geartrain.core.state import Peer
 from geartrain.core.timers import Timed, Timers
-from geartrain.protocol.limits import INT64_MAX
 
 __all__ = ["LARGE", "Holdings"]
 
@@ -34,7 +34,6 @@ _SLOWEST: Final = 64 * 1024  # bytes of an unfinished packet that arrive in a se
 _REGISTRATION: Final = 800  # bytes that a function of a worker takes; 620 were measured
 _WAIT: Final = 200  # bytes that a submission takes beside its job; 150 were measured
 _TAKEN_AWAY: Final = 150  # bytes that a job takes that was taken from a worker
-_PART: Final = 4  # the part of the limit, as a divisor, that is left to these bytes when jobs take all of it
 _CLASSES: Final = 64  # of sizes: a peer is in that of the number of binary digits
 
 
@@ -108,7 +107,7 @@ class Holdings(Timed):
         """Change the time limit of packets that begin from now on, and the memory limit."""
         self._packet_time = packet_time
         self._max_memory = max_memory
-        self._most = max_memory // _PART if max_memory else INT64_MAX
+        self._most = least_part(max_memory)
 
     @property
     def may_be_too_much(self) -> bool:

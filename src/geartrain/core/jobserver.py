@@ -28,7 +28,7 @@ from geartrain.core.holdings import Holdings
 from geartrain.core.joblog import JobLog
 from geartrain.core.jobtable import JobTable
 from geartrain.core.lifecycle import Lifecycle
-from geartrain.core.limits import Limit, Refused
+from geartrain.core.limits import Limit, Refused, least_part
 from geartrain.core.longruns import LongRuns
 from geartrain.core.metrics import MetricSources
 from geartrain.core.numbers import Numbers
@@ -50,7 +50,6 @@ from geartrain.core.timers import NEVER, Timers
 from geartrain.core.turns import Turns
 from geartrain.errors import ProtocolError
 from geartrain.protocol.commands import Command
-from geartrain.protocol.limits import INT64_MAX
 from geartrain.protocol.reader import Reader
 
 __all__ = ["JobServer"]
@@ -337,11 +336,9 @@ class JobServer:
     def _room_for_functions(self) -> int:
         """Return the bytes that further functions may take: what the memory limit leaves, and a part of it at least."""
         limit = self._options.max_memory
-        if not limit:
-            return INT64_MAX
         functions = int(self._functions.held)
         others = int(self._lifecycle.memory() + self._holdings.total)
-        return max(limit - others, limit // 4) - functions
+        return max(limit - others, least_part(limit)) - functions
 
     def take_dirty(self) -> list[Recipient]:
         """Return the peers that have data to send, or are to be closed, since the last call."""

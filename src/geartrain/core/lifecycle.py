@@ -328,9 +328,9 @@ class Lifecycle:
         for peer, times in all_waiters(job):
             count += times
             if command == _WORK_EXCEPTION and not peer.exceptions:
-                _send(peer, _WORK_FAIL, job.handle, times)
+                peer.send_times(_WORK_FAIL, job.handle, times)
             else:
-                _send(peer, command, body, times)
+                peer.send_times(command, body, times)
         if worker is not None:
             worker.debt += count * (1 + (len(body) >> BYTES_PER_UNIT))
 
@@ -346,10 +346,3 @@ class Lifecycle:
             waiter.send(command, body)
         else:
             self._multiply(job, worker, command, body)
-
-
-def _send(peer: Peer, command: i32, body: bytes, times: int) -> None:
-    if times == 1:
-        peer.send(command, body)
-    else:
-        peer.send_times(command, body, times)

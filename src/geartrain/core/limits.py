@@ -5,8 +5,9 @@ import enum
 from typing import Final
 
 from geartrain.errors import GeartrainError
+from geartrain.protocol.limits import INT64_MAX
 
-__all__ = ["FUNCTION_WEIGHT", "JOB_WEIGHT", "MAX_ABILITIES", "MAX_WAITS", "Limit", "Refused"]
+__all__ = ["FUNCTION_WEIGHT", "JOB_WEIGHT", "MAX_ABILITIES", "MAX_WAITS", "Limit", "Refused", "least_part"]
 
 # Bytes that a job takes in addition to its workload: 740 were measured with a unique and a waiting client, and growing
 # tables take more. A million jobs without workloads need much memory too.
@@ -20,6 +21,14 @@ MAX_WAITS: Final = 1024
 
 # Functions that one connection can do: what is done for all of them at once takes milliseconds.
 MAX_ABILITIES: Final = 10_000
+
+
+_PART: Final = 4  # the part of the memory limit, as a divisor, that is left to each use if others take all of it
+
+
+def least_part(max_memory: int) -> int:
+    """Return the bytes that functions, or what peers hold, may take in any case; without a limit, any number."""
+    return max_memory // _PART if max_memory else INT64_MAX
 
 
 class Limit(enum.Enum):

@@ -100,8 +100,8 @@ class Recipient:
             self.outbox.share(body)
 
     def send_times(self, command: i32, body: bytes, times: i64) -> None:
-        """Send a packet several times, without a copy for each time if that takes much."""
-        if len(body) * times < SHARED:
+        """Send a packet so many times; several large ones share their bytes."""
+        if times == 1 or len(body) * times < SHARED:
             for _ in range(times):
                 self.send(command, body)
             return
