@@ -14,7 +14,7 @@ from geartrain.errors import CodecError
 from geartrain.frozen import frozen
 from geartrain.names import Text, value_bytes
 
-__all__ = ["JSON", "PICKLE", "RAW", "Codec", "check_codec", "encode_json", "json_codec", "load_msgspec"]
+__all__ = ["JSON", "PICKLE", "RAW", "Codec", "check_codec", "encode_json", "is_model", "json_codec", "load_msgspec"]
 
 ValueT_contra = TypeVar("ValueT_contra", contravariant=True)
 ResultT_co = TypeVar("ResultT_co", covariant=True)
@@ -76,6 +76,11 @@ def encode_json(value: object) -> bytes:
     return dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_as_plain).encode()
 
 
+def is_model(kind: type) -> bool:
+    """Return True for a pydantic model, which is recognized by its methods: that library is not needed."""
+    return hasattr(kind, "model_validate") and hasattr(kind, "model_dump")
+
+
 def _as_plain(value: Any) -> object:
     """Return values of other types in the form in which msgspec writes them, and pydantic models."""
     from base64 import b64encode
@@ -95,7 +100,7 @@ def _as_plain(value: Any) -> object:
         return b64encode(value).decode()
     if isinstance(value, Enum):
         return value.value
-    if hasattr(value, "model_validate") and hasattr(value, "model_dump"):
+    if is_model(type(value)):
         return value.model_dump(mode="json")
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
+from geartrain.codec import is_model
 from geartrain.typed.jsontype import JsonType, shown
 
 __all__ = ["Msgspec"]
@@ -35,7 +36,7 @@ class _MsgspecType:
     def __init__(self, msgspec: ModuleType, annotation: object) -> None:
         self._annotation = annotation
         types = _own_types(msgspec.inspect, msgspec.inspect.type_info(annotation), set())
-        foreign = [each for each in types if not _is_model(each)]
+        foreign = [each for each in types if not is_model(each)]
         if foreign:
             raise TypeError(f"{foreign[0].__qualname__} has no form in JSON; write Any for values of any kind")
         self._decoder = msgspec.json.Decoder(annotation, dec_hook=_built)
@@ -73,16 +74,12 @@ def _own_types(inspect: ModuleType, info: object, seen: set[int]) -> Iterator[ty
             yield from _own_types(inspect, getattr(info, name), seen)
 
 
-def _is_model(kind: type) -> bool:
-    return hasattr(kind, "model_validate") and hasattr(kind, "model_dump")
-
-
 def _built(kind: Any, value: object) -> object:
     """Make a pydantic model, which checks its own fields; other classes were refused before."""
     return kind.model_validate(value)
 
 
 def _plain(value: Any) -> object:
-    if _is_model(type(value)):
+    if is_model(type(value)):
         return value.model_dump(mode="json")
     raise TypeError(f"{type(value).__qualname__} has no form in JSON")
