@@ -103,7 +103,7 @@ WORKER = [
     {
         "aio/connection",
         "aio/taskpool",
-        "sync/apart",
+        "sync/mainthread",
         "sync/callqueue",
         "sync/connection",
         "sync/interruptions",

@@ -36,6 +36,7 @@ _LOCKED_BYTE = 2**62  # SQLite locks bytes from 2**30 on, and files are smaller 
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
 _LOG_HEADER = 32
+_PRIVATE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _held: set[tuple[int, int]] = set()  # device and inode of the files that stores of this process use
 _holding = threading.Lock()
@@ -131,9 +132,8 @@ class SQLiteFile:
     def _take_lock(self) -> int:
         """Lock out other servers. SQLite releases its own locks between two transactions."""
         name = f"{self._path}.lock"
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            self._lock = lock = os.open(name, flags, 0o600)
+            self._lock = lock = os.open(name, _PRIVATE, 0o600)
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise StoreError(f"{name}: this is a symbolic link, which the server does not follow") from None
@@ -171,8 +171,7 @@ class SQLiteFile:
             os.ftruncate(lock, 0)  # so that after a crash it does not testify that the new file had jobs
         elif (found.st_dev, found.st_ino) in _held:
             raise self._in_use("under another name")
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(self._path, flags, 0o600)
+        descriptor = os.open(self._path, _PRIVATE, 0o600)
         try:
             _lock_byte(descriptor)
         except (BlockingIOError, PermissionError):

@@ -7,7 +7,7 @@ decision needs a lock, servers are answered however long a job takes, and a job 
 leaving.
 
 None of these threads is the main thread, in which a signal handler may raise between any two instructions: see
-`geartrain.worker.sync.apart`. The loop opens its selectors and self-pipes in `run` for that reason.
+`geartrain.worker.sync.mainthread`. The loop opens its selectors and self-pipes in `run` for that reason.
 """
 
 import contextlib

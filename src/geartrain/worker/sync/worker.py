@@ -15,11 +15,11 @@ from geartrain.worker.functions import Retries
 from geartrain.worker.options import ExecutorKind, OnProcessDeath, Options, Reason, WorkerOptions
 from geartrain.worker.partition import MAX_IN_FLIGHT, Reduction
 from geartrain.worker.registry import Registry
-from geartrain.worker.sync.apart import RunApart
 from geartrain.worker.sync.calls import Call, Middleware, as_call, retrying
 from geartrain.worker.sync.function import Decorator, JobFunctionT, ParametersT, ReturnT, TypedFunction
 from geartrain.worker.sync.job import AssignedJob
 from geartrain.worker.sync.loop import WorkerLoop
+from geartrain.worker.sync.mainthread import MainThreadRun
 from geartrain.worker.sync.partition import Aggregate, as_partition
 
 __all__ = ["Worker"]
@@ -242,7 +242,7 @@ class Worker(Registry[Call, Middleware]):
                 return loop.run()
             finally:
                 self._end(loop)
-        apart = RunApart(self._end, self._on_signal)
+        apart = MainThreadRun(self._end, self._on_signal)
         try:
             self._begin(apart.making(WorkerLoop), burst=burst, idle_timeout=idle_timeout)
             reason = apart.run()

@@ -17,7 +17,7 @@ from typing import Any
 from geartrain.transport import Latch
 from geartrain.worker.options import Reason
 
-__all__ = ["RunApart"]
+__all__ = ["MainThreadRun"]
 
 _CHECK_INTERVAL = 1.0  # seconds; the system may deliver a signal to another thread, which does not end the wait
 _LONGEST_END = 10.0  # seconds for the loop to end after an interruption; a loop leaves its servers within 2 s each
@@ -25,7 +25,7 @@ _LONGEST_END = 10.0  # seconds for the loop to end after an interruption; a loop
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class RunApart:
+class MainThreadRun:
     """One run. Call `end` afterwards, again if it is interrupted.
 
     Args:
