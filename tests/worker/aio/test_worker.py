@@ -11,23 +11,10 @@ import pytest
 import uvloop
 
 from geartrain import AsyncAssignedJob, AsyncWorker, Client, JobException, Priority
-from geartrain.testing import run_server
 from geartrain.worker import Reason
 from tests.worker.shells import PATIENCE
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-
-
-@pytest.fixture
-def address() -> Iterator[str]:
-    with run_server() as server:
-        yield server.address
-
-
-@pytest.fixture
-def client(address: str) -> Iterator[Client]:
-    with Client(address) as client:
-        yield client
 
 
 @pytest.fixture(params=LOOPS)

@@ -38,18 +38,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 
 @pytest.fixture
-def address() -> Iterator[str]:
-    with run_server() as server:
-        yield server.address
-
-
-@pytest.fixture
-def client(address: str) -> Iterator[Client]:
-    with Client(address) as client:
-        yield client
-
-
-@pytest.fixture
 def gate() -> Iterator[Gate]:
     with Gate() as gate:
         yield gate

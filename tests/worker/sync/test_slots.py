@@ -7,30 +7,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from geartrain import AssignedJob, Client, JobInterrupted, Priority, Worker, WorkerStuck
-from geartrain.testing import run_server
 from geartrain.worker import WorkerOptions
 from geartrain.worker.functions import Function
 from geartrain.worker.session import Assignment
 from geartrain.worker.sync.interruptions import Interruptions
 from tests.worker.shells import PATIENCE, working
-
-
-@pytest.fixture
-def address() -> Iterator[str]:
-    with run_server() as server:
-        yield server.address
-
-
-@pytest.fixture
-def client(address: str) -> Iterator[Client]:
-    with Client(address) as client:
-        yield client
 
 
 class Unspeakable(BaseException):
