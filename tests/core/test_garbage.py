@@ -26,11 +26,13 @@ def found() -> Iterator[Callable[[], list[str]]]:
 
     gc.collect()
     gc.disable()
+    gc.freeze()  # what another test left, such as a thread that ends now, may become garbage only later
     try:
         yield collect
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
+        gc.unfreeze()
         gc.enable()
 
 
