@@ -226,7 +226,14 @@ def test_the_backlog_has_the_rest_of_a_turn_and_a_quarter_at_least() -> None:
 
     turns.begin_backlog(1)
     assert turns.share_out(0) == TURN // 4
-    assert turns.grant(-1) == -1, "each has its turn before one has a second"
+
+
+def test_no_peer_of_the_backlog_has_a_second_share_before_each_has_its_first() -> None:
+    turns = Turns()
+    turns.begin_backlog(2)
+
+    assert turns.share_out(0) == TURN // 2
+    assert turns.grant(-1) == -1
 
 
 def test_a_peer_is_handled_once_in_a_turn(wire: Wire) -> None:
