@@ -426,6 +426,20 @@ def test_unsent_replies_of_many_peers_are_counted_in_portions() -> None:
     assert wire.server.holds_bytes
 
 
+def test_a_peer_that_was_sent_all_replies_is_not_counted_again(wire: Wire) -> None:
+    client = wire.connect()
+    client.peer.outlet = Counted()
+    client.ask(Command.ECHO_REQ, b"x")
+    wire.server.take_dirty()
+    wire.advance(1.0)
+    Counted.read = 0
+
+    for _ in range(3):
+        wire.advance(1.0)
+
+    assert Counted.read == 0
+
+
 def test_stalled_queues_are_checked_in_portions_of_workers() -> None:
     """A function with many workers counts as many."""
     wire = Wire(JobServerOptions(stall_after=10.0))
