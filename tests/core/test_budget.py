@@ -218,6 +218,28 @@ def test_the_shares_of_a_turn_are_smaller_after_a_turn_of_many_peers() -> None:
     assert [turns.grant(-1) for _ in range(5)] == [TURN // 4 - 1] * 4 + [-1]
 
 
+def test_each_peer_that_needed_a_share_has_one_in_the_next_turn() -> None:
+    turns = Turns()
+    for _ in range(4):
+        turns.grant(-1)
+
+    turns.begin()
+
+    assert [turns.grant(0) for _ in range(5)] == [TURN // 4] * 4 + [0]
+
+
+def test_others_have_what_a_peer_gives_back_of_its_share() -> None:
+    turns = Turns()
+    for _ in range(2):
+        turns.grant(-1)
+    turns.begin()
+    assert turns.grant(0) == TURN // 2
+
+    assert turns.give_back(100) == FLOOR
+
+    assert [turns.grant(0) for _ in range(3)] == [TURN // 2, 100 - FLOOR, 0]
+
+
 def test_the_backlog_has_the_rest_of_a_turn_and_a_quarter_at_least() -> None:
     turns = Turns()
     turns.begin_backlog(1)
