@@ -207,6 +207,21 @@ def test_a_turn_is_short_if_other_peers_are_active(wire: Wire, flooder: WirePeer
     assert echoes(flooder) >= TURN, "nothing came from others in the turn before"
 
 
+def test_a_peer_that_sends_little_at_a_time_waits_too(wire: Wire, flooder: WirePeer) -> None:
+    other = wire.connect()
+    other.ask(Command.ECHO_REQ, b"x")
+    flooder.send_bytes(ECHO * 3 * MOST)
+
+    handled = []
+    for _ in range(3):
+        other.peer.reader.feed(ECHO * (FLOOR // 2))
+        wire.server.receive(other.peer)
+        handled.append(echoes(other))
+
+    assert handled == [FLOOR // 2, FLOOR // 2, 1]
+    assert wire.server.is_waiting(other.peer)
+
+
 def test_the_shares_of_a_turn_are_smaller_after_a_turn_of_many_peers() -> None:
     turns = Turns()
     turns.begin_backlog(4)
