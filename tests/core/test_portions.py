@@ -482,6 +482,31 @@ def test_many_running_jobs_are_marked_in_portions() -> None:
     assert wire.server.commit_queue.pending == count
 
 
+def test_running_jobs_of_many_peers_are_marked_in_portions() -> None:
+    wire = Wire(JobServerOptions(durability=Durability.COMMIT))
+    queue = wire.server.commit_queue
+    peers = [wire.connect() for _ in range(MANY)]
+    for _ in range(2):
+        peers[0].send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
+    queue.take_batch()
+    queue.committed()
+
+    def grab(worker: WirePeer) -> None:
+        worker.send(Command.CAN_DO, b"f")
+        worker.send(Command.GRAB_JOB)
+
+    grab(peers[0])  # the peer that is checked last
+    assert wire.advance(1.0) == 0.0
+    grab(peers[-1])  # one that was checked already
+    assert queue.pending == 0
+
+    assert wire.tick() is not None
+    assert queue.pending == 1
+    wire.advance(1.0)
+    wire.settle()
+    assert queue.pending == 2
+
+
 def test_many_functions_and_jobs_are_taken_from_peers_in_portions_when_the_server_drains(wire: Wire) -> None:
     client, worker, busy = wire.connect(), wire.connect(), wire.connect()
     handle = client.submit(b"busy")
