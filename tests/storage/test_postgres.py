@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from geartrain.core.changes import Forget
 from geartrain.core.record import JobRecord
 from geartrain.storage import CommitOutcome, Store, StoreError, open_store
+from geartrain.storage.postgres import PostgresStore
 from geartrain.testing.stores import put_new
 from tests.storage.holding_proxy import HoldingProxy
 from tests.storage.servers import JOBS, ExclusiveContract, opened, outcome_of
@@ -174,6 +176,12 @@ class TestPostgres(ExclusiveContract):
             asyncio.run(lock_out(holding))
 
         assert self.kept() == JOBS[1:2]
+
+
+def test_a_connection_string_is_taken_in_place_of_an_address() -> None:
+    store = PostgresStore.from_url(urlsplit(f"postgresql:{quote('host=db.example dbname=jobs')}"))
+
+    assert store.name == "postgresql database jobs on db.example"
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
