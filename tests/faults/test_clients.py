@@ -159,7 +159,7 @@ class TestAnOutage:
             return descriptors(), threading.active_count()
 
         before = endure(20)
-        after = endure(often(60, 300))
+        after = endure(often(30, 300))
 
         assert after[0] <= before[0] + 2
         assert after[1] <= before[1] + 2
