@@ -13,6 +13,7 @@ from geartrain.client.remote import Remote, signature_of
 from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, submission
 from geartrain.client.serverpool import Balance, Placement
 from geartrain.codec import RAW, Codec
+from geartrain.errors import NoServerAvailable
 from geartrain.names import Text, client_id_bytes, encode, token_bytes
 from geartrain.records import Handle, JobRequest, ResultT, ValueT
 from geartrain.transport import (
@@ -51,6 +52,8 @@ class AnyClient(Generic[ValueT, ResultT]):
         placement: Placement = "rendezvous",
         codec: Codec[ValueT, ResultT] | None = None,
         max_unread: int = MAX_UNREAD,
+        patience: float | None = 0.0,
+        on_wait: Callable[[NoServerAvailable], object] | None = None,
     ) -> None:
         """Check the options; connections are made when they are first needed.
 
@@ -75,6 +78,11 @@ class AnyClient(Generic[ValueT, ResultT]):
                 libgearman (C, PHP, the command line) ignore uniques when they choose a server, so their choice differs.
             codec: Encodes workloads, and decodes results and parts of results; by default text and bytes.
             max_unread: Bytes of unread events that one job keeps; beyond them its events are lost, but not its result.
+            patience: Seconds for which a call waits and tries again while no server can be reached, such as during a
+                restart; ``None`` for no limit. The wait ends at the call's ``timeout`` if that is earlier. A job that a
+                server may have got already waits only if it has a ``unique`` or ``resubmits``.
+            on_wait: Called with the `NoServerAvailable` before each pause of such a wait, about once a second; an
+                exception that it raises ends the wait.
 
         Raises:
             ValueError: An option is out of range.
@@ -95,6 +103,8 @@ class AnyClient(Generic[ValueT, ResultT]):
             placement=placement,
             codec=cast(Codec[Any, Any], RAW) if codec is None else codec,
             max_unread=max_unread,
+            patience=patience,
+            on_wait=on_wait,
         )
         self._origin: Self | None = None  # the client whose connections it uses, if they are not its own
         self._set_up()

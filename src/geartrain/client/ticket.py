@@ -117,6 +117,23 @@ class PlacedTicket(Ticket):
         super().__init__(owner)
         self._submission: Submission | None = submission  # until it is certain that it will not be sent again
         self._retries = RetryBudget(servers, submission.resubmits)
+        self._may_have_run = False
+
+    @property
+    def is_wanted(self) -> bool:
+        """False once it has ended or was abandoned."""
+        return not (self._is_abandoned or self.done())
+
+    @property
+    def may_wait(self) -> bool:
+        """True if the job may be sent after a wait for a server.
+
+        A job that a server may have got is sent again without delay, or after a wait if it has a unique or resubmits.
+        """
+        if not self.is_wanted:
+            return False
+        submission = self.submission
+        return not self._may_have_run or bool(submission.key) or submission.resubmits > 0
 
     @property
     def submission(self) -> Submission:
@@ -125,7 +142,8 @@ class PlacedTicket(Ticket):
         return self._submission
 
     def lost(self, error: GeartrainError, *, taken: bool) -> bool:
-        if not (self._is_abandoned or self.done()) and self._retries.after_loss(taken=taken):
+        if self.is_wanted and self._retries.after_loss(taken=taken):
+            self._may_have_run = True
             return True
         return super().lost(error, taken=taken)
 
