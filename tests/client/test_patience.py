@@ -11,15 +11,16 @@ from geartrain import Client, ConnectionLost, NoServerAvailable
 from geartrain.client.placement import Attempt, Pause, inquiries, placements
 from geartrain.client.request import submission
 from geartrain.client.serverpool import ServerPool
+from geartrain.client.sync.pool import ConnectionPool
 from geartrain.client.ticket import PlacedTicket
 from geartrain.errors import GeartrainError, ReplyTimeout
 from geartrain.protocol import Command
 from geartrain.records import JobRequest
 from geartrain.transport import Backoff, parse_servers
+from tests.client.interrupts import interrupted_in
 from tests.client.peers import PATIENCE, ScriptedServer, ServedClient
-from tests.client.shells import Shell, shell
-
-__all__ = ["shell"]
+from tests.client.shells import Shell
+from tests.client.strikes import Strike
 
 
 def serve(peer: ServedClient) -> None:
@@ -199,6 +200,14 @@ def test_the_receiving_thread_does_not_wait_for_a_server() -> None:
         assert submitted.wait(PATIENCE)
         assert jobs[0].result(PATIENCE) == b"cba"
     server.close()
+
+
+def test_an_interrupted_wait_leaves_the_client_usable(late: LateServer) -> None:
+    with Client(late.address, patience=None) as client:
+        with interrupted_in(ConnectionPool._rest, Strike()), pytest.raises(Strike):
+            client.do("f", b"abc")
+        late.begin(NoServerAvailable("the wait was interrupted"))
+        assert client.do("f", b"abc", timeout=PATIENCE) == b"cba"
 
 
 @pytest.mark.parametrize("patience", [-1, float("nan")])

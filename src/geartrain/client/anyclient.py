@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from geartrain.typed import Signature
 
-__all__ = ["AnyClient", "admin_options", "admins_of"]
+__all__ = ["AnyClient", "admins_of"]
 
 
 class AnyClient(Generic[ValueT, ResultT]):
@@ -160,14 +160,3 @@ class AnyClient(Generic[ValueT, ResultT]):
 def admins_of(handle: Handle | str, options: ClientOptions[Any, Any]) -> list[str]:
     """Return the servers that may have a job."""
     return [handle.server] if isinstance(handle, Handle) else [str(address) for address in options.addresses]
-
-
-def admin_options(options: ClientOptions[Any, Any]) -> dict[str, Any]:
-    """Return the options of an administrator of a client's servers."""
-    return {
-        "tls": options.tls,
-        "token": options.token.decode("utf-8", "surrogateescape") or None,
-        "timeout": options.reply_timeout,
-        "connect_timeout": options.connect_timeout,
-        "keepalive": options.keepalive,
-    }

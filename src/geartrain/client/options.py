@@ -70,6 +70,16 @@ class ClientOptions(Generic[ValueT, ResultT]):
         self.patience = patience
         self.on_wait = on_wait
 
+    def for_admin(self) -> dict[str, Any]:
+        """Return the options of an administrator of the same servers."""
+        return {
+            "tls": self.tls,
+            "token": self.token.decode("utf-8", "surrogateescape") or None,
+            "timeout": self.reply_timeout,
+            "connect_timeout": self.connect_timeout,
+            "keepalive": self.keepalive,
+        }
+
     def with_codec(self, codec: Codec[Any, Any]) -> "ClientOptions[Any, Any]":
         """Return the same options with another codec."""
         check_codec(codec)

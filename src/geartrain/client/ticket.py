@@ -14,7 +14,7 @@ from geartrain.client.options import ClientOptions
 from geartrain.client.request import Submission
 from geartrain.client.serverpool import RetryBudget
 from geartrain.codec import RAW
-from geartrain.errors import CodecError, EventsLost, GeartrainError, JobTimeout, ReplyTimeout
+from geartrain.errors import CodecError, EventsLost, GeartrainError, JobTimeout, ReplyTimeout, ServerError
 from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, ResultT, Warn
 from geartrain.wording import counted
 
@@ -26,6 +26,7 @@ __all__ = [
     "Ticket",
     "TicketOwner",
     "UserEvent",
+    "check_unknown",
     "own_copy",
 ]
 
@@ -38,6 +39,12 @@ def own_copy(error: GeartrainError) -> GeartrainError:
     twin = copy.copy(error)
     twin.__cause__ = error.__cause__
     return twin
+
+
+def check_unknown(error: ServerError) -> None:
+    """Raise the answer to a request to cancel a job, unless it says that the job has ended."""
+    if error.code != "UNKNOWN_JOB":
+        raise error
 
 
 class TicketOwner(Protocol):
@@ -75,10 +82,6 @@ class Ticket:
         raise NotImplementedError
 
     # Common to all tickets
-
-    def cancel(self) -> bool:
-        """Return ``False``: a request that was sent cannot be cancelled."""
-        return False
 
     def take(self, event: SessionEvent) -> None:
         """Process an event of the session."""

@@ -14,7 +14,7 @@ from geartrain.client.aio.function import AsyncBinding, AsyncRemoteFunction
 from geartrain.client.aio.job import AsyncSubmittedJob, BackgroundSubmission
 from geartrain.client.aio.pool import ConnectionPool
 from geartrain.client.aio.source import feed
-from geartrain.client.anyclient import AnyClient, admin_options, admins_of
+from geartrain.client.anyclient import AnyClient, admins_of
 from geartrain.client.batch import BatchSubmission
 from geartrain.client.deadline import Deadline
 from geartrain.client.inquiry import Ping, StatusInquiry
@@ -376,7 +376,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         """
         from geartrain.admin.aio import AsyncAdminClient  # here alone, as few clients need it
 
-        return AsyncAdminClient(server or str(self._options.addresses[0]), **admin_options(self._options))
+        return AsyncAdminClient(server or str(self._options.addresses[0]), **self._options.for_admin())
 
     async def ping(self) -> float:
         """Send an echo to the server that would get the next job, and return its round-trip time in seconds.

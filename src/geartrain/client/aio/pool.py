@@ -82,6 +82,13 @@ class ConnectionPool:
         for connection in list(self._connections.values()):
             connection.forget(ticket, handle)
 
+    async def cancel(self, handle: Handle) -> None:
+        """Cancel a job."""
+        from geartrain.admin.aio import AsyncAdminClient  # here alone, as few clients need it
+
+        async with AsyncAdminClient(handle.server, **self._options.for_admin()) as admin:
+            await admin.cancel(handle)
+
     async def _rest(self, pause: Pause[Any]) -> None:
         """Wait until a server may be back, or until the client is closed."""
         if self._options.on_wait is not None:

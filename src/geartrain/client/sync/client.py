@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Never, Self, TypeVar, cast, overload
 
-from geartrain.client.anyclient import AnyClient, admin_options, admins_of
+from geartrain.client.anyclient import AnyClient, admins_of
 from geartrain.client.batch import BatchSubmission
 from geartrain.client.deadline import Deadline
 from geartrain.client.inquiry import Ping, StatusInquiry
@@ -440,7 +440,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         """
         from geartrain.admin.sync import AdminClient  # here alone, as few clients need it
 
-        return AdminClient(server or str(self._options.addresses[0]), **admin_options(self._options))
+        return AdminClient(server or str(self._options.addresses[0]), **self._options.for_admin())
 
     def ping(self) -> float:
         """Send an echo to the server that would get the next job, and return its round-trip time in seconds.

@@ -122,6 +122,13 @@ class ConnectionPool:
         for connection in list(self._connections.values()):
             connection.forget(ticket, handle)
 
+    def cancel(self, handle: Handle) -> None:
+        """Cancel a job."""
+        from geartrain.admin.sync import AdminClient  # here alone, as few clients need it
+
+        with AdminClient(handle.server, **self._options.for_admin()) as admin:
+            admin.cancel(handle)
+
     def _rest(self, pause: Pause[Any]) -> None:
         """Wait until a server may be back, or until the client is closed."""
         self.release()
