@@ -4,7 +4,7 @@
 import copy
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Self, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from geartrain.client.buffer import MAX_UNREAD
 from geartrain.client.cron import cron_of
@@ -14,6 +14,7 @@ from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, s
 from geartrain.client.serverpool import Balance, Placement
 from geartrain.codec import RAW, Codec
 from geartrain.errors import NoServerAvailable
+from geartrain.middleware import wrap
 from geartrain.names import Text, client_id_bytes, encode, token_bytes
 from geartrain.records import Handle, JobRequest, ResultT, ValueT
 from geartrain.transport import (
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from geartrain.typed import Signature
 
 __all__ = ["AnyClient", "admins_of"]
+
+CallT = TypeVar("CallT", bound=Callable[[JobRequest], Any])
+MiddlewareT = TypeVar("MiddlewareT", bound=Callable[..., Any])
 
 
 class AnyClient(Generic[ValueT, ResultT]):
@@ -106,12 +110,28 @@ class AnyClient(Generic[ValueT, ResultT]):
             patience=patience,
             on_wait=on_wait,
         )
+        self._middleware: list[Callable[..., Any]] = []  # shared with the clients of other codecs
         self._origin: Self | None = None  # the client whose connections it uses, if they are not its own
         self._set_up()
 
     def _set_up(self) -> None:
         """Set the attributes of a shell."""
         raise NotImplementedError
+
+    def middleware(self, middleware: MiddlewareT) -> MiddlewareT:
+        """Add a function ``(request, call)`` around every request, inside of those already added; a decorator.
+
+        It gets a `JobRequest`, and passes it or another one on by ``call(request)``, which returns what the client's
+        method returns: a result, a job or a handle. ``submit_many`` and ``submit_background_many`` send all their jobs
+        after the last call; there ``call(request)`` returns the job or ``None``. For an `AsyncClient` the function is
+        an ``async def``, and awaits the call.
+        """
+        self._middleware.append(middleware)
+        return middleware
+
+    def _through(self, call: CallT) -> CallT:
+        """Return a call with the middleware around it."""
+        return wrap(call, self._middleware)
 
     def _show(self, states: Mapping[ServerAddress, str], *, closed: bool) -> str:
         """Return the text of ``repr``: the servers, each with the state of its connection."""

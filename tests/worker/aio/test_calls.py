@@ -10,12 +10,12 @@ import pytest
 
 from geartrain import AsyncWorker
 from geartrain.errors import JobFail
+from geartrain.middleware import wrap
 from geartrain.protocol import Command
 from geartrain.worker.aio.calls import AsyncCall, as_call, perform
 from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.functions import Function
 from geartrain.worker.job import Report
-from geartrain.worker.middleware import wrap
 from geartrain.worker.options import WorkerOptions
 from geartrain.worker.session import Assignment
 

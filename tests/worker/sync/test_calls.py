@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 
 from geartrain.errors import JobFail
+from geartrain.middleware import wrap
 from geartrain.protocol import Command
 from geartrain.protocol.limits import MAX_PACKET
 from geartrain.worker.functions import Function
-from geartrain.worker.middleware import wrap
 from geartrain.worker.options import WorkerOptions
 from geartrain.worker.session import Assignment
 from geartrain.worker.sync.calls import Call, as_call, perform

@@ -18,6 +18,7 @@ from geartrain.client.request import (
     MAX_IN_FLIGHT,
     Delay,
     Moment,
+    Submission,
     check_in_flight,
     check_renamed,
     map_requests,
@@ -119,16 +120,20 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         """
         check_renamed("do", renamed)
         deadline = Deadline(timeout, time.monotonic)
-        pool = self._pool()
-        job = self._job(pool, JobRequest(function, workload, unique, priority, resubmits), stream=False)
-        try:
-            pool.place([job], until=deadline.at, reads=True)
-            return job.result(deadline.remaining())
-        except JobTimeout:
-            raise job.late(timeout) from None
-        finally:
-            job.abandon()
-            pool.release()
+
+        def do(wanted: JobRequest) -> ResultT:
+            pool = self._pool()
+            job = self._job(pool, wanted, stream=False)
+            try:
+                pool.place([job], until=deadline.at, reads=True)
+                return job.result(deadline.remaining())
+            except JobTimeout:
+                raise job.late(timeout) from None
+            finally:
+                job.abandon()
+                pool.release()
+
+        return self._through(do)(JobRequest(function, workload, unique, priority, resubmits))
 
     def submit(
         self,
@@ -146,12 +151,19 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         for the arguments.
         """
         check_renamed("submit", renamed)
-        [job] = self._submit([JobRequest(function, workload, unique, priority, resubmits)])
-        return job
+        return self._submit(JobRequest(function, workload, unique, priority, resubmits))
 
     def submit_many(self, requests: Iterable[JobRequest]) -> list[SubmittedJob[ResultT]]:
         """Submit foreground jobs, with one write for each server."""
-        return self._submit(requests)
+        pool = self._pool()
+
+        def make(wanted: JobRequest) -> SubmittedJob[ResultT]:
+            return self._job(pool, wanted)
+
+        layered = self._through(make)
+        jobs = [layered(each) for each in requests]
+        pool.place(jobs)
+        return jobs
 
     def enqueue(
         self,
@@ -186,15 +198,19 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             ValueError: The job's time is not valid.
         """
         deadline = Deadline(timeout, time.monotonic)
-        pool = self._pool()
-        submission = self._background(JobRequest(function, workload, unique, priority), at, delay, cron)
-        job = BackgroundSubmission(pool, submission, len(self._options.addresses))
-        try:
-            pool.place([job], until=deadline.at, reads=True)
-            return job.result(deadline.remaining())
-        finally:
-            job.abandon()
-            pool.release()
+
+        def enqueue(wanted: JobRequest) -> Handle:
+            pool = self._pool()
+            submission = self._background(wanted, at, delay, cron)
+            job = BackgroundSubmission(pool, submission, len(self._options.addresses))
+            try:
+                pool.place([job], until=deadline.at, reads=True)
+                return job.result(deadline.remaining())
+            finally:
+                job.abandon()
+                pool.release()
+
+        return self._through(enqueue)(JobRequest(function, workload, unique, priority))
 
     submit_background = enqueue
 
@@ -211,7 +227,15 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         deadline = Deadline(timeout, time.monotonic)
         pool = self._pool()
         ended = Latch()
-        batch = BatchSubmission(pool, map(self._background, requests), len(self._options.addresses), ended.set)
+        submissions: list[Submission] = []
+
+        def take(wanted: JobRequest) -> None:
+            submissions.append(self._background(wanted))
+
+        layered = self._through(take)
+        for each in requests:
+            layered(each)
+        batch = BatchSubmission(pool, submissions, len(self._options.addresses), ended.set)
         try:
             pool.place(batch.tickets, until=deadline.at)
             if not ended.is_set:
@@ -309,7 +333,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         jobs: deque[SubmittedJob[ResultT]] = deque()
         try:
             for workload in workloads:
-                jobs.extend(self._submit([request_for(workload)], stream=False))
+                jobs.append(self._submit(request_for(workload), stream=False))
                 if len(jobs) == max_in_flight:
                     yield outcome(jobs[0], timeout)
                     jobs.popleft()
@@ -332,7 +356,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
         def submitted() -> Iterator[SubmittedJob[ResultT]]:
             for workload in workloads:
-                [job] = self._submit([request_for(workload)], stream=False)
+                job = self._submit(request_for(workload), stream=False)
                 inputs[job] = workload
                 yield job
 
@@ -343,11 +367,14 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             for job in inputs:
                 job.abandon()
 
-    def _submit(self, requests: Iterable[JobRequest], *, stream: bool = True) -> list[SubmittedJob[ResultT]]:
-        pool = self._pool()
-        jobs = [self._job(pool, each, stream=stream) for each in requests]
-        pool.place(jobs)
-        return jobs
+    def _submit(self, wanted: JobRequest, *, stream: bool = True) -> SubmittedJob[ResultT]:
+        def submit(wanted: JobRequest) -> SubmittedJob[ResultT]:
+            pool = self._pool()
+            job = self._job(pool, wanted, stream=stream)
+            pool.place([job])
+            return job
+
+        return self._through(submit)(wanted)
 
     def _job(self, pool: ConnectionPool, wanted: JobRequest, *, stream: bool = True) -> SubmittedJob[ResultT]:
         return SubmittedJob(pool, self._foreground(wanted), self._options, stream=stream)
