@@ -64,6 +64,13 @@ def test_a_map_goes_on_after_a_failure_if_asked_to(address: str) -> None:
             list(client.map("f", inputs))
 
 
+def test_the_status_of_a_submitted_job_has_the_reason_of_its_failure(address: str) -> None:
+    with Client(address) as client:
+        job = client.submit("f", "fail")
+        assert isinstance(job.exception(PATIENCE), JobFailed)
+        assert (job.status.state, job.status.reason) == ("failed", "no")
+
+
 def test_an_unordered_map_yields_what_ends_first(address: str, release: threading.Event) -> None:
     with Client(address) as client:
         results = client.map_unordered("f", ["wait", "a", "fail"], return_exceptions=True, timeout=PATIENCE)
@@ -124,6 +131,7 @@ def test_a_submitted_job_is_cancelled(shell: Shell, address: str, release: threa
     with shell.client(address) as client:
         waiting, running = client.submit("unknown"), client.submit("f", "wait")
         for job in (waiting, running):
+            assert job.status.state in ("unknown", "waiting")
             assert job.cancel()
             with pytest.raises(JobFailed):
                 job.result(PATIENCE)

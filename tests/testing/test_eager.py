@@ -89,7 +89,7 @@ class TestLikeARealOne:
 
         assert list(job.events(PATIENCE)) == [Warn(b"careful"), Data(b"part"), Progress(1, 2)]
         assert job.result(PATIENCE) == b"end"
-        assert job.status == JobStatus(numerator=1, denominator=2)
+        assert job.status == JobStatus(numerator=1, denominator=2, outcome="completed")
         assert (job.function, job.unique, job.done()) == ("talk", "u", True)
         assert job.handle is not None
         assert client.status(job.handle) == JobStatus()

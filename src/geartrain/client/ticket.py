@@ -203,14 +203,22 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
         """The status according to the events so far; ``client.status(job.handle)`` asks the server."""
         progress = self._progress or Progress(0, 0)
         open_ = not self.done()
+        failure = None if open_ else self.failure
         return JobStatus(
             known=open_ and self._handle is not None,
             running=open_ and self._is_running,
             numerator=progress.numerator,
             denominator=progress.denominator,
+            outcome="" if open_ else "completed" if failure is None else "failed",
+            reason="" if failure is None else getattr(failure, "reason", "") or str(failure),
         )
 
     # Implemented by the shell
+
+    @property
+    def failure(self) -> GeartrainError | None:
+        """The error with which the job has ended, if it has."""
+        raise NotImplementedError
 
     def accepted(self) -> None:
         """Wake those that wait for the handle."""

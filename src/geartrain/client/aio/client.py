@@ -250,13 +250,15 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         max_in_flight: int = MAX_IN_FLIGHT,
         timeout: float | None = None,
         resubmits: int = 0,
+        return_exceptions: bool = False,
     ) -> AsyncGenerator[ResultT, None]:
         """Yield the results of one reduce job for each input, in order.
 
         See `Client.map_reduce`.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, _result)
+        outcome = _outcome if return_exceptions else _result
+        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, outcome)
 
     async def _in_order(
         self,

@@ -213,6 +213,10 @@ class AsyncSubmittedJob(JobTicket[ResultT], Pending[ResultT]):
             assert timeout is not None, "without a timeout there is no deadline"
             raise self.late(timeout) from None
 
+    @property
+    def failure(self) -> GeartrainError | None:
+        return None if self._outcome is None else self._outcome[1]
+
     def accepted(self) -> None:
         self._accepted.set()
 

@@ -303,6 +303,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         max_in_flight: int = MAX_IN_FLIGHT,
         timeout: float | None = None,
         resubmits: int = 0,
+        return_exceptions: bool = False,
     ) -> Iterator[ResultT]:
         """Yield the results of one reduce job for each input, in order.
 
@@ -318,9 +319,11 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             max_in_flight: The number of inputs at a time, including unread results.
             timeout: Seconds to wait for each result once it is its turn.
             resubmits: As in `do`, for each input.
+            return_exceptions: As in `map`.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, _result)
+        outcome = _outcome if return_exceptions else _result
+        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, outcome)
 
     def _in_order(
         self,

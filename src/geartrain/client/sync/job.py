@@ -319,6 +319,10 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
     def _is_on_its_way(self) -> bool:
         return self._handle is None and not self.done()
 
+    @property
+    def failure(self) -> GeartrainError | None:
+        return None if self._outcome is None else self._outcome[1]
+
     def accepted(self) -> None:
         for watcher in self._accepted:
             watcher.set()
