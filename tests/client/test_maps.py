@@ -13,8 +13,8 @@ from geartrain import (
     AssignedJob,
     AsyncClient,
     Client,
+    Fail,
     Handle,
-    JobFail,
     JobFailed,
     NoServerAvailable,
     ServerError,
@@ -39,7 +39,7 @@ def address(release: threading.Event) -> Iterator[str]:
     @worker.function
     def f(job: AssignedJob) -> bytes:
         if job.text == "fail":
-            raise JobFail("no")
+            raise Fail("no")
         if job.text == "wait":
             release.wait(PATIENCE)
         return job.workload.upper()

@@ -15,8 +15,8 @@ from geartrain import (
     Client,
     ConnectionLost,
     Data,
+    Fail,
     JobException,
-    JobFail,
     JobFailed,
     JobRequest,
     JobStatus,
@@ -48,7 +48,7 @@ def wrong(job: AssignedJob) -> None:
 
 
 def fails(job: AssignedJob) -> None:
-    raise JobFail
+    raise Fail
 
 
 def shout(job: AssignedJob, call: Callable[[AssignedJob], object]) -> object:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from geartrain import AsyncWorker
-from geartrain.errors import JobFail
+from geartrain.errors import Fail
 from geartrain.middleware import wrap
 from geartrain.protocol import Command
 from geartrain.worker.aio.calls import AsyncCall, as_call, perform
@@ -101,7 +101,7 @@ def test_a_failure_is_only_a_failure_and_nothing_follows_it() -> None:
         await job.warning("hm")
         job.fail()
         await job.data("late")
-        raise JobFail("for a reason")
+        raise Fail("for a reason")
 
     assert sent_by(call) == [(Command.WORK_WARNING, b"hm"), (Command.WORK_FAIL,)]
 
