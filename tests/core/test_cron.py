@@ -360,6 +360,20 @@ class TestStored:
         assert waiting(wire) == 1
         assert wire.connect().say("show schedules").startswith("H:o:7\tf\t*/5 * * * *\t")
 
+    def test_with_shutdown_the_run_of_a_stored_schedule_is_stored_at_the_end(self) -> None:
+        """Its number is not reserved, so that another job would get the number after a crash."""
+        wire = wire_at(NOON, JobServerOptions(durability=Durability.SHUTDOWN))
+        record = JobRecord(7, b"H:o:7", b"f", b"u", 1, b"w", run_at=at(3) * 1000, schedule=b"*/5 * * * *")
+        wire.server.begin_restoring(7)
+        wire.server.restore([record])
+        wire.server.end_restoring()
+        wire.tick()
+        assert waiting(wire) == 1
+
+        assert [each.number for each in self.store(wire)] == [7]
+        wire.server.store_last()
+        assert [each.number for each in self.store(wire)] == [8]
+
     def test_it_is_stored_at_shutdown_with_that_durability(self) -> None:
         wire = wire_at(NOON, JobServerOptions(durability=Durability.SHUTDOWN))
         wire.server.restore([JobRecord(9, b"H:o:9", b"f", b"", 1, b"w", run_at=at(3) * 1000, schedule=b"* * * * *")])

@@ -154,6 +154,7 @@ class JobServer:
             self._lifecycle,
             self._dispatcher,
             self.commit_queue,
+            stores=self._stores,
         )
         Probes(self._peers, self._dispatcher.wakeups, timers, options.probe_after)
         self._authorizer = Authorizer(self._clock, timers, self._dispatcher, self._peers, options)

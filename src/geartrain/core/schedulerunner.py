@@ -39,6 +39,8 @@ class ScheduleRunner(Timed):
         lifecycle: Creates their jobs.
         dispatcher: Wakes workers for them.
         commit_queue: The way to the store.
+        stores: True if jobs are stored before the server stops. Otherwise a job must not be stored whose number is not
+            reserved: after a crash, the next run of the server would use the number again.
     """
 
     __slots__ = (
@@ -50,6 +52,7 @@ class ScheduleRunner(Timed):
         "_jobs",
         "_lifecycle",
         "_numbers",
+        "_stores",
         "_timers",
         "schedules",
     )
@@ -65,6 +68,8 @@ class ScheduleRunner(Timed):
         lifecycle: Lifecycle,
         dispatcher: Dispatcher,
         commit_queue: CommitQueue,
+        *,
+        stores: bool,
     ) -> None:
         super().__init__()
         self._clock = clock
@@ -76,6 +81,7 @@ class ScheduleRunner(Timed):
         self._lifecycle = lifecycle
         self._dispatcher = dispatcher
         self._commit_queue = commit_queue
+        self._stores = stores
         self._is_paused = False
         timers.add(self)
 
@@ -155,7 +161,7 @@ class ScheduleRunner(Timed):
             log.warning("%r: skipped a run: %s", schedule, error)
         else:
             job.background = True
-            if schedule.is_durable and not job.is_durable:
+            if self._stores and schedule.is_durable and not job.is_durable:
                 self._commit_queue.add(job)
             self._dispatcher.wake_enough(queue)
         if schedule.is_durable:
