@@ -467,6 +467,7 @@ class JobServer:
     def _revoke(self, revoked: Iterable[Durable]) -> None:
         for each in revoked:
             if isinstance(each, Job):
+                self._schedules.revoke_run(each)
                 self._lifecycle.revoke(each)
             else:
                 assert isinstance(each, Schedule), "nothing else is stored"

@@ -15,6 +15,7 @@ from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import JOB_WEIGHT, Refused
 from geartrain.core.numbers import Numbers
 from geartrain.core.record import JobRecord
+from geartrain.core.state import Job
 from geartrain.core.timers import NEVER, Timed, Timers
 from geartrain.records import Priority
 
@@ -126,6 +127,14 @@ class ScheduleRunner(Timed):
         self.schedules.remove(schedule)
         self._changed()
 
+    def revoke_run(self, job: Job) -> None:
+        """Let a schedule run again once the store takes jobs, if this is its last job, which could not be stored."""
+        schedule = self.schedules.find_run(job.queue.name, job.unique, job.number)
+        if schedule is not None:
+            self.schedules.run_again(schedule, self._clock.wall())
+            self._commit_queue.change(schedule)
+            self._changed()
+
     def pause(self) -> None:
         """Run no schedules while jobs are restored, as jobs of their earlier runs may be among them."""
         self._is_paused = True
@@ -163,6 +172,7 @@ class ScheduleRunner(Timed):
             job.background = True
             if self._stores and schedule.is_durable and not job.is_durable:
                 self._commit_queue.add(job)
+                schedule.last_run = job.number
             self._dispatcher.wake_enough(queue)
         if schedule.is_durable:
             self._commit_queue.change(schedule)
