@@ -72,7 +72,7 @@ CORE = [
     },
     {"wakeups"},
     {"expiry", "lifecycle", "probes", "stalls"},
-    {"dispatch", "metrics"},
+    {"dispatch", "metrics", "oversized"},
     {"departures", "retirement", "snapshot"},
     {"authorization", "schedulerunner"},
     {"commands/status", "replies"},

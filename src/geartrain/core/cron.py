@@ -49,9 +49,10 @@ class Schedule(Durable):
         handle: Its name on the wire, made like the handle of a job.
         cron: The five fields of the cron line.
         due: When it runs next, in seconds since the epoch.
+        last_run: The number of the job that it submitted last; 0 for none.
     """
 
-    __slots__ = ("_known", "cron", "deadline", "due", "function", "handle", "is_cancelled", "unique")
+    __slots__ = ("_known", "cron", "deadline", "due", "function", "handle", "is_cancelled", "last_run", "unique")
 
     def __init__(self, number: i64, handle: bytes, function: bytes, unique: bytes, cron: str, workload: bytes) -> None:
         super().__init__(number, workload)
@@ -60,6 +61,7 @@ class Schedule(Durable):
         self.unique = unique
         self.cron = cron
         self.due = 0
+        self.last_run: i64 = 0
         self.deadline: Deadline[Schedule] | None = None
         self.is_cancelled = False
         self._known: JobRecord | None = None  # the record that it was restored from
@@ -165,6 +167,15 @@ class Schedules:
         self.held += len(workload) - len(schedule.workload)
         schedule.workload = workload
         self._wait(schedule, self._next(cron, now))
+
+    def find_run(self, function: bytes, unique: bytes, number: i64) -> Schedule | None:
+        """Return the schedule that submitted a job last, by the function, the unique and the number of that job."""
+        schedule = self._by_unique.get((function, unique)) or self._by_handle.get(unique)
+        return schedule if schedule is not None and schedule.last_run == number else None
+
+    def run_again(self, schedule: Schedule, now: float) -> None:
+        """Let a schedule be due now, as its last job could not be stored."""
+        self._wait(schedule, int(now))
 
     def remove(self, schedule: Schedule) -> None:
         """Remove a schedule. The jobs that it has submitted go on."""
