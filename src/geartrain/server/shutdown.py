@@ -36,16 +36,16 @@ class ShutdownOptions:
         Group.NETWORK,
         "seconds to wait for running jobs when the server stops; 0: do not wait",
         details="On SIGTERM and SIGINT, the server assigns no more jobs, and closes all connections without a running "
-        "job, so that their clients use other servers. Then it abandons the jobs that have not ended in time; "
-        "background jobs stay in the store.",
+        "job, so that their clients use other servers. Jobs that still run after this time are given up; background "
+        "jobs among them stay in the store.",
         example="60",
     )
     flush_timeout: float = option(
         1.0,
         SECONDS,
         Group.NETWORK,
-        "seconds for peers to read the last replies when the server stops",
-        details="Without this limit, a client that does not read would keep the server from stopping.",
+        "when the server stops, seconds to wait until peers have read the last replies",
+        details="Without this limit, the server could not stop while a client does not read.",
         example="5",
     )
 

@@ -28,9 +28,9 @@ class CompatibleOptions:
         None,
         Kind("NAME", _protocol_module),
         Group.COMPATIBLE,
-        "protocol module; this version has none",
+        "not available: the HTTP module of the C server",
         short="r",
-        details="The only module of the C server, http, is not available; naming it is an error.",
+        details="The C server has one protocol module, http. Geartrain does not have it, so each value is an error.",
         example="http",
     )
     threads: int = option(
