@@ -54,7 +54,7 @@ def test_a_wrong_option_is_reported_on_stderr() -> None:
     done = gearmand("--nonsense")
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "gearmand: unrecognised option '--nonsense'\n"
+    assert done.stderr == "gearmand: unknown option '--nonsense'. See gearmand --help.\n"
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,11 @@ from collections.abc import Callable, Sequence
 from geartrain._version import __version__
 from geartrain.cli import store
 from geartrain.cli.output import error as print_error
+from geartrain.cli.output import usage_error
 from geartrain.core import IS_COMPILED, Durability
 from geartrain.errors import GeartrainError
 from geartrain.server import Server
+from geartrain.server.config.kinds import CommandLineError
 from geartrain.server.config.sources import Invocation, read
 from geartrain.server.durability.foreign import refuse_queue
 from geartrain.server.durability.store import check_store
@@ -76,10 +78,13 @@ def main(words: Sequence[str] | None = None) -> int:
                     print_error(warning)
             else:
                 _run(invocation, read_again)
+    except CommandLineError as error:
+        usage_error(str(error))
     except GeartrainError as error:
         print_error(str(error))
-        return 1
-    return 0
+    else:
+        return 0
+    return 1
 
 
 def _print_help() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Never, Self, TypeVar, cast, over
 
 from geartrain.client.anyclient import AnyClient, admin_options, admins_of
 from geartrain.client.batch import BatchSubmission
-from geartrain.client.deadline import Deadline
+from geartrain.client.deadline import Deadline, check_timeout
 from geartrain.client.inquiry import Ping, StatusInquiry
 from geartrain.client.remote import ParametersT, Remote, ReturnT
 from geartrain.client.request import (
@@ -118,7 +118,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             EventsLost: The result consists of more parts than a client keeps.
         """
         check_renamed("do", renamed)
-        deadline = Deadline(timeout, time.monotonic)
+        deadline = Deadline(check_timeout(timeout), time.monotonic)
         pool = self._pool()
         job = self._job(pool, JobRequest(function, workload, unique, priority, resubmits), stream=False)
         try:
@@ -185,7 +185,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             NoServerAvailable: No server can be reached.
             ValueError: The job's time is not valid.
         """
-        deadline = Deadline(timeout, time.monotonic)
+        deadline = Deadline(check_timeout(timeout), time.monotonic)
         pool = self._pool()
         submission = self._background(JobRequest(function, workload, unique, priority), at, delay, cron)
         job = BackgroundSubmission(pool, submission, len(self._options.addresses))
@@ -208,7 +208,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         Raises:
             NotAllSubmitted: Servers did not accept all jobs; it has the outcome of each.
         """
-        deadline = Deadline(timeout, time.monotonic)
+        deadline = Deadline(check_timeout(timeout), time.monotonic)
         pool = self._pool()
         ended = Latch()
         batch = BatchSubmission(pool, map(self._background, requests), len(self._options.addresses), ended.set)
@@ -248,6 +248,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
                 on. Other errors, such as `NoServerAvailable`, are raised all the same.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         outcome = _outcome if return_exceptions else _result
         return self._in_order(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
@@ -267,6 +268,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         See `map` for the arguments; the timeout is that of the wait for the next result.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         outcome = _outcome if return_exceptions else _result
         return self._unordered(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
@@ -296,6 +298,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             resubmits: As in `do`, for each input.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, _result)
 
     def _in_order(

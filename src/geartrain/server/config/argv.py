@@ -13,7 +13,7 @@ __all__ = ["WordReader", "refuse_stray"]
 
 def refuse_stray(word: str) -> NoReturn:
     """Raise the error for a word that belongs to no option."""
-    raise OptionError(f"unrecognised option '{word}'")
+    raise OptionError(f"'{word}' is not an option; an option begins with a dash, as in --port 4731")
 
 
 class WordReader:
@@ -74,7 +74,8 @@ class WordReader:
         for position, letter in enumerate(word[1:], 2):
             option = self._by_letter.get(letter)
             if option is None:
-                raise OptionError(f"unrecognised option '{word}'")
+                place = f" in '{word}'" if len(word) > 2 else ""
+                raise OptionError(f"unknown option '-{letter}'{place}")
             if option.steps:
                 self._step(option)
             elif option.is_flag:

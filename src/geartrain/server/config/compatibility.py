@@ -78,4 +78,4 @@ def unknown_option(name: str, written: str, known: Iterable[str]) -> OptionError
         if name.startswith(beginning):
             return OptionError(f"option '{written}' is for '{module}', which is not available in this version")
     dashes = written.removesuffix(written.lstrip("-"))
-    return OptionError(f"unrecognised option '{written}'{did_you_mean(name, known, prefix=dashes)}")
+    return OptionError(f"unknown option '{written}'{did_you_mean(name, known, prefix=dashes)}")

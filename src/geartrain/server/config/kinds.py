@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from geartrain.errors import GeartrainError
 
 __all__ = [
+    "CommandLineError",
     "FILE",
     "FLAG",
     "SECONDS",
@@ -34,6 +35,10 @@ E = TypeVar("E", bound=enum.Enum)
 
 class OptionError(GeartrainError):
     """An option is wrong; the message says which one and why."""
+
+
+class CommandLineError(OptionError):
+    """An option on the command line is wrong, so the message can point to ``--help``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from geartrain.core import Durability
 from geartrain.server.config.argv import WordReader, refuse_stray
 from geartrain.server.config.environment import read_environment
 from geartrain.server.config.files import read_file
-from geartrain.server.config.kinds import OptionError
+from geartrain.server.config.kinds import CommandLineError, OptionError
 from geartrain.server.durability.queues import store_of
 from geartrain.server.options import COMMANDS, OPTIONS, GearmandOptions
 
@@ -51,9 +51,13 @@ def read(
         default_files: The first of these that exists is read if no source names a configuration file.
 
     Raises:
-        OptionError: Something is wrong; the message names its source, if that is not the command line.
+        CommandLineError: The command line is wrong.
+        OptionError: Something else is wrong; the message names its source.
     """
-    given = WordReader(words, (*OPTIONS.values(), *COMMANDS.values()), refuse_stray).read()
+    try:
+        given = WordReader(words, (*OPTIONS.values(), *COMMANDS.values()), refuse_stray).read()
+    except OptionError as error:
+        raise CommandLineError(str(error)) from None
     for command in ("help", "version"):
         if given.pop(command, False):
             return Invocation(GearmandOptions(), command)
