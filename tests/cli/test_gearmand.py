@@ -4,6 +4,7 @@
 import json
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
@@ -111,18 +112,23 @@ def test_by_default_the_start_and_the_addresses_are_logged() -> None:
     level = "ERROR (NOTICE for the server itself)"
     facts = f"Geartrain {__version__}, {HOW}"
     assert texts[0] == f"Starting up with pid {server.process.pid}, verbose is set to {level}; {facts}"
-    assert texts[1].startswith("Limits: max-packet-size 256M, ")
+    assert texts[1].startswith("Limits: max-packet-size 256 MiB, ")
+    assert re.search(r", max-memory \d+(\.\d)? [GM]iB, ", texts[1])
     assert texts[1].endswith("; none for max-connections, max-connections-per-address, max-jobs-per-connection")
     assert texts[2] == "Background jobs are kept in memory alone, and are lost when the server stops"
-    assert texts[3].startswith(f"Listening on 127.0.0.1:{server.port} (")
-    assert texts[4:] == ["Lost 1 background job that no store has", "Shutdown complete"]
+    assert re.fullmatch(rf"Listening on 127\.0\.0\.1:{server.port} \(descriptor \d+\)", texts[3])
+    assert texts[4:] == [
+        "Shutdown requested by SIGTERM",
+        "Lost 1 background job that no store has",
+        "Shutdown complete",
+    ]
 
 
 def test_the_start_names_the_store_and_the_limits(tmp_path: Path) -> None:
     store = tmp_path / "jobs.db"
     with ServerProcess(f"--store=sqlite://{store}", "--durability=relaxed", "--max-memory=1G") as server:
         server.wait_for_line(f"Background jobs are kept in {store}, durability relaxed; it has 0 jobs")
-        server.wait_for_line(", max-memory 1G, ")
+        server.wait_for_line(", max-memory 1 GiB, ")
 
 
 def test_json_has_the_facts_as_fields() -> None:

@@ -31,7 +31,7 @@ from geartrain.cli.output import usage_error
 from geartrain.core import IS_COMPILED, Durability
 from geartrain.errors import GeartrainError
 from geartrain.server import Server
-from geartrain.server.config.kinds import CommandLineError
+from geartrain.server.config.kinds import UsageError
 from geartrain.server.config.sources import Invocation, read
 from geartrain.server.durability.foreign import refuse_queue
 from geartrain.server.durability.store import check_store
@@ -78,7 +78,7 @@ def main(words: Sequence[str] | None = None) -> int:
                     print_error(warning)
             else:
                 _run(invocation, read_again)
-    except CommandLineError as error:
+    except UsageError as error:
         usage_error(str(error))
     except GeartrainError as error:
         print_error(str(error))
@@ -183,20 +183,20 @@ async def _serve(
     loop = asyncio.get_running_loop()
     start = loop.create_task(_start(server, options))
 
-    def drain() -> None:
+    def drain(number: signal.Signals) -> None:
         if start.done():
             notifier.stopping("Waiting for jobs that run", _longest_stop(options))
-            server.drain()
+            server.drain(reason=number.name)
         else:
-            start.cancel()
+            start.cancel(number.name)
 
-    def finish() -> None:
+    def finish(number: signal.Signals) -> None:
         if start.done():
-            server.stop(graceful=True)
+            server.stop(graceful=True, reason=number.name)
         else:
-            start.cancel()
+            start.cancel(number.name)
 
-    def reload() -> None:
+    def reload(_: signal.Signals) -> None:
         notifier.reloading()
         reloader.reload()
         if start.done():
@@ -208,11 +208,11 @@ async def _serve(
         (signal.SIGUSR1, finish),
         (signal.SIGHUP, reload),
     ):
-        loop.add_signal_handler(number, act)
+        loop.add_signal_handler(number, act, number)
     try:
         await start
-    except asyncio.CancelledError:
-        log.log(Level.NOTICE, "Stopped before the start was complete")
+    except asyncio.CancelledError as error:
+        log.log(Level.NOTICE, "Stopped by %s before the start was complete", *(error.args or ("this program",)))
         return False
     reloader.begin()
     _calm_collector()

@@ -16,6 +16,7 @@ from geartrain.core import JobServer, Shutdown
 from geartrain.protocol.text import printable
 from geartrain.server.config.kinds import SECONDS
 from geartrain.server.config.option import Group, option
+from geartrain.server.levels import Level
 from geartrain.wording import counted
 
 __all__ = ["ShutdownOptions", "ShutdownSequence", "describe_remaining"]
@@ -86,8 +87,16 @@ class ShutdownSequence:
         self.force = asyncio.Event()
         self.is_due = asyncio.Event()
 
-    def request(self, mode: Shutdown) -> None:
-        """Request a shutdown mode; a gentler mode than the current one is ignored."""
+    def request(self, mode: Shutdown, reason: str = "this program") -> None:
+        """Request a shutdown mode; a gentler mode than the current one is ignored.
+
+        Args:
+            mode: The mode.
+            reason: The one who requests it, such as the name of a signal, for the log.
+        """
+        again = ", again" if self.has_begun else ""
+        fields = {"event": "shutdown", "by": reason}
+        log.log(Level.NOTICE, "Shutdown requested by %s%s", reason, again, extra={"fields": fields})
         if mode is Shutdown.GRACEFUL:
             self.requested = self.requested or mode
         elif self.requested in (None, Shutdown.GRACEFUL):

@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from geartrain.server.config.kinds import FLAG, Kind, OptionError, number
+from geartrain.server.config.kinds import FLAG, Kind, OptionError, UsageError, number
 from geartrain.server.config.option import Group, option
 from geartrain.wording import did_you_mean
 
@@ -66,7 +66,7 @@ class CompatibleOptions:
     )
 
 
-def unknown_option(name: str, written: str, known: Iterable[str]) -> OptionError:
+def unknown_option(name: str, written: str, known: Iterable[str]) -> UsageError:
     """Return the error for an option that does not exist.
 
     Args:
@@ -76,6 +76,6 @@ def unknown_option(name: str, written: str, known: Iterable[str]) -> OptionError
     """
     for beginning, module in _MODULES.items():
         if name.startswith(beginning):
-            return OptionError(f"option '{written}' is for '{module}', which is not available in this version")
+            return UsageError(f"option '{written}' is for '{module}', which is not available in this version")
     dashes = written.removesuffix(written.lstrip("-"))
-    return OptionError(f"unknown option '{written}'{did_you_mean(name, known, prefix=dashes)}")
+    return UsageError(f"unknown option '{written}'{did_you_mean(name, known, prefix=dashes)}")

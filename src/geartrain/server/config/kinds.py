@@ -15,7 +15,6 @@ from typing import Generic, TypeVar
 from geartrain.errors import GeartrainError
 
 __all__ = [
-    "CommandLineError",
     "FILE",
     "FLAG",
     "SECONDS",
@@ -25,6 +24,7 @@ __all__ = [
     "TIMEOUT",
     "Kind",
     "OptionError",
+    "UsageError",
     "choice",
     "number",
 ]
@@ -37,8 +37,8 @@ class OptionError(GeartrainError):
     """An option is wrong; the message says which one and why."""
 
 
-class CommandLineError(OptionError):
-    """An option on the command line is wrong, so the message can point to ``--help``."""
+class UsageError(OptionError):
+    """A list of words is not understood, so that a message can point to ``--help``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from geartrain.core import Durability
 from geartrain.server.config.argv import WordReader, refuse_stray
 from geartrain.server.config.environment import read_environment
 from geartrain.server.config.files import read_file
-from geartrain.server.config.kinds import CommandLineError, OptionError
+from geartrain.server.config.kinds import OptionError
 from geartrain.server.durability.queues import store_of
 from geartrain.server.options import COMMANDS, OPTIONS, GearmandOptions
 
@@ -51,13 +51,10 @@ def read(
         default_files: The first of these that exists is read if no source names a configuration file.
 
     Raises:
-        CommandLineError: The command line is wrong.
-        OptionError: Something else is wrong; the message names its source.
+        UsageError: The words of the command line are not understood.
+        OptionError: Something else is wrong; the message names its source, if that is not the command line.
     """
-    try:
-        given = WordReader(words, (*OPTIONS.values(), *COMMANDS.values()), refuse_stray).read()
-    except OptionError as error:
-        raise CommandLineError(str(error)) from None
+    given = WordReader(words, (*OPTIONS.values(), *COMMANDS.values()), refuse_stray).read()
     for command in ("help", "version"):
         if given.pop(command, False):
             return Invocation(GearmandOptions(), command)

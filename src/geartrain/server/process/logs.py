@@ -3,7 +3,7 @@
 
 A line of text begins as gearmand's do, so that searches for it go on working::
 
-    NOTICE 2026-01-31 12:00:00.000000 [server ] Listening on 127.0.0.1:4730 (7)
+    NOTICE 2026-01-31 12:00:00.000000 [server ] Listening on 127.0.0.1:4730 (descriptor 7)
 
 Loggers are named ``geartrain.<area>``. `LogSetup` is for programs; the library only logs.
 """
