@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: MIT
 """The command gearmand: options, messages and the log."""
 
+import asyncio
 import json
 import os
 import platform
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from geartrain import __version__
+from geartrain.cli import gearmand as cli
 from geartrain.core import IS_COMPILED
 from geartrain.protocol import Command, request
+from geartrain.server import Server
+from geartrain.server.listen.endpoints import Endpoint
+from geartrain.server.options import GearmandOptions
+from geartrain.storage import StoreError
 from geartrain.testing import ServerProcess
 
 HOW = "compiled" if IS_COMPILED else "interpreted"
@@ -194,3 +202,43 @@ def test_ignored_words_of_a_file_are_a_warning(tmp_path: Path) -> None:
 def test_variables_are_read() -> None:
     with ServerProcess(environment={"GEARMAND_VERBOSE": "info"}) as server:
         assert ask(server, b"verbose") == b"OK INFO\n"
+
+
+class TestQueueOfACServer:
+    """A persistent queue with jobs of a C server, which is not the store of this one."""
+
+    def test_stops_the_start_and_stays_as_it_is(self, tmp_path: Path) -> None:
+        file = tmp_path / "queue.db"
+        with closing(sqlite3.connect(file)) as queue, queue:
+            queue.execute("CREATE TABLE q (unique_key TEXT, function_name TEXT, priority INTEGER, data BLOB)")
+            queue.execute("INSERT INTO q VALUES ('u', 'f', 0, 'w')")
+        before = file.read_bytes()
+
+        words = ("-q", "libsqlite3", f"--libsqlite3-db={file}", "--libsqlite3-table=q")
+        done = gearmand(*words, f"--listen=unix:{tmp_path / 's'}")
+
+        assert done.returncode == 1
+        assert f"{file} has jobs of a C server" in done.stderr
+        assert done.stderr.splitlines()[-1].startswith("  gearmand store import ")
+        assert file.read_bytes() == before
+
+    def test_is_looked_for_again_if_its_database_was_not_there_at_first(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looks = []
+
+        async def refuse(store: str | None, options: GearmandOptions) -> bool:
+            looks.append(store)
+            if len(looks) == 2:
+                raise StoreError("it has jobs of a C server")
+            return False
+
+        async def start() -> None:
+            options = GearmandOptions(
+                listen=(Endpoint(path=str(tmp_path / "s")),), store=f"sqlite:{tmp_path / 'jobs.db'}"
+            )
+            await cli._start(Server(options), options)
+
+        monkeypatch.setattr(cli, "refuse_queue", refuse)
+        with pytest.raises(StoreError, match="has jobs of a C server"):
+            asyncio.run(start())

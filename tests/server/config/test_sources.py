@@ -166,6 +166,13 @@ def test_a_wrong_variable_is_named() -> None:
     assert error(GEARMAND_DAEMON="maybe").endswith("yes or no is expected")
 
 
+def test_of_two_variables_of_an_option_the_one_with_its_name_wins() -> None:
+    found = options(GEARMAND_SSL_KEY="/a", GEARMAND_SERVER_KEY="/b")
+
+    assert found.ssl_key == "/a"
+    assert options(GEARMAND_SERVER_KEY="/b").ssl_key == "/b"
+
+
 def test_a_variable_with_the_url_of_a_service_is_no_port() -> None:
     found = invocation(environment={"GEARMAND_PORT": "tcp://10.0.0.1:4731"})
 
