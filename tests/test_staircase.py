@@ -34,8 +34,8 @@ STEP = {part: number for number, parts in enumerate(STAIRCASE) for part in parts
 SERVER = [
     {"config/kinds", "config/tomlhints", "loop", "local", "memory", "service"},
     {"config/option", "config/access"},
-    {"config/compatibility", "config/environment", "config/reloadable", "core_options", "levels", "shutdown"},
-    {"listen/endpoints", "listen/socket_options", "listen/tls", "listen/rejection"},
+    {"config/compatibility", "config/environment", "config/reloadable", "core_options", "levels"},
+    {"listen/endpoints", "listen/socket_options", "listen/tls", "listen/rejection", "shutdown"},
     {"process/privileges", "process/daemonize", "process/pidfile", "process/logs"},
     {"config/argv", "listen/sockets", "listen/listener", "listen/connection_limit"},
     {"process/default_paths", "process/systemd"},

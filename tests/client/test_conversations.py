@@ -134,14 +134,25 @@ class TestOneJob:
                 client.do("f", resubmits=-1)
             with pytest.raises(TypeError, match="resubmits is a whole number, not 'twice'"):
                 client.submit_many([JobRequest("f", resubmits="twice")])  # type: ignore[arg-type]  # that is the point
-            with pytest.raises(ValueError, match="a timeout is a number of seconds, or None for no limit, not nan"):
-                client.do("f", timeout=float("nan"))
+            for seconds in (-1, float("nan")):
+                for call in (client.do, client.submit_background):
+                    with pytest.raises(ValueError, match=f"seconds above 0, or None for no limit, not {seconds}"):
+                        call("f", timeout=seconds)
+                with pytest.raises(ValueError, match=f"not {seconds}"):
+                    client.submit_background_many([JobRequest("f")], timeout=seconds)
+            with pytest.raises(TypeError, match="timeout is a number of seconds, or None for no limit, not 'soon'"):
+                client.do("f", timeout="soon")  # type: ignore[arg-type]  # that is the point
             with pytest.raises(ValueError, match="has no priority"):
                 client.submit_background("f", delay=1, priority=Priority.LOW)
             with pytest.raises(ValueError, match="either a handle or a unique"):
                 client.status()
             with pytest.raises(ValueError, match="max_in_flight"):
                 client.map("f", [], max_in_flight=0)
+            for calls in (client.map, client.map_unordered):
+                with pytest.raises(ValueError, match="not -1"):
+                    calls("f", [], timeout=-1)
+            with pytest.raises(ValueError, match="not -1"):
+                client.map_reduce("f", "g", [], timeout=-1)
 
 
 class TestManyInTheBackground:

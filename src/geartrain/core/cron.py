@@ -10,21 +10,17 @@ import logging
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, tzinfo
-from typing import TYPE_CHECKING
 
 from mypy_extensions import i64, mypyc_attr
 
 from geartrain.core.deadlines import Deadline, Deadlines
 from geartrain.core.durable import Durable
 from geartrain.core.record import JobRecord
-from geartrain.cron import FROM_MONDAY, FROM_SUNDAY, CronFields, expand_days
+from geartrain.cron import FROM_MONDAY, FROM_SUNDAY, CronFields, check_times, expand_days
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.limits import INT64_MAX
 from geartrain.records import Priority
 from geartrain.wording import counted
-
-if TYPE_CHECKING:
-    from cronsim import CronSim
 
 __all__ = ["CronLines", "Schedule", "Schedules", "cron_line"]
 
@@ -277,33 +273,34 @@ def cron_line(fields: CronFields) -> str:
         raise RemoteProtocolError(
             f"a cron field has up to {_MAX_FIELD} digits, letters and characters of *,/-#, not {written[:200]!r}"
         )
-    from cronsim import CronSim, CronSimError  # servers without schedules do without it
-
     *times, weekday = (field.decode().upper() for field in fields)
     try:
+        check_times(times)
         line = " ".join([*times, _weekdays(weekday)])
-        is_due = _is_ever_due(CronSim(line, datetime(2001, 1, 1)))  # noqa: DTZ001  # any moment of any zone does
-    except (CronSimError, ValueError) as error:
+    except ValueError as error:
         raise _not_a_cron_line(written, str(error)) from error
-    if not is_due:
-        raise _not_a_cron_line(written, "it is never due")
+    if not _is_ever_due(line):
+        raise _not_a_cron_line(written, "no date matches it")
     return line
 
 
 def _not_a_cron_line(written: bytes, reason: str) -> RemoteProtocolError:
-    return RemoteProtocolError(
-        f"Invalid cron line {written.decode()!r}: {reason}; its fields are minute (0-59), hour (0-23), day (1-31), "
-        f"month (1-12) and day of the week (MON-SUN, or 0-6 from Monday)"
-    )
+    return RemoteProtocolError(f"Invalid cron line {written.decode()!r}: {reason}")
 
 
-def _is_ever_due(times: "CronSim") -> bool:
+def _is_ever_due(line: str) -> bool:
     """Tell whether a day matches in any month.
 
     By the weekday of the first day and the length, there are 28 kinds of months.
     """
     from calendar import monthrange
 
+    from cronsim import CronSim, CronSimError  # servers without schedules do without it
+
+    try:
+        times = CronSim(line, datetime(2001, 1, 1))  # noqa: DTZ001  # any moment of any zone does
+    except CronSimError:  # of a date such as 30 February
+        return False
     seen: set[tuple[int, int]] = set()
     for year in range(2001, 2029):  # the calendar repeats after 28 years
         for month in times.months:

@@ -25,6 +25,7 @@ from geartrain.core.running import count_running, find_running
 from geartrain.core.state import Job, Peer
 from geartrain.protocol.commands import Command
 from geartrain.protocol.text import printable
+from geartrain.wording import counted
 
 __all__ = ["Oversized"]
 
@@ -59,7 +60,7 @@ class Oversized:
         self._holdings = holdings
 
     def drop_result(self, peer: Peer, max_memory: i64) -> bool:
-        """Drop what a worker is sending about a job, if that is most of what is held for it; end the job.
+        """Drop a worker's large packet about a job, if that is most of what is held for it; end the job.
 
         Returns:
             True if something was dropped.
@@ -83,7 +84,7 @@ class Oversized:
         return True
 
     def reject_result(self, peer: Peer, reason: str) -> None:
-        """End the job of a worker that has sent a packet that is too large, as far as it is known."""
+        """End the job of a worker that has sent too large a packet, as far as it is known."""
         command, handle = peer.reader.announced()
         if command not in _HAS_DATA:
             return
@@ -96,7 +97,7 @@ class Oversized:
             self._end(peer, job, command, reason)
 
     def drop_worker(self, peer: Peer, max_memory: i64) -> None:
-        """Count an attempt of the job with the largest workload of a worker that is dropped because of what it is sent.
+        """Count an attempt of the largest job of a worker that is dropped because of what it is sent.
 
         The loss itself is counted when the connection has ended.
         """
@@ -108,7 +109,8 @@ class Oversized:
             job = max([job, *newest], key=_size)
         losses = int(job.losses) + 1
         if losses >= _MOST_LOSSES:
-            text = f"Too much memory to send the workload of {len(job.workload)} bytes (limit {max_memory} bytes)"
+            size = counted(len(job.workload), "byte")
+            text = f"Too much memory to send the workload of {size} (limit {max_memory} bytes)"
             self._end(peer, job, _WORK_DATA, f"{text}; {losses} workers were lost")
 
     def _late_job(self, peer: Peer, command: int, handle: bytes) -> Job | None:

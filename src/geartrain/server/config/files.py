@@ -81,7 +81,7 @@ def _read_toml(text: str, path: str, options: Mapping[str, Option], warnings: li
 def _unknown_key(name: str, key: str, value: object, options: Mapping[str, Option]) -> OptionError:
     """Return the error for a key that is not an option."""
     if isinstance(value, Mapping):
-        return OptionError(f"there is no table [{key}]{type_hint(key, value, ())}")
+        return OptionError(f"this file has no table [{key}]{type_hint(key, value, ())}")
     if key.startswith("-"):
         return OptionError(f"in a TOML file, '{key}' has no leading dashes: '{key.lstrip('-')}'")
     return unknown_option(name, key, options)

@@ -57,5 +57,5 @@ def type_hint(key: str, value: object, types: tuple[type, ...]) -> str:
             return f"; write: {key} = {flag}" if flag in ("true", "false") else ""
         return f"; leave out the quotes: {key} = {value}" if re.fullmatch(r"[-+]?[\d.]+", value) else ""
     if isinstance(value, Mapping):
-        return "; options stand above all [tables], and [[access]] is the only table"
+        return f"; delete the line [{key}], and write all options above the first [[access]]"
     return ""
