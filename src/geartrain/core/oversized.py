@@ -60,7 +60,7 @@ class Oversized:
         self._holdings = holdings
 
     def drop_result(self, peer: Peer, max_memory: i64) -> bool:
-        """Drop a worker's large packet about a job, if that is most of what is held for it; end the job.
+        """Drop a worker's large packet if it is most of what is held for it, and end the job.
 
         Returns:
             True if something was dropped.
