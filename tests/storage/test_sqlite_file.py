@@ -168,7 +168,7 @@ asyncio.run(run())
         run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
         said = f"{beside(path, '-shm')} was cut from 32768 to 0 bytes; it is made again"
-        assert (run.returncode, run.stderr.count(said)) == (0, 2), run.stderr
+        assert (run.returncode, run.stderr.splitlines()) == (0, [said, said])
         assert kept(path) == [1, 2]
 
     @pytest.mark.parametrize("statement", ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"])
@@ -351,6 +351,17 @@ class TestDamageAtTheStart:
 
         with pytest.raises(StoreError, match=f"the file is damaged: it has {whole - missing} of {whole} bytes"):
             use(path)
+
+    def test_the_size_in_the_header_does_not_count_after_an_old_sqlite_has_written(self, path: Path) -> None:
+        """Versions before 3.7 leave it as it is, and so the change counter beside it."""
+        fill(path)
+        content = bytearray(path.read_bytes())
+        assert content[24:28] == content[92:96]
+        content[28:32] = (10**6).to_bytes(4, "big")
+        content[92:96] = bytes(4)
+        path.write_bytes(content)
+
+        assert kept(path) == [*range(1, 11)]
 
     def test_a_page_that_was_overwritten_is_damaged(self, path: Path) -> None:
         fill(path, 1000)
