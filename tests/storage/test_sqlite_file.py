@@ -352,6 +352,17 @@ class TestDamageAtTheStart:
         with pytest.raises(StoreError, match=f"the file is damaged: it has {whole - missing} of {whole} bytes"):
             use(path)
 
+    def test_a_file_of_the_largest_pages_that_was_cut_is_damaged(self, path: Path) -> None:
+        """Their size, 65536, is written as 1."""
+        fill(path)
+        content = bytearray(path.read_bytes())
+        content[16:18] = b"\0\1"
+        content[28:32] = (2**24 + 1).to_bytes(4, "big")
+        path.write_bytes(content)
+
+        with pytest.raises(StoreError, match=f"it has {len(content)} of {65536 * (2**24 + 1)} bytes"):
+            use(path)
+
     def test_the_size_in_the_header_does_not_count_after_an_old_sqlite_has_written(self, path: Path) -> None:
         """Versions before 3.7 leave it as it is, and so the change counter beside it."""
         fill(path)
