@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import gc
 import itertools
+import logging
 import random
 import signal
 import threading
@@ -154,3 +155,15 @@ def _end(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE))
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
+
+
+def test_the_main_thread_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A strike inside `logging` could leave a lock held that the thread of the run needs."""
+    caplog.set_level(logging.DEBUG, "geartrain")
+    with CheckingServer() as server:
+        worker = Worker(server.address, max_jobs=1)
+        worker.add_function("reverse", reverse)
+        worker.run()
+
+    assert "worker started with pid" in caplog.text
+    assert {record.thread for record in caplog.records}.isdisjoint({threading.get_ident()})
