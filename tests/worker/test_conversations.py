@@ -708,3 +708,10 @@ def test_the_name_of_a_codec_is_none(shell: str) -> None:
 def test_a_decorated_function_must_have_a_name(kind: type[Worker | AsyncWorker]) -> None:
     with pytest.raises(TypeError, match="has no name of its own"):
         kind("localhost").function(functools.partial(echo))
+
+
+@pytest.mark.parametrize("kind", [Worker, AsyncWorker])
+@pytest.mark.parametrize("decorator", ["function", "partition"])
+def test_a_decorator_takes_only_a_function_or_a_name(kind: type[Worker | AsyncWorker], decorator: str) -> None:
+    with pytest.raises(TypeError, match="takes a function, the name of one, or only keyword arguments, not 3"):
+        getattr(kind("localhost"), decorator)(3)

@@ -268,6 +268,11 @@ class TestACall:
 
 
 class TestAProgramWithoutTheWorkersCode:
+    @pytest.mark.parametrize("given", [3, None, b"resize"])
+    def test_takes_only_a_function_or_a_name(self, client: Client, given: Any) -> None:
+        with pytest.raises(TypeError, match="this decorator takes a function, or the name of one, not "):
+            client.function(given)
+
     def test_binds_a_stub_to_its_client(self, shop: Any, client: Client) -> None:
         @client.function
         def _resize(image_id: int, width: int = 200) -> str:

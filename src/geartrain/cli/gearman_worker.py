@@ -51,7 +51,7 @@ def prepare(options: GearmanOptions) -> Callable[[], int]:
 
 def _run(options: GearmanOptions, servers: Sequence[ServerAddress], tls: SSLContext | None, token: str | None) -> int:
     level = logging.INFO if options.verbose else logging.WARNING
-    logging.basicConfig(format=f"{program_name()}: %(message)s", level=level)
+    logging.basicConfig(format=f"%(asctime)s {program_name()}: %(levelname)s: %(message)s", level=level)
     try:
         _check_names(servers)
         return CommandWorker(options, servers, tls, token).run()

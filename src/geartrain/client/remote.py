@@ -146,10 +146,19 @@ class Remote(Generic[ParametersT, ReturnT]):
 
 
 def signature_of(function: "Callable[..., Any] | Remote[..., Any]", name: str | None = None) -> "Signature":
-    """Return the signature of a stub under its own name or the one given, or that of a typed function."""
+    """Return the signature of a stub under its own name or the one given, or that of a typed function.
+
+    Raises:
+        TypeError: This is not a function, or one without a name.
+    """
     from geartrain.typed import Signature  # and with it inspect, which other clients do not need
 
-    return function.signature if isinstance(function, Remote) else Signature(function, name or function.__name__)
+    if isinstance(function, Remote):
+        return function.signature
+    name = name or getattr(function, "__name__", None)
+    if name is None or not callable(function):
+        raise TypeError(f"this decorator takes a function, or the name of one, not {function!r}")
+    return Signature(function, name)
 
 
 def _workload(arguments: Arguments[...]) -> bytes:

@@ -16,7 +16,7 @@ from geartrain.client.aio.pool import ConnectionPool
 from geartrain.client.aio.source import feed
 from geartrain.client.anyclient import AnyClient, admins_of
 from geartrain.client.batch import BatchSubmission
-from geartrain.client.deadline import Deadline
+from geartrain.client.deadline import Deadline, check_timeout
 from geartrain.client.inquiry import Ping, StatusInquiry
 from geartrain.client.remote import ParametersT, Remote, ReturnT
 from geartrain.client.request import (
@@ -102,7 +102,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         See `Client.do` for the arguments and the errors.
         """
         check_renamed("do", renamed)
-        deadline = Deadline(timeout, asyncio.get_running_loop().time)
+        deadline = Deadline(check_timeout(timeout), asyncio.get_running_loop().time)
 
         async def do(wanted: JobRequest) -> ResultT:
             pool = self._pool()
@@ -159,7 +159,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
         See `Client.enqueue` for the arguments and the errors.
         """
-        deadline = Deadline(timeout, asyncio.get_running_loop().time)
+        deadline = Deadline(check_timeout(timeout), asyncio.get_running_loop().time)
 
         async def enqueue(wanted: JobRequest) -> Handle:
             pool = self._pool()
@@ -182,7 +182,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
         See `Client.submit_background_many` for the arguments and the errors.
         """
-        deadline = Deadline(timeout, asyncio.get_running_loop().time)
+        deadline = Deadline(check_timeout(timeout), asyncio.get_running_loop().time)
         pool = self._pool()
         ended = asyncio.Event()
         submissions: list[Submission] = []
@@ -219,6 +219,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         See `Client.map`. A caller that stops early abandons the jobs at once if it uses ``contextlib.aclosing``.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         outcome = _outcome if return_exceptions else _result
         return self._in_order(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
@@ -238,6 +239,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         See `Client.map_unordered`. A caller that stops early uses ``contextlib.aclosing``, as with `map`.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         outcome = _outcome if return_exceptions else _result
         return self._unordered(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
@@ -257,6 +259,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         See `Client.map_reduce`.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         outcome = _outcome if return_exceptions else _result
         return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, outcome)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Never, Self, TypeVar, cast, over
 
 from geartrain.client.anyclient import AnyClient, admins_of
 from geartrain.client.batch import BatchSubmission
-from geartrain.client.deadline import Deadline
+from geartrain.client.deadline import Deadline, check_timeout
 from geartrain.client.inquiry import Ping, StatusInquiry
 from geartrain.client.remote import ParametersT, Remote, ReturnT
 from geartrain.client.request import (
@@ -119,7 +119,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             EventsLost: The result consists of more parts than a client keeps.
         """
         check_renamed("do", renamed)
-        deadline = Deadline(timeout, time.monotonic)
+        deadline = Deadline(check_timeout(timeout), time.monotonic)
 
         def do(wanted: JobRequest) -> ResultT:
             pool = self._pool()
@@ -197,7 +197,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             NoServerAvailable: No server can be reached.
             ValueError: The job's time is not valid.
         """
-        deadline = Deadline(timeout, time.monotonic)
+        deadline = Deadline(check_timeout(timeout), time.monotonic)
 
         def enqueue(wanted: JobRequest) -> Handle:
             pool = self._pool()
@@ -224,7 +224,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         Raises:
             NotAllSubmitted: Servers did not accept all jobs; it has the outcome of each.
         """
-        deadline = Deadline(timeout, time.monotonic)
+        deadline = Deadline(check_timeout(timeout), time.monotonic)
         pool = self._pool()
         ended = Latch()
         submissions: list[Submission] = []
@@ -272,6 +272,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
                 on. Other errors, such as `NoServerAvailable`, are raised all the same.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         outcome = _outcome if return_exceptions else _result
         return self._in_order(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
@@ -291,6 +292,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         See `map` for the arguments; the timeout is that of the wait for the next result.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         outcome = _outcome if return_exceptions else _result
         return self._unordered(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
@@ -322,6 +324,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             return_exceptions: As in `map`.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         outcome = _outcome if return_exceptions else _result
         return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, outcome)
 
