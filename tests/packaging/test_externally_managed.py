@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A system that refuses pip outside an environment, as Debian does: `make` works there, as it uses one of its own."""
+"""`make` on a system that refuses pip outside an environment, as Debian does."""
 
 import shutil
 import subprocess
