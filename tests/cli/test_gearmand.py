@@ -24,15 +24,15 @@ from geartrain.server.listen.endpoints import Endpoint
 from geartrain.server.options import GearmandOptions
 from geartrain.storage import StoreError
 from geartrain.testing import ServerProcess
+from tests.commands import GEARMAND, run_command
 
 HOW = "compiled" if IS_COMPILED else "interpreted"
-GEARMAND = (sys.executable, "-m", "geartrain.cli.gearmand")
 
 
 def gearmand(*words: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    command = [*GEARMAND, f"--config-file={os.devnull}", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = run_command([*GEARMAND, f"--config-file={os.devnull}", *words], timeout=60)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def ask(server: ServerProcess, line: bytes) -> bytes:

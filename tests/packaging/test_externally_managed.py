@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make` on a system that refuses pip outside an environment, as Debian does."""
+"""If pip outside an environment is refused, as on Debian, `make` uses one of its own."""
 
 import shutil
 import subprocess

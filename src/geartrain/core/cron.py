@@ -6,13 +6,11 @@ the last time still waits or runs, no second one is made. Runs that were missed,
 clock was set forward, become one run. If the clock is set back, all times are computed again.
 """
 
-import calendar
 import logging
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, tzinfo
 
-from cronsim import CronSim, CronSimError
 from mypy_extensions import i64, mypyc_attr
 
 from geartrain.core.deadlines import Deadline, Deadlines
@@ -47,9 +45,10 @@ class Schedule(Durable):
         handle: Its name on the wire, made like the handle of a job.
         cron: The five fields of the cron line.
         due: When it runs next, in seconds since the epoch.
+        last_run: The number of the job that it submitted last; 0 for none.
     """
 
-    __slots__ = ("_known", "cron", "deadline", "due", "function", "handle", "is_cancelled", "unique")
+    __slots__ = ("_known", "cron", "deadline", "due", "function", "handle", "is_cancelled", "last_run", "unique")
 
     def __init__(self, number: i64, handle: bytes, function: bytes, unique: bytes, cron: str, workload: bytes) -> None:
         super().__init__(number, workload)
@@ -58,6 +57,7 @@ class Schedule(Durable):
         self.unique = unique
         self.cron = cron
         self.due = 0
+        self.last_run: i64 = 0
         self.deadline: Deadline[Schedule] | None = None
         self.is_cancelled = False
         self._known: JobRecord | None = None  # the record that it was restored from
@@ -164,6 +164,15 @@ class Schedules:
         schedule.workload = workload
         self._wait(schedule, self._next(cron, now))
 
+    def find_run(self, function: bytes, unique: bytes, number: i64) -> Schedule | None:
+        """Return the schedule that submitted a job last, by the function, the unique and the number of that job."""
+        schedule = self._by_unique.get((function, unique)) or self._by_handle.get(unique)
+        return schedule if schedule is not None and schedule.last_run == number else None
+
+    def run_again(self, schedule: Schedule, now: float) -> None:
+        """Let a schedule be due now, as its last job could not be stored."""
+        self._wait(schedule, int(now))
+
     def remove(self, schedule: Schedule) -> None:
         """Remove a schedule. The jobs that it has submitted go on."""
         schedule.is_cancelled = True
@@ -213,6 +222,8 @@ class Schedules:
             self._next_times.clear()
         due = self._next_times.get(cron)
         if due is None:
+            from cronsim import CronSim
+
             moment = next(CronSim(cron, datetime.fromtimestamp(now, self._zone)))
             due = self._next_times[cron] = int(moment.timestamp())
         return due
@@ -282,6 +293,10 @@ def _is_ever_due(line: str) -> bool:
 
     By the weekday of the first day and the length, there are 28 kinds of months.
     """
+    from calendar import monthrange
+
+    from cronsim import CronSim, CronSimError  # servers without schedules do without it
+
     try:
         times = CronSim(line, datetime(2001, 1, 1))  # noqa: DTZ001  # any moment of any zone does
     except CronSimError:  # of a date such as 30 February
@@ -289,7 +304,7 @@ def _is_ever_due(line: str) -> bool:
     seen: set[tuple[int, int]] = set()
     for year in range(2001, 2029):  # the calendar repeats after 28 years
         for month in times.months:
-            kind = first, length = calendar.monthrange(year, month)
+            kind = first, length = monthrange(year, month)
             if kind not in seen:
                 seen.add((first, length))
                 if any(times.match_day(date(year, month, day)) for day in range(1, length + 1)):
