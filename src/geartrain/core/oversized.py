@@ -111,7 +111,7 @@ class Oversized:
         if losses >= _MOST_LOSSES:
             size = counted(len(job.workload), "byte")
             text = f"Too much memory to send the workload of {size} (limit {max_memory} bytes)"
-            self._end(peer, job, _WORK_DATA, f"{text}; {losses} workers were lost")
+            self._end(peer, job, _WORK_DATA, f"{text}; {counted(losses, 'worker was', 'workers were')} lost")
 
     def _late_job(self, peer: Peer, command: int, handle: bytes) -> Job | None:
         """Return the job of a result that was taken from its worker, if it has not ended."""
