@@ -17,7 +17,7 @@ STAIRCASE = [
     {"_version", "errors", "frozen", "lazy", "wording"},
     {"protocol"},
     {"records", "names", "cron"},
-    {"transport", "codec"},
+    {"transport", "codec", "jobtimes"},
     {"typed"},
     {"core", "admin"},
     {"client"},
@@ -51,7 +51,7 @@ SERVER = [
 
 # The steps inside the core.
 CORE = [
-    {"access", "clock", "deadlines", "levels", "limits", "numbers", "outbox", "outcome", "record", "shutdown"},
+    {"access", "clock", "deadlines", "levels", "limits", "numbers", "outbox", "outcome", "record", "shutdown", "zones"},
     {"sleepstate", "takenaway", "timers", "turns"},
     {"packing"},
     {"changes", "durable", "errorlog", "options", "recipient", "stats"},

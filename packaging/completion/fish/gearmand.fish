@@ -44,7 +44,7 @@ complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l text-reads -x
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l text-changes -x -a 'all local admin' -d 'peers that may use text commands that change something: all, local or admin; without rules, admin means all [admin]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -s j -l job-retries -x -d 'number of lost workers after which a job fails; -1: no limit [-1]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l job-handle-prefix -x -d 'prefix of job handles [H:hostname]'
-complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l timezone -x -d 'time zone of the cron lines of repeating jobs, such as Europe/Berlin [UTC]'
+complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l timezone -x -d 'time zone of the cron lines of repeating jobs that name none, such as Europe/Berlin [UTC]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l exceptions -d 'send exceptions to all clients, even if they did not ask for them'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -s w -l worker-wakeup -x -d 'sleeping workers to wake for each job; 0: all [1]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l rearm-after -x -d 'seconds for a woken worker to grab a job before others are woken [1]'
