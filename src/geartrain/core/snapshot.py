@@ -144,7 +144,7 @@ class Snapshot:
                 each.cron,
                 each.due,
                 each.unique,
-                each.timezone or str(self._schedules.zone),
+                each.timezone.encode() or str(self._schedules.zone),
                 Priority(each.priority).name.lower(),
             )
 
