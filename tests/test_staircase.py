@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 # other.
 STAIRCASE = [
     {"_version", "errors", "frozen", "lazy", "wording"},
-    {"protocol"},
+    {"protocol", "platforms"},
     {"records", "names", "cron"},
     {"transport", "codec", "jobtimes"},
     {"typed"},

@@ -20,6 +20,7 @@ from geartrain.errors import (
     ProtocolError,
     ReplyTimeout,
     ServerError,
+    UnsupportedPlatform,
     WorkerStuck,
 )
 from geartrain.lazy import lazy_names
@@ -74,6 +75,7 @@ __all__ = [
     "ServerError",
     "SubmittedJob",
     "TLS",
+    "UnsupportedPlatform",
     "Warn",
     "Worker",
     "WorkerStuck",
