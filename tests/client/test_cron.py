@@ -5,10 +5,13 @@ from datetime import UTC
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geartrain.client.cron import cron_fields, cron_of
 from geartrain.client.request import submission
 from geartrain.core.cron import cron_line
+from geartrain.errors import RemoteProtocolError
 from geartrain.jobtimes import read_schedule_options
 from geartrain.protocol import REQUEST, Command
 from geartrain.records import JobRequest, Priority
@@ -41,6 +44,44 @@ def test_days_of_the_week_are_counted_from_monday(line: str, fields: tuple[bytes
 def test_an_invalid_cron_line_is_rejected(line: str) -> None:
     with pytest.raises(ValueError, match=r"cron line|day of the week"):
         cron_fields(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("every day", "'every day' is not a cron line; a cron line has five fields"),
+        ("61 * * * *", "'61 * * * *' is not a cron line: the minute is 0 to 59, not '61'"),
+        ("* * * foo *", "'* * * foo *' is not a cron line: the month is 1 to 12 or JAN to DEC, not 'FOO'"),
+        ("* * * * 8", "'* * * * 8' is not a cron line: the day of the week is 0 (Sunday) to 7 or MON to SUN, not '8'"),
+        ("* * * * 1/", "'* * * * 1/' is not a cron line: a step is a number above 0, as in */5, not '1/'"),
+    ],
+)
+def test_the_error_says_what_is_wrong_and_what_is_allowed(line: str, problem: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        cron_fields(line)
+    assert str(caught.value).startswith(problem)
+
+
+PLAIN = ["*", "0", "1", "5", "07", "12", "23", "24", "31", "59", "60", "JAN", "dec", "MON", "L", "LW", "2L", "1#2", "-"]
+RANGES = ["1-5", "5-1", "JAN-MAR", "*/2", "3/0", "1-9/2", "1/2/3", "1-2-3", "L/2", "1#6"]
+TERMS = st.sampled_from([*PLAIN, *RANGES])
+FIELDS = st.lists(TERMS, min_size=1, max_size=2).map(",".join)
+
+
+@given(st.tuples(FIELDS, FIELDS, FIELDS, FIELDS).map(" ".join))
+def test_the_client_rejects_exactly_the_times_that_the_server_rejects(times: str) -> None:
+    minute, hour, day, month = (field.encode() for field in times.split())
+    try:
+        cron_line((minute, hour, day, month, b"*"))
+        is_accepted = True
+    except RemoteProtocolError as error:
+        is_accepted = "no date matches it" in error.text  # which the client does not check
+
+    if is_accepted:
+        assert cron_fields(f"{times} *") == (minute, hour, day, month, b"*")
+    else:
+        with pytest.raises(ValueError, match="is not a cron line"):
+            cron_fields(f"{times} *")
 
 
 def test_the_packet_has_the_fields() -> None:

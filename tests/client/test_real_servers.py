@@ -162,8 +162,9 @@ def test_an_echo_takes_some_time(client: Client) -> None:
 
 
 def test_a_job_without_a_worker_times_out(client: Client) -> None:
+    client.ping()  # now it is connected
     with pytest.raises(JobTimeout):
-        client.do("unserved", timeout=0.3)
+        client.do("unserved", timeout=0.05)
     assert client.do("reverse", "ab") == b"ba"
 
 

@@ -378,10 +378,40 @@ def test_a_clock_that_is_set_forward_runs_it_once(wire: Wire, client: WirePeer) 
     assert waiting(wire) == 0
 
 
-def test_the_error_of_a_cron_line_begins_with_the_line_and_the_reason() -> None:
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"61 * * * *", "the minute is 0 to 59, not '61'"),
+        (b"* 24 * * *", "the hour is 0 to 23, not '24'"),
+        (b"* * 0 * *", "the day of the month is 1 to 31, not '0'"),
+        (b"* * * ja *", "the month is 1 to 12 or JAN to DEC, not 'JA'"),
+        (b"* * * L *", "the month is 1 to 12 or JAN to DEC, not 'L'"),
+        (b"*, * * * *", "the minute is 0 to 59, not ''"),
+        (b"9-1 * * * *", "the range '9-1' ends before it begins"),
+        (b"1-61 * * * *", "the minute is 0 to 59, not '61'"),
+        (b"*/0 * * * *", "a step is a number above 0, as in */5, not '*/0'"),
+        (b"*/ * * * *", "a step is a number above 0, as in */5, not '*/'"),
+        (b"* * 31 2 *", "no date matches it"),
+        (b"* * * * 7", "the day of the week is 0 (Monday) to 6 or MON to SUN, not '7'"),
+        (b"* * * * 6-0", "the range '6-0' ends before it begins"),
+        (b"* * * * 1/0", "a step is a number above 0, as in */5, not '1/0'"),
+        (b"* * * * 1#6", "the number after '#' is 1 to 5, as in MON#2, not '1#6'"),
+        (b"* * * * 1#x", "the number after '#' is 1 to 5, as in MON#2, not '1#X'"),
+    ],
+)
+def test_the_error_of_a_cron_line_has_the_line_and_the_reason(line: bytes, reason: str) -> None:
+    minute, hour, day, month, weekday = line.split(b" ")
+
     with pytest.raises(RemoteProtocolError) as caught:
-        cron_line((b"61", b"*", b"*", b"*", b"*"))
-    assert caught.value.text.startswith("Invalid cron line '61 * * * *': Bad minute; its fields are minute (0-59), ")
+        cron_line((minute, hour, day, month, weekday))
+    assert caught.value.text == f"Invalid cron line '{line.decode()}': {reason}"
+
+
+@pytest.mark.parametrize("line", [b"5,*/7 1-3 L JAN-MAR 0", b"0 0 LW 2,dec MON#5", b"1/5 */2 1-31/3 6/2 4L"])
+def test_all_that_a_cron_line_may_have_is_accepted(line: bytes) -> None:
+    minute, hour, day, month, weekday = line.split(b" ")
+
+    assert cron_line((minute, hour, day, month, weekday))
 
 
 @pytest.mark.parametrize(
@@ -482,6 +512,42 @@ class TestStored:
 
         assert waiting(wire) == 1
 
+    @pytest.mark.parametrize("unique", [b"", b"u"])
+    @pytest.mark.parametrize("outcome", [CommitOutcome.UNKNOWN, CommitOutcome.NOT_STORED])
+    def test_a_run_that_could_not_be_stored_is_made_again(
+        self, wire: Wire, client: WirePeer, unique: bytes, outcome: CommitOutcome
+    ) -> None:
+        self.submit(client, unique)
+        self.store(wire)
+        wire.advance(240)
+        assert waiting(wire) == 1
+        due = int(wire.clock.time())
+        take(wire.server.commit_queue)
+        wire.server.store_failed(outcome)
+        assert waiting(wire) == 0
+
+        taken = take(wire.server.commit_queue)
+        assert [(record.number, record.run_at) for record in taken.stored] == [(1, due * 1000)]
+        wire.server.commit_queue.committed()
+        wire.advance(1)
+
+        assert waiting(wire) == 1
+        assert [record.number for record in self.store(wire)] == [3, 1]
+        wire.advance(60)
+        assert waiting(wire) == 1
+
+    def test_a_job_of_a_client_that_could_not_be_stored_is_no_run(self, wire: Wire, client: WirePeer) -> None:
+        self.submit(client)
+        self.store(wire)
+        client.send(Command.SUBMIT_JOB_BG, b"f", b"u", b"")
+        take(wire.server.commit_queue)
+        wire.server.store_failed(CommitOutcome.NOT_STORED)
+        take(wire.server.commit_queue)
+        wire.server.commit_queue.committed()
+        wire.advance(1)
+
+        assert waiting(wire) == 0
+
     def test_it_is_restored_and_runs_once_for_all_missed_times(self, wire: Wire) -> None:
         record = JobRecord(7, b"H:o:7", b"f", b"u", 1, b"w", run_at=at(3) * 1000, schedule=b"*/5 * * * *")
         begin_restoring(wire, 9)
@@ -533,6 +599,20 @@ class TestStored:
 
         assert [each.run_at for each in self.store(wire)] == [0, at(13, 3) * 1000]
         assert "\tMars/Base\t" in wire.connect().say("show schedules")
+
+    def test_with_shutdown_the_run_of_a_stored_schedule_is_stored_at_the_end(self) -> None:
+        """Its number is not reserved, so that another job would get the number after a crash."""
+        wire = wire_at(NOON, JobServerOptions(durability=Durability.SHUTDOWN))
+        record = JobRecord(7, b"H:o:7", b"f", b"u", 1, b"w", run_at=at(3) * 1000, schedule=b"*/5 * * * *")
+        wire.server.begin_restoring(7)
+        wire.server.restore([record])
+        wire.server.end_restoring()
+        wire.tick()
+        assert waiting(wire) == 1
+
+        assert [each.number for each in self.store(wire)] == [7]
+        wire.server.store_last()
+        assert [each.number for each in self.store(wire)] == [8]
 
     def test_it_is_stored_at_shutdown_with_that_durability(self) -> None:
         wire = wire_at(NOON, JobServerOptions(durability=Durability.SHUTDOWN))

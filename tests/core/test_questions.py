@@ -98,6 +98,16 @@ class TestQueueLimits:
         client.submit(b"f", how=how["high"])
         assert client.ask(how["high"], b"f", b"", b"") == FULL
 
+    def test_a_priority_whose_limit_is_missing_has_none(self, wire: Wire) -> None:
+        client = wire.connect()
+        client.say("create function f")
+        client.say("maxqueue f 1 1")
+        client.submit(b"f")
+
+        assert client.ask(Command.SUBMIT_JOB_HIGH, b"f", b"", b"") == FULL
+        assert client.ask(Command.SUBMIT_JOB, b"f", b"", b"") == FULL
+        assert client.submit(b"f", how=Command.SUBMIT_JOB_LOW)
+
     @pytest.mark.parametrize("numbers", ["", " 0", " -1", " many", " 0 0", " 5 0"])
     def test_no_limit(self, wire: Wire, numbers: str) -> None:
         client = wire.connect()
@@ -300,7 +310,7 @@ class TestEpochJobs:
         with caplog.at_level(NOTICE, "geartrain.jobs"):
             self.submit_exactly(Wire().connect(), b"delayed-job=%d,normal" % milliseconds)
 
-        assert f"accepted,f,,{second}" in caplog.messages
+        assert caplog.messages[0].startswith(f"accepted,f,,{second}: ")
 
     def test_a_time_beyond_64_bits_is_refused(self, wire: Wire) -> None:
         client = wire.connect()
@@ -389,6 +399,14 @@ def test_take_dirty_returns_the_peers_with_data_to_send(wire: Wire) -> None:
     assert wire.server.has_work
 
 
+def test_take_dirty_returns_each_peer_once(wire: Wire) -> None:
+    client = wire.connect()
+    client.peer.mark_dirty()
+    client.peer.mark_dirty()
+
+    assert wire.server.take_dirty() == [client.peer]
+
+
 def test_submissions_are_logged_at_level_notice(caplog: pytest.LogCaptureFixture) -> None:
     Wire(JobServerOptions()).connect().submit(b"f", b"early")
     with caplog.at_level(25, "geartrain.jobs"):
@@ -397,4 +415,5 @@ def test_submissions_are_logged_at_level_notice(caplog: pytest.LogCaptureFixture
         client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"17", b"")
         client.send(Command.SUBMIT_REDUCE_JOB, b"f", b"", b"r", b"", b"")
 
-    assert caplog.messages == ["accepted,f,u\\x0a,0", "accepted,f,,17", "accepted,f,,0,r"]
+    listed = [message.partition(": ")[0] for message in caplog.messages]
+    assert listed == ["accepted,f,u\\x0a,0", "accepted,f,,17", "accepted,f,,0,r"]

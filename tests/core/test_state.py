@@ -60,8 +60,8 @@ def test_objects_print_their_state(wire: Wire) -> None:
     worker.send(Command.SET_CLIENT_ID, b"me")
 
     assert repr(queue) == "<FunctionQueue f: 1 waiting, 0 running, 0 workers>"
-    assert repr(worker.peer) == "<Peer 0 127.0.0.1 me>"
-    assert str(worker.peer) == "0 127.0.0.1 me"
+    assert repr(worker.peer) == "<Peer 127.0.0.1 me (connection 0)>"
+    assert str(worker.peer) == "127.0.0.1 me (connection 0)"
     assert [repr(job) for job in (first, second)] == ["<Job H:a:1 new>", "<Job H:a:2 running>"]
 
 
@@ -71,7 +71,7 @@ def test_objects_print_names_that_are_not_utf_8(wire: Wire) -> None:
     worker.send(Command.SET_CLIENT_ID, b"me\xff")
 
     assert repr(queue).startswith("<FunctionQueue f\N{REPLACEMENT CHARACTER}: ")
-    assert repr(worker.peer) == "<Peer 0 127.0.0.1 me\N{REPLACEMENT CHARACTER}>"
+    assert repr(worker.peer) == "<Peer 127.0.0.1 me\N{REPLACEMENT CHARACTER} (connection 0)>"
     assert repr(Job(1, b"H:\xff", queue, b"", b"", 1)) == "<Job H:\N{REPLACEMENT CHARACTER} new>"
 
 

@@ -10,20 +10,18 @@ saving time does not multiply or drop them: a time that a day does not have runs
 twice runs the first time.
 """
 
-import calendar
 import logging
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, tzinfo
 
-from cronsim import CronSim, CronSimError
 from mypy_extensions import i64, mypyc_attr
 
 from geartrain.core.deadlines import Deadline, Deadlines
 from geartrain.core.durable import Durable
 from geartrain.core.record import JobRecord
 from geartrain.core.zones import find_zone
-from geartrain.cron import FROM_MONDAY, FROM_SUNDAY, CronFields, expand_days
+from geartrain.cron import FROM_MONDAY, FROM_SUNDAY, CronFields, check_times, expand_days
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.limits import INT64_MAX
 from geartrain.wording import counted
@@ -52,6 +50,7 @@ class Schedule(Durable):
         timezone: The name of the time zone of the cron line; empty for that of the server.
         priority: That of its jobs, as `geartrain.Priority` has it.
         due: When it runs next, in seconds since the epoch.
+        last_run: The number of the job that it submitted last; 0 for none.
     """
 
     __slots__ = (
@@ -62,6 +61,7 @@ class Schedule(Durable):
         "function",
         "handle",
         "is_cancelled",
+        "last_run",
         "priority",
         "timezone",
         "unique",
@@ -86,6 +86,7 @@ class Schedule(Durable):
         self.timezone = timezone
         self.priority = priority
         self.due = 0
+        self.last_run: i64 = 0
         self.deadline: Deadline[Schedule] | None = None
         self.is_cancelled = False
         self._known: JobRecord | None = None  # the record that it was restored from
@@ -206,6 +207,15 @@ class Schedules:
         schedule.workload = workload
         self._wait(schedule, self._next(schedule, now))
 
+    def find_run(self, function: bytes, unique: bytes, number: i64) -> Schedule | None:
+        """Return the schedule that submitted a job last, by the function, the unique and the number of that job."""
+        schedule = self._by_unique.get((function, unique)) or self._by_handle.get(unique)
+        return schedule if schedule is not None and schedule.last_run == number else None
+
+    def run_again(self, schedule: Schedule, now: float) -> None:
+        """Let a schedule be due now, as its last job could not be stored."""
+        self._wait(schedule, int(now))
+
     def remove(self, schedule: Schedule) -> None:
         """Remove a schedule. The jobs that it has submitted go on."""
         schedule.is_cancelled = True
@@ -271,6 +281,8 @@ class Schedules:
 
 def next_time(cron: str, zone: tzinfo, now: float) -> int:
     """Return the first time of a cron line after ``now``, both in seconds since the epoch."""
+    from cronsim import CronSim  # servers without schedules do without it
+
     minute, hour, rest = cron.split(" ", 2)
     if hour != "*":
         # A star at the beginning makes cronsim count hours that pass, and not times of the day.
@@ -332,31 +344,36 @@ def cron_line(fields: CronFields) -> str:
         )
     *times, weekday = (field.decode().upper() for field in fields)
     try:
+        check_times(times)
         line = " ".join([*times, _weekdays(weekday)])
-        is_due = _is_ever_due(CronSim(line, datetime(2001, 1, 1)))  # noqa: DTZ001  # any moment of any zone does
-    except (CronSimError, ValueError) as error:
+    except ValueError as error:
         raise _not_a_cron_line(written, str(error)) from error
-    if not is_due:
-        raise _not_a_cron_line(written, "it is never due")
+    if not _is_ever_due(line):
+        raise _not_a_cron_line(written, "no date matches it")
     return line
 
 
 def _not_a_cron_line(written: bytes, reason: str) -> RemoteProtocolError:
-    return RemoteProtocolError(
-        f"Invalid cron line {written.decode()!r}: {reason}; its fields are minute (0-59), hour (0-23), day (1-31), "
-        f"month (1-12) and day of the week (MON-SUN, or 0-6 from Monday)"
-    )
+    return RemoteProtocolError(f"Invalid cron line {written.decode()!r}: {reason}")
 
 
-def _is_ever_due(times: CronSim) -> bool:
+def _is_ever_due(line: str) -> bool:
     """Tell whether a day matches in any month.
 
     By the weekday of the first day and the length, there are 28 kinds of months.
     """
+    from calendar import monthrange
+
+    from cronsim import CronSim, CronSimError  # servers without schedules do without it
+
+    try:
+        times = CronSim(line, datetime(2001, 1, 1))  # noqa: DTZ001  # any moment of any zone does
+    except CronSimError:  # of a date such as 30 February
+        return False
     seen: set[tuple[int, int]] = set()
     for year in range(2001, 2029):  # the calendar repeats after 28 years
         for month in times.months:
-            kind = first, length = calendar.monthrange(year, month)
+            kind = first, length = monthrange(year, month)
             if kind not in seen:
                 seen.add((first, length))
                 if any(times.match_day(date(year, month, day)) for day in range(1, length + 1)):

@@ -3,14 +3,14 @@
 
 At level NOTICE there is one line for each submission, in gearmand's format, which programs parse::
 
-    accepted,resize,unique,0
+    accepted,resize,unique,0: H:a:17 from 10.0.0.7 (connection 9)
 
 At level INFO there is also a line for each step. The handle is in front, so that a search for it shows the life of the
-job. Peers are written as in the listing ``workers``: descriptor, address, client id::
+job. Peers are written by address and client id, with the number of the connection in the listing ``workers``::
 
-    H:a:17 resize: submitted by 9 10.0.0.7 -
-    H:a:17 resize: started by 12 10.0.0.8 images, attempt 1, after 0.4 ms
-    H:a:17 resize: completed by 12 10.0.0.8 images, attempt 1, in 31.6 ms
+    H:a:17 resize: submitted by 10.0.0.7 (connection 9)
+    H:a:17 resize: started by 10.0.0.8 images (connection 12), attempt 1, after 0.4 ms
+    H:a:17 resize: completed by 10.0.0.8 images (connection 12), attempt 1, in 31.6 ms
 
 The facts are also in the attribute ``fields`` of each record, for formats that keep them apart. The levels are looked
 up once per reload: asking `logging` would cost a tenth of a job, while a level that is off costs a comparison.
@@ -75,7 +75,8 @@ class JobLog:
             facts.append(printable(job.reducer))
         client_name = str(client)
         fields = _fields(job, "accepted") | {"client": client_name, "unique": _text(job.unique), "run_at": second}
-        log.log(NOTICE, "accepted,%s", b",".join(facts).decode(errors="replace"), extra={"fields": fields})
+        listed = b",".join(facts).decode(errors="replace")
+        log.log(NOTICE, "accepted,%s: %s from %s", listed, _text(job.handle), client_name, extra={"fields": fields})
         if self.has_steps:
             event = "submitted" if is_new else "joined"
             _write(job, event, f"by {client_name}", {"client": client_name})

@@ -467,7 +467,11 @@ class Peer(Recipient):
         return self.sleep_state == _ASLEEP or self.sleep_state == _POLLING
 
     def __str__(self) -> str:
-        return f"{self.fd} {self.host} {printable(self.client_id).decode(errors='replace') or '-'}"
+        """Return its address and its client id, if it has set one, and the number that the listings show."""
+        name = self.host
+        if self.client_id not in (b"", b"-"):
+            name += f" {printable(self.client_id).decode(errors='replace')}"
+        return f"{name} (connection {self.fd})"
 
     def __repr__(self) -> str:
         return f"<Peer {self}>"

@@ -16,6 +16,7 @@ from geartrain.core import JobServer, Shutdown
 from geartrain.protocol.text import printable
 from geartrain.server.config.kinds import SECONDS
 from geartrain.server.config.option import Group, option
+from geartrain.server.levels import Level
 from geartrain.wording import counted
 
 __all__ = ["ShutdownOptions", "ShutdownSequence", "describe_remaining"]
@@ -36,16 +37,16 @@ class ShutdownOptions:
         Group.NETWORK,
         "seconds to wait for running jobs when the server stops; 0: do not wait",
         details="On SIGTERM and SIGINT, the server assigns no more jobs, and closes all connections without a running "
-        "job, so that their clients use other servers. Then it abandons the jobs that have not ended in time; "
-        "background jobs stay in the store.",
+        "job, so that their clients use other servers. Jobs that still run after this time are given up; background "
+        "jobs among them stay in the store.",
         example="60",
     )
     flush_timeout: float = option(
         1.0,
         SECONDS,
         Group.NETWORK,
-        "seconds for peers to read the last replies when the server stops",
-        details="Without this limit, a client that does not read would keep the server from stopping.",
+        "when the server stops, seconds to wait until peers have read the last replies",
+        details="Without this limit, the server could not stop while a client does not read.",
         example="5",
     )
 
@@ -86,8 +87,16 @@ class ShutdownSequence:
         self.force = asyncio.Event()
         self.is_due = asyncio.Event()
 
-    def request(self, mode: Shutdown) -> None:
-        """Request a shutdown mode; a gentler mode than the current one is ignored."""
+    def request(self, mode: Shutdown, reason: str = "this program") -> None:
+        """Request a shutdown mode; a gentler mode than the current one is ignored.
+
+        Args:
+            mode: The mode.
+            reason: The one who requests it, such as the name of a signal, for the log.
+        """
+        again = ", again" if self.has_begun else ""
+        fields = {"event": "shutdown", "by": reason}
+        log.log(Level.NOTICE, "Shutdown requested by %s%s", reason, again, extra={"fields": fields})
         if mode is Shutdown.GRACEFUL:
             self.requested = self.requested or mode
         elif self.requested in (None, Shutdown.GRACEFUL):

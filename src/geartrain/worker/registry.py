@@ -159,9 +159,17 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             loop.stop(self._options.grace if grace is None else grace)
 
     def _decorator(self, target: Callable[..., object] | str | None, offer: Offer) -> Callable[..., object]:
-        """Offer a decorated function, or return a decorator that does."""
+        """Offer a decorated function, or return a decorator that does.
+
+        Raises:
+            TypeError: The argument is neither a function nor a name, or the function has no name.
+        """
         if callable(target):
             return offer(_name_of(target), target)
+        if not isinstance(target, str | None):
+            raise TypeError(
+                f"this decorator takes a function, the name of one, or only keyword arguments, not {target!r}"
+            )
         return lambda function: offer(target or _name_of(function), function)
 
     def _offer(
