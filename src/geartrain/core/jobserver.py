@@ -174,7 +174,14 @@ class JobServer:
             self.refused,
         )
         self._submit = SubmitCommands(
-            options, functions, self._lifecycle, self._dispatcher, self._schedules, self.commit_queue, self._replies
+            options,
+            self._clock,
+            functions,
+            self._lifecycle,
+            self._dispatcher,
+            self._schedules,
+            self.commit_queue,
+            self._replies,
         )
         work = WorkCommands(self._lifecycle, self._dispatcher, self._authorizer, self._replies)
         self._text = TextCommands(
