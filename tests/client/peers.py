@@ -20,7 +20,7 @@ PATIENCE = 60.0  # seconds after which a test fails
 
 
 def repeat_until_answered(call: Callable[[], Value], is_slow: Callable[[], object]) -> Value:
-    """Call until a server answers within the short timeout of a client; it is an error if the server is not slow."""
+    """Call until a server answers within the short timeout of a client; no other server may be lost."""
     while True:
         try:
             return call()
