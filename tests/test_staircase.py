@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 # The steps, the lowest first. A part may import itself and parts on lower steps; parts on one step do not import each
 # other.
 STAIRCASE = [
-    {"_version", "errors", "frozen", "lazy", "wording"},
+    {"_version", "errors", "frozen", "lazy", "middleware", "wording"},
     {"protocol"},
     {"records", "names", "cron"},
     {"transport", "codec"},
@@ -72,7 +72,7 @@ CORE = [
     },
     {"wakeups"},
     {"expiry", "lifecycle", "probes", "stalls"},
-    {"dispatch", "metrics"},
+    {"dispatch", "metrics", "oversized"},
     {"departures", "retirement", "snapshot"},
     {"authorization", "schedulerunner"},
     {"commands/status", "replies"},
@@ -95,7 +95,7 @@ CLIENT = [
     {"aio/client", "sync/client"},
 ]
 WORKER = [
-    {"console", "forkserver", "functions", "middleware", "session"},
+    {"console", "forkserver", "functions", "session"},
     {"dispatcher", "options", "serverstate"},
     {"job"},
     {"arguments", "current", "partition", "run"},
@@ -138,9 +138,9 @@ DECIDES += [
     f"client/{name}.py" for name in ("buffer", "batch", "deadline", "events", "inquiry", "placement", "request")
 ]
 DECIDES += [f"client/{name}.py" for name in ("remote", "serverpool", "session", "submission", "ticket")]
-DECIDES += [f"worker/{name}.py" for name in ("arguments", "dispatcher", "functions", "job", "middleware", "partition")]
+DECIDES += [f"worker/{name}.py" for name in ("arguments", "dispatcher", "functions", "job", "partition")]
 DECIDES += [f"worker/{name}.py" for name in ("run", "serverstate", "session")]
-DECIDES += ["admin/session.py", "admin/calls.py", "typed/*.py"]
+DECIDES += ["admin/session.py", "admin/calls.py", "middleware.py", "typed/*.py"]
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 

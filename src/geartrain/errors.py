@@ -20,7 +20,7 @@
         ├── JobException         the job ended with WORK_EXCEPTION
         └── JobTimeout           (also a TimeoutError) the job did not end in time
 
-`NotAllSubmitted`, which reports several jobs at once and holds their handles, is in `geartrain.client.batch`. `JobFail`
+`NotAllSubmitted`, which reports several jobs at once and holds their handles, is in `geartrain.client.batch`. `Fail`
 is not part of the tree: a worker's function raises it to fail its job. Neither is `JobInterrupted`.
 """
 
@@ -29,6 +29,7 @@ __all__ = [
     "CodecError",
     "ConnectionLost",
     "EventsLost",
+    "Fail",
     "GeartrainError",
     "JobError",
     "JobException",
@@ -140,7 +141,7 @@ class JobFailed(JobError):
     """The job ended with WORK_FAIL, from its worker or from the server.
 
     Attributes:
-        reason: The text of the `JobFail` that the worker's function raised, or of another warning that the worker sent
+        reason: The text of the `Fail` that the worker's function raised, or of another warning that the worker sent
             directly before the end; otherwise empty.
     """
 
@@ -167,11 +168,14 @@ class JobTimeout(JobError, TimeoutError):
     """The job did not end within the time that the caller allowed. It may still run."""
 
 
-class JobFail(Exception):
+class Fail(Exception):
     """Raised by a worker's function to end its job with WORK_FAIL, without WORK_EXCEPTION.
 
     Its text, if it has one, is the `reason` of the client's `JobFailed`. Clients also get it as a warning.
     """
+
+
+JobFail = Fail  # its first name
 
 
 class JobInterrupted(BaseException):

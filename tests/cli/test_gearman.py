@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from geartrain import AssignedJob, Client, Data, JobFail, JobFailed, Warn, Worker, __version__
+from geartrain import AssignedJob, Client, Data, Fail, JobFailed, Warn, Worker, __version__
 from geartrain.records import JobEvent
 from tests.commands import GEARMAN, run_command
 from tests.job_servers import free_port, needs
@@ -44,7 +44,7 @@ def talk(job: AssignedJob) -> Iterator[bytes]:
 
 def fail(job: AssignedJob) -> None:
     job.data(job.workload)
-    raise JobFail
+    raise Fail
 
 
 def boom(job: AssignedJob) -> None:

@@ -281,7 +281,7 @@ class TestJobs:
                 assert await called.get() is job
                 job.add_done_callback(called.put_nowait)
                 assert await called.get() is job
-                assert not job.cancel()
+                assert not await job.cancel()
 
         with ScriptedServer(serve) as server:
             run(test)

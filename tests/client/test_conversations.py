@@ -68,6 +68,7 @@ class TestOneJob:
             with pytest.raises(JobFailed, match="job H:1 failed"):
                 job.result(PATIENCE)
             assert isinstance(job.exception(), JobFailed)
+            assert (job.status.state, job.status.reason) == ("failed", "job H:1 failed")
             with pytest.raises(JobFailed):
                 list(job)
 
@@ -373,7 +374,8 @@ class TestStreams:
 
             assert list(job) == [Data(b"part"), Warn(b"careful"), Progress(1, 0)]
             assert job.result() == b"end"
-            assert job.status == JobStatus(numerator=1)
+            assert job.status == JobStatus(numerator=1, outcome="completed")
+            assert job.status.state == "completed"
             assert job.status.fraction == 0.0
             assert job.status.progress is None
             assert list(job) == []

@@ -348,6 +348,42 @@ class TestStored:
 
         assert waiting(wire) == 1
 
+    @pytest.mark.parametrize("unique", [b"", b"u"])
+    @pytest.mark.parametrize("outcome", [CommitOutcome.UNKNOWN, CommitOutcome.NOT_STORED])
+    def test_a_run_that_could_not_be_stored_is_made_again(
+        self, wire: Wire, client: WirePeer, unique: bytes, outcome: CommitOutcome
+    ) -> None:
+        self.submit(client, unique)
+        self.store(wire)
+        wire.advance(240)
+        assert waiting(wire) == 1
+        due = int(wire.clock.time())
+        take(wire.server.commit_queue)
+        wire.server.store_failed(outcome)
+        assert waiting(wire) == 0
+
+        taken = take(wire.server.commit_queue)
+        assert [(record.number, record.run_at) for record in taken.stored] == [(1, due * 1000)]
+        wire.server.commit_queue.committed()
+        wire.advance(1)
+
+        assert waiting(wire) == 1
+        assert [record.number for record in self.store(wire)] == [3, 1]
+        wire.advance(60)
+        assert waiting(wire) == 1
+
+    def test_a_job_of_a_client_that_could_not_be_stored_is_no_run(self, wire: Wire, client: WirePeer) -> None:
+        self.submit(client)
+        self.store(wire)
+        client.send(Command.SUBMIT_JOB_BG, b"f", b"u", b"")
+        take(wire.server.commit_queue)
+        wire.server.store_failed(CommitOutcome.NOT_STORED)
+        take(wire.server.commit_queue)
+        wire.server.commit_queue.committed()
+        wire.advance(1)
+
+        assert waiting(wire) == 0
+
     def test_it_is_restored_and_runs_once_for_all_missed_times(self, wire: Wire) -> None:
         record = JobRecord(7, b"H:o:7", b"f", b"u", 1, b"w", run_at=at(3) * 1000, schedule=b"*/5 * * * *")
         begin_restoring(wire, 9)
@@ -359,6 +395,20 @@ class TestStored:
 
         assert waiting(wire) == 1
         assert wire.connect().say("show schedules").startswith("H:o:7\tf\t*/5 * * * *\t")
+
+    def test_with_shutdown_the_run_of_a_stored_schedule_is_stored_at_the_end(self) -> None:
+        """Its number is not reserved, so that another job would get the number after a crash."""
+        wire = wire_at(NOON, JobServerOptions(durability=Durability.SHUTDOWN))
+        record = JobRecord(7, b"H:o:7", b"f", b"u", 1, b"w", run_at=at(3) * 1000, schedule=b"*/5 * * * *")
+        wire.server.begin_restoring(7)
+        wire.server.restore([record])
+        wire.server.end_restoring()
+        wire.tick()
+        assert waiting(wire) == 1
+
+        assert [each.number for each in self.store(wire)] == [7]
+        wire.server.store_last()
+        assert [each.number for each in self.store(wire)] == [8]
 
     def test_it_is_stored_at_shutdown_with_that_durability(self) -> None:
         wire = wire_at(NOON, JobServerOptions(durability=Durability.SHUTDOWN))

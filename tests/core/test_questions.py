@@ -97,6 +97,16 @@ class TestQueueLimits:
         client.submit(b"f", how=how["high"])
         assert client.ask(how["high"], b"f", b"", b"") == FULL
 
+    def test_a_priority_whose_limit_is_missing_has_none(self, wire: Wire) -> None:
+        client = wire.connect()
+        client.say("create function f")
+        client.say("maxqueue f 1 1")
+        client.submit(b"f")
+
+        assert client.ask(Command.SUBMIT_JOB_HIGH, b"f", b"", b"") == FULL
+        assert client.ask(Command.SUBMIT_JOB, b"f", b"", b"") == FULL
+        assert client.submit(b"f", how=Command.SUBMIT_JOB_LOW)
+
     @pytest.mark.parametrize("numbers", ["", " 0", " -1", " many", " 0 0", " 5 0"])
     def test_no_limit(self, wire: Wire, numbers: str) -> None:
         client = wire.connect()
@@ -319,6 +329,14 @@ def test_take_dirty_returns_the_peers_with_data_to_send(wire: Wire) -> None:
     assert wire.server.take_dirty() == [client.peer, worker.peer]
     assert wire.server.take_dirty() == []
     assert wire.server.has_work
+
+
+def test_take_dirty_returns_each_peer_once(wire: Wire) -> None:
+    client = wire.connect()
+    client.peer.mark_dirty()
+    client.peer.mark_dirty()
+
+    assert wire.server.take_dirty() == [client.peer]
 
 
 def test_submissions_are_logged_at_level_notice(caplog: pytest.LogCaptureFixture) -> None:

@@ -165,6 +165,48 @@ def test_a_peer_for_whose_replies_the_memory_limit_leaves_no_room_is_dropped(cap
     assert "bytes are to be sent to it, and all together exceed the memory limit" in caplog.text
 
 
+def test_a_peer_that_holds_more_is_dropped_in_place_of_one_that_is_sent_something(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        reactor = Reactor(JobServerOptions(max_memory=1_000_000))
+        client, worker, large, known, small = [reactor.connect() for _ in range(5)]
+        client.give(request(Command.SUBMIT_JOB, b"f", b"u", b"") * 2)
+        [(_, (handle,)), _] = client.packets()
+        worker.send(Command.CAN_DO, b"f")
+        worker.send(Command.GRAB_JOB)
+        for end, size in ((large, 480_000), (known, 490_000), (small, 300_000)):
+            end.connection.data_received(request(Command.SUBMIT_JOB, b"f", b"", bytes(900_000))[:size])
+        known.connection.peer.outlet = None  # it is known to the server alone
+        worker.send(Command.WORK_COMPLETE, handle, bytes(200_000))
+
+        assert [end.transport.calls for end in (large, small, client)] == [["abort"], [], []]
+        assert client.packets() == [(Command.WORK_COMPLETE, [handle, bytes(200_000)])] * 2
+
+    in_loop(scenario)
+    assert "480000 bytes are held for it" in caplog.text
+
+
+def test_a_result_without_room_is_dropped_and_its_client_is_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        reactor = Reactor(JobServerOptions(max_memory=1_000_000))
+        client, worker = reactor.connect(), reactor.connect()
+        handle = reactor.run_job(client, worker)
+        packet = request(Command.WORK_COMPLETE, handle, bytes(3_000_000))
+        worker.connection.data_received(packet[:1_500_000])
+        reactor.flusher.run()
+        assert reactor.flusher.is_scheduled
+        reactor.flusher.flush()
+        assert client.packets() == [(Command.WORK_FAIL, [handle])]
+
+        worker.give(packet[1_500_000:] + request(Command.ECHO_REQ, b"x"))
+        assert worker.packets() == [(Command.ECHO_RES, [b"x"])]
+        assert worker.transport.calls == []
+
+    in_loop(scenario)
+    assert "Too much memory for a result of 3000014 bytes (limit 1000000 bytes)" in caplog.text
+
+
 def test_small_replies_are_counted_after_each_mebibyte() -> None:
     async def scenario() -> None:
         reactor = Reactor(JobServerOptions(max_memory=1_000_000))

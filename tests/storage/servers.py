@@ -14,6 +14,7 @@ from geartrain.core.record import JobRecord
 from geartrain.storage import CommitOutcome, Store, StoreError, open_store
 from geartrain.testing import StoreContract
 from geartrain.testing.stores import put_new
+from tests.job_servers import free_port
 from tests.storage.engines import Engine
 from tests.storage.holding_proxy import HoldingProxy
 from tests.storage.places import clear, url_of
@@ -62,6 +63,14 @@ class ServerContract(StoreContract):
 
     def store(self) -> Store:
         return open_store(self.url)
+
+    def test_an_engine_that_takes_no_connections_may_be_tried_again(self) -> None:
+        store = open_store(url_of(self.kind, free_port(), self.folder))
+
+        with pytest.raises(StoreError) as caught:
+            asyncio.run(store.open())
+
+        assert caught.value.is_unavailable
 
     def test_it_is_back_after_its_engine_was_killed(self) -> None:
         async def lose(store: Store) -> None:

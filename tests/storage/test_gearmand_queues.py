@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -217,6 +218,12 @@ class TestSQLite:
 
 
 class TestPostgres:
+    def test_a_connection_string_is_taken_in_place_of_an_address(self, postgres_engine: Engine) -> None:
+        conninfo = f"host=127.0.0.1 port={postgres_engine.port} user=postgres dbname=postgres"
+
+        with contextlib.closing(open_queue(f"postgresql:{quote(conninfo)}?table=anything")) as queue:
+            assert queue.name == "postgresql database postgres, table anything"
+
     def test_a_table_from_before_there_was_a_time_is_read(self, postgres_engine: Engine) -> None:
         url = f"postgresql://postgres@127.0.0.1:{postgres_engine.port}/postgres"
         with psycopg.connect(url, autocommit=True) as connection:

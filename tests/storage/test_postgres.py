@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from geartrain.core.changes import Forget
 from geartrain.core.record import JobRecord
 from geartrain.storage import CommitOutcome, Store, StoreError, open_store
+from geartrain.storage.postgres import PostgresStore
 from geartrain.testing.stores import put_new
 from tests.storage.holding_proxy import HoldingProxy
 from tests.storage.servers import JOBS, ExclusiveContract, opened, outcome_of
@@ -155,7 +157,31 @@ class TestPostgres(ExclusiveContract):
             connection.execute("ALTER SYSTEM RESET fsync")
             connection.execute("SELECT pg_reload_conf()")
 
-        assert "fsync is off, so a power failure destroys jobs" in caplog.text
+        said = "postgresql database postgres on 127.0.0.1: fsync is off, so a power failure destroys jobs"
+        assert said in [record.getMessage() for record in caplog.records]
+
+    def test_a_batch_is_not_stored_while_another_one_has_the_lock(
+        self, proxy: "contextlib.AbstractContextManager[HoldingProxy]"
+    ) -> None:
+        async def lock_out(holding: HoldingProxy) -> None:
+            async with opened(self.through(holding)) as store:
+                holding.cut()
+                assert await outcome_of(store, []) is CommitOutcome.NOT_STORED
+                with self.other() as other:
+                    await asyncio.to_thread(other.execute, "SELECT pg_advisory_lock(x'67656172'::int)")
+                    assert await outcome_of(store, [put_new(JOBS[:1])]) is CommitOutcome.NOT_STORED
+                await store.commit([put_new(JOBS[1:2])])
+
+        with proxy as holding:
+            asyncio.run(lock_out(holding))
+
+        assert self.kept() == JOBS[1:2]
+
+
+def test_a_connection_string_is_taken_in_place_of_an_address() -> None:
+    store = PostgresStore.from_url(urlsplit(f"postgresql:{quote('host=db.example dbname=jobs')}"))
+
+    assert store.name == "postgresql database jobs on db.example"
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

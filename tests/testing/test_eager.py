@@ -15,8 +15,8 @@ from geartrain import (
     Client,
     ConnectionLost,
     Data,
+    Fail,
     JobException,
-    JobFail,
     JobFailed,
     JobRequest,
     JobStatus,
@@ -48,7 +48,7 @@ def wrong(job: AssignedJob) -> None:
 
 
 def fails(job: AssignedJob) -> None:
-    raise JobFail
+    raise Fail
 
 
 def shout(job: AssignedJob, call: Callable[[AssignedJob], object]) -> object:
@@ -89,7 +89,7 @@ class TestLikeARealOne:
 
         assert list(job.events(PATIENCE)) == [Warn(b"careful"), Data(b"part"), Progress(1, 2)]
         assert job.result(PATIENCE) == b"end"
-        assert job.status == JobStatus(numerator=1, denominator=2)
+        assert job.status == JobStatus(numerator=1, denominator=2, outcome="completed")
         assert (job.function, job.unique, job.done()) == ("talk", "u", True)
         assert job.handle is not None
         assert client.status(job.handle) == JobStatus()

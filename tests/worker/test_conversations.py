@@ -24,8 +24,8 @@ from geartrain import (
     AsyncWorker,
     Client,
     Data,
+    Fail,
     JobException,
-    JobFail,
     JobFailed,
     JobFilter,
     Progress,
@@ -145,7 +145,7 @@ class TestAFunction:
     def test_fails_for_a_reason(self, worker: ShelledWorker, client: Client) -> None:
         @worker.function
         async def fail(job: AsyncAssignedJob) -> None:
-            raise JobFail("no such picture: ü")
+            raise Fail("no such picture: ü")
 
         worker.add_function("echo", echo)
         with working(worker):
@@ -249,7 +249,7 @@ class TestAFunction:
 
         @worker.function
         async def fail(job: AsyncAssignedJob) -> None:
-            raise JobFail if exceptions else ValueError
+            raise Fail if exceptions else ValueError
 
         with working(worker), pytest.raises(JobFailed):
             client.do("fail", timeout=PATIENCE)

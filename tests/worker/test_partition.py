@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from geartrain import JSON, AssignedJob, AsyncAssignedJob, AsyncWorker, Client, JobException, JobFail, JobFailed, Worker
+from geartrain import JSON, AssignedJob, AsyncAssignedJob, AsyncWorker, Client, Fail, JobException, JobFailed, Worker
 from geartrain.client.request import submission
 from geartrain.errors import LocalProtocolError
 from geartrain.protocol import Command
@@ -130,7 +130,7 @@ class Reducer:
         self.done.append(job.value)
         word = job.value if isinstance(job.value, str) else job.text
         if word == "fail":
-            raise JobFail("no such word")
+            raise Fail("no such word")
         if word == "raise":
             raise ValueError("what a word")
         return word.upper()

@@ -158,6 +158,9 @@ def call(kind: str) -> Iterator[Callable[[Any], Any]]:
                 def map(self, calls: Any) -> Any:
                     return runner.run(listed(self._subject.map(calls)))  # type: ignore[attr-defined]
 
+                def map_unordered(self, calls: Any) -> Any:
+                    return runner.run(listed(self._subject.map_unordered(calls)))  # type: ignore[attr-defined]
+
                 def submit(self, *args: Any, **kwargs: Any) -> Any:
                     job = runner.run(self._subject.submit(*args, **kwargs))  # type: ignore[attr-defined]
                     return Driven(job, runner)
@@ -233,6 +236,14 @@ class TestACall:
         resize = call(shop.resize)
 
         assert list(resize.map(shop.resize.bind(n, width=1) for n in range(300))) == [f"{n}@1" for n in range(300)]
+
+    def test_may_be_one_of_many_that_end_in_any_order(self, shop: Any, call: Any) -> None:
+        resize = call(shop.resize).with_options(max_in_flight=5, return_exceptions=True)
+        calls = {shop.resize.bind(number, width=1): number for number in range(20)}
+
+        found = {calls[arguments]: result for arguments, result in resize.map_unordered(calls)}
+
+        assert found == {number: f"{number}@1" for number in range(20)}
 
     def test_with_wrong_arguments_is_refused_before_anything_is_sent(
         self, make_shop: Callable[..., Any], call: Any

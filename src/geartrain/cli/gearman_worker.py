@@ -28,7 +28,7 @@ from ssl import SSLContext
 from geartrain.cli.gearman_options import GearmanOptions, servers_of
 from geartrain.cli.output import discard_stdout, error, program_name
 from geartrain.cli.servers import UnknownServer, client_tls, client_token
-from geartrain.errors import GeartrainError, JobFail
+from geartrain.errors import Fail, GeartrainError
 from geartrain.transport.address import ServerAddress
 from geartrain.wording import counted
 from geartrain.worker import AssignedJob, Reason, Worker
@@ -144,7 +144,7 @@ class CommandWorker:
         if status < 0:
             raise _failure(job, f"{command[0]} was killed by {_signal_name(-status)}")
         error(f"{command[0]} exited with status {status} for {job.handle}")
-        raise JobFail  # without a reason, as the C tool does
+        raise Fail  # without a reason, as the C tool does
 
     def _collect(self, process: subprocess.Popen[bytes], job: AssignedJob) -> bytes:
         """Return what a command prints, or send it line by line and return nothing."""
@@ -177,7 +177,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _failure(job: AssignedJob, message: str) -> JobFail:
+def _failure(job: AssignedJob, message: str) -> Fail:
     error(f"{message} ({job.handle})")
     job.warning(f"{message}\n")
-    return JobFail()
+    return Fail()

@@ -19,13 +19,11 @@ import functools
 import gc
 import logging
 import os
-import platform
 import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from geartrain._version import __version__
-from geartrain.cli import store
 from geartrain.cli.output import error as print_error
 from geartrain.core import IS_COMPILED, Durability
 from geartrain.errors import GeartrainError
@@ -60,6 +58,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; ``words`` are those behind its name."""
     words = sys.argv[1:] if words is None else words
     if words[:1] == ["store"]:
+        from geartrain.cli import store  # a server does without it
+
         return store.main(words[1:])
     read_again = functools.partial(read, words, os.environ)
     try:
@@ -91,6 +91,8 @@ def _print_help() -> None:
 
 def _build() -> str:
     """Return the first facts that a report of a bug needs."""
+    import platform
+
     how = "compiled" if IS_COMPILED else "interpreted"
     return f"{how}, {platform.python_implementation()} {platform.python_version()}"
 

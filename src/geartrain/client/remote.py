@@ -31,6 +31,7 @@ class JobOptions(TypedDict, total=False):
     delay: Delay | None
     cron: str | None
     max_in_flight: int
+    return_exceptions: bool
 
 
 _TAKEN: dict[str, tuple[str, ...]] = {
@@ -38,7 +39,8 @@ _TAKEN: dict[str, tuple[str, ...]] = {
     "submit": ("unique", "priority", "resubmits"),
     "submit_many": ("priority", "resubmits"),
     "enqueue": ("unique", "priority", "at", "delay", "cron", "timeout"),
-    "map": ("priority", "timeout", "resubmits", "max_in_flight"),
+    "map": ("priority", "timeout", "resubmits", "max_in_flight", "return_exceptions"),
+    "map_unordered": ("priority", "timeout", "resubmits", "max_in_flight", "return_exceptions"),
 }
 
 
@@ -58,6 +60,8 @@ class Submitter(Protocol):
     def enqueue(self) -> Callable[..., Any]: ...
     @property
     def map(self) -> Callable[..., Any]: ...
+    @property
+    def map_unordered(self) -> Callable[..., Any]: ...
 
 
 @frozen
@@ -93,7 +97,7 @@ class Remote(Generic[ParametersT, ReturnT]):
         return repr(self.signature).replace("Signature", type(self).__name__, 1)
 
     def bind(self, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> Arguments[ParametersT]:
-        """Return the arguments of a later call, for `map` and `submit_many`.
+        """Return the arguments of a later call, for `map`, `map_unordered` and `submit_many`.
 
         Raises:
             ArgumentError: The function does not take these arguments.

@@ -6,13 +6,12 @@ the last time still waits or runs, no second one is made. Runs that were missed,
 clock was set forward, become one run. If the clock is set back, all times are computed again.
 """
 
-import calendar
 import logging
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, tzinfo
+from typing import TYPE_CHECKING
 
-from cronsim import CronSim, CronSimError
 from mypy_extensions import i64, mypyc_attr
 
 from geartrain.core.deadlines import Deadline, Deadlines
@@ -23,6 +22,9 @@ from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.limits import INT64_MAX
 from geartrain.records import Priority
 from geartrain.wording import counted
+
+if TYPE_CHECKING:
+    from cronsim import CronSim
 
 __all__ = ["CronLines", "Schedule", "Schedules", "cron_line"]
 
@@ -47,9 +49,10 @@ class Schedule(Durable):
         handle: Its name on the wire, made like the handle of a job.
         cron: The five fields of the cron line.
         due: When it runs next, in seconds since the epoch.
+        last_run: The number of the job that it submitted last; 0 for none.
     """
 
-    __slots__ = ("_known", "cron", "deadline", "due", "function", "handle", "is_cancelled", "unique")
+    __slots__ = ("_known", "cron", "deadline", "due", "function", "handle", "is_cancelled", "last_run", "unique")
 
     def __init__(self, number: i64, handle: bytes, function: bytes, unique: bytes, cron: str, workload: bytes) -> None:
         super().__init__(number, workload)
@@ -58,6 +61,7 @@ class Schedule(Durable):
         self.unique = unique
         self.cron = cron
         self.due = 0
+        self.last_run: i64 = 0
         self.deadline: Deadline[Schedule] | None = None
         self.is_cancelled = False
         self._known: JobRecord | None = None  # the record that it was restored from
@@ -164,6 +168,15 @@ class Schedules:
         schedule.workload = workload
         self._wait(schedule, self._next(cron, now))
 
+    def find_run(self, function: bytes, unique: bytes, number: i64) -> Schedule | None:
+        """Return the schedule that submitted a job last, by the function, the unique and the number of that job."""
+        schedule = self._by_unique.get((function, unique)) or self._by_handle.get(unique)
+        return schedule if schedule is not None and schedule.last_run == number else None
+
+    def run_again(self, schedule: Schedule, now: float) -> None:
+        """Let a schedule be due now, as its last job could not be stored."""
+        self._wait(schedule, int(now))
+
     def remove(self, schedule: Schedule) -> None:
         """Remove a schedule. The jobs that it has submitted go on."""
         schedule.is_cancelled = True
@@ -213,6 +226,8 @@ class Schedules:
             self._next_times.clear()
         due = self._next_times.get(cron)
         if due is None:
+            from cronsim import CronSim
+
             moment = next(CronSim(cron, datetime.fromtimestamp(now, self._zone)))
             due = self._next_times[cron] = int(moment.timestamp())
         return due
@@ -262,6 +277,8 @@ def cron_line(fields: CronFields) -> str:
         raise RemoteProtocolError(
             f"a cron field has up to {_MAX_FIELD} digits, letters and characters of *,/-#, not {written[:200]!r}"
         )
+    from cronsim import CronSim, CronSimError  # servers without schedules do without it
+
     *times, weekday = (field.decode().upper() for field in fields)
     try:
         line = " ".join([*times, _weekdays(weekday)])
@@ -280,15 +297,17 @@ def _not_a_cron_line(written: bytes, reason: str) -> RemoteProtocolError:
     )
 
 
-def _is_ever_due(times: CronSim) -> bool:
+def _is_ever_due(times: "CronSim") -> bool:
     """Tell whether a day matches in any month.
 
     By the weekday of the first day and the length, there are 28 kinds of months.
     """
+    from calendar import monthrange
+
     seen: set[tuple[int, int]] = set()
     for year in range(2001, 2029):  # the calendar repeats after 28 years
         for month in times.months:
-            kind = first, length = calendar.monthrange(year, month)
+            kind = first, length = monthrange(year, month)
             if kind not in seen:
                 seen.add((first, length))
                 if any(times.match_day(date(year, month, day)) for day in range(1, length + 1)):

@@ -8,6 +8,8 @@ outboxes; the state is consistent between any two calls. The shell also announce
 
 from collections.abc import Iterable
 
+from mypy_extensions import i64
+
 from geartrain.core.authorization import Authorizer
 from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.clock import Clock, TurnClock
@@ -33,6 +35,7 @@ from geartrain.core.longruns import LongRuns
 from geartrain.core.metrics import MetricSources
 from geartrain.core.numbers import Numbers
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope
+from geartrain.core.oversized import Oversized
 from geartrain.core.policy import PolicyTable
 from geartrain.core.probes import Probes
 from geartrain.core.ready import Ready
@@ -84,6 +87,7 @@ class JobServer:
         "_lifecycle",
         "_numbers",
         "_options",
+        "_oversized",
         "_peers",
         "_policies",
         "_receiver",
@@ -132,6 +136,7 @@ class JobServer:
             self._clock, timers, functions, self._lifecycle, ready, options.worker_wakeup, options.rearm_after
         )
         self._holdings = Holdings(self._clock, timers, self._peers, options.packet_timeout, options.max_memory)
+        self._oversized = Oversized(self._lifecycle, self._jobs, self._holdings)
         self._departures = Departures(self._clock, timers, self._dispatcher)
         self._retirement = Retirement(self._clock, timers, self._dispatcher)
         self._stalls = stalls = Stalls(
@@ -149,6 +154,7 @@ class JobServer:
             self._lifecycle,
             self._dispatcher,
             self.commit_queue,
+            stores=self._stores,
         )
         Probes(self._peers, self._dispatcher.wakeups, timers, options.probe_after)
         self._authorizer = Authorizer(self._clock, timers, self._dispatcher, self._peers, options)
@@ -190,6 +196,7 @@ class JobServer:
             self._turns,
             self._backlog,
             self._holdings,
+            self._oversized,
             self._dispatcher,
             self._authorizer,
             self._replies,
@@ -320,17 +327,53 @@ class JobServer:
         return self._holdings.room(self._lifecycle.memory() + self._functions.held)
 
     def peer_to_drop(self) -> tuple[Peer, str] | None:
-        """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes."""
+        """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes.
+
+        Results of workers that take too many bytes are dropped before, in place of their workers.
+        """
         holdings = self._holdings
         overdue = holdings.take_overdue()
         if overdue is not None:
             return overdue, "its packet is not complete in time"
-        peer = holdings.largest(self._lifecycle.memory() + self._functions.held)
-        if peer is None:
-            return None
+        while True:
+            peer = holdings.largest(self._lifecycle.memory() + self._functions.held)
+            if peer is None:
+                return None
+            if not self._drop_result(peer):
+                return self._drop(peer)
+
+    def peer_to_drop_for(self, recipient: Recipient, size: i64) -> tuple[Peer, str] | None:
+        """Return a peer to be dropped, and the reason, to make room for bytes for another one.
+
+        Returns:
+            None if there is room, or if no other peer holds more than that.
+        """
+        while size > self.room_for_replies():
+            peer = self._holdings.larger(size, recipient)
+            if peer is None:
+                break
+            if not self._drop_result(peer):
+                return self._drop(peer)
+        return None
+
+    def note_drop(self, peer: Peer) -> None:
+        """Record that a peer is dropped because it is to be sent more than the memory limit leaves."""
         self.refused[Limit.MEMORY] += 1
+        self._oversized.drop_worker(peer, self._options.max_memory)
+
+    def _drop_result(self, peer: Peer) -> bool:
+        is_dropped = self._oversized.drop_result(peer, self._options.max_memory)
+        if is_dropped:
+            self.refused[Limit.MEMORY] += 1
+        return is_dropped
+
+    def _drop(self, peer: Peer) -> tuple[Peer, str]:
         held = peer.partial + peer.unsent
-        holdings.discard(peer)
+        if peer.unsent > peer.partial:
+            self.note_drop(peer)
+        else:
+            self.refused[Limit.MEMORY] += 1
+        self._holdings.discard(peer)
         return peer, f"{held} bytes are held for it, and all together exceed the memory limit"
 
     def _room_for_functions(self) -> int:
@@ -339,6 +382,11 @@ class JobServer:
         functions = int(self._functions.held)
         others = int(self._lifecycle.memory() + self._holdings.total)
         return max(limit - others, least_part(limit)) - functions
+
+    @property
+    def has_output(self) -> bool:
+        """True if there are peers that have data to send."""
+        return len(self._dirty) > 0
 
     def take_dirty(self) -> list[Recipient]:
         """Return the peers that have data to send, or are to be closed, since the last call."""
@@ -419,6 +467,7 @@ class JobServer:
     def _revoke(self, revoked: Iterable[Durable]) -> None:
         for each in revoked:
             if isinstance(each, Job):
+                self._schedules.revoke_run(each)
                 self._lifecycle.revoke(each)
             else:
                 assert isinstance(each, Schedule), "nothing else is stored"

@@ -15,13 +15,14 @@ from geartrain.core.commands.work import WorkCommands
 from geartrain.core.dispatch import Dispatcher
 from geartrain.core.holdings import Holdings
 from geartrain.core.modes import Draining, Mode, Open, Restoring, Restricted
+from geartrain.core.oversized import Oversized
 from geartrain.core.replies import Replies
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import Peer
 from geartrain.core.turns import FLOOR, Turns
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.commands import Command
-from geartrain.protocol.reader import Reader
+from geartrain.protocol.reader import TOO_LARGE, Reader
 
 __all__ = ["Receiver"]
 
@@ -41,6 +42,7 @@ class Receiver:
         turns: The budget of a turn.
         backlog: The peers whose input waits.
         holdings: Counts input that waits into the memory of the server.
+        oversized: Ends the job of a result that is too large.
         dispatcher: Hears of peers to which a job was pushed.
         authorizer: Knows whether rules restrict submissions.
         replies: Ends a conversation that is not Gearman.
@@ -58,6 +60,7 @@ class Receiver:
         "_holdings",
         "_mode",
         "_open",
+        "_oversized",
         "_replies",
         "_text",
         "_turns",
@@ -69,6 +72,7 @@ class Receiver:
         turns: Turns,
         backlog: Backlog,
         holdings: Holdings,
+        oversized: Oversized,
         dispatcher: Dispatcher,
         authorizer: Authorizer,
         replies: Replies,
@@ -80,6 +84,7 @@ class Receiver:
         self._turns = turns
         self._backlog = backlog
         self._holdings = holdings
+        self._oversized = oversized
         self._dispatcher = dispatcher
         self._authorizer = authorizer
         self._replies = replies
@@ -158,6 +163,8 @@ class Receiver:
                     self._holdings.count_input(peer)
                     break
         except RemoteProtocolError as error:
+            if error.code == TOO_LARGE:
+                self._oversized.reject_result(peer, error.text)
             self._replies.end(peer, error)
         turns = self._turns
         if not has_share:

@@ -15,6 +15,7 @@ from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import JOB_WEIGHT, Refused
 from geartrain.core.numbers import Numbers
 from geartrain.core.record import JobRecord
+from geartrain.core.state import Job
 from geartrain.core.timers import NEVER, Timed, Timers
 from geartrain.records import Priority
 
@@ -39,6 +40,8 @@ class ScheduleRunner(Timed):
         lifecycle: Creates their jobs.
         dispatcher: Wakes workers for them.
         commit_queue: The way to the store.
+        stores: True if jobs are stored before the server stops. Otherwise a job must not be stored whose number is not
+            reserved: after a crash, the next run of the server would use the number again.
     """
 
     __slots__ = (
@@ -50,6 +53,7 @@ class ScheduleRunner(Timed):
         "_jobs",
         "_lifecycle",
         "_numbers",
+        "_stores",
         "_timers",
         "schedules",
     )
@@ -65,6 +69,8 @@ class ScheduleRunner(Timed):
         lifecycle: Lifecycle,
         dispatcher: Dispatcher,
         commit_queue: CommitQueue,
+        *,
+        stores: bool,
     ) -> None:
         super().__init__()
         self._clock = clock
@@ -76,6 +82,7 @@ class ScheduleRunner(Timed):
         self._lifecycle = lifecycle
         self._dispatcher = dispatcher
         self._commit_queue = commit_queue
+        self._stores = stores
         self._is_paused = False
         timers.add(self)
 
@@ -120,6 +127,14 @@ class ScheduleRunner(Timed):
         self.schedules.remove(schedule)
         self._changed()
 
+    def revoke_run(self, job: Job) -> None:
+        """Let a schedule run again once the store takes jobs, if this is its last job, which could not be stored."""
+        schedule = self.schedules.find_run(job.queue.name, job.unique, job.number)
+        if schedule is not None:
+            self.schedules.run_again(schedule, self._clock.wall())
+            self._commit_queue.change(schedule)
+            self._changed()
+
     def pause(self) -> None:
         """Run no schedules while jobs are restored, as jobs of their earlier runs may be among them."""
         self._is_paused = True
@@ -155,8 +170,9 @@ class ScheduleRunner(Timed):
             log.warning("%r: skipped a run: %s", schedule, error)
         else:
             job.background = True
-            if schedule.is_durable and not job.is_durable:
+            if self._stores and schedule.is_durable and not job.is_durable:
                 self._commit_queue.add(job)
+                schedule.last_run = job.number
             self._dispatcher.wake_enough(queue)
         if schedule.is_durable:
             self._commit_queue.change(schedule)

@@ -147,8 +147,7 @@ class Flusher:
             if outbox.exceeds(self._max_unsent):
                 self._drop(outlet)
                 return
-            if size >= LARGE and outbox.exceeds(self.job_server.room_for_replies()):
-                self.job_server.refused[Limit.MEMORY] += 1
+            if size >= LARGE and not self._make_room(peer, size):
                 outlet.drop(f"{size} bytes are to be sent to it, and all together exceed the memory limit")
                 self.schedule()  # other peers may be affected by its end
                 return
@@ -166,6 +165,22 @@ class Flusher:
             log.exception("cannot send to %r", peer)
             outlet.drop("what it was to be sent cannot be sent")
 
+    def _make_room(self, recipient: Recipient, size: i64) -> bool:
+        """Drop other peers that hold more than a peer is to be sent; return False if that is not enough."""
+        job_server = self.job_server
+        if not recipient.outbox.exceeds(job_server.room_for_replies()):
+            return True
+        found = job_server.peer_to_drop_for(recipient, size)
+        while found is not None:
+            self._drop_holder(*found)
+            found = job_server.peer_to_drop_for(recipient, size)
+        self._schedule_output()
+        if not recipient.outbox.exceeds(job_server.room_for_replies()):
+            return True
+        assert isinstance(recipient, Peer), "replies are sent to peers"
+        job_server.note_drop(recipient)
+        return False
+
     def _is_too_slow(self, peer: Peer, outlet: Outlet) -> bool:
         """Tell whether too many bytes wait for a peer; below that limit, slow down their senders."""
         unsent = outlet.unsent()
@@ -181,12 +196,18 @@ class Flusher:
         """Drop the peers that make the server hold more than it may, and those whose packets take too long."""
         found = self.job_server.peer_to_drop()
         while found is not None:
-            peer, reason = found
-            outlet = peer.outlet
-            if outlet is None:
-                break
-            outlet.drop(reason)
+            self._drop_holder(*found)
             found = self.job_server.peer_to_drop()
+        self._schedule_output()
+
+    def _schedule_output(self) -> None:
+        """Begin a turn if clients are to be told that their jobs have ended, as a result was dropped."""
+        if self.job_server.has_output:
+            self.schedule()
+
+    def _drop_holder(self, peer: Peer, reason: str) -> None:
+        if peer.outlet is not None:
+            peer.outlet.drop(reason)
 
     def stop(self) -> None:
         """Stop the timer."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Never, Self, TypeVar, cast, overload
 
-from geartrain.client.anyclient import AnyClient, admin_options, admins_of
+from geartrain.client.anyclient import AnyClient, admins_of
 from geartrain.client.batch import BatchSubmission
 from geartrain.client.deadline import Deadline
 from geartrain.client.inquiry import Ping, StatusInquiry
@@ -18,6 +18,7 @@ from geartrain.client.request import (
     MAX_IN_FLIGHT,
     Delay,
     Moment,
+    Submission,
     check_in_flight,
     check_renamed,
     map_requests,
@@ -119,16 +120,20 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         """
         check_renamed("do", renamed)
         deadline = Deadline(timeout, time.monotonic)
-        pool = self._pool()
-        job = self._job(pool, JobRequest(function, workload, unique, priority, resubmits), stream=False)
-        try:
-            pool.place([job], until=deadline.at, reads=True)
-            return job.result(deadline.remaining())
-        except JobTimeout:
-            raise job.late(timeout) from None
-        finally:
-            job.abandon()
-            pool.release()
+
+        def do(wanted: JobRequest) -> ResultT:
+            pool = self._pool()
+            job = self._job(pool, wanted, stream=False)
+            try:
+                pool.place([job], until=deadline.at, reads=True)
+                return job.result(deadline.remaining())
+            except JobTimeout:
+                raise job.late(timeout) from None
+            finally:
+                job.abandon()
+                pool.release()
+
+        return self._through(do)(JobRequest(function, workload, unique, priority, resubmits))
 
     def submit(
         self,
@@ -146,12 +151,19 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         for the arguments.
         """
         check_renamed("submit", renamed)
-        [job] = self._submit([JobRequest(function, workload, unique, priority, resubmits)])
-        return job
+        return self._submit(JobRequest(function, workload, unique, priority, resubmits))
 
     def submit_many(self, requests: Iterable[JobRequest]) -> list[SubmittedJob[ResultT]]:
         """Submit foreground jobs, with one write for each server."""
-        return self._submit(requests)
+        pool = self._pool()
+
+        def make(wanted: JobRequest) -> SubmittedJob[ResultT]:
+            return self._job(pool, wanted)
+
+        layered = self._through(make)
+        jobs = [layered(each) for each in requests]
+        pool.place(jobs)
+        return jobs
 
     def enqueue(
         self,
@@ -186,15 +198,19 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             ValueError: The job's time is not valid.
         """
         deadline = Deadline(timeout, time.monotonic)
-        pool = self._pool()
-        submission = self._background(JobRequest(function, workload, unique, priority), at, delay, cron)
-        job = BackgroundSubmission(pool, submission, len(self._options.addresses))
-        try:
-            pool.place([job], until=deadline.at, reads=True)
-            return job.result(deadline.remaining())
-        finally:
-            job.abandon()
-            pool.release()
+
+        def enqueue(wanted: JobRequest) -> Handle:
+            pool = self._pool()
+            submission = self._background(wanted, at, delay, cron)
+            job = BackgroundSubmission(pool, submission, len(self._options.addresses))
+            try:
+                pool.place([job], until=deadline.at, reads=True)
+                return job.result(deadline.remaining())
+            finally:
+                job.abandon()
+                pool.release()
+
+        return self._through(enqueue)(JobRequest(function, workload, unique, priority))
 
     submit_background = enqueue
 
@@ -211,7 +227,15 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         deadline = Deadline(timeout, time.monotonic)
         pool = self._pool()
         ended = Latch()
-        batch = BatchSubmission(pool, map(self._background, requests), len(self._options.addresses), ended.set)
+        submissions: list[Submission] = []
+
+        def take(wanted: JobRequest) -> None:
+            submissions.append(self._background(wanted))
+
+        layered = self._through(take)
+        for each in requests:
+            layered(each)
+        batch = BatchSubmission(pool, submissions, len(self._options.addresses), ended.set)
         try:
             pool.place(batch.tickets, until=deadline.at)
             if not ended.is_set:
@@ -279,6 +303,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         max_in_flight: int = MAX_IN_FLIGHT,
         timeout: float | None = None,
         resubmits: int = 0,
+        return_exceptions: bool = False,
     ) -> Iterator[ResultT]:
         """Yield the results of one reduce job for each input, in order.
 
@@ -294,9 +319,11 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             max_in_flight: The number of inputs at a time, including unread results.
             timeout: Seconds to wait for each result once it is its turn.
             resubmits: As in `do`, for each input.
+            return_exceptions: As in `map`.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, _result)
+        outcome = _outcome if return_exceptions else _result
+        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, outcome)
 
     def _in_order(
         self,
@@ -309,7 +336,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         jobs: deque[SubmittedJob[ResultT]] = deque()
         try:
             for workload in workloads:
-                jobs.extend(self._submit([request_for(workload)], stream=False))
+                jobs.append(self._submit(request_for(workload), stream=False))
                 if len(jobs) == max_in_flight:
                     yield outcome(jobs[0], timeout)
                     jobs.popleft()
@@ -332,7 +359,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
         def submitted() -> Iterator[SubmittedJob[ResultT]]:
             for workload in workloads:
-                [job] = self._submit([request_for(workload)], stream=False)
+                job = self._submit(request_for(workload), stream=False)
                 inputs[job] = workload
                 yield job
 
@@ -343,11 +370,14 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             for job in inputs:
                 job.abandon()
 
-    def _submit(self, requests: Iterable[JobRequest], *, stream: bool = True) -> list[SubmittedJob[ResultT]]:
-        pool = self._pool()
-        jobs = [self._job(pool, each, stream=stream) for each in requests]
-        pool.place(jobs)
-        return jobs
+    def _submit(self, wanted: JobRequest, *, stream: bool = True) -> SubmittedJob[ResultT]:
+        def submit(wanted: JobRequest) -> SubmittedJob[ResultT]:
+            pool = self._pool()
+            job = self._job(pool, wanted, stream=stream)
+            pool.place([job])
+            return job
+
+        return self._through(submit)(wanted)
 
     def _job(self, pool: ConnectionPool, wanted: JobRequest, *, stream: bool = True) -> SubmittedJob[ResultT]:
         return SubmittedJob(pool, self._foreground(wanted), self._options, stream=stream)
@@ -440,7 +470,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         """
         from geartrain.admin.sync import AdminClient  # here alone, as few clients need it
 
-        return AdminClient(server or str(self._options.addresses[0]), **admin_options(self._options))
+        return AdminClient(server or str(self._options.addresses[0]), **self._options.for_admin())
 
     def ping(self) -> float:
         """Send an echo to the server that would get the next job, and return its round-trip time in seconds.

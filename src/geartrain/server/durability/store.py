@@ -53,8 +53,8 @@ class StoreOptions:
         "time to store a background job: before its client gets an answer (commit), soon after (relaxed), when the "
         "server stops (shutdown), or never (none)",
         details="With commit, a job whose client got an answer is not lost, even in a power failure. Jobs that arrive "
-        "together are stored together, so this is fast. In a crash, relaxed loses at most the jobs of the last "
-        "second, and shutdown loses all jobs.",
+        "together are stored together, so this is fast. In a crash, relaxed loses the jobs of the last second, or "
+        "those since the store failed, and shutdown loses all jobs.",
         example="relaxed",
     )
     store_within: float = option(

@@ -10,7 +10,6 @@ Loggers are named ``geartrain.<area>``. `LogSetup` is for programs; the library 
 
 # ruff: noqa: RUF009  # option() returns a dataclass field
 import enum
-import json
 import logging
 import os
 import sys
@@ -107,6 +106,12 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """Lines for programs: one JSON object each, in UTF-8, with the facts of the message as fields of their own."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        from json import JSONEncoder  # servers whose log is text do without it
+
+        self._encode = JSONEncoder(ensure_ascii=False).encode
+
     def format(self, record: logging.LogRecord) -> str:
         """Return a line."""
         facts: dict[str, object] = {
@@ -118,8 +123,7 @@ class JsonFormatter(logging.Formatter):
         facts |= getattr(record, "fields", {})
         if record.exc_info:
             facts["traceback"] = self.formatException(record.exc_info)
-        line = json.dumps(facts, ensure_ascii=False)
-        return DECEPTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+        return DECEPTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", self._encode(facts))
 
 
 class _FileHandler(logging.FileHandler):
