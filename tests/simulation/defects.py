@@ -168,7 +168,7 @@ def _answer_another_worker() -> _Change:
 
 
 def _forget_a_cancel() -> _Change:
-    """A cancelled job stays in its queue, although its clients are told of the cancel."""
+    """A cancelled job stays in its queue, although its clients get an error."""
     original: Callable[..., Any] = Lifecycle.cancel
 
     def cancel(self: Any, job: Any) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Clients, workers and administrators of a simulation: the sessions of our library, driven by simulated time and chance."""
+"""Clients, workers and administrators of a simulation, driven by simulated time and chance."""
 
 import random
 from collections import deque

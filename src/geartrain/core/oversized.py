@@ -59,7 +59,7 @@ class Oversized:
         self._holdings = holdings
 
     def drop_result(self, peer: Peer, max_memory: i64) -> bool:
-        """Drop what a worker is sending about a job, if that is most of what is held for it; end the job.
+        """Drop a result that is most of what is held for its worker, and end the job.
 
         Returns:
             True if something was dropped.
@@ -83,7 +83,7 @@ class Oversized:
         return True
 
     def reject_result(self, peer: Peer, reason: str) -> None:
-        """End the job of a worker that has sent a packet that is too large, as far as it is known."""
+        """End the job of a result that is larger than a packet may be, if it is known."""
         command, handle = peer.reader.announced()
         if command not in _HAS_DATA:
             return
@@ -96,9 +96,9 @@ class Oversized:
             self._end(peer, job, command, reason)
 
     def drop_worker(self, peer: Peer, max_memory: i64) -> None:
-        """Count an attempt of the job with the largest workload of a worker that is dropped because of what it is sent.
+        """End the job with the largest workload of a worker, if it has cost enough of them.
 
-        The loss itself is counted when the connection has ended.
+        The worker is dropped because of what it is sent; that loss is counted when the connection has ended.
         """
         job = peer.current
         if job is None:
@@ -108,7 +108,7 @@ class Oversized:
             job = max([job, *newest], key=_size)
         losses = int(job.losses) + 1
         if losses >= _MOST_LOSSES:
-            text = f"Too much memory to send the workload of {len(job.workload)} bytes (limit {max_memory} bytes)"
+            text = f"Too much memory to send a workload of {_size(job)} bytes (limit {max_memory} bytes)"
             self._end(peer, job, _WORK_DATA, f"{text}; {losses} workers were lost")
 
     def _late_job(self, peer: Peer, command: int, handle: bytes) -> Job | None:
