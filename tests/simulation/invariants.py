@@ -275,6 +275,7 @@ class Invariants:
         self._turn_began: float | None = None  # when the first packet of this turn was handled
         self._cancelled: list[TrackedJob] = []  # in this turn
         self._cancelling: dict[Watched, None] = {}
+        self._unknown: dict[bytes, bool] = {}  # handles to be cancelled that no packet has named; True if they were
         self.events: dict[str, int] = {}
         self._jobs: dict[bytes, TrackedJob] = {}  # of this life
         self._connections: dict[Watched, None] = {}
@@ -309,6 +310,7 @@ class Invariants:
         self._owed = self._memory = 0
         self._cancelled = []
         self._cancelling = {}
+        self._unknown = {}
         self._was_unready = False
         for schedule in self._schedules.values():
             schedule.job = schedule.run = schedule.overdue_since = None
@@ -507,9 +509,12 @@ class Invariants:
             self._show_token(watched, line.removeprefix(b"token "))
         elif line.startswith(_CANCEL):
             self._cancelling[watched] = None
-            job = self._jobs.get(line.removeprefix(_CANCEL))
+            handle = line.removeprefix(_CANCEL)
+            job = self._jobs.get(handle)
             if job is not None:
                 job.cancels += 1
+            else:
+                self._unknown.setdefault(handle, False)
 
     def _replied(self, watched: Watched, line: bytes) -> None:
         """Check a line of the answer to a text command."""
@@ -519,8 +524,10 @@ class Invariants:
         watched.texts.popleft()
         if not command.startswith(_CANCEL) or not line.startswith(b"OK"):
             return
-        job = self._jobs.get(command.removeprefix(_CANCEL))
+        handle = command.removeprefix(_CANCEL)
+        job = self._jobs.get(handle)
         if job is None:
+            self._unknown[handle] = True
             return
         if not self._may(watched, ADMIN, job.function):
             raise Violation(f"{watched} has cancelled {job} without the right")
@@ -687,6 +694,10 @@ class Invariants:
             job = TrackedJob(handle, request.function, request.unique, request.workload)
             job.is_schedule = request.is_schedule
             self._begin(job)
+            if handle in self._unknown:
+                job.cancels += 1
+                if self._unknown[handle]:
+                    self._cancelled.append(job)
             if job.is_schedule:
                 schedule = self._schedules[job.function, identity(job.workload)]
                 schedule.job = job
