@@ -55,10 +55,12 @@ _QUESTIONS = {
 _ANSWERS = frozenset(_QUESTIONS.values())
 _ENDS = (Command.WORK_COMPLETE, Command.WORK_FAIL, Command.WORK_EXCEPTION)
 _REPORTS = (*_ENDS, Command.WORK_DATA, Command.WORK_WARNING, Command.WORK_STATUS)
-_NO_ROOM = b"Too much memory "  # at the start of the exception of a job that the server has ended for want of memory
+_NO_ROOM = b"Too much "  # at the start of the exception of a job that the server has ended, as a limit leaves no room
 _MANY = 300  # jobs above which they are not counted after each turn, which would take most of the time
 _LOOKED_AT = 1.0  # seconds between two looks of the server at the wall clock
 _MOST_UNCOUNTED = 64 * 1024, 1024 * 1024  # bytes that are held and not counted yet, of a connection and of all
+_COUNTED_AFTER = 2.5  # seconds; the server counts all of them once a second, if it is not paused
+_MOST_UNCOUNTED_CHECKS = 3
 _CANCEL = b"cancel job "
 _LIST = b"show "
 
@@ -288,6 +290,7 @@ class Invariants:
         self._just_refused: list[bytes] = []
         self._owed = 0
         self._turns = 0
+        self._over = (0.0, 0)  # since when connections hold too much, and the number of checks
         self._memory = 0
         self.ends = 0
         self.job_seconds = 0.0
@@ -311,6 +314,7 @@ class Invariants:
         self._cancelled = []
         self._cancelling = {}
         self._unknown = {}
+        self._over = (self._timeline.now, 0)
         self._was_unready = False
         for schedule in self._schedules.values():
             schedule.job = schedule.run = schedule.overdue_since = None
@@ -391,13 +395,12 @@ class Invariants:
                 self._requeued(job)
 
     def dropped(self, watched: Watched) -> None:
-        """Follow that the server drops a connection; for want of memory it may end one of its jobs."""
+        """Follow that the server drops a connection; it may end one of its jobs, as a limit leaves no room."""
         self.trace.note(watched.link.number, "dropped")
         self._note("connection dropped")
-        if self._options.max_memory:
-            for job in self._jobs.values():
-                if job.worker is watched:
-                    self._doubt(job)
+        for job in self._jobs.values():
+            if job.worker is watched:
+                self._doubt(job)
 
     def begun(self, watched: Watched, command: int, handle: bytes, size: int) -> None:
         """Follow a packet that is not complete; a result may be dropped for want of memory, which ends its job."""
@@ -772,7 +775,7 @@ class Invariants:
             raise Violation(f"{watched} got data of {identity(arguments[1])!r} for {job}")
         if command not in _ENDS:
             return
-        if command is Command.WORK_EXCEPTION and arguments[1].startswith(_NO_ROOM) and self._options.max_memory:
+        if command is Command.WORK_EXCEPTION and arguments[1].startswith(_NO_ROOM):
             self._end_for_memory(job, arguments[1])
         if command is Command.WORK_COMPLETE and job.end != (command, arguments[1]):
             raise Violation(f"{watched} got a result of {job}, which no worker has sent")
@@ -907,8 +910,15 @@ class Invariants:
             if outlet is not None and not watched.link.server.is_lost:
                 held += watched.peer.reader.kept() + outlet.unsent() + watched.peer.outbox.held_size()
         one, every = _MOST_UNCOUNTED
-        if held > most + every + one * len(self._connections):
-            raise Violation(f"connections hold {held} bytes; {most} are allowed")
+        now = self._timeline.now
+        if held <= most + one:
+            self._over = (now, 0)
+        else:
+            since, checks = self._over
+            self._over = (since, checks + 1)
+            is_long = now - since > _COUNTED_AFTER and checks > _MOST_UNCOUNTED_CHECKS
+            if is_long or held > most + every + one * len(self._connections):
+                raise Violation(f"connections hold {held} bytes since {since:.3f}; {most} are allowed")
 
     def _check_ends(self, job: TrackedJob) -> None:
         """Check that all clients of a job that has ended were told, unless their replies wait for the store."""

@@ -95,7 +95,7 @@ class Oversized:
         if job is not None:
             self._end(peer, job, command, reason)
 
-    def drop_worker(self, peer: Peer, max_memory: i64) -> None:
+    def drop_worker(self, peer: Peer, limit: i64) -> None:
         """End the job with the largest workload of a worker, if it has cost enough of them.
 
         The worker is dropped because of what it is sent; that loss is counted when the connection has ended.
@@ -108,7 +108,7 @@ class Oversized:
             job = max([job, *newest], key=_size)
         losses = int(job.losses) + 1
         if losses >= _MOST_LOSSES:
-            text = f"Too much memory to send a workload of {_size(job)} bytes (limit {max_memory} bytes)"
+            text = f"Too much to send for a workload of {_size(job)} bytes (limit {limit} bytes)"
             self._end(peer, job, _WORK_DATA, f"{text}; {losses} workers were lost")
 
     def _late_job(self, peer: Peer, command: int, handle: bytes) -> Job | None:
