@@ -71,6 +71,29 @@ def test_a_peer_that_has_disconnected_is_sent_nothing() -> None:
     in_loop(scenario)
 
 
+def test_a_workload_that_workers_do_not_read_ends_its_job_at_the_third() -> None:
+    async def scenario() -> None:
+        reactor = Reactor(max_unsent=100_000)
+        client = reactor.connect()
+        client.give(request(Command.OPTION_REQ, b"exceptions") + request(Command.SUBMIT_JOB, b"f", b"", bytes(200_000)))
+        handle = client.packets()[-1][1][0]
+        for _ in range(3):
+            assert client.packets() == []
+            worker = reactor.connect()
+            worker.connection.pause_writing()
+            worker.send(Command.CAN_DO, b"f")
+            worker.send(Command.GRAB_JOB)
+            assert worker.transport.calls[-1] == "abort"
+            worker.connection.connection_lost(None)
+            reactor.flusher.flush()
+
+        text = b"Too much to send for a workload of 200000 bytes (limit 100000 bytes); 3 workers were lost"
+        assert client.packets() == [(Command.WORK_EXCEPTION, [handle, text])]
+        assert reactor.job_server.refused[Limit.UNSENT] == 3
+
+    in_loop(scenario)
+
+
 def test_it_is_empty_without_connections() -> None:
     async def scenario() -> None:
         reactor = Reactor()

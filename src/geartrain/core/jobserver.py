@@ -373,10 +373,11 @@ class JobServer:
                 return self._drop(peer)
         return None
 
-    def note_drop(self, peer: Peer) -> None:
-        """Record that a peer is dropped because it is to be sent more than the memory limit leaves."""
-        self.refused[Limit.MEMORY] += 1
-        self._oversized.drop_worker(peer, self._options.max_memory)
+    def note_drop(self, recipient: Recipient, max_unsent: int = 0) -> None:
+        """Record that a peer is dropped, as it is to be sent more than a limit allows."""
+        assert isinstance(recipient, Peer), "replies are sent to peers"
+        self.refused[Limit.UNSENT if max_unsent else Limit.MEMORY] += 1
+        self._oversized.drop_worker(recipient, max_unsent or self._options.max_memory)
 
     def _drop_result(self, peer: Peer) -> bool:
         is_dropped = self._oversized.drop_result(peer, self._options.max_memory)

@@ -15,7 +15,6 @@ from mypy_extensions import i64
 
 from geartrain.core.holdings import LARGE
 from geartrain.core.jobserver import JobServer
-from geartrain.core.limits import Limit
 from geartrain.core.outbox import Outlet
 from geartrain.core.recipient import Recipient
 from geartrain.core.state import Peer
@@ -151,7 +150,7 @@ class Flusher:
         try:
             size: i64 = outbox.size()
             if outbox.exceeds(self._max_unsent):
-                self._drop(outlet)
+                self._drop(peer, outlet)
                 return
             if size >= LARGE and not self._make_room(peer, size):
                 outlet.drop(f"{size} bytes are to be sent to it, and all together exceed the memory limit")
@@ -163,7 +162,7 @@ class Flusher:
             if (is_large or outlet.is_slow) and isinstance(peer, Peer):
                 self.job_server.count_unsent(peer)
             if outlet.is_slow and isinstance(peer, Peer) and self._is_too_slow(peer, outlet):
-                self._drop(outlet)
+                self._drop(peer, outlet)
             elif peer.closing and not outbox.is_held:
                 outlet.close_gracefully()
                 self.schedule()  # other peers may be affected by its end
@@ -183,7 +182,6 @@ class Flusher:
         self._schedule_output()
         if not recipient.outbox.exceeds(job_server.room_for_replies()):
             return True
-        assert isinstance(recipient, Peer), "replies are sent to peers"
         job_server.note_drop(recipient)
         return False
 
@@ -193,8 +191,8 @@ class Flusher:
         self.backpressure.apply(peer, unsent)
         return unsent > self._max_unsent
 
-    def _drop(self, outlet: Outlet) -> None:
-        self.job_server.refused[Limit.UNSENT] += 1
+    def _drop(self, peer: Recipient, outlet: Outlet) -> None:
+        self.job_server.note_drop(peer, self._max_unsent)
         outlet.drop(f"more than {self._max_unsent} bytes wait for it")
         self.schedule()  # other peers may be affected by its end
 
