@@ -23,6 +23,7 @@ from geartrain.core.dispatch import Dispatcher
 from geartrain.core.durable import Durable
 from geartrain.core.errorlog import RateLimitedErrorLog
 from geartrain.core.expiry import Expiry
+from geartrain.core.fanout import FanOut
 from geartrain.core.functions import FunctionTable
 from geartrain.core.holdings import Holdings
 from geartrain.core.joblog import JobLog
@@ -77,6 +78,7 @@ class JobServer:
         "_dirty",
         "_dispatcher",
         "_expiry",
+        "_fan_out",
         "_functions",
         "_holdings",
         "_job_log",
@@ -123,9 +125,18 @@ class JobServer:
             self._numbers, holds=options.durability is Durability.COMMIT, max_pending=options.max_pending
         )
         long_runs = LongRuns(self._peers, self.commit_queue, timers)
+        self._fan_out = FanOut(self._clock, timers, self._peers)
         self._job_log = JobLog()
         self._lifecycle = Lifecycle(
-            self._clock, timers, self._jobs, self.commit_queue, ready, long_runs, self._job_log, options.max_memory
+            self._clock,
+            timers,
+            self._jobs,
+            self.commit_queue,
+            ready,
+            long_runs,
+            self._fan_out,
+            self._job_log,
+            options.max_memory,
         )
         functions.room = self._room_for_functions
         self._dispatcher = Dispatcher(
@@ -290,7 +301,7 @@ class JobServer:
         now = self._clock.now
         if now >= self._holdings.next_reading:
             self._holdings.read(now)
-        self._lifecycle.held_memory = self._holdings.total + self._functions.held
+        self._lifecycle.held_memory = self._holdings.total + self._functions.held + self._fan_out.held
         timers = self._timers
         if self._stalls.due == NEVER and len(self._jobs):
             self._stalls.begin(now)
@@ -317,7 +328,7 @@ class JobServer:
 
     def room_for_replies(self) -> int:
         """Return the number of bytes that may still be held for peers that do not read."""
-        return self._holdings.room(self._lifecycle.memory() + self._functions.held)
+        return self._holdings.room(self._lifecycle.memory() + self._functions.held + self._fan_out.held)
 
     def peer_to_drop(self) -> tuple[Peer, str] | None:
         """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes."""
@@ -325,7 +336,7 @@ class JobServer:
         overdue = holdings.take_overdue()
         if overdue is not None:
             return overdue, "its packet is not complete in time"
-        peer = holdings.largest(self._lifecycle.memory() + self._functions.held)
+        peer = holdings.largest(self._lifecycle.memory() + self._functions.held + self._fan_out.held)
         if peer is None:
             return None
         self.refused[Limit.MEMORY] += 1
@@ -337,7 +348,7 @@ class JobServer:
         """Return the bytes that further functions may take: what the memory limit leaves, and a part of it at least."""
         limit = self._options.max_memory
         functions = int(self._functions.held)
-        others = int(self._lifecycle.memory() + self._holdings.total)
+        others = int(self._lifecycle.memory() + self._holdings.total + self._fan_out.held)
         return max(limit - others, least_part(limit)) - functions
 
     def take_dirty(self) -> list[Recipient]:
@@ -449,6 +460,15 @@ class JobServer:
         """Free all jobs, which the garbage collector does not track. No other method may be called after that."""
         self._functions.clear()
         self._jobs.clear()
+
+    @property
+    def is_busy(self) -> bool:
+        """True while jobs run, or results are not sent to all of their clients."""
+        return self._lifecycle.running > 0 or self._fan_out.is_busy
+
+    def send_results(self) -> None:
+        """Send all results that are sent in portions, as the server stops."""
+        self._fan_out.send_all()
 
     def running(self) -> dict[bytes, int]:
         """Return the number of running jobs by function."""
