@@ -4,13 +4,14 @@
 import pytest
 
 from geartrain.core import JobServerOptions
-from geartrain.core.fanout import AT_ONCE, PORTION
-from geartrain.core.turns import BYTES_PER_UNIT
+from geartrain.core.fanout import AT_ONCE
+from geartrain.core.turns import BYTES_PER_UNIT, TURN
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire, WirePeer
 
-MANY = 3 * PORTION // 2  # clients
-LARGE = bytes(2 << BYTES_PER_UNIT)
+BODY = b"x" * (63 << BYTES_PER_UNIT)  # costs 64 units
+AT_MOST = TURN // 64  # clients that get it in a turn
+MANY = 3 * AT_MOST // 2  # clients
 
 
 @pytest.fixture
@@ -48,25 +49,24 @@ def test_few_submissions_get_a_packet_at_once(wire: Wire, worker: WirePeer) -> N
 
 def test_many_clients_get_a_result_in_portions(wire: Wire, worker: WirePeer) -> None:
     clients = crowd(wire)
-    handle = grab(worker)
 
-    worker.send(Command.WORK_COMPLETE, handle, b"done")
+    worker.send(Command.WORK_COMPLETE, grab(worker), BODY)
     assert told(clients) == 0
 
     counts = []
     while wire.tick() == 0.0:
         counts.append(told(clients))
     counts.append(told(clients))
-    assert max(counts) <= PORTION
+    assert max(counts) <= AT_MOST
     assert sum(counts) == MANY
 
 
 def test_a_large_packet_is_sent_to_fewer_in_a_turn(wire: Wire, worker: WirePeer) -> None:
-    clients = crowd(wire, PORTION // 2)
-    worker.send(Command.WORK_COMPLETE, grab(worker), LARGE)
+    clients = crowd(wire)
+    worker.send(Command.WORK_COMPLETE, grab(worker), BODY * 4)
 
     wire.tick()
-    assert told(clients) <= PORTION // 3
+    assert told(clients) <= AT_MOST // 4 + 1
 
     wire.settle()
     assert all(not client.peer.awaited for client in clients)
@@ -74,22 +74,22 @@ def test_a_large_packet_is_sent_to_fewer_in_a_turn(wire: Wire, worker: WirePeer)
 
 def test_many_submissions_of_one_client_are_answered_in_portions(wire: Wire, worker: WirePeer) -> None:
     [client] = crowd(wire, 1)
-    for _ in range(999):
+    for _ in range(MANY - 1):
         client.submit(b"f", b"u")
-    worker.send(Command.WORK_COMPLETE, grab(worker), b"done")
+    worker.send(Command.WORK_COMPLETE, grab(worker), BODY)
 
     wire.tick()
-    assert 0 < told([client]) <= PORTION
+    assert 0 < told([client]) <= AT_MOST
     assert client.peer.awaited
     wire.settle()
-    told([client])
+    assert told([client]) >= MANY - AT_MOST
     assert not client.peer.awaited
 
 
 def test_packets_about_a_job_keep_their_order(wire: Wire, worker: WirePeer) -> None:
     clients = crowd(wire)
     handle = grab(worker)
-    worker.send(Command.WORK_DATA, handle, b"1")
+    worker.send(Command.WORK_DATA, handle, BODY + b"1")
     for client in clients[2:]:
         client.close()
     worker.send(Command.WORK_DATA, handle, b"2")
@@ -99,17 +99,19 @@ def test_packets_about_a_job_keep_their_order(wire: Wire, worker: WirePeer) -> N
     wire.settle()
 
     for client in clients[:2]:
-        assert [packet[2] for packet in client.packets()] == [b"1", b"2", b"3"]
+        assert [packet[2] for packet in client.packets()] == [BODY + b"1", b"2", b"3"]
 
 
 def test_jobs_take_turns(wire: Wire, worker: WirePeer) -> None:
     crowds = []
     for name in (b"1", b"2"):
-        crowds.append([wire.connect() for _ in range(3 * PORTION)])
+        crowds.append([wire.connect() for _ in range(2 * AT_MOST)])
         for client in crowds[-1]:
             client.submit(b"f", name)
-    for _ in crowds:
-        worker.send(Command.WORK_COMPLETE, grab(worker), b"done")
+    other = wire.connect()
+    other.send(Command.CAN_DO, b"f")
+    for each in (worker, other):
+        each.send(Command.WORK_COMPLETE, grab(each), BODY)
 
     counts = []
     for _ in range(2):
@@ -122,7 +124,7 @@ def test_jobs_take_turns(wire: Wire, worker: WirePeer) -> None:
 
 def test_clients_that_leave_meanwhile_are_skipped(wire: Wire, worker: WirePeer) -> None:
     clients = crowd(wire)
-    worker.send(Command.WORK_COMPLETE, grab(worker), b"done")
+    worker.send(Command.WORK_COMPLETE, grab(worker), BODY)
     wire.tick()
     rest = [client for client in clients if client.peer.awaited]
 
@@ -140,7 +142,7 @@ def test_each_client_gets_the_kind_of_failure_that_it_wants(wire: Wire, worker: 
     for client in clients[::2]:
         client.ask(Command.OPTION_REQ, b"exceptions")
 
-    worker.send(Command.WORK_EXCEPTION, grab(worker), b"fault")
+    worker.send(Command.WORK_EXCEPTION, grab(worker), BODY)
     wire.settle()
 
     assert {client.packets()[0][0] for client in clients[::2]} == {Command.WORK_EXCEPTION}
@@ -150,7 +152,7 @@ def test_each_client_gets_the_kind_of_failure_that_it_wants(wire: Wire, worker: 
 def test_a_new_job_with_the_unique_may_begin_before_all_have_the_result(wire: Wire, worker: WirePeer) -> None:
     clients = crowd(wire)
     handle = grab(worker)
-    worker.send(Command.WORK_COMPLETE, handle, b"done")
+    worker.send(Command.WORK_COMPLETE, handle, BODY)
 
     assert clients[0].submit(b"f", b"u") != handle
 
@@ -163,12 +165,12 @@ def test_packets_that_wait_count_into_the_memory() -> None:
     worker = wire.connect()
     worker.send(Command.CAN_DO, b"f")
     crowd(wire)
-    worker.send(Command.WORK_COMPLETE, grab(worker), LARGE)
+    worker.send(Command.WORK_COMPLETE, grab(worker), BODY)
 
     room = wire.server.room_for_replies()
     wire.settle()
 
-    assert wire.server.room_for_replies() - room >= len(LARGE)
+    assert wire.server.room_for_replies() - room >= len(BODY)
 
 
 def test_a_server_that_drains_stops_when_all_have_the_result(wire: Wire, worker: WirePeer) -> None:
@@ -178,7 +180,7 @@ def test_a_server_that_drains_stops_when_all_have_the_result(wire: Wire, worker:
     wire.settle()
     assert wire.server.is_busy
 
-    worker.send(Command.WORK_COMPLETE, handle, b"done")
+    worker.send(Command.WORK_COMPLETE, handle, BODY)
     wire.tick()
     wire.server.take_dirty()
     assert wire.server.is_busy
@@ -193,7 +195,7 @@ def test_a_server_that_drains_stops_when_all_have_the_result(wire: Wire, worker:
 
 def test_a_server_that_stops_sends_the_rest_at_once(wire: Wire, worker: WirePeer) -> None:
     clients = crowd(wire)
-    worker.send(Command.WORK_COMPLETE, grab(worker), b"done")
+    worker.send(Command.WORK_COMPLETE, grab(worker), BODY)
 
     wire.server.send_results()
 

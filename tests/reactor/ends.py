@@ -53,6 +53,7 @@ class Transport(asyncio.Transport):
         unsent: The data.
         acknowledged: The number of TCP acknowledgements that were asked for.
         is_broken: True if writing raises an error.
+        read_limits: The limits of the data that TLS holds while reading is paused.
     """
 
     def __init__(self, *, can_write_eof: bool, is_encrypted: bool = False) -> None:
@@ -62,6 +63,7 @@ class Transport(asyncio.Transport):
         self.unsent = bytearray()
         self.acknowledged = 0
         self.is_broken = False
+        self.read_limits: tuple[int | None, int | None] = (None, None)
         self._can_write_eof = can_write_eof
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -75,6 +77,9 @@ class Transport(asyncio.Transport):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         pass
+
+    def set_read_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.read_limits = (high, low)
 
     def can_write_eof(self) -> bool:
         return self._can_write_eof

@@ -15,14 +15,13 @@ from mypy_extensions import i32, i64
 from geartrain.core.clock import TurnClock
 from geartrain.core.state import Job, Peer
 from geartrain.core.timers import Timed, Timers
-from geartrain.core.turns import BYTES_PER_UNIT
+from geartrain.core.turns import BYTES_PER_UNIT, Turns
 from geartrain.core.waiters import all_waiters, count_waiters, detach_waiters
 from geartrain.protocol.commands import Command
 
-__all__ = ["AT_ONCE", "PORTION", "FanOut"]
+__all__ = ["AT_ONCE", "FanOut"]
 
-AT_ONCE: Final = 128  # units of cost, see `Turns`, up to which a packet is sent to all at once
-PORTION: Final = 512  # units for which packets are sent in a turn
+AT_ONCE: Final = 128  # units, see `Turns`, up to which a packet is sent to all at once
 _PAIR: Final = 72  # bytes that a waiting client takes in a list
 _WORK_EXCEPTION: Final = int(Command.WORK_EXCEPTION)
 _WORK_FAIL: Final = int(Command.WORK_FAIL)
@@ -80,18 +79,20 @@ class FanOut(Timed):
     Args:
         clock: The time.
         timers: Calls this part while packets wait.
+        turns: The budget of a turn, which this part has once more.
         peers: All peers.
 
     Attributes:
         held: Bytes of the packets that wait, and of the lists of their clients.
     """
 
-    __slots__ = ("_clock", "_peers", "_queues", "_timers", "held")
+    __slots__ = ("_clock", "_peers", "_queues", "_timers", "_turns", "held")
 
-    def __init__(self, clock: TurnClock, timers: Timers, peers: dict[Peer, None]) -> None:
+    def __init__(self, clock: TurnClock, timers: Timers, turns: Turns, peers: dict[Peer, None]) -> None:
         super().__init__()
         self._clock = clock
         self._timers = timers
+        self._turns = turns
         self._peers = peers
         self._queues: OrderedDict[Job, deque[_Packet]] = OrderedDict()
         self.held: i64 = 0
@@ -132,7 +133,7 @@ class FanOut(Timed):
 
     def run(self, now: float) -> None:
         """Send a portion."""
-        units: i64 = PORTION
+        units: i64 = self._turns.size
         queues = self._queues
         while queues and units > 0:
             job, queue = queues.popitem(last=False)

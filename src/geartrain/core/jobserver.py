@@ -125,7 +125,7 @@ class JobServer:
             self._numbers, holds=options.durability is Durability.COMMIT, max_pending=options.max_pending
         )
         long_runs = LongRuns(self._peers, self.commit_queue, timers)
-        self._fan_out = FanOut(self._clock, timers, self._peers)
+        self._fan_out = FanOut(self._clock, timers, self._turns, self._peers)
         self._job_log = JobLog()
         self._lifecycle = Lifecycle(
             self._clock,
@@ -308,7 +308,7 @@ class JobServer:
         if self._expiry.due == NEVER and len(self._functions):
             self._expiry.begin(now)
         timers.run(now)
-        if not self._backlog.is_empty and (self._backlog.has(Reason.LISTING) or self._backlog.has(Reason.BUDGET)):
+        if self.shares_out:
             return 0.0
         return None if timers.earliest == NEVER else max(timers.earliest - now, 0.0)
 
@@ -351,10 +351,26 @@ class JobServer:
         others = int(self._lifecycle.memory() + self._holdings.total + self._fan_out.held)
         return max(limit - others, least_part(limit)) - functions
 
+    @property
+    def shares_out(self) -> bool:
+        """True if peers wait for a share of this turn; the replies to the others should be sent first."""
+        return not self._backlog.is_empty and (self._backlog.has(Reason.LISTING) or self._backlog.has(Reason.BUDGET))
+
+    def take_prompt(self) -> list[Recipient]:
+        """Return the peers that have data to send and whose input does not wait. The others remain dirty."""
+        dirty = [peer for peer in self._dirty if peer not in self._backlog]
+        self._dirty[:] = [peer for peer in self._dirty if peer in self._backlog]
+        self._clean(dirty)
+        return dirty
+
     def take_dirty(self) -> list[Recipient]:
         """Return the peers that have data to send, or are to be closed, since the last call."""
         dirty = self._dirty[:]
         self._dirty.clear()
+        self._clean(dirty)
+        return dirty
+
+    def _clean(self, dirty: list[Recipient]) -> None:
         for peer in dirty:
             peer.is_dirty = False
             if not peer.is_watched:
@@ -363,7 +379,6 @@ class JobServer:
             for peer in dirty:
                 if isinstance(peer, Peer) and not peer.is_busy and not peer.awaited:
                     peer.closing = True  # it neither runs a job nor waits for one
-        return dirty
 
     def change_options(self, options: JobServerOptions) -> None:
         """Apply the limits and rules of other options. Accepted jobs and connections stay.

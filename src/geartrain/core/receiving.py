@@ -18,7 +18,7 @@ from geartrain.core.modes import Draining, Mode, Open, Restoring, Restricted
 from geartrain.core.replies import Replies
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import Peer
-from geartrain.core.turns import FLOOR, Turns
+from geartrain.core.turns import BYTES_PER_UNIT, FLOOR, Turns
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.commands import Command
 from geartrain.protocol.reader import Reader
@@ -32,6 +32,8 @@ _WORK_COMPLETE: Final = int(Command.WORK_COMPLETE)
 _SUBMIT_JOB: Final = int(Command.SUBMIT_JOB)
 _SUBMIT_JOB_BG: Final = int(Command.SUBMIT_JOB_BG)
 _PUSHED: Final = int(SleepState.PUSHED)
+_BYTES: Final = 1 << BYTES_PER_UNIT
+_MOST_BYTES: Final = 512 * 1024  # that are charged at once: a connection reads no more, and others copy no bytes
 
 
 class Receiver:
@@ -127,6 +129,9 @@ class Receiver:
         backlog = self._backlog
         reader = peer.reader
         left: i64 = peer.budget
+        if reader.fed >= _BYTES:
+            left -= reader.fed >> BYTES_PER_UNIT if reader.fed < _MOST_BYTES else _MOST_BYTES >> BYTES_PER_UNIT
+            reader.fed = 0
         has_share = False
         try:
             while reader.advance():
@@ -157,6 +162,12 @@ class Receiver:
                 if peer.closing or (not backlog.is_empty and peer in backlog):
                     self._holdings.count_input(peer)
                     break
+            if left < 0 and not has_share:  # because of the bytes of a packet that is not complete
+                has_share = True
+                left = self._turns.grant(left)
+                if left < 0 and not peer.closing:
+                    backlog.add(peer, Reason.BUDGET)
+                    backlog.pause(peer)
         except RemoteProtocolError as error:
             self._replies.end(peer, error)
         turns = self._turns

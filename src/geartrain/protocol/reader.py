@@ -60,6 +60,7 @@ class Reader:
             without its end, ``Command.WRONG_MAGIC`` a packet with the magic of the other direction.
         partial: Number of bytes of a packet or line whose end has not arrived yet.
         begun: Number of times that one began behind a complete packet.
+        fed: Number of bytes that `feed` got; the caller may set it back.
         needed: The size of that packet, as far as it is known; 0 for a line.
     """
 
@@ -81,6 +82,7 @@ class Reader:
         "_third",
         "begun",
         "command",
+        "fed",
         "needed",
         "partial",
     )
@@ -92,6 +94,7 @@ class Reader:
         self._pieces: list[bytes] = []  # of a packet or line whose end has not arrived yet
         self.partial: i64 = 0  # bytes in the pieces
         self.begun: i64 = 0
+        self.fed: i64 = 0
         self.needed: i64 = 0  # bytes needed before anything can be complete
         self._data = b""
         self._size: i64 = 0
@@ -131,6 +134,7 @@ class Reader:
 
     def feed(self, data: bytes) -> None:
         """Add bytes from the peer."""
+        self.fed += len(data)
         if self._pieces:
             last = self._pieces[-1]
             if len(last) + len(data) <= _PIECE:

@@ -135,6 +135,8 @@ class Connection(Outlet):
         self._write = self._transport.write
         self._is_encrypted = transport.get_extra_info("sslcontext") is not None
         self._transport.set_write_buffer_limits(self._settings.max_unread)
+        if self._is_encrypted:  # `pause_reading` stops TLS when as many bytes wait; the transports are not typed for it
+            self._transport.set_read_buffer_limits(2 * _SLICE, _SLICE)  # type: ignore[attr-defined]
         self._acknowledge = self._acknowledger(transport)
         remote = self._remote
         self.peer = self._job_server.connect(
