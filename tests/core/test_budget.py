@@ -3,7 +3,7 @@
 
 import pytest
 
-from geartrain.core.turns import BYTES_PER_UNIT, FLOOR, SHORT, SILENCE, TURN, Turns
+from geartrain.core.turns import BYTES_PER_UNIT, FLOOR, READ_PER_UNIT, SHORT, SILENCE, TURN, Turns
 from geartrain.protocol import Command
 from geartrain.protocol.packets import request
 from geartrain.testing.wire import Wire, WirePeer
@@ -32,7 +32,7 @@ def echoes(peer: WirePeer) -> int:
 
 def test_a_peer_has_the_budget_of_a_turn_and_the_rest_waits(wire: Wire, flooder: WirePeer) -> None:
     flooder.send_bytes(ECHO * 3 * MOST)
-    of_bytes = len(ECHO * 3 * MOST) >> BYTES_PER_UNIT
+    of_bytes = len(ECHO * 3 * MOST) >> READ_PER_UNIT
     assert TURN - of_bytes <= echoes(flooder) <= TURN + FLOOR
 
     counts = []
@@ -110,7 +110,7 @@ def test_peers_that_send_much_share_the_turns(wire: Wire) -> None:
         wire.tick()
         counts = [echoes(flooder) for flooder in flooders]
         assert sum(counts) <= MOST
-        assert min(counts) >= TURN // 8 - (len(ECHO * 4 * MOST) >> BYTES_PER_UNIT) // 4
+        assert min(counts) >= TURN // 8 - (len(ECHO * 4 * MOST) >> READ_PER_UNIT)
     wire.settle()
     assert not any(wire.server.is_waiting(flooder.peer) for flooder in flooders)
 
@@ -245,7 +245,7 @@ def test_bytes_of_an_unfinished_packet_are_charged(wire: Wire, flooder: WirePeer
     other = wire.connect()
     turn(wire, flooder, ECHO * 2 * MOST, other)
     wire.settle()
-    size = (3 * SHORT) << BYTES_PER_UNIT
+    size = (3 * SHORT) << READ_PER_UNIT
 
     flooder.send_bytes(request(Command.SUBMIT_JOB, b"f", b"", bytes(2 * size))[:size])
 

@@ -51,6 +51,7 @@ class Transport(asyncio.Transport):
     Attributes:
         calls: The calls that are not about data, in order.
         unsent: The data.
+        log: Gets this transport each time that data is written; may be that of several.
         acknowledged: The number of TCP acknowledgements that were asked for.
         is_broken: True if writing raises an error.
         read_limits: The limits of the data that TLS holds while reading is paused.
@@ -61,6 +62,7 @@ class Transport(asyncio.Transport):
         self.calls: list[str] = []
         self.sizes: list[int] = []  # of the data that was written
         self.unsent = bytearray()
+        self.log: list[Transport] = []
         self.acknowledged = 0
         self.is_broken = False
         self.read_limits: tuple[int | None, int | None] = (None, None)
@@ -70,6 +72,7 @@ class Transport(asyncio.Transport):
         if self.is_broken:
             raise RuntimeError("this transport is broken")
         self.sizes.append(len(data))
+        self.log.append(self)
         self.unsent += data
 
     def get_write_buffer_size(self) -> int:

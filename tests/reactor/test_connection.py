@@ -203,6 +203,32 @@ class TestClosing:
 class TestAnEncryptedConnection:
     """It gets little at once, as the number of unsent bytes leaves out those that TLS has encrypted."""
 
+    def test_is_not_read_from_for_longer_as_its_bytes_cost_more(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            pauses = []
+            for is_encrypted in (False, True):
+                flooder, other = reactor.connect(), reactor.connect()
+                flooder.connection.data_received(request(Command.ECHO_REQ, b"x") * 5_000)
+                other.give(request(Command.ECHO_REQ, b"x"))
+                end = reactor.connect(is_encrypted=is_encrypted)
+                end.give(request(Command.SUBMIT_JOB, b"f", b"", bytes(400_000))[:200_000])
+                before = reactor.turns
+                while reactor.job_server.is_waiting(end.connection.peer):
+                    reactor.flusher.flush()
+                pauses.append(reactor.turns - before)
+            assert pauses[1] > 10 * pauses[0] > 0
+
+        in_loop(scenario)
+
+    def test_limits_the_bytes_that_are_read_during_a_pause(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            assert reactor.connect(is_encrypted=True).transport.read_limits == (128 * 1024, 64 * 1024)
+            assert reactor.connect().transport.read_limits == (None, None)
+
+        in_loop(scenario)
+
     def test_is_given_large_replies_in_slices(self) -> None:
         async def scenario() -> None:
             reactor = Reactor()

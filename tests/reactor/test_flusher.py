@@ -9,7 +9,7 @@ from geartrain.core import JobServerOptions
 from geartrain.core.limits import Limit
 from geartrain.protocol import Command, request
 from geartrain.reactor.backpressure import STEP
-from tests.reactor.ends import Reactor, in_loop
+from tests.reactor.ends import Reactor, Transport, in_loop
 
 PIECE = bytes(1 << 20)
 
@@ -28,6 +28,22 @@ def test_the_replies_of_a_turn_leave_when_the_loop_has_read_all_input() -> None:
 
         assert reactor.turns == before + 1
         assert all(end.transport.unsent.count(b"\n") == 3 for end in ends)
+
+    in_loop(scenario)
+
+
+def test_replies_leave_before_the_share_of_a_peer_that_sends_much() -> None:
+    async def scenario() -> None:
+        reactor = Reactor()
+        flooder, other = reactor.connect(), reactor.connect()
+        echo = request(Command.ECHO_REQ, b"x")
+        written: list[Transport] = []
+        flooder.transport.log = other.transport.log = written
+        flooder.connection.data_received(echo * 20_000)
+        other.connection.data_received(echo)
+        reactor.flusher.flush()
+        assert written == [other.transport, flooder.transport]
+        assert len(other.packets()) == 1
 
     in_loop(scenario)
 

@@ -18,7 +18,7 @@ from geartrain.core.modes import Draining, Mode, Open, Restoring, Restricted
 from geartrain.core.replies import Replies
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import Peer
-from geartrain.core.turns import BYTES_PER_UNIT, FLOOR, Turns
+from geartrain.core.turns import FLOOR, READ_PER_UNIT, TURN, Turns
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.commands import Command
 from geartrain.protocol.reader import Reader
@@ -32,8 +32,8 @@ _WORK_COMPLETE: Final = int(Command.WORK_COMPLETE)
 _SUBMIT_JOB: Final = int(Command.SUBMIT_JOB)
 _SUBMIT_JOB_BG: Final = int(Command.SUBMIT_JOB_BG)
 _PUSHED: Final = int(SleepState.PUSHED)
-_BYTES: Final = 1 << BYTES_PER_UNIT
-_MOST_BYTES: Final = 512 * 1024  # that are charged at once: a connection reads no more, and others copy no bytes
+_BYTES: Final = 1 << READ_PER_UNIT
+_MOST_BYTES: Final = TURN << READ_PER_UNIT  # that are charged at once
 
 
 class Receiver:
@@ -130,7 +130,7 @@ class Receiver:
         reader = peer.reader
         left: i64 = peer.budget
         if reader.fed >= _BYTES:
-            left -= reader.fed >> BYTES_PER_UNIT if reader.fed < _MOST_BYTES else _MOST_BYTES >> BYTES_PER_UNIT
+            left -= reader.fed >> READ_PER_UNIT if reader.fed < _MOST_BYTES else TURN
             reader.fed = 0
         has_share = False
         try:

@@ -15,10 +15,11 @@ from typing import Final
 
 from mypy_extensions import i64
 
-__all__ = ["BYTES_PER_UNIT", "FLOOR", "SHORT", "SILENCE", "TURN", "Turns"]
+__all__ = ["BYTES_PER_UNIT", "FLOOR", "READ_PER_UNIT", "SHORT", "SILENCE", "TURN", "Turns"]
 
 TURN: Final = 4096  # units: about a millisecond where the package is compiled
-BYTES_PER_UNIT: Final = 8  # as a power of two: bytes that arrive, or are sent because of a smaller packet; with TLS
+BYTES_PER_UNIT: Final = 8  # as a power of two: bytes that are sent because of a packet; with TLS
+READ_PER_UNIT: Final = 10  # as a power of two: bytes that arrive without TLS
 SHORT: Final = 128  # units of a turn if other peers are active
 SILENCE: Final = 100  # short turns in a row without others, after which turns are long again
 FLOOR: Final = 32  # units that a peer has without a share, and the smallest share

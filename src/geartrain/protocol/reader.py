@@ -60,7 +60,7 @@ class Reader:
             without its end, ``Command.WRONG_MAGIC`` a packet with the magic of the other direction.
         partial: Number of bytes of a packet or line whose end has not arrived yet.
         begun: Number of times that one began behind a complete packet.
-        fed: Number of bytes that `feed` got; the caller may set it back.
+        fed: Number of bytes that `feed` got. A caller may change it.
         needed: The size of that packet, as far as it is known; 0 for a line.
     """
 
