@@ -187,7 +187,7 @@ def test_large_workloads_are_assigned_in_portions(wire: Wire) -> None:
 
 
 def turn(wire: Wire, flooder: WirePeer, data: bytes, *others: WirePeer) -> int:
-    """Run a turn in which others ask for an echo, and return the number of packets of the flooder that it handles."""
+    """Run a turn in which others ask for an echo; return the number of answers to the flooder."""
     wire.server.begin_turn()
     for peer, sent in ((flooder, data), *((other, ECHO) for other in others)):
         peer.peer.reader.feed(sent)
