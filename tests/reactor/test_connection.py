@@ -131,6 +131,21 @@ class TestTheEndOfThePeersData:
 
         in_loop(scenario)
 
+    def test_is_no_reason_to_lose_input_on_a_transport_that_cannot_close_one_side(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            flooder = reactor.connect()
+            flooder.connection.data_received(request(Command.ECHO_REQ, b"x") * 5_000)
+            end = reactor.connect(can_write_eof=False)
+            end.give(request(Command.ECHO_REQ, b"x"))
+            end.connection.data_received(request(Command.ECHO_REQ, b"x") * 3_000)
+            assert reactor.job_server.is_waiting(end.connection.peer)
+
+            assert not end.connection.eof_received()
+            assert len(end.packets()) == 3_001
+
+        in_loop(scenario)
+
     def test_does_not_wait_for_the_store_on_a_transport_that_cannot_close_one_side(self) -> None:
         async def scenario() -> None:
             end = Reactor(JobServerOptions(durability=Durability.COMMIT)).connect(can_write_eof=False)

@@ -253,6 +253,10 @@ class JobServer:
         """Handle the packets and lines in the reader of a peer; see `Receiver.receive`."""
         self._receiver.receive(peer)
 
+    def hurry(self, peer: Peer) -> None:
+        """Handle the input of a peer whose connection cannot stay open, within the budget of a whole turn."""
+        self._receiver.hurry(peer)
+
     def is_waiting(self, peer: Peer) -> bool:
         """Tell whether the input of a peer has to wait, so that the shell must not read from it."""
         return peer in self._backlog

@@ -213,6 +213,13 @@ class Receiver:
         turns.served = served  # those of the backlog had a share
         backlog.stop_reading()
 
+    def hurry(self, peer: Peer) -> None:
+        """Handle the input of a peer whose connection cannot stay open, within the budget of a whole turn."""
+        if self._backlog.waits_for(peer, Reason.BUDGET):
+            self._backlog.discard(peer)
+            peer.budget = TURN
+            self._handle(peer)
+
     def _submit(self, peer: Peer, reader: Reader) -> None:
         self._mode.submit(peer, reader)
 

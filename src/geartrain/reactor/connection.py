@@ -169,11 +169,14 @@ class Connection(Outlet):
     def eof_received(self) -> bool:
         """Send all replies; the transport then closes itself when everything is sent."""
         if self._is_known:
+            can_stay_open = self._transport.can_write_eof()
+            if not can_stay_open:
+                self._job_server.hurry(self.peer)
             self._flusher.flush()
-            if self._job_server.is_waiting(self.peer) and self._transport.can_write_eof():
+            if self._job_server.is_waiting(self.peer) and can_stay_open:
                 self._has_ended = True  # it is closed when its input has been handled
                 return True
-            if self.peer.outbox.is_held and self._transport.can_write_eof():
+            if self.peer.outbox.is_held and can_stay_open:
                 self.peer.closing = True  # it is closed after the replies that wait for the store
                 return True
         return False
