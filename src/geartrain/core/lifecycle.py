@@ -325,12 +325,15 @@ class Lifecycle:
     def _multiply(self, job: Job, worker: Peer | None, command: i32, body: bytes) -> None:
         """Send a packet to all submissions, and charge its worker for each; those of one peer share its bytes."""
         count: i64 = 0
+        plain = body
+        if command == _WORK_EXCEPTION:
+            plain, body = _exception_bodies(job.handle, body, worker is not None and worker.exception_details)
         for peer, times in all_waiters(job):
             count += times
             if command == _WORK_EXCEPTION and not peer.exceptions:
                 peer.send_times(_WORK_FAIL, job.handle, times)
             else:
-                peer.send_times(command, body, times)
+                peer.send_times(command, body if peer.exception_details else plain, times)
         if worker is not None:
             worker.debt += count * (1 + (len(body) >> BYTES_PER_UNIT))
 
@@ -346,3 +349,11 @@ class Lifecycle:
             waiter.send(command, body)
         else:
             self._multiply(job, worker, command, body)
+
+
+def _exception_bodies(handle: bytes, body: bytes, has_details: bool) -> tuple[bytes, bytes]:
+    """Return the body of a WORK_EXCEPTION for clients that know no details, and for those that do."""
+    data = body[len(handle) + 1 :]
+    if not has_details:
+        return body, handle + b"\0\0" + data
+    return handle + b"\0" + data.partition(b"\0")[2], body

@@ -394,6 +394,7 @@ class Peer(Recipient):
 
     Attributes:
         exceptions: It wants WORK_EXCEPTION, and not WORK_FAIL in its place.
+        exception_details: It sends and wants details of exceptions.
         long_polling: Its GRAB_JOB_ALL is held while there is no job.
         abilities: The functions that it can do, by name.
         sole: Its ability if it has exactly one.
@@ -416,6 +417,7 @@ class Peer(Recipient):
         "client_id",
         "current",
         "declines",
+        "exception_details",
         "exceptions",
         "first_rank",
         "heaps",
@@ -436,6 +438,7 @@ class Peer(Recipient):
         super().__init__(host, fd, is_local, reader, dirty)
         self.client_id = b"-"
         self.exceptions = exceptions
+        self.exception_details = False
         self.long_polling = False
         self.abilities: dict[bytes, Ability] = {}
         self.sole: Ability | None = None

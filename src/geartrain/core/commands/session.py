@@ -7,7 +7,7 @@ from geartrain.core.authorization import Authorizer, NotAllowed
 from geartrain.core.commands.handler import Handlers
 from geartrain.core.replies import Replies
 from geartrain.core.state import Peer
-from geartrain.protocol.commands import EXCEPTIONS, LONG_POLL, Command
+from geartrain.protocol.commands import EXCEPTION_DETAILS, EXCEPTIONS, LONG_POLL, Command
 from geartrain.protocol.reader import Reader
 
 __all__ = ["SessionCommands"]
@@ -51,6 +51,8 @@ class SessionCommands:
         name = option.removesuffix(b"\0").lower()
         if name == EXCEPTIONS:
             peer.exceptions = True
+        elif name == EXCEPTION_DETAILS:
+            peer.exception_details = True
         elif name == LONG_POLL:
             peer.long_polling = True
         else:
