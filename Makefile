@@ -24,7 +24,7 @@ SIDE_BY_SIDE := --numprocesses $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN) 
 # them would compile the sources again.
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-decides test-quick test-compiled test-readme pages docs crash fuzz costs attacks simulation soak mutation budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-decides test-quick test-compiled test-readme pages docs crash fuzz costs attacks simulation time-limits soak mutation budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -87,6 +87,11 @@ attacks: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Attack a server
 
 simulation: $(VENV)/developer  ## Simulate servers, peers, networks and disks with faults by seed (ARGS='--hours 1')
 	$(BIN)/python -m tests.simulation $(ARGS)
+
+time-limits: $(VENV)/developer  ## Do 2,000 jobs that end when their timeout does, with each kind of worker and each server; 10 minutes
+	@tests/interop/install-peers
+	THOROUGH=1 $(BIN)/python -m pytest --numprocesses logical --dist worksteal tests/worker/test_limits.py \
+		-o junit_family=xunit1 --junitxml build/time-limits.xml $(ARGS)
 
 soak: $(VENV)/developer  ## Run a server among peers that are killed all the time (MINUTES=15), and check that no job is lost
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),1) $(ARGS)

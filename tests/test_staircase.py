@@ -15,9 +15,9 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 # other.
 STAIRCASE = [
     {"_version", "errors", "frozen", "lazy", "middleware", "wording"},
-    {"protocol"},
+    {"protocol", "platforms"},
     {"records", "names", "cron"},
-    {"transport", "codec"},
+    {"transport", "codec", "jobtimes"},
     {"typed"},
     {"core", "admin"},
     {"client"},
@@ -51,7 +51,7 @@ SERVER = [
 
 # The steps inside the core.
 CORE = [
-    {"access", "clock", "deadlines", "levels", "limits", "numbers", "outbox", "outcome", "record", "shutdown"},
+    {"access", "clock", "deadlines", "levels", "limits", "numbers", "outbox", "outcome", "record", "shutdown", "zones"},
     {"sleepstate", "takenaway", "timers", "turns"},
     {"packing"},
     {"changes", "durable", "errorlog", "options", "recipient", "stats"},
@@ -70,7 +70,7 @@ CORE = [
         "longruns",
         "ready",
     },
-    {"wakeups"},
+    {"fanout", "wakeups"},
     {"expiry", "lifecycle", "probes", "stalls"},
     {"dispatch", "metrics", "oversized"},
     {"departures", "retirement", "snapshot"},

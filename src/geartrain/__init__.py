@@ -21,6 +21,7 @@ from geartrain.errors import (
     ProtocolError,
     ReplyTimeout,
     ServerError,
+    UnsupportedPlatform,
     WorkerStuck,
 )
 from geartrain.lazy import lazy_names
@@ -76,6 +77,7 @@ __all__ = [
     "ServerError",
     "SubmittedJob",
     "TLS",
+    "UnsupportedPlatform",
     "Warn",
     "Worker",
     "WorkerStuck",

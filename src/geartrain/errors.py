@@ -13,6 +13,7 @@
     ├── ServerError              a server answered with an ERROR packet
     ├── CodecError               (also a ValueError) bytes that a codec cannot decode
     ├── ArgumentError            (also a TypeError) arguments that a typed function does not take
+    ├── UnsupportedPlatform      (also an ImportError) this system lacks what a part of Geartrain needs
     ├── WorkerStuck              a worker left, as jobs that did not end within their timeout hold its slots
     └── JobError
         ├── EventsLost           a job sent more events than a client keeps unread
@@ -43,6 +44,7 @@ __all__ = [
     "RemoteProtocolError",
     "ReplyTimeout",
     "ServerError",
+    "UnsupportedPlatform",
     "WorkerStuck",
 ]
 
@@ -115,6 +117,10 @@ class CodecError(GeartrainError, ValueError):
 
 class ArgumentError(GeartrainError, TypeError):
     """A typed function does not take these arguments; it was not called."""
+
+
+class UnsupportedPlatform(GeartrainError, ImportError):
+    """This system does not have what a part of Geartrain needs; the message names the feature and the system."""
 
 
 class WorkerStuck(GeartrainError):

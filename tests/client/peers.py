@@ -33,12 +33,18 @@ class Gone(Exception):
 
 
 class ServedClient:
-    """A scripted server's view of one connection."""
+    """A scripted server's view of one connection.
+
+    Attributes:
+        greeting: The packets that a client sends on its own account, which are answered here.
+        knows_options: False to answer options as other servers than Geartrain's do.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(PATIENCE)
         self.socket = sock
         self.greeting: list[tuple[int, list[bytes]]] = []
+        self.knows_options = True
         self._packets = self._receive()
 
     def _receive(self) -> Iterator[tuple[int, list[bytes]]]:
@@ -57,7 +63,10 @@ class ServedClient:
         for command, arguments in self._packets:
             if command == Command.OPTION_REQ:
                 self.greeting.append((command, arguments))
-                self.send(Command.OPTION_RES, *arguments)
+                if self.knows_options:
+                    self.send(Command.OPTION_RES, *arguments)
+                else:
+                    self.send(Command.ERROR, b"UNKNOWN_OPTION", b"Server does not recognize given option")
             elif command == Command.SET_CLIENT_ID:
                 self.greeting.append((command, arguments))
             else:

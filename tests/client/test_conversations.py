@@ -108,19 +108,40 @@ class TestOneJob:
 
     def test_a_delayed_job_travels_with_its_time(self, shell: Shell) -> None:
         seen = []
+        options: list[bytes] = []
 
         def script(peer: ServedClient) -> None:
             for _ in range(2):
                 seen.append(int(peer.expect(Command.SUBMIT_JOB_EPOCH)[2]))
                 peer.send(Command.JOB_CREATED, b"H:1")
+            options.extend(arguments[0] for _, arguments in peer.greeting)
 
         with ScriptedServer(script) as server, shell.client(server.address) as client:
-            before = time.time()
             client.submit_background("f", at=1_900_000_000)
-            client.submit_background("f", delay=3600)
+            before = time.time()
+            client.submit_background("f", delay=3600.25, priority=Priority.LOW)
 
             assert seen[0] == 1_900_000_000
-            assert before + 3600 <= seen[1] <= time.time() + 3601
+            assert before + 3600.25 <= seen[1] <= time.time() + 3601.25
+        assert options == [b"exceptions", b"delayed-job=+3600250,low"]
+
+    def test_another_server_gets_the_next_second_of_a_delayed_job(self, shell: Shell) -> None:
+        seen = []
+        options: list[bytes] = []
+
+        def script(peer: ServedClient) -> None:
+            peer.knows_options = False
+            for _ in range(2):
+                seen.append(int(peer.expect(Command.SUBMIT_JOB_EPOCH)[2]))
+                peer.send(Command.JOB_CREATED, b"H:1")
+            options.extend(arguments[0] for _, arguments in peer.greeting)
+
+        with ScriptedServer(script) as server, shell.client(server.address) as client:
+            client.submit_background("f", at=1_900_000_000.25)
+            client.submit_background("f", at=1_900_000_001.25, priority=Priority.HIGH)
+
+        assert seen == [1_900_000_001, 1_900_000_002]
+        assert options == [b"exceptions", b"delayed-job=1900000000250,normal"], "once for each connection"
 
     def test_nonsense_is_refused_before_any_server_is_asked(self, shell: Shell) -> None:
         with refusing() as address, shell.client(address) as client:
@@ -136,14 +157,16 @@ class TestOneJob:
                 client.submit_many([JobRequest("f", resubmits="twice")])  # type: ignore[arg-type]  # that is the point
             for seconds in (-1, float("nan")):
                 for call in (client.do, client.submit_background):
-                    with pytest.raises(ValueError, match=f"seconds above 0, or None for no limit, not {seconds}"):
+                    with pytest.raises(ValueError, match=f"0 or more, or None for no limit, not {seconds}"):
                         call("f", timeout=seconds)
                 with pytest.raises(ValueError, match=f"not {seconds}"):
                     client.submit_background_many([JobRequest("f")], timeout=seconds)
             with pytest.raises(TypeError, match="timeout is a number of seconds, or None for no limit, not 'soon'"):
                 client.do("f", timeout="soon")  # type: ignore[arg-type]  # that is the point
-            with pytest.raises(ValueError, match="has no priority"):
-                client.submit_background("f", delay=1, priority=Priority.LOW)
+            with pytest.raises(ValueError, match="a time zone has a name such as Europe/Berlin, not 'Berlin!'"):
+                client.submit_background("f", cron="@daily", timezone="Berlin!")
+            with pytest.raises(ValueError, match=r"a time zone \(timezone=\) is that of a cron line"):
+                client.submit_background("f", delay=1, timezone="Europe/Berlin")
             with pytest.raises(ValueError, match="either a handle or a unique"):
                 client.status()
             with pytest.raises(ValueError, match="max_in_flight"):

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Cron lines, and what becomes of them on the wire."""
 
+from datetime import UTC
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geartrain.client.cron import cron_fields
+from geartrain.client.cron import cron_fields, cron_of
 from geartrain.client.request import submission
 from geartrain.core.cron import cron_line
 from geartrain.errors import RemoteProtocolError
+from geartrain.jobtimes import read_schedule_options
 from geartrain.protocol import REQUEST, Command
 from geartrain.records import JobRequest, Priority
 from tests.packets import Packets
@@ -99,7 +103,50 @@ def test_the_same_function_and_workload_are_the_same_schedule() -> None:
     assert uniques[0] == uniques[1] != uniques[2]
 
 
-@pytest.mark.parametrize("wanted", [JobRequest("f", priority=Priority.HIGH), JobRequest("f", reducer="r")])
-def test_a_repeating_job_has_no_priority_and_no_reducer(wanted: JobRequest) -> None:
+def test_a_repeating_job_has_no_reducer() -> None:
     with pytest.raises(ValueError, match="SUBMIT_JOB_SCHED has no field for it"):
-        submission(wanted, cron=cron_fields("@daily"))
+        submission(JobRequest("f", reducer="r"), cron=cron_fields("@daily"))
+
+
+@pytest.mark.parametrize(
+    ("timezone", "priority", "weekday"),
+    [
+        (None, Priority.NORMAL, b"0"),
+        ("Europe/Berlin", Priority.NORMAL, b"0;timezone=Europe/Berlin"),
+        (None, Priority.LOW, b"0;priority=low"),
+        ("Etc/GMT+5", Priority.HIGH, b"0;timezone=Etc/GMT+5;priority=high"),
+    ],
+)
+def test_the_last_field_has_the_time_zone_and_the_priority(
+    timezone: str | None, priority: Priority, weekday: bytes
+) -> None:
+    made = submission(JobRequest("f", "w", "u", priority), cron=cron_of("0 3 * * 1", timezone, None, None))
+
+    assert list(Packets(REQUEST).receive(made.packet)) == [
+        (Command.SUBMIT_JOB_SCHED, [b"f", b"u", b"0", b"3", b"*", b"*", weekday, b"w"])
+    ]
+    _, options = read_schedule_options((b"0", b"3", b"*", b"*", weekday))
+    assert options == (timezone or "", priority), "the server takes it"
+
+
+def test_the_same_workload_in_another_time_zone_is_the_same_schedule() -> None:
+    uniques = {
+        submission(JobRequest("f", "w"), cron=cron_of("@daily", timezone, None, None)).unique
+        for timezone in (None, "UTC", "Europe/Berlin")
+    }
+
+    assert len(uniques) == 1
+
+
+@pytest.mark.parametrize("name", ["", "Europe Berlin", "Europe/Berlin;priority=high", "Zürich", "a" * 65])
+def test_a_name_that_no_time_zone_has_is_rejected(name: str) -> None:
+    with pytest.raises(ValueError, match="a time zone has a name such as Europe/Berlin, not"):
+        cron_of("@daily", name, None, None)
+
+
+def test_a_time_zone_needs_a_cron_line_and_is_given_by_its_name() -> None:
+    unnamed: Any = UTC
+    with pytest.raises(ValueError, match=r"that of a cron line \(cron=\)"):
+        cron_of(None, "UTC", None, None)
+    with pytest.raises(TypeError, match="such as 'Europe/Berlin', not datetime"):
+        cron_of("@daily", unnamed, None, None)

@@ -153,7 +153,7 @@ class TestLikeARealOne:
 class TestWithoutAServer:
     def test_the_submitted_jobs_are_listed(self, worker: Worker) -> None:
         client = EagerClient[Any, Any](worker, client_id="tester")
-        client.submit_background("reverse", "later", delay=3600, unique="u")
+        client.submit_background("reverse", "later", delay=3600.5, unique="u", priority=Priority.LOW)
         client.do("talk")
 
         assert [(job.function, job.text, job.unique) for job in client.jobs] == [
@@ -200,11 +200,12 @@ class TestInAnEventLoop:
                 with pytest.raises(LookupError, match="there is no function 'fly'"):
                     await client.submit_background("fly")
                 assert [result async for result in client.map("reverse", ["ab", "cd"])] == [b"BA", b"DC"]
+                await client.enqueue("reverse", cron="@daily", timezone="Europe/Berlin", priority=Priority.HIGH)
                 handle = await client.submit_background("reverse", delay=3600)
                 assert await client.status(handle) == JobStatus()
                 assert await client.ping() >= 0.0
                 assert [job.function for job in client.jobs][-1] == "reverse"
-                assert repr(client) == "<AsyncEagerClient: 7 jobs>"
+                assert repr(client) == "<AsyncEagerClient: 8 jobs>"
             with pytest.raises(ConnectionLost):
                 await client.do("reverse")
 

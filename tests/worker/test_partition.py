@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from geartrain import JSON, AssignedJob, AsyncAssignedJob, AsyncWorker, Client, Fail, JobException, JobFailed, Worker
-from geartrain.client.request import submission
+from geartrain.client.request import start_of, submission
 from geartrain.errors import LocalProtocolError
 from geartrain.protocol import Command
 from geartrain.records import JobRequest, Priority
@@ -337,6 +337,6 @@ class TestARequest:
         with pytest.raises(ValueError, match="no priority"):
             submission(JobRequest("split", reducer="shout", priority=Priority.HIGH))
         with pytest.raises(ValueError, match="no reducer"):
-            submission(JobRequest("split", reducer="shout"), epoch=7)
+            submission(JobRequest("split", reducer="shout"), start=start_of(7, None, 0.0))
         with pytest.raises(LocalProtocolError, match="may have 64 bytes with its prefix, not 65"):
             submission(JobRequest("split", reducer="r" * 63), prefix="my")

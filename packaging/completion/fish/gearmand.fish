@@ -44,7 +44,7 @@ complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l text-reads -x
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l text-changes -x -a 'all local admin' -d 'peers that may use text commands that change something: all, local (from this machine) or admin (with the right admin) [admin]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -s j -l job-retries -x -d 'a job fails after it has lost this number of workers; -1: no limit [-1]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l job-handle-prefix -x -d 'prefix of the handles of jobs [H:hostname]'
-complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l timezone -x -d 'time zone of repeating jobs, such as Europe/Berlin [UTC]'
+complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l timezone -x -d 'time zone of repeating jobs that name none, such as Europe/Berlin [UTC]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l exceptions -d 'send exceptions to all clients, even if they did not ask for them'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -s w -l worker-wakeup -x -d 'number of sleeping workers to wake for each job; 0: all [1]'
 complete -c gearmand -n 'not __fish_seen_subcommand_from store' -l rearm-after -x -d 'if a woken worker does not grab the job within this number of seconds, wake all others [1]'

@@ -83,7 +83,7 @@ OPERATIONS = [
     Operation(
         "show-schedules",
         TextCommand.SHOW_SCHEDULES,
-        "list repeating jobs: handle, function, cron line, next run, unique",
+        "list repeating jobs: handle, function, cron line, next run, unique, time zone, priority",
     ),
     Operation("limits", TextCommand.SHOW_LIMITS, "list the limits of the server: name, number of rejections"),
     Operation(

@@ -160,7 +160,10 @@ class CommandWorker:
         process = self._process
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+                if hasattr(os, "killpg"):
+                    os.killpg(process.pid, signal.SIGTERM)
+                else:  # on Windows
+                    process.terminate()
 
 
 def _feed(process: subprocess.Popen[bytes], workload: bytes) -> None:

@@ -10,7 +10,7 @@ from geartrain.client.buffer import MAX_UNREAD
 from geartrain.client.cron import cron_of
 from geartrain.client.options import REPLY_TIMEOUT, ClientOptions
 from geartrain.client.remote import Remote, signature_of
-from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, submission
+from geartrain.client.request import Delay, Moment, Submission, start_of, submission
 from geartrain.client.serverpool import Balance, Placement
 from geartrain.codec import RAW, Codec
 from geartrain.errors import NoServerAvailable
@@ -144,7 +144,12 @@ class AnyClient(Generic[ValueT, ResultT]):
         return submission(wanted, prefix=options.prefix, codec=options.codec)
 
     def _background(
-        self, wanted: JobRequest, at: Moment | None = None, delay: Delay | None = None, cron: str | None = None
+        self,
+        wanted: JobRequest,
+        at: Moment | None = None,
+        delay: Delay | None = None,
+        cron: str | None = None,
+        timezone: str | None = None,
     ) -> Submission:
         """Return the submission of a background job."""
         options = self._options
@@ -153,8 +158,8 @@ class AnyClient(Generic[ValueT, ResultT]):
             prefix=options.prefix,
             codec=options.codec,
             background=True,
-            epoch=epoch_seconds(at, delay, time.time()),
-            cron=cron_of(cron, at, delay),
+            start=start_of(at, delay, time.time()),
+            cron=cron_of(cron, timezone, at, delay),
         )
 
     def _with_codec(self, codec: Codec[Any, Any]) -> Any:

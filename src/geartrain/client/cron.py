@@ -6,6 +6,7 @@ checks all fields again, and whether any date matches them.
 """
 
 from geartrain.cron import FROM_MONDAY, FROM_SUNDAY, CronFields, check_times, expand_days
+from geartrain.jobtimes import ScheduleOptions, check_timezone, with_schedule_options
 
 __all__ = ["cron_fields", "cron_of"]
 
@@ -42,17 +43,25 @@ def cron_fields(line: str) -> CronFields:
     return minute, hour, day, month, days.encode()
 
 
-def cron_of(line: str | None, at: object, delay: object) -> CronFields | None:
-    """Return the fields of a cron line, or ``None`` without one.
+def cron_of(line: str | None, timezone: str | None, at: object, delay: object) -> CronFields | None:
+    """Return the fields of a cron line in a time zone, or ``None`` without a line.
 
     Raises:
-        ValueError: The line is not a cron line, or another time is given as well.
+        ValueError: The line is not a cron line, the time zone has no name of one, or another time is given as well.
+        TypeError: The time zone is not given by its name.
     """
     if line is None:
+        if timezone is not None:
+            raise ValueError("a time zone (timezone=) is that of a cron line (cron=)")
         return None
     if at is not None or delay is not None:
         raise ValueError("pass only one of at=, delay= and cron=")
-    return cron_fields(line)
+    fields = cron_fields(line)
+    if timezone is None:
+        return fields
+    if not isinstance(timezone, str):
+        raise TypeError(f"timezone is the name of a time zone, such as 'Europe/Berlin', not {timezone!r}")
+    return with_schedule_options(fields, ScheduleOptions(check_timezone(timezone)))
 
 
 def _weekdays(field: str) -> str:

@@ -30,6 +30,7 @@ class JobOptions(TypedDict, total=False):
     at: Moment | None
     delay: Delay | None
     cron: str | None
+    timezone: str | None
     max_in_flight: int
     return_exceptions: bool
 
@@ -38,7 +39,7 @@ _TAKEN: dict[str, tuple[str, ...]] = {
     "do": ("unique", "priority", "timeout", "resubmits"),
     "submit": ("unique", "priority", "resubmits"),
     "submit_many": ("priority", "resubmits"),
-    "enqueue": ("unique", "priority", "at", "delay", "cron", "timeout"),
+    "enqueue": ("unique", "priority", "at", "delay", "cron", "timezone", "timeout"),
     "map": ("priority", "timeout", "resubmits", "max_in_flight", "return_exceptions"),
     "map_unordered": ("priority", "timeout", "resubmits", "max_in_flight", "return_exceptions"),
 }

@@ -17,6 +17,7 @@ up once per reload: asking `logging` would cost a tenth of a job, while a level 
 """
 
 import logging
+import math
 from typing import Final
 
 from mypy_extensions import i64
@@ -66,13 +67,14 @@ class JobLog:
         self.has_notices = log.isEnabledFor(NOTICE)
         self.has_steps = log.isEnabledFor(logging.INFO)
 
-    def submitted(self, job: Job, client: Peer, run_at: i64, is_new: bool) -> None:
+    def submitted(self, job: Job, client: Peer, run_at: float, is_new: bool) -> None:
         """Log a submission: of a new job, or of one that it joins."""
-        facts = [printable(job.queue.name), printable(job.unique), b"%d" % run_at]
+        second = math.ceil(run_at)
+        facts = [printable(job.queue.name), printable(job.unique), b"%d" % second]
         if job.reducer:
             facts.append(printable(job.reducer))
         client_name = str(client)
-        fields = _fields(job, "accepted") | {"client": client_name, "unique": _text(job.unique), "run_at": run_at}
+        fields = _fields(job, "accepted") | {"client": client_name, "unique": _text(job.unique), "run_at": second}
         listed = b",".join(facts).decode(errors="replace")
         log.log(NOTICE, "accepted,%s: %s from %s", listed, _text(job.handle), client_name, extra={"fields": fields})
         if self.has_steps:

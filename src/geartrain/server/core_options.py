@@ -4,11 +4,11 @@
 # ruff: noqa: RUF009  # option() and setting() return dataclass fields
 import os
 from dataclasses import dataclass, fields
-from datetime import UTC, tzinfo
 
 from geartrain._version import __version__
 from geartrain.core import Durability, JobServerOptions, PriorityScope, Who
 from geartrain.core.access import AccessRules
+from geartrain.core.zones import find_zone
 from geartrain.server.config.kinds import FLAG, SECONDS, SIZE, SIZE_OR_NONE, Kind, choice, number
 from geartrain.server.config.option import Group, option, setting
 from geartrain.server.memory import available_memory
@@ -34,18 +34,10 @@ def _default_handle_prefix() -> str:
 
 def _zone(text: str) -> str:
     try:
-        _find_zone(text)
-    except (ValueError, OSError, KeyError):
+        find_zone(text)
+    except ValueError:
         raise ValueError("the name of a time zone, such as UTC or Europe/Berlin,") from None
     return text
-
-
-def _find_zone(name: str) -> tzinfo:
-    if name == _UTC:
-        return UTC
-    from zoneinfo import ZoneInfo  # takes a quarter of a megabyte that most servers do without
-
-    return ZoneInfo(name)
 
 
 _WHO = choice(Who, "WHO")
@@ -176,7 +168,7 @@ class JobOptions:
         _UTC,
         Kind("ZONE", _zone),
         Group.JOBS,
-        "time zone of repeating jobs, such as Europe/Berlin",
+        "time zone of repeating jobs that name none, such as Europe/Berlin",
         details="The times in a cron line are local times in this zone, also when daylight saving time begins or ends. "
         "Delayed jobs have a fixed time, which does not depend on the zone.",
         example="Europe/Berlin",
@@ -282,7 +274,7 @@ def core_options(options: JobOptions, *, verbosity: str, durability: Durability)
     return JobServerOptions(
         **values,
         handle_prefix=options.job_handle_prefix.encode(),
-        timezone=_find_zone(options.timezone),
+        timezone=find_zone(options.timezone),
         version=__version__,
         pid=os.getpid(),
         verbosity=verbosity,

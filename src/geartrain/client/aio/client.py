@@ -153,6 +153,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         at: Moment | None = None,
         delay: Delay | None = None,
         cron: str | None = None,
+        timezone: str | None = None,
         timeout: float | None = None,
     ) -> Handle:
         """Submit a background job, which needs no client, and return its handle once a server has accepted it.
@@ -163,7 +164,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
         async def enqueue(wanted: JobRequest) -> Handle:
             pool = self._pool()
-            submission = self._background(wanted, at, delay, cron)
+            submission = self._background(wanted, at, delay, cron, timezone)
             job = BackgroundSubmission(pool, submission, len(self._options.addresses))
             try:
                 await pool.place([job], until=deadline.at)

@@ -175,6 +175,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         at: Moment | None = None,
         delay: Delay | None = None,
         cron: str | None = None,
+        timezone: str | None = None,
         timeout: float | None = None,
     ) -> Handle:
         """Submit a background job, which needs no client, and return its handle once a server has accepted it.
@@ -183,16 +184,21 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             function: The name of the function.
             workload: Its input: text (sent as UTF-8), bytes, or a value for the client's codec.
             unique: As in `do`; by default a random one.
-            priority: Its rank among waiting jobs; not with ``at``, ``delay`` or ``cron``.
-            at: The earliest time to start it: a ``datetime`` with a time zone, or seconds since 1970.
-            delay: The time to wait before it may start, in seconds or as a ``timedelta``.
-            cron: A schedule to run it repeatedly: five fields such as ``"*/5 * * * *"``, or ``"@daily"``, in the time
-                zone of the server. A later submission to the same function with the same unique (by default, the same
-                workload) replaces it. ``AdminClient`` lists such jobs, and cancels them by their handles.
+            priority: Its rank among waiting jobs. Servers other than Geartrain's start a job with ``at`` or ``delay``
+                with normal priority.
+            at: The earliest time to start it: a ``datetime`` with a time zone, or seconds since 1970. Geartrain's
+                server starts it at that millisecond, others at the next whole second.
+            delay: The time to wait before it may start, in seconds or as a ``timedelta``. It begins when the server
+                gets the job; for other servers than Geartrain's, it is rounded up as ``at`` is.
+            cron: A schedule to run it repeatedly: five fields such as ``"*/5 * * * *"``, or ``"@daily"``. A later
+                submission to the same function with the same unique (by default, the same workload) replaces it.
+                ``AdminClient`` lists such jobs, and cancels them by their handles.
+            timezone: The name of the time zone of ``cron``, such as ``"Europe/Berlin"``; by default that of the server.
             timeout: Seconds to wait for the handle; by default each server has `reply_timeout` to answer.
 
         Raises:
-            ServerError: The server rejected the job, for example because a queue is full.
+            ServerError: The server rejected the job, for example because a queue is full, or as it does not know
+                repeating jobs or the time zone.
             ReplyTimeout: There was no answer in time. The server may have accepted the job anyway.
             NoServerAvailable: No server can be reached.
             ValueError: The job's time is not valid.
@@ -201,7 +207,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
         def enqueue(wanted: JobRequest) -> Handle:
             pool = self._pool()
-            submission = self._background(wanted, at, delay, cron)
+            submission = self._background(wanted, at, delay, cron, timezone)
             job = BackgroundSubmission(pool, submission, len(self._options.addresses))
             try:
                 pool.place([job], until=deadline.at, reads=True)

@@ -7,6 +7,8 @@ from geartrain.core.authorization import Authorizer, NotAllowed
 from geartrain.core.commands.handler import Handlers
 from geartrain.core.replies import Replies
 from geartrain.core.state import Peer
+from geartrain.core.turns import BYTES_PER_UNIT
+from geartrain.jobtimes import DELAYED_JOB, read_delayed_option
 from geartrain.protocol.commands import EXCEPTION_DETAILS, EXCEPTIONS, LONG_POLL, Command
 from geartrain.protocol.reader import Reader
 
@@ -41,7 +43,9 @@ class SessionCommands:
         }
 
     def _echo(self, peer: Peer, reader: Reader) -> None:
-        peer.send(_ECHO_RES, reader.body())
+        body = reader.body()
+        peer.debt += len(body) >> BYTES_PER_UNIT
+        peer.send(_ECHO_RES, body)
 
     def _set_option(self, peer: Peer, reader: Reader) -> None:
         option = reader.argument(0)
@@ -55,6 +59,8 @@ class SessionCommands:
             peer.exception_details = True
         elif name == LONG_POLL:
             peer.long_polling = True
+        elif name.startswith(DELAYED_JOB) and (time := read_delayed_option(name)) is not None:
+            peer.next_time = time
         else:
             self._replies.error(peer, "UNKNOWN_OPTION", "Server does not recognize given option")
             return
