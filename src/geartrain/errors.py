@@ -162,12 +162,29 @@ class JobException(JobError):
     Attributes:
         text: The worker's description of the exception, decoded as UTF-8.
         data: The same as bytes.
+        types: The names of the exception's class and of its bases, such as ``("KeyError", "LookupError",
+            "Exception", "BaseException")``; empty unless worker and server are Geartrain's.
+        traceback: The traceback in the worker, if its option ``tracebacks`` is set; otherwise empty.
     """
 
-    def __init__(self, data: bytes, handle: str = "") -> None:
+    def __init__(self, data: bytes, handle: str = "", details: bytes = b"") -> None:
         self.data = data
         self.text = data.decode("utf-8", "replace")
+        self.types, self.traceback = _read_details(details)
         super().__init__(self.text, handle)
+
+
+def _read_details(details: bytes) -> tuple[tuple[str, ...], str]:
+    """Return the types and the traceback; a worker may send anything."""
+    if details:
+        from json import loads  # here alone, as most clients never need it
+
+        try:
+            found = loads(details)
+            return tuple(map(str, found["types"])), str(found.get("traceback", ""))
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            pass
+    return (), ""
 
 
 class JobTimeout(JobError, TimeoutError):

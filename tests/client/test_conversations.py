@@ -104,7 +104,7 @@ class TestOneJob:
 
         with ScriptedServer(script) as server, shell.client(server.address, prefix="p\t", client_id="me") as client:
             client.submit_background("f", priority=Priority.HIGH)
-        assert seen == [b"p\tf", b"me", b"exceptions"]
+        assert seen == [b"p\tf", b"me", b"exceptions", b"exception-details"]
 
     def test_a_delayed_job_travels_with_its_time(self, shell: Shell) -> None:
         seen = []

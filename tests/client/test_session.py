@@ -48,17 +48,19 @@ def talk() -> Talk:
 
 class TestWhatIsSent:
     def test_a_greeting_asks_for_exceptions(self, talk: Talk) -> None:
-        assert talk.session.greet() == request(Command.OPTION_REQ, b"exceptions")
+        packets = list(Packets(REQUEST).receive(talk.session.greet()))
+
+        assert packets == [(Command.OPTION_REQ, [b"exceptions"]), (Command.OPTION_REQ, [b"exception-details"])]
 
     def test_a_greeting_says_who_we_are(self, talk: Talk) -> None:
         packets = list(Packets(REQUEST).receive(talk.session.greet(b"me-1")))
 
-        assert packets == [(Command.SET_CLIENT_ID, [b"me-1"]), (Command.OPTION_REQ, [b"exceptions"])]
+        assert packets[:2] == [(Command.SET_CLIENT_ID, [b"me-1"]), (Command.OPTION_REQ, [b"exceptions"])]
 
     def test_a_greeting_shows_a_token_before_all_else(self, talk: Talk) -> None:
         packets = list(Packets(REQUEST).receive(talk.session.greet(b"me-1", b"n" * 16)))
 
-        assert packets == [
+        assert packets[:3] == [
             (Command.OPTION_REQ, [b"token=nnnnnnnnnnnnnnnn"]),
             (Command.SET_CLIENT_ID, [b"me-1"]),
             (Command.OPTION_REQ, [b"exceptions"]),
@@ -195,6 +197,25 @@ class TestOrder:
 
         assert talk.hear(Command.ERROR, b"UNKNOWN_OPTION", b"") == []
         assert talk.hear(Command.JOB_CREATED, b"H:1") == [("a", Created(H1))]
+
+    def test_details_of_exceptions_are_for_a_server_that_knows_them(self, talk: Talk) -> None:
+        talk.session.greet()
+        for handle in (b"H:1", b"H:2", b"H:3"):
+            talk.submit(handle.decode())
+        talk.hear(Command.OPTION_RES, b"exceptions")
+        talk.hear(Command.OPTION_RES, b"exception-details")
+        for handle in (b"H:1", b"H:2", b"H:3"):
+            talk.hear(Command.JOB_CREATED, handle)
+
+        found = []
+        details = b'{"types": ["ValueError", "Exception"], "traceback": "here"}'
+        for handle, data in ((b"H:1", details + b"\0no"), (b"H:2", b"\0n\0o"), (b"H:3", b'{"types": 7}\0no')):
+            [(_, event)] = talk.hear(Command.WORK_EXCEPTION, handle, data)
+            assert isinstance(event, Failed)
+            assert isinstance(event.error, JobException)
+            found.append((event.error.text, event.error.types, event.error.traceback))
+
+        assert found == [("no", ("ValueError", "Exception"), "here"), ("n\0o", (), ""), ("no", (), "")]
 
     def test_so_is_one_that_ignores_it(self, talk: Talk) -> None:
         talk.session.greet()

@@ -87,6 +87,35 @@ class TestForwarding:
 
         assert client.packets() == [(Command.WORK_EXCEPTION, handle, b"boom")] * 2
 
+    def test_details_of_an_exception_go_to_clients_that_asked_for_them(self, wire: Wire) -> None:
+        details, plain, other = wire.connect(), wire.connect(), wire.connect()
+        worker, handle = running(wire, details)
+        for peer in (details, plain):
+            peer.ask(Command.OPTION_REQ, b"exceptions")
+        for peer in (details, worker):
+            assert peer.ask(Command.OPTION_REQ, b"exception-details") == (Command.OPTION_RES, b"exception-details")
+        for peer in (plain, other):
+            peer.submit(b"f", b"u")
+
+        worker.send(Command.WORK_EXCEPTION, handle, b"details\0bo\0om")
+
+        assert details.packets() == [(Command.WORK_EXCEPTION, handle, b"details\0bo\0om")]
+        assert plain.packets() == [(Command.WORK_EXCEPTION, handle, b"bo\0om")]
+        assert other.packets() == [(Command.WORK_FAIL, handle)]
+
+    def test_an_exception_of_another_worker_has_empty_details(self, wire: Wire) -> None:
+        details, plain = wire.connect(), wire.connect()
+        worker, handle = running(wire, details)
+        for peer in (details, plain):
+            peer.ask(Command.OPTION_REQ, b"exceptions")
+        details.ask(Command.OPTION_REQ, b"exception-details")
+        plain.submit(b"f", b"u")
+
+        worker.send(Command.WORK_EXCEPTION, handle, b"bo\0om")
+
+        assert details.packets() == [(Command.WORK_EXCEPTION, handle, b"\0bo\0om")]
+        assert plain.packets() == [(Command.WORK_EXCEPTION, handle, b"bo\0om")]
+
     @pytest.mark.parametrize("last", [Command.WORK_COMPLETE, Command.WORK_EXCEPTION])
     def test_a_background_submitter_receives_nothing(self, wire: Wire, last: Command) -> None:
         client = wire.connect()

@@ -113,6 +113,7 @@ class TestLikeARealOne:
         with pytest.raises(JobException, match="ValueError: not right") as caught:
             client.do("wrong", "right", timeout=PATIENCE)
         assert caught.value.handle.startswith("H:")
+        assert caught.value.types == ("ValueError", "Exception", "BaseException")
         with pytest.raises(JobFailed, match="failed"):
             client.do("fails", timeout=PATIENCE)
         assert isinstance(client.submit("fails").exception(PATIENCE), JobFailed)

@@ -499,3 +499,25 @@ class TestRetiring:
 
     def test_a_session_in_use_has_not_retired(self) -> None:
         assert not Talk.awake().session.has_retired
+
+
+def test_details_of_exceptions_go_to_servers_that_agree() -> None:
+    session = WorkerSession([(b"f", None)], b"", 0.0, long_poll=True, exception_details=True)
+    other = WorkerSession([(b"f", None)], b"", 0.0, long_poll=True, exception_details=True)
+    assert [arguments for command, arguments in Packets(REQUEST).receive(session.take_outgoing())][:2] == [
+        [b"long-poll"],
+        [b"exception-details"],
+    ]
+    other.take_outgoing()
+    session.receive(response(Command.ERROR, b"UNKNOWN_OPTION", b""), 0.0)
+    session.receive(response(Command.OPTION_RES, b"exception-details"), 0.0)
+    for _ in range(2):
+        assert other.receive(response(Command.ERROR, b"UNKNOWN_OPTION", b""), 0.0) == []
+
+    for each in (session, other):
+        each.report(Command.WORK_EXCEPTION, b"H:1", b"details\0n\0o")
+
+    assert [arguments for _, arguments in Packets(REQUEST).receive(session.take_outgoing())] == [
+        [b"H:1", b"details\0n\0o"]
+    ]
+    assert [arguments for _, arguments in Packets(REQUEST).receive(other.take_outgoing())] == [[b"H:1", b"n\0o"]]

@@ -21,7 +21,7 @@ from typing import ClassVar, Generic, TypeAlias, TypeVar
 from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
 from geartrain.client.submission import Submission
 from geartrain.errors import JobException, JobFailed, RemoteProtocolError, ServerError
-from geartrain.protocol import RESPONSE, Command, Reader, request
+from geartrain.protocol import EXCEPTION_DETAILS, RESPONSE, Command, Reader, request
 from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, Warn
 
 __all__ = ["Session"]
@@ -83,6 +83,7 @@ class Session(Generic[Ticket]):
 
     Attributes:
         has_heard: True once the server has sent a byte.
+        exception_details: True once the server has agreed to send details of exceptions.
     """
 
     def __init__(self, server: str, clock: Callable[[], float]) -> None:
@@ -93,6 +94,7 @@ class Session(Generic[Ticket]):
         self._running: dict[bytes, _Waiters[Ticket]] = {}
         self._moved = clock()  # when a byte was last sent or received, or a request met an empty queue
         self.has_heard = False
+        self.exception_details = False
         self._takes_job_options = True  # until the server has rejected one
 
     def __repr__(self) -> str:
@@ -119,6 +121,8 @@ class Session(Generic[Ticket]):
             packets.append(request(Command.SET_CLIENT_ID, client_id))
         self._ask(Command.OPTION_RES, None)
         packets.append(request(Command.OPTION_REQ, b"exceptions"))
+        self._ask(Command.OPTION_RES, None)
+        packets.append(request(Command.OPTION_REQ, EXCEPTION_DETAILS))
         return b"".join(packets)
 
     def submit(self, submission: Submission, ticket: Ticket) -> bytes:
@@ -248,6 +252,8 @@ class Session(Generic[Ticket]):
 
     def _on_option(self, reader: Reader) -> Happened[Ticket]:
         self._answered(Command.OPTION_RES)
+        if reader.argument(0) == EXCEPTION_DETAILS:
+            self.exception_details = True
         return []
 
     def _on_echo(self, reader: Reader) -> Happened[Ticket]:
@@ -279,8 +285,11 @@ class Session(Generic[Ticket]):
         return self._end(handle, Failed(JobFailed(message, _text(handle), reason)))
 
     def _on_exception(self, reader: Reader) -> Happened[Ticket]:
-        handle = reader.argument(0)
-        return self._end(handle, Failed(JobException(reader.argument(1), _text(handle))))
+        handle, data = reader.arguments()
+        details = b""
+        if self.exception_details and b"\0" in data:  # some servers agree to any option
+            details, _, data = data.partition(b"\0")
+        return self._end(handle, Failed(JobException(data, _text(handle), details)))
 
     def _on_noop(self, reader: Reader) -> Happened[Ticket]:
         return []  # meant for workers, and harmless

@@ -34,18 +34,21 @@ class _Packet:
         size: The bytes that it takes, as the memory limit counts them.
     """
 
-    __slots__ = ("_body", "_command", "_cost", "_is_last", "_job", "_peer", "_times", "_waiters", "size")
+    __slots__ = ("_body", "_command", "_cost", "_is_last", "_job", "_peer", "_plain", "_times", "_waiters", "size")
 
     def __init__(self, job: Job, waiters: list[tuple[Peer, int]], command: i32, body: bytes, is_last: bool) -> None:
         self._job = job
         self._waiters: Iterator[tuple[Peer, int]] = iter(waiters)
         self._command = command
         self._body = body
+        self._plain = _plain(job, command, body)
         self._is_last = is_last
         self._cost: i64 = 1 + (len(body) >> BYTES_PER_UNIT)
         self._peer: Peer | None = None  # the client that is served
         self._times: i64 = 0  # that it has not got the packet yet
         self.size: i64 = len(body) + len(waiters) * _PAIR
+        if command == _WORK_EXCEPTION:
+            self.size += len(self._plain)
 
     def send(self, units: i64, peers: dict[Peer, None]) -> i64:
         """Send to some clients, and return the units that are left; these are positive only if all have got it."""
@@ -61,7 +64,7 @@ class _Packet:
             if peer in peers:
                 times: i64 = units // self._cost + 1
                 times = times if times < self._times else self._times  # noqa: FURB136  # `min` boxes both
-                _send(peer, self._job, self._command, self._body, times)
+                _send(peer, self._job, self._command, self._body, self._plain, times)
                 self._times -= times
                 units -= times * self._cost
             else:
@@ -109,7 +112,7 @@ class FanOut(Timed):
         Args:
             job: The job.
             command: The type of the packet.
-            body: Its arguments, joined.
+            body: Its arguments, joined; an exception has details.
             is_last: The job has ended, so that no client waits for it afterwards.
         """
         count: i64 = count_waiters(job)
@@ -118,8 +121,9 @@ class FanOut(Timed):
             detach_waiters(job)
         queue = self._queues.get(job)
         if queue is None and count * (1 + (len(body) >> BYTES_PER_UNIT)) <= AT_ONCE:
+            plain = _plain(job, command, body)
             for peer, times in waiters:
-                _send(peer, job, command, body, times)
+                _send(peer, job, command, body, plain, times)
                 if is_last:
                     peer.awaited.discard(job)
             return count
@@ -153,8 +157,15 @@ class FanOut(Timed):
             self.run(self._clock.now)
 
 
-def _send(peer: Peer, job: Job, command: i32, body: bytes, times: i64) -> None:
+def _plain(job: Job, command: i32, body: bytes) -> bytes:
+    """Return the body for clients that know no details of exceptions."""
+    if command != _WORK_EXCEPTION:
+        return body
+    return job.handle + b"\0" + body[len(job.handle) + 1 :].partition(b"\0")[2]
+
+
+def _send(peer: Peer, job: Job, command: i32, body: bytes, plain: bytes, times: i64) -> None:
     if command == _WORK_EXCEPTION and not peer.exceptions:
         peer.send_times(_WORK_FAIL, job.handle, times)
     else:
-        peer.send_times(command, body, times)
+        peer.send_times(command, body if peer.exception_details else plain, times)

@@ -333,6 +333,8 @@ class Lifecycle:
 
     def _multiply(self, job: Job, worker: Peer | None, command: i32, body: bytes, *, is_last: bool) -> None:
         """Send a packet to all submissions, and charge its worker for each."""
+        if command == _WORK_EXCEPTION and (worker is None or not worker.exception_details):
+            body = job.handle + b"\0" + body[len(job.handle) :]  # with empty details
         count = self._fan_out.send(job, command, body, is_last=is_last)
         if worker is not None:
             worker.debt += count * (1 + (len(body) >> BYTES_PER_UNIT))

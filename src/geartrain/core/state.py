@@ -395,6 +395,7 @@ class Peer(Recipient):
 
     Attributes:
         exceptions: It wants WORK_EXCEPTION, and not WORK_FAIL in its place.
+        exception_details: It sends and wants details of exceptions.
         long_polling: Its GRAB_JOB_ALL is held while there is no job.
         next_time: The exact time and the priority of its next delayed job, if it has sent them ahead.
         abilities: The functions that it can do, by name.
@@ -418,6 +419,7 @@ class Peer(Recipient):
         "client_id",
         "current",
         "declines",
+        "exception_details",
         "exceptions",
         "first_rank",
         "heaps",
@@ -437,6 +439,7 @@ class Peer(Recipient):
         super().__init__(host, fd, is_local, reader, dirty)
         self.client_id = b"-"
         self.exceptions = exceptions
+        self.exception_details = False
         self.long_polling = False
         self.next_time: DelayedTime | None = None
         self.abilities: dict[bytes, Ability] = {}

@@ -3,7 +3,7 @@
 
 import enum
 
-__all__ = ["ARGUMENTS", "EXCEPTIONS", "LONG_POLL", "Command"]
+__all__ = ["ARGUMENTS", "EXCEPTIONS", "EXCEPTION_DETAILS", "LONG_POLL", "Command"]
 
 
 class Command(enum.IntEnum):
@@ -104,4 +104,6 @@ ARGUMENTS: dict[Command, tuple[str, ...]] = {
 
 # Names of options for OPTION_REQ.
 EXCEPTIONS = b"exceptions"  # to get WORK_EXCEPTION, and not WORK_FAIL in its place
+# Exceptions have details, as JSON, and a NUL byte before their text; an extension of Geartrain.
+EXCEPTION_DETAILS = b"exception-details"
 LONG_POLL = b"long-poll"  # a GRAB_JOB_ALL that finds no job is held until there is one; an extension of Geartrain

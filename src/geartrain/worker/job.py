@@ -20,6 +20,9 @@ Report: TypeAlias = tuple[Command, *tuple[bytes, ...]]
 
 _UNDECODED = object()
 
+_MAX_TYPES = 50  # of an exception; no sensible one has as many
+_MAX_TRACEBACK = 16 * 1024  # characters: enough for any but endless recursion
+
 
 class AnyAssignedJob:
     """The common part of `AssignedJob` and `AsyncAssignedJob`: everything but the methods that send.
@@ -176,8 +179,11 @@ class AnyAssignedJob:
             return
         name, text = type(error).__name__, _text_of(error)
         message = f"{name}: {text}" if text else name
-        data = message.encode("utf-8", "replace")[: self._options.max_data]
-        self._end((Command.WORK_EXCEPTION, data), (Command.WORK_FAIL,))
+        details = _details(error, with_traceback=self._options.tracebacks)
+        if len(details) > self._options.max_data // 2:
+            details = b""
+        data = message.encode("utf-8", "replace")[: self._options.max_data - len(details) - 1]
+        self._end((Command.WORK_EXCEPTION, details + b"\0" + data), (Command.WORK_FAIL,))
 
     def end(self) -> None:
         """End the job with WORK_FAIL if its end is not known, as what runs it has failed itself."""
@@ -211,6 +217,16 @@ class AnyAssignedJob:
         if len(data) > limit:
             raise ValueError(f"one packet carries up to {limit} bytes, not {len(data)}; a generator sends many")
         return data
+
+
+def _details(error: BaseException, *, with_traceback: bool) -> bytes:
+    """Return the names of an exception's classes, and its traceback, as JSON, which has no NUL byte."""
+    details: dict[str, object] = {"types": [kind.__name__ for kind in type(error).__mro__[:_MAX_TYPES]][:-1]}
+    if with_traceback:
+        import traceback  # here alone, as few workers need it
+
+        details["traceback"] = "".join(traceback.format_tb(error.__traceback__))[-_MAX_TRACEBACK:]
+    return json.dumps(details).encode()
 
 
 def _text_of(error: BaseException) -> str:

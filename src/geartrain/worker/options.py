@@ -62,6 +62,7 @@ class Options(TypedDict, total=False):
     grace: float
     middleware: Sequence[Callable[..., object]]
     exceptions: bool
+    tracebacks: bool
     max_stuck: int | None
 
 
@@ -94,6 +95,7 @@ class WorkerOptions:
         middleware: Functions ``(job, call)`` around every job, the first outermost; ``call(job)`` runs the next one.
         exceptions: Send exceptions to clients. False sends WORK_FAIL only; clients with libgearman 1.1 that do not ask
             for exceptions need it with gearmand 1.1, or they would wait for ever.
+        tracebacks: Send tracebacks with exceptions, for `JobException.traceback`. They may show secrets.
         max_stuck: The number of slots held by jobs that did not end within their timeout, at which the worker leaves
             with `WorkerStuck`, for its supervisor to start it again; None for all slots. A thread cannot be stopped.
 
@@ -123,6 +125,7 @@ class WorkerOptions:
     grace: float = GRACE
     middleware: Sequence[Callable[..., object]] = ()
     exceptions: bool = True
+    tracebacks: bool = False
     max_stuck: int | None = None
 
     def __post_init__(self) -> None:

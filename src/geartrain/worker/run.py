@@ -113,6 +113,7 @@ class WorkerRun(Generic[CallT]):
             now,
             token=self._token,
             long_poll=self._long_poll,
+            exception_details=self._options.exceptions,
             reply_timeout=self._options.reply_timeout,
             poll_interval=self._options.poll_interval,
         )

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from geartrain.errors import ConnectionLost, RemoteProtocolError
-from geartrain.protocol import LONG_POLL, RESPONSE, Command, Reader, request
+from geartrain.protocol import EXCEPTION_DETAILS, LONG_POLL, RESPONSE, Command, Reader, request
 from geartrain.wording import counted
 
 __all__ = ["POLL_INTERVAL", "REPLY_TIMEOUT", "Assignment", "ErrorPacket", "State", "WorkerSession"]
@@ -99,6 +99,7 @@ class WorkerSession:
         token: The token for the server, or empty.
         long_poll: Ask the server for long polling. Only for workers with a single server, which have no other to grab
             from in the meantime, and that do not leave when there is no job.
+        exception_details: Ask the server to take details of exceptions, which all reports of exceptions have.
         reply_timeout: Seconds within which the server must answer a grab or the first echo.
         poll_interval: Seconds asleep after which the session grabs without a NOOP.
     """
@@ -111,6 +112,7 @@ class WorkerSession:
         *,
         token: bytes = b"",
         long_poll: bool = False,
+        exception_details: bool = False,
         reply_timeout: float = REPLY_TIMEOUT,
         poll_interval: float = POLL_INTERVAL,
     ) -> None:
@@ -127,12 +129,16 @@ class WorkerSession:
         self._unregistering: dict[bytes, None] = {}  # functions whose CANT_DO waits, in order
         self._timed_job = b""  # the job of gearmand's timer: it has one, for the last job with a timeout
         self._server_timer_runs = False  # although that job has ended
-        self._asks_long_poll = long_poll  # the option is not answered yet
+        self._asked_options: list[bytes] = []  # those that are not answered yet, in order
+        self._has_details = exception_details
+        self._takes_details = False  # the server has agreed
         self._long_polls = False
         self._is_pushed = False  # the next job is one that the server pushes
         self._is_retiring = False
-        if long_poll:
-            self._send(Command.OPTION_REQ, LONG_POLL)
+        for option, is_wanted in ((LONG_POLL, long_poll), (EXCEPTION_DETAILS, exception_details)):
+            if is_wanted:
+                self._asked_options.append(option)
+                self._send(Command.OPTION_REQ, option)
         if token:
             self._send(Command.OPTION_REQ, b"token=" + token)
         if client_id:
@@ -208,7 +214,12 @@ class WorkerSession:
         return self._is_retiring and not self.running and not self.asked
 
     def report(self, command: Command, handle: bytes, *arguments: bytes) -> None:
-        """Send a packet about a running job; it is dropped if the connection is lost."""
+        """Send a packet about a running job; it is dropped if the connection is lost.
+
+        With ``exception_details``, exceptions have their details and a NUL byte before their text.
+        """
+        if command is Command.WORK_EXCEPTION and self._has_details and not self._takes_details:
+            arguments = (arguments[0].partition(b"\0")[2],)
         if self.state is not State.ENDED:
             self._send(command, handle, *arguments)
 
@@ -294,20 +305,24 @@ class WorkerSession:
         self._is_pushed = self._long_polls and self.state is State.GRABBING
 
     def _on_error(self, reader: Reader, now: float) -> ErrorPacket | None:
-        if self._asks_long_poll:
-            self._asks_long_poll = False
+        if self._asked_options:
+            del self._asked_options[0]
             return None
         return ErrorPacket(reader.argument(0).decode("utf-8", "replace"), reader.argument(1).decode("utf-8", "replace"))
 
     def _on_option(self, reader: Reader, now: float) -> None:
-        if self._asks_long_poll and reader.argument(0) == LONG_POLL:
-            self._asks_long_poll = False
-            self._long_polls = True
+        option = reader.argument(0)
+        if option in self._asked_options:
+            self._asked_options.remove(option)
+            if option == LONG_POLL:
+                self._long_polls = True
+            else:
+                self._takes_details = True
         # The other option is the token, which was accepted.
 
     def _on_echo(self, reader: Reader, now: float) -> None:
         self._expect(State.GREETING, Command.ECHO_RES)
-        self._asks_long_poll = False  # some servers do not answer options
+        self._asked_options.clear()  # some servers do not answer options
         self._enter(State.AWAKE)
 
     def _on_text(self, reader: Reader, now: float) -> None:

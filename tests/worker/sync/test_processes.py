@@ -395,10 +395,11 @@ def test_a_job_without_descriptors_fails_and_the_next_one_is_done() -> None:
     executor.leave()
     fork_server.close()
 
-    assert endings == [
-        ((Command.WORK_EXCEPTION, b"OSError: [Errno 24] Too many open files"), (Command.WORK_FAIL,)),
-        ((Command.WORK_COMPLETE, b"done"),),
-    ]
+    [(exception, failure), done] = endings
+    assert exception[0] is Command.WORK_EXCEPTION
+    assert isinstance(exception[-1], bytes)
+    assert exception[-1].endswith(b"\0OSError: [Errno 24] Too many open files")
+    assert (failure, done) == ((Command.WORK_FAIL,), ((Command.WORK_COMPLETE, b"done"),))
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limits of another process are set by Linux alone")

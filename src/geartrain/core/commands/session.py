@@ -9,7 +9,7 @@ from geartrain.core.replies import Replies
 from geartrain.core.state import Peer
 from geartrain.core.turns import BYTES_PER_UNIT
 from geartrain.jobtimes import DELAYED_JOB, read_delayed_option
-from geartrain.protocol.commands import EXCEPTIONS, LONG_POLL, Command
+from geartrain.protocol.commands import EXCEPTION_DETAILS, EXCEPTIONS, LONG_POLL, Command
 from geartrain.protocol.reader import Reader
 
 __all__ = ["SessionCommands"]
@@ -55,6 +55,8 @@ class SessionCommands:
         name = option.removesuffix(b"\0").lower()
         if name == EXCEPTIONS:
             peer.exceptions = True
+        elif name == EXCEPTION_DETAILS:
+            peer.exception_details = True
         elif name == LONG_POLL:
             peer.long_polling = True
         elif name.startswith(DELAYED_JOB) and (time := read_delayed_option(name)) is not None:

@@ -59,6 +59,7 @@ class FakeServer:
             LookupError: The worker has no function for a job; a real server would keep the job.
         """
         session: Session[Ticket] = Session(server, time.monotonic)
+        session.exception_details = True
         reader = Reader(REQUEST)
         reader.feed(compose(session))
         while reader.advance():
