@@ -18,7 +18,7 @@ from geartrain.core.modes import Draining, Mode, Open, Restoring, Restricted
 from geartrain.core.replies import Replies
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import Peer
-from geartrain.core.turns import FLOOR, READ_PER_UNIT, TURN, Turns
+from geartrain.core.turns import FLOOR, LIGHT, READ_PER_UNIT, TURN, Turns
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.commands import Command
 from geartrain.protocol.reader import Reader
@@ -171,7 +171,9 @@ class Receiver:
         except RemoteProtocolError as error:
             self._replies.end(peer, error)
         turns = self._turns
-        if not has_share:
+        if has_share:
+            peer.shared = turns.number
+        elif turns.number >= peer.shared + LIGHT:
             turns.served += 1
         peer.budget = left if left < FLOOR else turns.give_back(left)
         if reader.partial != peer.partial:
@@ -202,6 +204,7 @@ class Receiver:
         while turns.has_rest and backlog.has(Reason.BUDGET):
             peer = backlog.take_first(Reason.BUDGET)
             peer.budget = turns.share_out(peer.budget)
+            peer.shared = turns.number
             if peer.closing:
                 backlog.resume(peer)
             elif peer.budget < 0:
