@@ -16,7 +16,7 @@ MEANINGS = {
     Event.REQUEUE: "its worker was lost or too slow",
     Event.COMPLETED: "its worker sent a result",
     Event.FAILED: "its worker sent a failure",
-    Event.EXCEPTION: "its worker sent an exception",
+    Event.EXCEPTION: "its worker sent an exception, or a result beyond a limit",
     Event.TIMED_OUT: "it was too slow, and may not be tried again",
     Event.WORKER_LOST: "its worker was lost, and it may not be tried again",
     Event.CANCELLED: "an administrator cancelled it",

@@ -480,6 +480,24 @@ class TestOtherDurability:
         queue.committed()
         assert [record.number for record in take(queue).stored] == [3]
 
+    def test_relaxed_keeps_acknowledged_jobs_in_memory_when_another_server_takes_over(self) -> None:
+        wire = Wire(JobServerOptions(durability=Durability.RELAXED))
+        client, worker, queue = wire.connect(), wire.connect(), wire.server.commit_queue
+        client.submit(b"f", how=SUBMIT_BG)
+        take(queue)
+        client.submit(b"f", how=SUBMIT_BG)
+        schedule = client.ask(Command.SUBMIT_JOB_SCHED, b"f", b"s", b"0", b"0", b"1", b"1", b"*", b"w")
+        assert schedule == created(3)
+        wire.server.store_failed(CommitOutcome.FENCED)
+
+        assert client.ask(SUBMIT_BG, b"f", b"", b"") == AWAY
+        assert wire.server.background_jobs() == (0, 3)
+        assert queue.unstored == 3
+        worker.send(Command.CAN_DO, b"f")
+        assert [grab(worker), grab(worker)] == [b"H:localhost:1", b"H:localhost:2"]
+        worker.close()
+        assert take(queue) == Taken()
+
     def test_relaxed_counts_jobs_that_could_not_be_stored_as_pending_again(self) -> None:
         wire = Wire(JobServerOptions(durability=Durability.RELAXED, max_pending=1000))
         client, queue = wire.connect(), wire.server.commit_queue
@@ -636,6 +654,12 @@ class TestRestoring:
         wire.server.end_restoring()
 
         assert client.packets() == [(Command.JOB_CREATED, b"H:other:5"), (Command.ECHO_RES, b"behind")]
+
+    def test_no_turn_is_due_for_a_waiting_peer(self, wire: Wire, client: WirePeer) -> None:
+        begin_restoring(wire, 9)
+        client.send(Command.SUBMIT_JOB, b"f", b"", b"")
+
+        assert wire.tick() is None
 
     def test_a_waiting_peer_may_disconnect(self, wire: Wire, client: WirePeer) -> None:
         begin_restoring(wire, 9)

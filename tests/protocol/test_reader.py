@@ -340,6 +340,80 @@ def test_the_search_for_nul_agrees_with_find(data: bytes, place: int, end: int) 
     assert find_nul(data, min(place + 1, len(data)), len(data)) == -1
 
 
+class TestDropping:
+    """A caller can drop a packet that is incomplete, and goes on behind it."""
+
+    PACKET = request(Command.WORK_COMPLETE, b"H:a:1", bytes(10_000))
+    NEXT = request(Command.ECHO_REQ, b"next")
+
+    @pytest.mark.parametrize("arrived", [20, 5_000, len(PACKET) - 1])
+    @pytest.mark.parametrize("size", [1, 700, 20_000])
+    def test_the_rest_of_it_is_not_kept(self, arrived: int, size: int) -> None:
+        reader = Reader(REQUEST)
+        assert packets_of(reader, [self.PACKET[:arrived]]) == []
+        reader.drop_incomplete()
+        assert reader.held == reader.kept() == 0
+
+        rest = self.PACKET[arrived:] + self.NEXT + self.NEXT
+        pieces = [rest[begin : begin + size] for begin in range(0, len(rest), size)]
+
+        assert packets_of(reader, pieces) == [(Command.ECHO_REQ, [b"next"])] * 2
+        assert packets_of(reader, [self.PACKET]) == [(Command.WORK_COMPLETE, [b"H:a:1", bytes(10_000)])]
+
+    def test_nothing_is_kept_while_it_arrives(self) -> None:
+        reader = Reader(REQUEST)
+        reader.feed(self.PACKET[:5_000])
+        assert not reader.advance()
+        reader.drop_incomplete()
+
+        reader.feed(self.PACKET[5_000:9_000])
+
+        assert not reader.advance()
+        assert reader.held == reader.kept() == 0
+        assert reader.announced() == (0, b"")
+
+    def test_a_reader_that_was_cleared_drops_nothing_more(self) -> None:
+        reader = Reader(REQUEST)
+        reader.feed(self.PACKET[:5_000])
+        assert not reader.advance()
+        reader.drop_incomplete()
+        reader.clear()
+
+        assert packets_of(reader, [self.NEXT]) == [(Command.ECHO_REQ, [b"next"])]
+
+    @pytest.mark.parametrize(
+        ("pieces", "expected"),
+        [
+            ([], (0, b"")),
+            ([PACKET[:11]], (0, b"")),
+            ([PACKET[:12]], (Command.WORK_COMPLETE, b"")),
+            ([PACKET[:17]], (Command.WORK_COMPLETE, b"")),
+            ([PACKET[:18]], (Command.WORK_COMPLETE, b"H:a:1")),
+            ([PACKET[:5], PACKET[5:5_000], PACKET[5_000:9_000]], (Command.WORK_COMPLETE, b"H:a:1")),
+            ([header(b"\0REQ", Command.WORK_DATA, 9_000) + b"x" * 2_000 + b"\0"], (Command.WORK_DATA, b"")),
+            ([b"a text line of a peer"], (0, b"")),
+        ],
+    )
+    def test_it_can_be_asked_for_its_type_and_first_argument(
+        self, pieces: list[bytes], expected: tuple[int, bytes]
+    ) -> None:
+        reader = Reader(REQUEST)
+        for piece in pieces:
+            reader.feed(piece)
+            reader.advance()
+
+        assert reader.announced() == expected
+
+    def test_so_can_one_that_is_too_large(self) -> None:
+        reader = Reader(REQUEST, max_packet=1_000)
+        reader.feed(self.NEXT + self.PACKET)
+        assert reader.advance()
+        with pytest.raises(RemoteProtocolError, match="as this WORK_COMPLETE announces"):
+            reader.advance()
+
+        assert reader.announced() == (Command.WORK_COMPLETE, b"H:a:1")
+
+
 def test_a_packet_that_comes_byte_by_byte_is_kept_in_few_pieces() -> None:
     packet = request(Command.ECHO_REQ, b"x" * 20_000)
     tracemalloc.start()

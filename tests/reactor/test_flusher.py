@@ -32,6 +32,29 @@ def test_the_replies_of_a_turn_leave_when_the_loop_has_read_all_input() -> None:
     in_loop(scenario)
 
 
+def test_the_end_of_a_turn_is_reported_for_news_and_during_a_shutdown() -> None:
+    async def scenario() -> None:
+        reactor = Reactor(JobServerOptions(allow_shutdown=True))
+        reactor.flusher.is_stopping = False
+        end = reactor.connect()
+        before = reactor.turns
+        end.connection.data_received(b"version\n")
+        reactor.flusher.flush()
+        assert reactor.turns == before
+
+        reactor.flusher.is_stopping = True
+        reactor.flusher.flush()
+        assert reactor.turns == before + 1
+
+        reactor.flusher.is_stopping = False
+        end.connection.data_received(b"shutdown\n")
+        reactor.flusher.flush()
+        assert reactor.job_server.has_news
+        assert reactor.turns == before + 2
+
+    in_loop(scenario)
+
+
 def test_replies_leave_before_the_share_of_a_peer_that_sends_much() -> None:
     async def scenario() -> None:
         reactor = Reactor()
@@ -60,6 +83,29 @@ def test_a_peer_that_has_disconnected_is_sent_nothing() -> None:
 
         assert not leaves.transport.unsent
         assert stays.transport.unsent
+
+    in_loop(scenario)
+
+
+def test_a_workload_that_workers_do_not_read_ends_its_job_at_the_third() -> None:
+    async def scenario() -> None:
+        reactor = Reactor(max_unsent=100_000)
+        client = reactor.connect()
+        client.give(request(Command.OPTION_REQ, b"exceptions") + request(Command.SUBMIT_JOB, b"f", b"", bytes(200_000)))
+        handle = client.packets()[-1][1][0]
+        for _ in range(3):
+            assert client.packets() == []
+            worker = reactor.connect()
+            worker.connection.pause_writing()
+            worker.send(Command.CAN_DO, b"f")
+            worker.send(Command.GRAB_JOB)
+            assert worker.transport.calls[-1] == "abort"
+            worker.connection.connection_lost(None)
+            reactor.flusher.flush()
+
+        text = b"Too much to send for a workload of 200000 bytes (limit 100000 bytes); 3 workers were lost"
+        assert client.packets() == [(Command.WORK_EXCEPTION, [handle, text])]
+        assert reactor.job_server.refused[Limit.UNSENT] == 3
 
     in_loop(scenario)
 
@@ -175,6 +221,48 @@ def test_a_peer_for_whose_replies_the_memory_limit_leaves_no_room_is_dropped(cap
 
     in_loop(scenario)
     assert "bytes are to be sent to it, and all together exceed the memory limit" in caplog.text
+
+
+def test_a_peer_that_holds_more_is_dropped_in_place_of_one_that_is_sent_something(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        reactor = Reactor(JobServerOptions(max_memory=1_000_000))
+        client, worker, large, known, small = [reactor.connect() for _ in range(5)]
+        client.give(request(Command.SUBMIT_JOB, b"f", b"u", b"") * 2)
+        [(_, (handle,)), _] = client.packets()
+        worker.send(Command.CAN_DO, b"f")
+        worker.send(Command.GRAB_JOB)
+        for end, size in ((large, 480_000), (known, 490_000), (small, 300_000)):
+            end.connection.data_received(request(Command.SUBMIT_JOB, b"f", b"", bytes(900_000))[:size])
+        known.connection.peer.outlet = None  # it is known to the server alone
+        worker.send(Command.WORK_COMPLETE, handle, bytes(200_000))
+
+        assert [end.transport.calls for end in (large, small, client)] == [["abort"], [], []]
+        assert client.packets() == [(Command.WORK_COMPLETE, [handle, bytes(200_000)])] * 2
+
+    in_loop(scenario)
+    assert "480000 bytes are held for it" in caplog.text
+
+
+def test_a_result_without_room_is_dropped_and_its_client_is_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        reactor = Reactor(JobServerOptions(max_memory=1_000_000))
+        client, worker = reactor.connect(), reactor.connect()
+        handle = reactor.run_job(client, worker)
+        packet = request(Command.WORK_COMPLETE, handle, bytes(3_000_000))
+        worker.connection.data_received(packet[:1_500_000])
+        reactor.flusher.run()
+        assert reactor.flusher.is_scheduled
+        reactor.flusher.flush()
+        assert client.packets() == [(Command.WORK_FAIL, [handle])]
+
+        worker.give(packet[1_500_000:] + request(Command.ECHO_REQ, b"x"))
+        assert worker.packets() == [(Command.ECHO_RES, [b"x"])]
+        assert worker.transport.calls == []
+
+    in_loop(scenario)
+    assert "Too much memory for a result of 3000014 bytes (limit 1000000 bytes)" in caplog.text
 
 
 def test_small_replies_are_counted_after_each_mebibyte() -> None:

@@ -3,6 +3,9 @@
 
 import socket
 
+import pytest
+
+from geartrain import Client, JobException, Worker
 from geartrain.protocol import Command
 from geartrain.protocol.packets import request
 from geartrain.testing import RunningServer
@@ -62,3 +65,29 @@ def test_input_in_front_of_the_end_of_a_connection_is_handled(run_server: RunSer
             received += len(data)
 
         assert received == count * len(request(Command.ECHO_REQ, b"x"))
+
+
+def test_a_result_without_room_ends_its_job_and_not_its_worker(run_server: RunServer) -> None:
+    with run_server(max_memory=MOST) as server, Client(server.address) as client:
+        worker = Worker(server.address, max_jobs=2)
+        worker.add_function("f", lambda job: bytes(int(job.workload)))
+        large = client.submit("f", str(2 * MOST))
+        small = client.submit("f", "2")
+        worker.run()
+
+        with pytest.raises(JobException, match=rf"Too much memory for a result of \d+ bytes \(limit {MOST} bytes\)"):
+            large.result(60.0)
+        assert small.result(60.0) == bytes(2)
+
+
+def test_a_result_beyond_the_size_of_packets_ends_its_job(run_server: RunServer) -> None:
+    with run_server(max_packet_size=1 << 20) as server, Client(server.address) as client:
+        worker = Worker(server.address, max_jobs=2)
+        worker.add_function("f", lambda job: bytes(int(job.workload)))
+        large = client.submit("f", str(2 << 20))
+        small = client.submit("f", "2")
+        worker.run()
+
+        with pytest.raises(JobException, match=r"a packet may have 1048576 bytes, not \d+ as this WORK_COMPLETE"):
+            large.result(60.0)
+        assert small.result(60.0) == bytes(2)

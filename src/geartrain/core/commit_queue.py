@@ -15,7 +15,8 @@ while one batch is on its way to the store collects in the next one::
   may have been stored after all, the jobs are deleted with the next one. *Changes* and *ends* of jobs record events
   that have happened already, so they are written again with the next batch.
 - While the store is unavailable, new background jobs are refused at once; only the numbers of ended jobs are kept.
-- If another server owns our jobs now ("fenced"), nothing that was decided before is written any more.
+- If another server owns our jobs now ("fenced"), nothing that was decided before is written any more. New jobs that
+  were acknowledged before they were stored stay in memory, for the workers of this server.
 - A batch has a limited number of jobs of each kind, and the jobs of a failed one are revoked in portions.
 """
 
@@ -145,6 +146,7 @@ class CommitQueue:
         is_fenced: True if another server has taken over.
         batches: Number of batches that were stored.
         failures: Number of batches that were not stored.
+        unstored: Number of jobs that were acknowledged, and that cannot be stored since another server has taken over.
     """
 
     __slots__ = (
@@ -163,6 +165,7 @@ class CommitQueue:
         "failures",
         "is_fenced",
         "is_unavailable",
+        "unstored",
     )
 
     def __init__(self, numbers: Numbers, *, holds: bool = True, max_pending: int) -> None:
@@ -181,6 +184,7 @@ class CommitQueue:
         self.is_fenced = False
         self.batches: i64 = 0
         self.failures: i64 = 0
+        self.unstored: i64 = 0
 
     def __repr__(self) -> str:
         state = "away" if self.is_unavailable else "busy" if self._on_its_way is not None else "ready"
@@ -326,7 +330,10 @@ class CommitQueue:
         return self.revoke()
 
     def revoke(self) -> list[Durable]:
-        """Return some of the jobs of failed batches, and answer the submitters of each batch after its last job."""
+        """Return some of the jobs of failed batches, and answer the submitters of each batch after its last job.
+
+        Jobs that were acknowledged before are not returned: they go on as jobs that are not stored.
+        """
         revoked: list[Durable] = []
         left: i64 = _PORTION
         while self._last_to_revoke and left > 0:
@@ -339,7 +346,10 @@ class CommitQueue:
                     self._changed.pop(job, None)
                     job.is_durable = False
                     job.batch = 0
-                    revoked.append(job)
+                    if self._holds:
+                        revoked.append(job)
+                    else:
+                        self.unstored += 1
             if not batch.added:
                 self._discard(batch)
         return revoked

@@ -177,6 +177,14 @@ class Holdings(Timed):
         largest = next(filter(None, reversed(self._by_size)))
         return max(islice(largest, _PORTION), key=_held)
 
+    def larger(self, size: i64, recipient: Recipient) -> Peer | None:
+        """Return a peer that holds more than some bytes, and is not their recipient; None if there is none."""
+        largest = next(filter(None, reversed(self._by_size)), None)
+        if largest is None:
+            return None
+        peer = max(islice(largest, _PORTION), key=_held)
+        return peer if peer is not recipient and _held(peer) > size else None
+
     def run(self, now: float) -> None:
         """Find packets that are overdue, in portions. The caller has called `read` if that was due."""
         for _ in range(_PORTION):

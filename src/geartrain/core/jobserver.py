@@ -8,6 +8,8 @@ outboxes; the state is consistent between any two calls. The shell also announce
 
 from collections.abc import Iterable
 
+from mypy_extensions import i64
+
 from geartrain.core.authorization import Authorizer
 from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.clock import Clock, TurnClock
@@ -34,11 +36,12 @@ from geartrain.core.longruns import LongRuns
 from geartrain.core.metrics import MetricSources
 from geartrain.core.numbers import Numbers
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope
+from geartrain.core.oversized import Oversized
 from geartrain.core.policy import PolicyTable
 from geartrain.core.probes import Probes
 from geartrain.core.ready import Ready
 from geartrain.core.receiving import Receiver
-from geartrain.core.recipient import Recipient
+from geartrain.core.recipient import DirtyPeers, Recipient
 from geartrain.core.record import JobRecord
 from geartrain.core.replies import Replies
 from geartrain.core.retirement import Retirement
@@ -86,6 +89,7 @@ class JobServer:
         "_lifecycle",
         "_numbers",
         "_options",
+        "_oversized",
         "_peers",
         "_policies",
         "_receiver",
@@ -110,7 +114,7 @@ class JobServer:
         self.is_draining = False
         self.is_restoring = False
         self._peers: dict[Peer, None] = {}
-        self._dirty: list[Recipient] = []
+        self._dirty = DirtyPeers()
         self._backlog = Backlog()
         self._turns = Turns()
         self._clock = TurnClock(clock)
@@ -143,6 +147,7 @@ class JobServer:
             self._clock, timers, functions, self._lifecycle, ready, options.worker_wakeup, options.rearm_after
         )
         self._holdings = Holdings(self._clock, timers, self._peers, options.packet_timeout, options.max_memory)
+        self._oversized = Oversized(self._lifecycle, self._jobs, self._holdings)
         self._departures = Departures(self._clock, timers, self._dispatcher)
         self._retirement = Retirement(self._clock, timers, self._dispatcher)
         self._stalls = stalls = Stalls(
@@ -160,6 +165,7 @@ class JobServer:
             self._lifecycle,
             self._dispatcher,
             self.commit_queue,
+            stores=self._stores,
         )
         Probes(self._peers, self._dispatcher.wakeups, timers, options.probe_after)
         self._authorizer = Authorizer(self._clock, timers, self._dispatcher, self._peers, options)
@@ -179,7 +185,14 @@ class JobServer:
             self.refused,
         )
         self._submit = SubmitCommands(
-            options, functions, self._lifecycle, self._dispatcher, self._schedules, self.commit_queue, self._replies
+            options,
+            self._clock,
+            functions,
+            self._lifecycle,
+            self._dispatcher,
+            self._schedules,
+            self.commit_queue,
+            self._replies,
         )
         work = WorkCommands(self._lifecycle, self._dispatcher, self._authorizer, self._replies)
         self._text = TextCommands(
@@ -201,6 +214,7 @@ class JobServer:
             self._turns,
             self._backlog,
             self._holdings,
+            self._oversized,
             self._dispatcher,
             self._authorizer,
             self._replies,
@@ -217,6 +231,16 @@ class JobServer:
     def shutdown_requested(self) -> Shutdown | None:
         """The shutdown that a text command has requested, or None."""
         return self._text.shutdown_requested
+
+    @property
+    def now(self) -> float:
+        """The time of this turn in seconds, by the clock of deadlines."""
+        return self._clock.now
+
+    @property
+    def has_news(self) -> bool:
+        """True if there are changes to store, or a text command has requested a shutdown."""
+        return self.commit_queue.has_changes or self._text.shutdown_requested is not None
 
     @property
     def has_work(self) -> bool:
@@ -335,17 +359,54 @@ class JobServer:
         return self._holdings.room(self._lifecycle.memory() + self._functions.held + self._fan_out.held)
 
     def peer_to_drop(self) -> tuple[Peer, str] | None:
-        """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes."""
+        """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes.
+
+        Results of workers that take too many bytes are dropped before, in place of their workers.
+        """
         holdings = self._holdings
         overdue = holdings.take_overdue()
         if overdue is not None:
             return overdue, "its packet is not complete in time"
-        peer = holdings.largest(self._lifecycle.memory() + self._functions.held + self._fan_out.held)
-        if peer is None:
-            return None
-        self.refused[Limit.MEMORY] += 1
+        while True:
+            peer = holdings.largest(self._lifecycle.memory() + self._functions.held + self._fan_out.held)
+            if peer is None:
+                return None
+            if not self._drop_result(peer):
+                return self._drop(peer)
+
+    def peer_to_drop_for(self, recipient: Recipient, size: i64) -> tuple[Peer, str] | None:
+        """Return a peer to be dropped, and the reason, to make room for bytes for another one.
+
+        Returns:
+            None if there is room, or if no other peer holds more than that.
+        """
+        while size > self.room_for_replies():
+            peer = self._holdings.larger(size, recipient)
+            if peer is None:
+                break
+            if not self._drop_result(peer):
+                return self._drop(peer)
+        return None
+
+    def note_drop(self, recipient: Recipient, max_unsent: int = 0) -> None:
+        """Record that a peer is dropped, as it is to be sent more than a limit allows."""
+        assert isinstance(recipient, Peer), "replies are sent to peers"
+        self.refused[Limit.UNSENT if max_unsent else Limit.MEMORY] += 1
+        self._oversized.drop_worker(recipient, max_unsent or self._options.max_memory)
+
+    def _drop_result(self, peer: Peer) -> bool:
+        is_dropped = self._oversized.drop_result(peer, self._options.max_memory)
+        if is_dropped:
+            self.refused[Limit.MEMORY] += 1
+        return is_dropped
+
+    def _drop(self, peer: Peer) -> tuple[Peer, str]:
         held = peer.partial + peer.unsent
-        holdings.discard(peer)
+        if peer.unsent > peer.partial:
+            self.note_drop(peer)
+        else:
+            self.refused[Limit.MEMORY] += 1
+        self._holdings.discard(peer)
         return peer, f"{held} bytes are held for it, and all together exceed the memory limit"
 
     def _room_for_functions(self) -> int:
@@ -356,27 +417,34 @@ class JobServer:
         return max(limit - others, least_part(limit)) - functions
 
     @property
+    def has_output(self) -> bool:
+        """True if there are peers that have data to send."""
+        return not self._dirty.is_empty
+
+    @property
     def shares_out(self) -> bool:
         """True if peers wait for a share of this turn; the replies to the others should be sent first."""
         return not self._backlog.is_empty and (self._backlog.has(Reason.LISTING) or self._backlog.has(Reason.BUDGET))
 
     def take_prompt(self) -> list[Recipient]:
         """Return the peers that have data to send and whose input does not wait. The others remain dirty."""
-        dirty = [peer for peer in self._dirty if peer not in self._backlog]
-        self._dirty[:] = [peer for peer in self._dirty if peer in self._backlog]
-        self._clean(dirty)
-        return dirty
+        prompt: list[Recipient] = []
+        for peer in self._dirty.take():
+            if peer in self._backlog:
+                peer.mark_dirty()
+            else:
+                prompt.append(peer)
+        self._clean(prompt)
+        return prompt
 
     def take_dirty(self) -> list[Recipient]:
         """Return the peers that have data to send, or are to be closed, since the last call."""
-        dirty = self._dirty[:]
-        self._dirty.clear()
+        dirty = self._dirty.take()
         self._clean(dirty)
         return dirty
 
     def _clean(self, dirty: list[Recipient]) -> None:
         for peer in dirty:
-            peer.is_dirty = False
             if not peer.is_watched:
                 self._holdings.watch(peer)
         if self.is_draining:
@@ -449,6 +517,7 @@ class JobServer:
     def _revoke(self, revoked: Iterable[Durable]) -> None:
         for each in revoked:
             if isinstance(each, Job):
+                self._schedules.revoke_run(each)
                 self._lifecycle.revoke(each)
             else:
                 assert isinstance(each, Schedule), "nothing else is stored"

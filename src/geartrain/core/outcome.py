@@ -34,7 +34,7 @@ class Event(enum.IntEnum):
     # The outcomes.
     COMPLETED = 4  # its worker, or one from which it was taken, sent WORK_COMPLETE
     FAILED = 5  # its worker sent WORK_FAIL
-    EXCEPTION = 6  # its worker sent WORK_EXCEPTION
+    EXCEPTION = 6  # its worker sent WORK_EXCEPTION, or a result that does not fit into a limit; so did an earlier one
     TIMED_OUT = 7  # it exceeded its timeout, and has no attempt left
     WORKER_LOST = 8  # its worker disconnected, and it has no attempt left
     CANCELLED = 9  # by an administrator
@@ -60,6 +60,7 @@ TRANSITIONS: Final[dict[tuple[JobState, Event], JobState]] = {
     (JobState.RUNNING, Event.CANCELLED): JobState.ENDED,
     (JobState.RUNNING, Event.ABANDONED): JobState.ENDED,
     (JobState.WAITING, Event.COMPLETED): JobState.ENDED,
+    (JobState.WAITING, Event.EXCEPTION): JobState.ENDED,
     (JobState.WAITING, Event.CANCELLED): JobState.ENDED,
     (JobState.WAITING, Event.ABANDONED): JobState.ENDED,
     (JobState.WAITING, Event.REVOKED): JobState.ENDED,

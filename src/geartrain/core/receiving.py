@@ -15,13 +15,14 @@ from geartrain.core.commands.work import WorkCommands
 from geartrain.core.dispatch import Dispatcher
 from geartrain.core.holdings import Holdings
 from geartrain.core.modes import Draining, Mode, Open, Restoring, Restricted
+from geartrain.core.oversized import Oversized
 from geartrain.core.replies import Replies
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import Peer
 from geartrain.core.turns import FLOOR, LIGHT, READ_PER_UNIT, TURN, Turns
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.commands import Command
-from geartrain.protocol.reader import Reader
+from geartrain.protocol.reader import TOO_LARGE, Reader
 
 __all__ = ["Receiver"]
 
@@ -43,6 +44,7 @@ class Receiver:
         turns: The budget of a turn.
         backlog: The peers whose input waits.
         holdings: Counts input that waits into the memory of the server.
+        oversized: Ends the job of a result that is too large.
         dispatcher: Hears of peers to which a job was pushed.
         authorizer: Knows whether rules restrict submissions.
         replies: Ends a conversation that is not Gearman.
@@ -60,6 +62,7 @@ class Receiver:
         "_holdings",
         "_mode",
         "_open",
+        "_oversized",
         "_replies",
         "_text",
         "_turns",
@@ -71,6 +74,7 @@ class Receiver:
         turns: Turns,
         backlog: Backlog,
         holdings: Holdings,
+        oversized: Oversized,
         dispatcher: Dispatcher,
         authorizer: Authorizer,
         replies: Replies,
@@ -82,6 +86,7 @@ class Receiver:
         self._turns = turns
         self._backlog = backlog
         self._holdings = holdings
+        self._oversized = oversized
         self._dispatcher = dispatcher
         self._authorizer = authorizer
         self._replies = replies
@@ -169,6 +174,8 @@ class Receiver:
                     backlog.add(peer, Reason.BUDGET)
                     backlog.pause(peer)
         except RemoteProtocolError as error:
+            if error.code == TOO_LARGE:
+                self._oversized.reject_result(peer, error.text)
             self._replies.end(peer, error)
         turns = self._turns
         if has_share:

@@ -6,7 +6,8 @@ or text line to the next, and the other methods are about the current one. Argum
 may stop at any packet: the rest stays here until it goes on.
 
 Memory grows only by bytes that have arrived: the length in a header reserves nothing. An incomplete packet is kept as a
-list of pieces, joined once when the last one is there.
+list of pieces, joined once when the last one is there. A caller that has no room for the rest of a packet drops it: its
+further bytes are counted and not kept.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,9 @@ from geartrain.protocol.limits import MAX_LINE, MAX_PACKET
 from geartrain.protocol.packets import REQUEST, RESPONSE
 from geartrain.wording import counted
 
-__all__ = ["LineTooLong", "Reader"]
+__all__ = ["TOO_LARGE", "LineTooLong", "Reader"]
+
+TOO_LARGE: Final = "ARGUMENT_TOO_LARGE"  # the code of the error for a packet or line that is too large
 
 _HEADER: Final = 12  # bytes: magic, type, length
 _UNSIGNED: Final = 2**32 - 1
@@ -32,6 +35,7 @@ _TEXT: Final = 0
 _WRONG_MAGIC: Final = -1
 _RETURN: Final = 13
 _PIECE: Final = 4096  # bytes up to which pieces of an incomplete packet are joined
+_LOOKED_AT: Final = 1024  # bytes of an incomplete packet in which its first argument is searched
 _HANDSHAKE: Final = 0x16  # the first byte of a TLS connection
 # By packet type; a list is the quickest table there is.
 _COUNTS: Final = [-1] + [len(ARGUMENTS[Command(number)]) for number in range(1, _TYPES + 1)]
@@ -74,6 +78,7 @@ class Reader:
         "_magic",
         "_max_line",
         "_max_packet",
+        "_missing",
         "_next",
         "_pieces",
         "_second",
@@ -96,6 +101,7 @@ class Reader:
         self.begun: i64 = 0
         self.fed: i64 = 0
         self.needed: i64 = 0  # bytes needed before anything can be complete
+        self._missing: i64 = 0  # bytes that are still to come of a packet that was dropped
         self._data = b""
         self._size: i64 = 0
         self._next: i64 = 0  # the offset of the next packet
@@ -122,6 +128,24 @@ class Reader:
         self._size = self._next = 0
         self.partial = 0
         self.needed = 0
+        self._missing = 0
+
+    def announced(self) -> tuple[int, bytes]:
+        """Return the type and the first argument of a packet that is incomplete or too large.
+
+        The type is 0 if it is not known. The argument is empty if its end has not arrived.
+        """
+        head = b"".join(self._pieces[:2]) if self._pieces else self._data[self._next : self._next + _LOOKED_AT]
+        if len(head) < _HEADER or head[0]:
+            return 0, b""
+        argument, separator, _ = head[_HEADER:_LOOKED_AT].partition(b"\0")
+        return int.from_bytes(head[4:8], "big"), argument if separator else b""
+
+    def drop_incomplete(self) -> None:
+        """Drop the incomplete packet whose size is known, with the rest of it that is still to come."""
+        self._missing = self.needed - self.partial
+        self._pieces = [b""]
+        self.partial = 0
 
     def kept(self) -> i64:
         """Return the number of bytes in memory, with those of passed packets that arrived together with others."""
@@ -136,6 +160,9 @@ class Reader:
         """Add bytes from the peer."""
         self.fed += len(data)
         if self._pieces:
+            if self._missing:
+                self._pass_over(data)
+                return
             last = self._pieces[-1]
             if len(last) + len(data) <= _PIECE:
                 self._pieces[-1] = last + data  # a piece for each byte would take forty times as much memory
@@ -151,6 +178,19 @@ class Reader:
             data = self._data[self._next :] + data
         self._data = data
         self._size = len(data)
+        self._next = 0
+
+    def _pass_over(self, data: bytes) -> None:
+        """Forget the bytes of a packet that was dropped, and keep those behind it."""
+        missing = self._missing
+        size: i64 = len(data)
+        if size < missing:
+            self._missing = missing - size
+            return
+        self._missing = 0
+        self._pieces = []
+        self._data = data[missing:]
+        self._size = size - missing
         self._next = 0
 
     def advance(self) -> bool:
@@ -252,7 +292,7 @@ class Reader:
         end: i64 = data.find(b"\n", position, position + self._max_line)
         if end < 0:
             if self._size - position >= self._max_line:
-                raise LineTooLong(f"a text line may have {self._max_line} bytes", "ARGUMENT_TOO_LARGE")
+                raise LineTooLong(f"a text line may have {self._max_line} bytes", TOO_LARGE)
             return self._wait(position, 0)
         self.command = _TEXT
         self._begin = self._start = position
@@ -316,5 +356,5 @@ class Reader:
         if length > self._max_packet:
             name = Command(command).name
             text = f"a packet may have {self._max_packet} bytes, not {length} as this {name} announces"
-            raise RemoteProtocolError(text, "ARGUMENT_TOO_LARGE")
+            raise RemoteProtocolError(text, TOO_LARGE)
         return _WRONG_MAGIC

@@ -4,6 +4,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -291,6 +292,25 @@ def test_a_server_whose_store_was_taken_over_goes_on_in_the_foreground(
         assert foreground.result(TIMEOUT) == b"foreground"
     assert [job.workload for job in store.jobs.values()] == [b"w"], "the other server has it now"
     assert "background jobs are rejected until this server is restarted" in caplog.text
+
+
+def test_jobs_that_relaxed_has_acknowledged_are_run_when_another_server_takes_the_store_over(
+    store: GatedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(store, Durability.RELAXED) as address, Client(address) as client:
+        store.fails, store.outcome = True, CommitOutcome.FENCED
+        client.submit_background("f", "acknowledged", timeout=TIMEOUT)
+        with contextlib.suppress(ServerError):
+            while True:
+                client.submit_background("f", "more", timeout=TIMEOUT)
+        done: list[bytes] = []
+        worker = Worker(address, max_jobs=1)
+        worker.add_function("f", lambda job: done.append(job.workload))
+        worker.run()
+
+        assert done == [b"acknowledged"]
+    assert store.jobs == {}
+    assert re.search(r"\d+ acknowledged jobs? (is|are) not stored, and stay in the memory", caplog.text)
 
 
 def test_a_record_that_a_store_cannot_take_is_refused_and_the_others_are_stored(

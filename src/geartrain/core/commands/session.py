@@ -8,6 +8,7 @@ from geartrain.core.commands.handler import Handlers
 from geartrain.core.replies import Replies
 from geartrain.core.state import Peer
 from geartrain.core.turns import BYTES_PER_UNIT
+from geartrain.jobtimes import DELAYED_JOB, read_delayed_option
 from geartrain.protocol.commands import EXCEPTIONS, LONG_POLL, Command
 from geartrain.protocol.reader import Reader
 
@@ -56,6 +57,8 @@ class SessionCommands:
             peer.exceptions = True
         elif name == LONG_POLL:
             peer.long_polling = True
+        elif name.startswith(DELAYED_JOB) and (time := read_delayed_option(name)) is not None:
+            peer.next_time = time
         else:
             self._replies.error(peer, "UNKNOWN_OPTION", "Server does not recognize given option")
             return

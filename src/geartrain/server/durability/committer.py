@@ -48,6 +48,7 @@ class Committer:
         self._interval = interval
         self._last_attempts = last_attempts
         self._failures = 0
+        self._unstored = 0
         self._stopping = asyncio.Event()
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -108,6 +109,14 @@ class Committer:
             except TimeoutError:
                 return
 
+    def _log_unstored(self) -> None:
+        """Log the acknowledged jobs that only this server has, when another one has taken the store over."""
+        unstored = int(self._job_server.commit_queue.unstored)
+        if unstored != self._unstored:
+            self._unstored = unstored
+            jobs = counted(unstored, "acknowledged job is", "acknowledged jobs are")
+            log.error("%s not stored, and stay in the memory of this server until it ends", jobs)
+
     async def _commit(self) -> None:
         queue = self._job_server.commit_queue
         changes = queue.take_batch()
@@ -124,6 +133,7 @@ class Committer:
             trace = None if isinstance(error, StoreError) else error
             until = "this server is restarted" if outcome is CommitOutcome.FENCED else "it is back"
             log.log(level, "Could not store: %s; background jobs are rejected until %s", error, until, exc_info=trace)
+            self._log_unstored()
         else:
             queue.committed()
             if self._failures:
