@@ -222,6 +222,19 @@ def test_turns_stay_short_until_the_others_have_been_silent_for_a_while(wire: Wi
     assert turn(wire, flooder, b"") >= TURN
 
 
+def test_turns_stay_long_if_all_peers_send_much(wire: Wire, flooder: WirePeer) -> None:
+    others = [wire.connect() for _ in range(4)]
+    for number in range(20):
+        wire.server.begin_turn()
+        for peer, count in ((flooder, 3 * MOST if number == 18 else 20), *((other, 20) for other in others)):
+            peer.peer.reader.feed(ECHO * count)
+            wire.server.receive(peer.peer)
+        wire.server.tick()
+        answers = echoes(flooder)
+
+    assert answers > TURN // 4
+
+
 def test_in_a_short_turn_the_share_comes_after_the_replies_to_others(wire: Wire, flooder: WirePeer) -> None:
     other = wire.connect()
     turn(wire, flooder, ECHO * 2 * MOST, other)
@@ -234,7 +247,7 @@ def test_in_a_short_turn_the_share_comes_after_the_replies_to_others(wire: Wire,
         peer.peer.reader.feed(sent)
         wire.server.receive(peer.peer)
 
-    assert echoes(flooder) <= FLOOR + 1
+    assert echoes(flooder) <= SHORT + FLOOR + 1
     assert wire.server.shares_out
     assert wire.server.take_prompt() == [other.peer]
     wire.server.tick()

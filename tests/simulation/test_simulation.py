@@ -16,6 +16,9 @@ from tests.simulation.simulation import Failure, simulate
 SEEDS = range(2 if IS_COMPILED else 1, 25, 2)  # the two servers share them
 FOR_DEFECTS = range(1, 6)
 
+# A simulation that fails stops its loop, with tasks that have not begun.
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+
 
 def simulate_all(seeds: Iterable[int]) -> None:
     for seed in seeds:
@@ -50,8 +53,8 @@ def test_a_seed_replays_exactly_in_another_process() -> None:
     [
         ("acknowledges before the commit", "was acknowledged before it was stored"),
         ("tells the first client only", "was not told that"),
-        ("begins numbers again", "was that of"),
-        ("drops input at a packet boundary", "sent JOB_CREATED instead of"),
+        ("begins numbers again", "was that of|came as"),
+        ("drops input at a packet boundary", "sent [A-Z_]+ instead of"),
         ("forgets a cancel", "after its end by a cancel"),
         ("tells no client of a cancel", "was not told that"),
         ("starts schedules early", "seconds too early"),

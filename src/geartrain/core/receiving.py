@@ -19,7 +19,7 @@ from geartrain.core.oversized import Oversized
 from geartrain.core.replies import Replies
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import Peer
-from geartrain.core.turns import FLOOR, READ_PER_UNIT, TURN, Turns
+from geartrain.core.turns import FLOOR, LIGHT, READ_PER_UNIT, TURN, Turns
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.commands import Command
 from geartrain.protocol.reader import TOO_LARGE, Reader
@@ -178,7 +178,9 @@ class Receiver:
                 self._oversized.reject_result(peer, error.text)
             self._replies.end(peer, error)
         turns = self._turns
-        if not has_share:
+        if has_share:
+            peer.shared = turns.number
+        elif turns.number >= peer.shared + LIGHT:
             turns.served += 1
         peer.budget = left if left < FLOOR else turns.give_back(left)
         if reader.partial != peer.partial:
@@ -209,6 +211,7 @@ class Receiver:
         while turns.has_rest and backlog.has(Reason.BUDGET):
             peer = backlog.take_first(Reason.BUDGET)
             peer.budget = turns.share_out(peer.budget)
+            peer.shared = turns.number
             if peer.closing:
                 backlog.resume(peer)
             elif peer.budget < 0:

@@ -7,20 +7,22 @@ before. A peer that gets none waits in the backlog, which is served with the res
 quarter of it.
 
 Turns are short once some peers needed a share and others were served without in one turn, until the others have been
-silent for some such turns: a job takes several turns, and a client would wait for several long ones. In a short turn a
-peer gets its share when the replies to the others have been sent.
+silent for some such turns: a job takes several turns, and a client would wait for several long ones. Peers that have
+needed a share in one of the last few turns are no such others. In a short turn a peer gets most of its share when the
+replies to the others have been sent.
 """
 
 from typing import Final
 
 from mypy_extensions import i64
 
-__all__ = ["BYTES_PER_UNIT", "FLOOR", "READ_PER_UNIT", "SHORT", "SILENCE", "TURN", "Turns"]
+__all__ = ["BYTES_PER_UNIT", "FLOOR", "LIGHT", "READ_PER_UNIT", "SHORT", "SILENCE", "TURN", "Turns"]
 
 TURN: Final = 4096  # units: about a millisecond where the package is compiled
 BYTES_PER_UNIT: Final = 8  # as a power of two: bytes that are sent because of a packet; with TLS
 READ_PER_UNIT: Final = 10  # as a power of two: bytes that arrive without TLS
 SHORT: Final = 128  # units of a turn if other peers are active
+LIGHT: Final = 8  # turns after its last share from which on a peer is one that sends little
 SILENCE: Final = 100  # short turns in a row without others, after which turns are long again
 FLOOR: Final = 32  # units that a peer has without a share, and the smallest share
 
@@ -29,14 +31,16 @@ class Turns:
     """The units that are left of a turn, and the shares of peers.
 
     Attributes:
-        served: Number of times that the input of a peer was handled without a share.
+        served: Number of times that the input of a peer was handled that sends little.
+        number: The number of this turn.
         size: The units of the whole turn.
     """
 
-    __slots__ = ("_left", "_portion", "_share", "_short_turns", "_takers", "served", "size")
+    __slots__ = ("_left", "_portion", "_share", "_short_turns", "_takers", "number", "served", "size")
 
     def __init__(self) -> None:
         self.served: i64 = 0
+        self.number: i64 = 0
         self.size: i64 = TURN
         self._left: i64 = TURN
         self._share: i64 = TURN
@@ -46,6 +50,7 @@ class Turns:
 
     def begin(self) -> None:
         """Start with the whole budget."""
+        self.number += 1
         takers = self._takers
         if takers:
             if self.served:
@@ -55,7 +60,7 @@ class Turns:
         size: i64 = TURN
         if self._short_turns:
             size = SHORT
-            self._share = 0
+            self._share = FLOOR
         else:
             self._share = size if takers < 2 else max(size // takers, FLOOR)
         self.size = size
