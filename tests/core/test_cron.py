@@ -396,6 +396,19 @@ class TestStored:
         assert waiting(wire) == 1
         assert wire.connect().say("show schedules").startswith("H:o:7\tf\t*/5 * * * *\t")
 
+    def test_a_submission_that_waited_for_restored_jobs_does_not_take_the_missed_run_away(self, wire: Wire) -> None:
+        """A program may submit its schedule whenever it starts, which is often when the server starts, too."""
+        record = JobRecord(7, b"H:o:7", b"f", b"u", 1, b"w", run_at=at(3) * 1000, schedule=b"*/5 * * * *")
+        begin_restoring(wire, 9)
+        client = wire.connect()
+        self.submit(client)
+        wire.server.restore([record])
+        wire.server.end_restoring()
+        assert client.packets() == [(Command.JOB_CREATED, b"H:o:7")]
+        wire.advance(0)
+
+        assert waiting(wire) == 1
+
     def test_with_shutdown_the_run_of_a_stored_schedule_is_stored_at_the_end(self) -> None:
         """Its number is not reserved, so that another job would get the number after a crash."""
         wire = wire_at(NOON, JobServerOptions(durability=Durability.SHUTDOWN))

@@ -160,11 +160,12 @@ class Schedules:
         self._wait(schedule, due or self._next(schedule.cron, now))
 
     def change(self, schedule: Schedule, cron: str, workload: bytes, now: float) -> None:
-        """Change the times and the workload of a schedule."""
+        """Change the times and the workload of a schedule. A run that is due already is still made."""
         schedule.cron = cron
         self.held += len(workload) - len(schedule.workload)
         schedule.workload = workload
-        self._wait(schedule, self._next(cron, now))
+        if schedule.due > now:
+            self._wait(schedule, self._next(cron, now))
 
     def find_run(self, function: bytes, unique: bytes, number: i64) -> Schedule | None:
         """Return the schedule that submitted a job last, by the function, the unique and the number of that job."""
