@@ -11,20 +11,20 @@ COMPILED := $(VENV)-compiled
 HEADERS := 'import os, sysconfig; print("yes" * os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
 CAN_COMPILE := $(if $(CI),yes,$(if $(shell command -v $(CC)),$(shell $(PYTHON) -c $(HEADERS))))
 # Tests of the server that run once: with the compiled server, or with the interpreted one if there is no compiler.
-ONCE := $(addprefix tests/,crash fuzz interop server storage) \
+ONCE := $(addprefix tests/,attacks crash fuzz interop server storage) \
     $(addprefix tests/cli/test_,gearmand.py gearmand_process.py reload.py store.py)
 # Interrupted by the system's timers, also between instructions of compiled code, which cannot be traced.
-TIMED := tests/client/test_strikes.py tests/worker/test_strikes.py
+TIMED := $(patsubst %,tests/%/test_strikes.py::test_by_real_timers,client worker)
 # Tests that need no other programs; `not interop` excludes the tests that need programs of Debian.
 QUICK := $(addprefix tests/,admin cli client core newcomer protocol reactor server testing transport typed worker) \
     $(wildcard $(addprefix tests/storage/test_,bundles.py importer.py intake.py jsonlines.py migration.py packing.py sqlite*.py))
-# Most tests wait for servers and processes rather than compute, so one more runs at a time than there are cores.
-SIDE_BY_SIDE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
+# Most tests wait for servers and processes more than half of their time, so two run at a time on each core, and one more.
+SIDE_BY_SIDE := --numprocesses $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadscope --no-loadscope-reorder
 # Compiled files are kept even if the environment says otherwise: the tests start hundreds of interpreters, and each of
 # them would compile the sources again.
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
-.PHONY: help demo examples check format test test-quick test-compiled test-readme pages docs crash fuzz costs attacks simulation soak mutation budget bench bench-queues bench-durable clean
+.PHONY: help demo examples check format test test-decides test-quick test-compiled test-readme pages docs crash fuzz costs attacks simulation time-limits soak mutation budget bench bench-queues bench-durable clean
 
 help:            ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -51,22 +51,23 @@ test: $(VENV)/developer  ## Run all tests; as root on Debian, first install the 
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
+	@$(MAKE) --no-print-directory --jobs=2 test-decides $(if $(CAN_COMPILE),$(COMPILED)/developer)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(foreach folder,$(DECIDES) $(if $(CAN_COMPILE),$(ONCE)),--ignore $(folder)) $(if $(CAN_COMPILE),$(addprefix --deselect ,$(TIMED)))
+	$(if $(CAN_COMPILE),@$(MAKE) --no-print-directory test-compiled)
+endif
+
+# Beside the compilation, which has use for one core.
+test-decides: $(VENV)/developer
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --numprocesses logical --dist worksteal $(DECIDES)
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(foreach folder,$(DECIDES) $(if $(CAN_COMPILE),$(ONCE)),--ignore $(folder))
-	$(if $(CAN_COMPILE),@$(MAKE) --no-print-directory test-compiled)
-endif
 
 test-quick: $(VENV)/developer  ## Run the tests that need no other programs, in a minute
 	CI= $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not interop' $(QUICK) $(wildcard tests/test_*.py)
 
 test-compiled: $(COMPILED)/developer  ## Run the tests of the server with the compiled server; `make test` includes this
-	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(DECIDES) tests/simulation $(ONCE))
-ifndef ARGS
-	$(COMPILED)/bin/python -m pytest $(SIDE_BY_SIDE) -k real_timers $(TIMED)
-endif
+	GEARTRAIN_COMPILE=1 HYPOTHESIS_PROFILE=quick $(COMPILED)/bin/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE) $(DECIDES) tests/simulation $(ONCE) $(TIMED))
 
 test-readme: $(VENV)/installed  ## Run the README from its first to its last line on a bare Debian in a folder; needs root and debootstrap
 	@$(BIN)/python -m tests.newcomer $(ARGS)
@@ -86,6 +87,11 @@ attacks: $(VENV)/developer $(wildcard $(COMPILED)/developer)  ## Attack a server
 
 simulation: $(VENV)/developer  ## Simulate servers, peers, networks and disks with faults by seed (ARGS='--hours 1')
 	$(BIN)/python -m tests.simulation $(ARGS)
+
+time-limits: $(VENV)/developer  ## Do 2,000 jobs that end when their timeout does, with each kind of worker and each server; 10 minutes
+	@tests/interop/install-peers
+	THOROUGH=1 $(BIN)/python -m pytest --numprocesses logical --dist worksteal tests/worker/test_limits.py \
+		-o junit_family=xunit1 --junitxml build/time-limits.xml $(ARGS)
 
 soak: $(VENV)/developer  ## Run a server among peers that are killed all the time (MINUTES=15), and check that no job is lost
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),1) $(ARGS)

@@ -16,12 +16,13 @@ from pathlib import Path
 
 from tests.forkserver import LENGTH
 
-__all__ = ["GEARADMIN", "GEARMAN", "run_command"]
+__all__ = ["GEARADMIN", "GEARMAN", "GEARMAND", "run_command"]
 
 GEARMAN = (sys.executable, "-m", "geartrain.cli.gearman")
 GEARADMIN = (sys.executable, "-m", "geartrain.cli.gearadmin")
+GEARMAND = (sys.executable, "-m", "geartrain.cli.gearmand")
 
-_FORKED = (GEARMAN, GEARADMIN)
+_FORKED = (GEARMAN, GEARADMIN, GEARMAND)
 
 
 def run_command(

@@ -3,7 +3,9 @@
 
 import os
 import signal
+from typing import Final
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.thoroughness import THOROUGH
@@ -32,3 +34,23 @@ settings.register_profile(
 settings.register_profile("thorough", _UNTIMED, max_examples=250, print_blob=True)
 _PROFILE = "thorough" if THOROUGH or os.environ.get("CI") else "quick"
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _PROFILE))
+
+# Those that take longest begin first, so that no process works alone at the end.
+_LONG: Final = (
+    "tests/storage/",
+    "tests/faults/",
+    "tests/benchmarks/",
+    "tests/attacks/",
+    "tests/costs/",
+    "tests/crash/",
+    "tests/fuzz/",
+    "tests/worker/",
+    "tests/examples/",
+    "tests/packaging/",
+    "tests/cli/test_gearman.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests by their time, roughly; the order within a file stays."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))

@@ -44,6 +44,7 @@ def main() -> int:
         if not length:
             return 0
         request = connection.recv(LENGTH.unpack(length)[0], socket.MSG_WAITALL)
+        importlib.import_module(json.loads(request)["module"])  # that of the server only if a test runs it
         if os.fork() == 0:
             connection.close()
             return _supervise(request, descriptors)

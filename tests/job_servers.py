@@ -66,6 +66,11 @@ class Gearmand:
         self._drain = threading.Thread(target=_read_all, args=(process.stderr,), daemon=True)
         self._drain.start()
 
+    def has_crashed(self) -> bool:
+        """Wait until it has ended by itself; return True if it exited with a status, as after a crash."""
+        assert self._process is not None, "it was started"
+        return self._process.wait(60.0) != 0
+
     def kill(self) -> None:
         """Kill it."""
         process = self._process

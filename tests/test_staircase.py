@@ -14,10 +14,10 @@ SOURCE = Path(__file__).parents[1] / "src" / "geartrain"
 # The steps, the lowest first. A part may import itself and parts on lower steps; parts on one step do not import each
 # other.
 STAIRCASE = [
-    {"_version", "errors", "frozen", "lazy", "wording"},
-    {"protocol"},
+    {"_version", "errors", "frozen", "lazy", "middleware", "wording"},
+    {"protocol", "platforms"},
     {"records", "names", "cron"},
-    {"transport", "codec"},
+    {"transport", "codec", "jobtimes"},
     {"typed"},
     {"core", "admin"},
     {"client"},
@@ -34,8 +34,8 @@ STEP = {part: number for number, parts in enumerate(STAIRCASE) for part in parts
 SERVER = [
     {"config/kinds", "config/tomlhints", "loop", "local", "memory", "service"},
     {"config/option", "config/access"},
-    {"config/compatibility", "config/environment", "config/reloadable", "core_options", "levels", "shutdown"},
-    {"listen/endpoints", "listen/socket_options", "listen/tls", "listen/rejection"},
+    {"config/compatibility", "config/environment", "config/reloadable", "core_options", "levels"},
+    {"listen/endpoints", "listen/socket_options", "listen/tls", "listen/rejection", "shutdown"},
     {"process/privileges", "process/daemonize", "process/pidfile", "process/logs"},
     {"config/argv", "listen/sockets", "listen/listener", "listen/connection_limit"},
     {"process/default_paths", "process/systemd"},
@@ -51,7 +51,7 @@ SERVER = [
 
 # The steps inside the core.
 CORE = [
-    {"access", "clock", "deadlines", "levels", "limits", "numbers", "outbox", "outcome", "record", "shutdown"},
+    {"access", "clock", "deadlines", "levels", "limits", "numbers", "outbox", "outcome", "record", "shutdown", "zones"},
     {"sleepstate", "takenaway", "timers", "turns"},
     {"packing"},
     {"changes", "durable", "errorlog", "options", "recipient", "stats"},
@@ -95,7 +95,7 @@ CLIENT = [
     {"aio/client", "sync/client"},
 ]
 WORKER = [
-    {"console", "forkserver", "functions", "middleware", "session"},
+    {"console", "forkserver", "functions", "session"},
     {"dispatcher", "options", "serverstate"},
     {"job"},
     {"arguments", "current", "partition", "run"},
@@ -138,9 +138,9 @@ DECIDES += [
     f"client/{name}.py" for name in ("buffer", "batch", "deadline", "events", "inquiry", "placement", "request")
 ]
 DECIDES += [f"client/{name}.py" for name in ("remote", "serverpool", "session", "submission", "ticket")]
-DECIDES += [f"worker/{name}.py" for name in ("arguments", "dispatcher", "functions", "job", "middleware", "partition")]
+DECIDES += [f"worker/{name}.py" for name in ("arguments", "dispatcher", "functions", "job", "partition")]
 DECIDES += [f"worker/{name}.py" for name in ("run", "serverstate", "session")]
-DECIDES += ["admin/session.py", "admin/calls.py", "typed/*.py"]
+DECIDES += ["admin/session.py", "admin/calls.py", "middleware.py", "typed/*.py"]
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 

@@ -29,7 +29,7 @@ _HEAD: Final = """\
 # Units of each section.
 _UNITS: Final = {
     "instructions": "of the server per job, as callgrind counts them, without the kernel's",
-    "memory": "the idle server in KiB, an idle worker and a job in bytes",
+    "memory": "the idle server with the default store in KiB, an idle worker and a job in bytes",
 }
 
 

@@ -27,15 +27,15 @@ def measure_memory(command: str, load: Path, folder: Path, say: Callable[[str], 
         say: Called with the name of each measurement before it begins.
 
     Returns:
-        KiB of the idle server; bytes of an idle worker, of a job without a store, of one in the default store, and of
-        one read back from there.
+        KiB of the idle server with the default store; bytes of an idle worker, of a job without a store, of one in the
+        default store, and of one read back from there.
 
     Raises:
         BenchmarkError: The server does not start, or gave a wrong answer.
     """
     in_memory = f"{command} --store=none"
     stored = f"{command} --store={shlex.quote(f'sqlite://{folder}/jobs.db')}"
-    say("memory of the idle server and of idle workers")
+    say("memory of idle workers")
     with running(in_memory) as server:
         idle = server.rss_mib()
         with holding(load, server, _WORKERS, "idle"):
@@ -43,7 +43,7 @@ def measure_memory(command: str, load: Path, folder: Path, say: Callable[[str], 
     say("memory of queued jobs")
     with running(in_memory) as server:
         queued = give(load, server, _JOBS, "queued").rss_mib - idle
-    say("memory of stored jobs")
+    say("memory of the idle server and of stored jobs")
     with running(stored) as server:
         idle_stored = server.rss_mib()
         durable = give(load, server, _JOBS, "queued").rss_mib - idle_stored
@@ -51,7 +51,7 @@ def measure_memory(command: str, load: Path, folder: Path, say: Callable[[str], 
     with running(stored) as server:  # which answers a submission when all jobs are back
         replayed = give(load, server, _ONE_MORE, "queued").rss_mib - idle_stored
     return {
-        "idle-server": idle * 2**10,
+        "idle-server": idle_stored * 2**10,
         "idle-worker": workers * 2**20 / _WORKERS,
         "queued-job": queued * 2**20 / _JOBS.jobs,
         "stored-job": durable * 2**20 / _JOBS.jobs,

@@ -9,6 +9,7 @@ from geartrain.errors import (
     CodecError,
     ConnectionLost,
     EventsLost,
+    Fail,
     GeartrainError,
     JobError,
     JobException,
@@ -20,6 +21,7 @@ from geartrain.errors import (
     ProtocolError,
     ReplyTimeout,
     ServerError,
+    UnsupportedPlatform,
     WorkerStuck,
 )
 from geartrain.lazy import lazy_names
@@ -51,6 +53,7 @@ __all__ = [
     "ConnectionLost",
     "Data",
     "EventsLost",
+    "Fail",
     "GeartrainError",
     "Handle",
     "JobError",
@@ -74,6 +77,7 @@ __all__ = [
     "ServerError",
     "SubmittedJob",
     "TLS",
+    "UnsupportedPlatform",
     "Warn",
     "Worker",
     "WorkerStuck",

@@ -5,9 +5,10 @@ import importlib
 import sys
 
 from geartrain._version import __version__
+from geartrain.errors import UnsupportedPlatform
 from geartrain.wording import did_you_mean
 
-__all__ = ["main"]
+__all__ = ["gearmand", "main"]
 
 COMMANDS = {
     "gearmand": "run a job server",
@@ -36,7 +37,21 @@ def main() -> int:
         print(f"geartrain: there is no command {first!r}{hint or '.'} See python -m geartrain --help.", file=sys.stderr)
         return 1
     sys.argv = words  # the command's own name comes first, as if it had been called
-    result: int = importlib.import_module(f"geartrain.cli.{first}").main()
+    return _run(first)
+
+
+def gearmand() -> int:
+    """Run the command ``gearmand``, or say why this system cannot."""
+    return _run("gearmand")
+
+
+def _run(command: str) -> int:
+    try:
+        module = importlib.import_module(f"geartrain.cli.{command}")
+    except UnsupportedPlatform as error:
+        print(f"{command}: {error}", file=sys.stderr)
+        return 1
+    result: int = module.main()
     return result
 
 

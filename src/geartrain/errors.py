@@ -13,6 +13,7 @@
     ├── ServerError              a server answered with an ERROR packet
     ├── CodecError               (also a ValueError) bytes that a codec cannot decode
     ├── ArgumentError            (also a TypeError) arguments that a typed function does not take
+    ├── UnsupportedPlatform      (also an ImportError) this system lacks what a part of Geartrain needs
     ├── WorkerStuck              a worker left, as jobs that did not end within their timeout hold its slots
     └── JobError
         ├── EventsLost           a job sent more events than a client keeps unread
@@ -20,7 +21,7 @@
         ├── JobException         the job ended with WORK_EXCEPTION
         └── JobTimeout           (also a TimeoutError) the job did not end in time
 
-`NotAllSubmitted`, which reports several jobs at once and holds their handles, is in `geartrain.client.batch`. `JobFail`
+`NotAllSubmitted`, which reports several jobs at once and holds their handles, is in `geartrain.client.batch`. `Fail`
 is not part of the tree: a worker's function raises it to fail its job. Neither is `JobInterrupted`.
 """
 
@@ -29,6 +30,7 @@ __all__ = [
     "CodecError",
     "ConnectionLost",
     "EventsLost",
+    "Fail",
     "GeartrainError",
     "JobError",
     "JobException",
@@ -42,6 +44,7 @@ __all__ = [
     "RemoteProtocolError",
     "ReplyTimeout",
     "ServerError",
+    "UnsupportedPlatform",
     "WorkerStuck",
 ]
 
@@ -116,6 +119,10 @@ class ArgumentError(GeartrainError, TypeError):
     """A typed function does not take these arguments; it was not called."""
 
 
+class UnsupportedPlatform(GeartrainError, ImportError):
+    """This system does not have what a part of Geartrain needs; the message names the feature and the system."""
+
+
 class WorkerStuck(GeartrainError):
     """A worker has left because jobs that did not end within their timeout hold its slots; start it again."""
 
@@ -140,7 +147,7 @@ class JobFailed(JobError):
     """The job ended with WORK_FAIL, from its worker or from the server.
 
     Attributes:
-        reason: The text of the `JobFail` that the worker's function raised, or of another warning that the worker sent
+        reason: The text of the `Fail` that the worker's function raised, or of another warning that the worker sent
             directly before the end; otherwise empty.
     """
 
@@ -167,11 +174,14 @@ class JobTimeout(JobError, TimeoutError):
     """The job did not end within the time that the caller allowed. It may still run."""
 
 
-class JobFail(Exception):
+class Fail(Exception):
     """Raised by a worker's function to end its job with WORK_FAIL, without WORK_EXCEPTION.
 
     Its text, if it has one, is the `reason` of the client's `JobFailed`. Clients also get it as a warning.
     """
+
+
+JobFail = Fail  # its first name
 
 
 class JobInterrupted(BaseException):

@@ -99,6 +99,9 @@ class JobStatus:
         numerator: The progress that the worker reported ...
         denominator: ... out of this total; 0 until it reports any.
         waiting_clients: The number of submissions that wait for the job, if the server was asked by unique.
+        outcome: ``"completed"`` or ``"failed"`` for a job that has ended, if that is known, and otherwise empty. The
+            status of a submitted job has it; servers forget jobs that have ended.
+        reason: The reason of a failure, if it is known.
     """
 
     known: bool = False
@@ -106,12 +109,17 @@ class JobStatus:
     numerator: int = 0
     denominator: int = 0
     waiting_clients: int | None = None
+    outcome: str = ""
+    reason: str = ""
 
     @property
     def state(self) -> str:
-        """The state: ``"waiting"``, ``"running"``, or ``"unknown"``, also for a job that has ended."""
-        if not self.known:
-            return "unknown"
+        """The state: ``"waiting"``, ``"running"``, ``"completed"``, ``"failed"`` or ``"unknown"``.
+
+        To a server a delayed job is a waiting one, and a job that has ended is unknown.
+        """
+        if self.outcome or not self.known:
+            return self.outcome or "unknown"
         return "running" if self.running else "waiting"
 
     @property

@@ -45,9 +45,10 @@ def test_jobs_wait_that_do_not_run() -> None:
 
 
 def test_a_schedule_has_its_next_time() -> None:
-    row = ScheduleRow.parse(b"H:a:1\tf\t*/5 * * * MON\t1772452800\tu")
+    row = ScheduleRow.parse(b"H:a:1\tf\t*/5 * * * MON\t1772452800\tu\tEurope/Berlin\thigh")
 
-    assert row == ScheduleRow("H:a:1", "f", "*/5 * * * MON", datetime(2026, 3, 2, 12, tzinfo=UTC), "u")
+    due = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    assert row == ScheduleRow("H:a:1", "f", "*/5 * * * MON", due, "u", "Europe/Berlin", "high")
 
 
 def test_a_stall_has_its_reason() -> None:

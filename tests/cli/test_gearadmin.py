@@ -91,7 +91,7 @@ class TestDifferent:
 
         assert (theirs(server, *words).returncode, theirs(server, *words).stdout) == (0, b"")
         result = ours(server, *words)
-        assert (result.returncode, result.stdout, result.stderr) == (2, b"", b"Error: function not found\n")
+        assert (result.returncode, result.stdout, result.stderr) == (2, b"", b"gearadmin: function not found\n")
 
     def test_without_a_server_there_is_a_reason_and_a_hint(self) -> None:
         server = f"127.0.0.1:{free_port()}"
@@ -176,7 +176,7 @@ class TestDifferent:
         result = ours(server, "--shutdown=graceful")
 
         assert result.returncode == 2
-        assert result.stderr.startswith(b"Error: UNKNOWN_COMMAND")
+        assert result.stderr.startswith(b"gearadmin: UNKNOWN_COMMAND")
         assert b"--allow-shutdown" in result.stderr.splitlines()[-1]
 
     @pytest.mark.parametrize("words", [["--shutdown"], ["--shutdown", "graceful"], ["--shutdown=now"]])
@@ -211,9 +211,9 @@ class TestDifferent:
     @pytest.mark.parametrize(
         ("word", "hint"),
         [
-            ("--statsu", "there is no option --statsu; did you mean '--status'?"),
+            ("--statsu", "unknown option '--statsu'; did you mean '--status'?"),
             ("--sho", "--sho may be --show-jobs, --show-unique-jobs, --show-schedules, "),
-            ("-status", "there is no option -s, as in -status; did you mean '--status'?"),
+            ("-status", "unknown option '-s' in '-status'; did you mean '--status'?"),
             ("status", "name an operation; did you mean '--status'?"),
             ("--cancel-job", "--cancel-job needs an argument: HANDLE"),
             ("--status=x", "--status takes no argument"),

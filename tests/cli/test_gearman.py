@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from geartrain import AssignedJob, Client, Data, JobFail, JobFailed, Warn, Worker, __version__
+from geartrain import AssignedJob, Client, Data, Fail, JobFailed, Warn, Worker, __version__
 from geartrain.records import JobEvent
 from tests.commands import GEARMAN, run_command
 from tests.job_servers import free_port, needs
@@ -44,7 +44,7 @@ def talk(job: AssignedJob) -> Iterator[bytes]:
 
 def fail(job: AssignedJob) -> None:
     job.data(job.workload)
-    raise JobFail
+    raise Fail
 
 
 def boom(job: AssignedJob) -> None:
@@ -460,8 +460,9 @@ class TestADifferentWorker:
         result = run("ours", server, "-w", "-f", "f", "-t", "1500", "-c", "1")
 
         assert result.returncode == 0
-        assert [line for line in result.stderr.decode().splitlines() if "refused" in line] == [
-            f"gearman: {server}: Connection refused; trying again until it is back"
+        lines = [line for line in result.stderr.decode().splitlines() if "refused" in line]
+        assert [line.split(" ", 2)[2] for line in lines] == [
+            f"gearman: WARNING: {server}: Connection refused; trying again until it is back"
         ]
 
     def test_with_a_timeout_of_zero_it_runs_the_waiting_jobs_and_exits(self, workers: Workers) -> None:

@@ -1,29 +1,38 @@
 # SPDX-License-Identifier: MIT
 """The command gearmand: options, messages and the log."""
 
+import asyncio
 import json
 import os
 import platform
+import re
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from geartrain import __version__
+from geartrain.cli import gearmand as cli
 from geartrain.core import IS_COMPILED
 from geartrain.protocol import Command, request
+from geartrain.server import Server
+from geartrain.server.listen.endpoints import Endpoint
+from geartrain.server.options import GearmandOptions
+from geartrain.storage import StoreError
 from geartrain.testing import ServerProcess
+from tests.commands import GEARMAND, run_command
 
 HOW = "compiled" if IS_COMPILED else "interpreted"
-GEARMAND = (sys.executable, "-m", "geartrain.cli.gearmand")
 
 
 def gearmand(*words: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    command = [*GEARMAND, f"--config-file={os.devnull}", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = run_command([*GEARMAND, f"--config-file={os.devnull}", *words], timeout=60)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def ask(server: ServerProcess, line: bytes) -> bytes:
@@ -54,7 +63,7 @@ def test_a_wrong_option_is_reported_on_stderr() -> None:
     done = gearmand("--nonsense")
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "gearmand: unrecognised option '--nonsense'\n"
+    assert done.stderr == "gearmand: unknown option '--nonsense'. See gearmand --help.\n"
 
 
 @pytest.mark.parametrize(
@@ -111,18 +120,23 @@ def test_by_default_the_start_and_the_addresses_are_logged() -> None:
     level = "ERROR (NOTICE for the server itself)"
     facts = f"Geartrain {__version__}, {HOW}"
     assert texts[0] == f"Starting up with pid {server.process.pid}, verbose is set to {level}; {facts}"
-    assert texts[1].startswith("Limits: max-packet-size 256M, ")
+    assert texts[1].startswith("Limits: max-packet-size 256 MiB, ")
+    assert re.search(r", max-memory \d+(\.\d)? [GM]iB, ", texts[1])
     assert texts[1].endswith("; none for max-connections, max-connections-per-address, max-jobs-per-connection")
-    assert texts[2] == "Background jobs are kept in memory alone, and are lost when the server stops"
-    assert texts[3].startswith(f"Listening on 127.0.0.1:{server.port} (")
-    assert texts[4:] == ["Lost 1 background job that no store has", "Shutdown complete"]
+    assert texts[2] == "Background jobs are kept in memory only, and are lost when the server stops"
+    assert re.fullmatch(rf"Listening on 127\.0\.0\.1:{server.port} \(descriptor \d+\)", texts[3])
+    assert texts[4:] == [
+        "Shutdown requested by SIGTERM",
+        "Lost 1 background job that no store has",
+        "Shutdown complete",
+    ]
 
 
 def test_the_start_names_the_store_and_the_limits(tmp_path: Path) -> None:
     store = tmp_path / "jobs.db"
     with ServerProcess(f"--store=sqlite://{store}", "--durability=relaxed", "--max-memory=1G") as server:
         server.wait_for_line(f"Background jobs are kept in {store}, durability relaxed; it has 0 jobs")
-        server.wait_for_line(", max-memory 1G, ")
+        server.wait_for_line(", max-memory 1 GiB, ")
 
 
 def test_json_has_the_facts_as_fields() -> None:
@@ -188,3 +202,43 @@ def test_ignored_words_of_a_file_are_a_warning(tmp_path: Path) -> None:
 def test_variables_are_read() -> None:
     with ServerProcess(environment={"GEARMAND_VERBOSE": "info"}) as server:
         assert ask(server, b"verbose") == b"OK INFO\n"
+
+
+class TestQueueOfACServer:
+    """A persistent queue with jobs of a C server, which is not the store of this one."""
+
+    def test_stops_the_start_and_stays_as_it_is(self, tmp_path: Path) -> None:
+        file = tmp_path / "queue.db"
+        with closing(sqlite3.connect(file)) as queue, queue:
+            queue.execute("CREATE TABLE q (unique_key TEXT, function_name TEXT, priority INTEGER, data BLOB)")
+            queue.execute("INSERT INTO q VALUES ('u', 'f', 0, 'w')")
+        before = file.read_bytes()
+
+        words = ("-q", "libsqlite3", f"--libsqlite3-db={file}", "--libsqlite3-table=q")
+        done = gearmand(*words, f"--listen=unix:{tmp_path / 's'}")
+
+        assert done.returncode == 1
+        assert f"{file} has jobs of a C server" in done.stderr
+        assert done.stderr.splitlines()[-1].startswith("  gearmand store import ")
+        assert file.read_bytes() == before
+
+    def test_is_looked_for_again_if_its_database_was_not_there_at_first(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looks = []
+
+        async def refuse(store: str | None, options: GearmandOptions) -> bool:
+            looks.append(store)
+            if len(looks) == 2:
+                raise StoreError("it has jobs of a C server")
+            return False
+
+        async def start() -> None:
+            options = GearmandOptions(
+                listen=(Endpoint(path=str(tmp_path / "s")),), store=f"sqlite:{tmp_path / 'jobs.db'}"
+            )
+            await cli._start(Server(options), options)
+
+        monkeypatch.setattr(cli, "refuse_queue", refuse)
+        with pytest.raises(StoreError, match="has jobs of a C server"):
+            asyncio.run(start())

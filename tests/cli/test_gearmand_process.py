@@ -44,6 +44,7 @@ def test_a_signal_stops_it(number: signal.Signals, tmp_path: Path) -> None:
         assert pid_file.read_text() == f"{server.process.pid}\n"
 
         assert server.stop(number) == 0
+        server.wait_for_line(f"Shutdown requested by {number.name}")
     assert not pid_file.exists()
 
 
@@ -88,7 +89,7 @@ def test_term_ends_a_start_that_waits_for_a_port(tmp_path: Path) -> None:
             process.terminate()
 
             assert process.wait(20) == 0
-            assert "Stopped before the start was complete" in process.stderr.read()
+            assert "Stopped by SIGTERM before the start was complete" in process.stderr.read()
     assert not pid_file.exists()
 
 
@@ -194,7 +195,7 @@ def test_an_interrupt_while_the_parent_waits_reaches_the_daemon(tmp_path: Path) 
         parent.send_signal(signal.SIGINT)
 
         assert parent.wait(20) == 0
-        assert "Stopped before the start was complete" in log.read()
+        assert "Stopped by SIGTERM before the start was complete" in log.read()
 
 
 def test_a_daemon_without_a_log_does_not_start(tmp_path: Path) -> None:

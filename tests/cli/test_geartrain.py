@@ -32,7 +32,7 @@ def test_each_command_has_a_version_and_help(command: str) -> None:
 def test_a_command_is_named_in_its_errors() -> None:
     done = run("gearmand", "--x")
 
-    assert (done.returncode, done.stderr) == (1, "gearmand: unrecognised option '--x'\n")
+    assert (done.returncode, done.stderr) == (1, "gearmand: unknown option '--x'. See gearmand --help.\n")
 
 
 @pytest.mark.parametrize(

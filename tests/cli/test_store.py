@@ -301,7 +301,7 @@ def test_a_queue_is_not_emptied_when_its_jobs_could_not_be_stored(store: Command
         ("inpsect", "the action is inspect, export or import, not 'inpsect'; did you mean 'inspect'? See"),
         ("inspect", "inspect needs the URL of a store"),
         ("inspect sqlite:x y", "inspect takes no 'y'"),
-        ("inspect sqlite:x --jsn", "there is no option --jsn; did you mean '--json'?"),
+        ("inspect sqlite:x --jsn", "unknown option '--jsn'; did you mean '--json'?"),
         ("import sqlite:x", "import needs a FILE, or --from OLD"),
         ("import sqlite:x file --from sqlite:y", "import takes a FILE or --from OLD, not both"),
         ("import sqlite:x file --delete", "--delete goes with --from"),

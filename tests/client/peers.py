@@ -6,14 +6,26 @@ import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
+from geartrain import ConnectionLost
 from geartrain.protocol import REQUEST, RESPONSE, Command, request, response
 from tests.packets import Packets
 
-__all__ = ["BriefServer", "Gone", "RawWorker", "ScriptedServer", "ServedClient"]
+__all__ = ["BriefServer", "Gone", "RawWorker", "ScriptedServer", "ServedClient", "repeat_until_answered"]
+
+Value = TypeVar("Value")
 
 PATIENCE = 60.0  # seconds after which a test fails
+
+
+def repeat_until_answered(call: Callable[[], Value], is_slow: Callable[[], object]) -> Value:
+    """Call until a server answers within the short timeout of a client; a quick one is an error."""
+    while True:
+        try:
+            return call()
+        except ConnectionLost:
+            assert is_slow()
 
 
 class Gone(Exception):
@@ -21,12 +33,18 @@ class Gone(Exception):
 
 
 class ServedClient:
-    """A scripted server's view of one connection."""
+    """A scripted server's view of one connection.
+
+    Attributes:
+        greeting: The packets that a client sends on its own account, which are answered here.
+        knows_options: False to answer options as other servers than Geartrain's do.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(PATIENCE)
         self.socket = sock
         self.greeting: list[tuple[int, list[bytes]]] = []
+        self.knows_options = True
         self._packets = self._receive()
 
     def _receive(self) -> Iterator[tuple[int, list[bytes]]]:
@@ -45,7 +63,10 @@ class ServedClient:
         for command, arguments in self._packets:
             if command == Command.OPTION_REQ:
                 self.greeting.append((command, arguments))
-                self.send(Command.OPTION_RES, *arguments)
+                if self.knows_options:
+                    self.send(Command.OPTION_RES, *arguments)
+                else:
+                    self.send(Command.ERROR, b"UNKNOWN_OPTION", b"Server does not recognize given option")
             elif command == Command.SET_CLIENT_ID:
                 self.greeting.append((command, arguments))
             else:
@@ -113,6 +134,7 @@ class ScriptedServer:
                 return  # closed
             script = self._scripts[min(self.accepted, len(self._scripts) - 1)]
             self.accepted += 1
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a second packet does not wait for an ACK
             self._sockets.append(sock)
             thread = threading.Thread(target=self._run, args=(script, sock))
             self._threads.append(thread)

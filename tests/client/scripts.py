@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from geartrain.protocol import Command
 from tests.client.peers import ServedClient
 
-__all__ = ["hold", "ignore", "refusing", "serve", "take_and_vanish", "vanish"]
+__all__ = ["hold", "ignore", "ignore_after_a_ping", "refusing", "serve", "take_and_vanish", "vanish"]
 
 
 def serve(peer: ServedClient) -> None:
@@ -39,15 +39,26 @@ def take_and_vanish(peer: ServedClient) -> None:
 
 
 def hold(peer: ServedClient) -> None:
-    """Take all jobs and do none."""
+    """Take all jobs and do none, and answer pings."""
     for number in itertools.count(1):
-        peer.expect_job(b"H:h:%d" % number)
+        command, arguments = peer.packet()
+        if command == Command.ECHO_REQ:
+            peer.send(Command.ECHO_RES, *arguments)
+        else:
+            assert command == Command.SUBMIT_JOB
+            peer.send(Command.JOB_CREATED, b"H:h:%d" % number)
 
 
 def ignore(peer: ServedClient) -> None:
     """Read everything and answer nothing."""
     while True:
         peer.packet()
+
+
+def ignore_after_a_ping(peer: ServedClient) -> None:
+    """Answer the first packet, a ping, and no other one."""
+    peer.send(Command.ECHO_RES, *peer.expect(Command.ECHO_REQ))
+    ignore(peer)
 
 
 @contextlib.contextmanager

@@ -281,7 +281,7 @@ class TestJobs:
                 assert await called.get() is job
                 job.add_done_callback(called.put_nowait)
                 assert await called.get() is job
-                assert not job.cancel()
+                assert not await job.cancel()
 
         with ScriptedServer(serve) as server:
             run(test)
@@ -506,7 +506,7 @@ def test_a_time_out_covers_connecting(run: Run) -> None:
     async def test() -> None:
         async with AsyncClient(f"tls://127.0.0.1:{listener.getsockname()[1]}") as client:
             with pytest.raises(NoServerAvailable, match="no answer in time"):
-                await client.do("f", timeout=0.3)
+                await client.do("f", timeout=0.05)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         run(test)

@@ -27,13 +27,15 @@ from geartrain import (
     Progress,
     ReplyTimeout,
     ServerError,
+    SubmittedJob,
     Warn,
 )
 from geartrain.protocol import Command
-from tests.client.peers import PATIENCE, ScriptedServer, ServedClient
-from tests.client.scripts import hold, ignore, refusing, serve, take_and_vanish, vanish
+from tests.client.peers import PATIENCE, ScriptedServer, ServedClient, repeat_until_answered
+from tests.client.scripts import hold, ignore, ignore_after_a_ping, refusing, serve, take_and_vanish, vanish
 from tests.client.shells import Shell
 from tests.job_servers import free_port
+from tests.waiting import wait_until
 
 
 class TestOneJob:
@@ -66,6 +68,7 @@ class TestOneJob:
             with pytest.raises(JobFailed, match="job H:1 failed"):
                 job.result(PATIENCE)
             assert isinstance(job.exception(), JobFailed)
+            assert (job.status.state, job.status.reason) == ("failed", "job H:1 failed")
             with pytest.raises(JobFailed):
                 list(job)
 
@@ -105,19 +108,40 @@ class TestOneJob:
 
     def test_a_delayed_job_travels_with_its_time(self, shell: Shell) -> None:
         seen = []
+        options: list[bytes] = []
 
         def script(peer: ServedClient) -> None:
             for _ in range(2):
                 seen.append(int(peer.expect(Command.SUBMIT_JOB_EPOCH)[2]))
                 peer.send(Command.JOB_CREATED, b"H:1")
+            options.extend(arguments[0] for _, arguments in peer.greeting)
 
         with ScriptedServer(script) as server, shell.client(server.address) as client:
-            before = time.time()
             client.submit_background("f", at=1_900_000_000)
-            client.submit_background("f", delay=3600)
+            before = time.time()
+            client.submit_background("f", delay=3600.25, priority=Priority.LOW)
 
             assert seen[0] == 1_900_000_000
-            assert before + 3600 <= seen[1] <= time.time() + 3601
+            assert before + 3600.25 <= seen[1] <= time.time() + 3601.25
+        assert options == [b"exceptions", b"delayed-job=+3600250,low"]
+
+    def test_another_server_gets_the_next_second_of_a_delayed_job(self, shell: Shell) -> None:
+        seen = []
+        options: list[bytes] = []
+
+        def script(peer: ServedClient) -> None:
+            peer.knows_options = False
+            for _ in range(2):
+                seen.append(int(peer.expect(Command.SUBMIT_JOB_EPOCH)[2]))
+                peer.send(Command.JOB_CREATED, b"H:1")
+            options.extend(arguments[0] for _, arguments in peer.greeting)
+
+        with ScriptedServer(script) as server, shell.client(server.address) as client:
+            client.submit_background("f", at=1_900_000_000.25)
+            client.submit_background("f", at=1_900_000_001.25, priority=Priority.HIGH)
+
+        assert seen == [1_900_000_001, 1_900_000_002]
+        assert options == [b"exceptions", b"delayed-job=1900000000250,normal"], "once for each connection"
 
     def test_nonsense_is_refused_before_any_server_is_asked(self, shell: Shell) -> None:
         with refusing() as address, shell.client(address) as client:
@@ -131,14 +155,27 @@ class TestOneJob:
                 client.do("f", resubmits=-1)
             with pytest.raises(TypeError, match="resubmits is a whole number, not 'twice'"):
                 client.submit_many([JobRequest("f", resubmits="twice")])  # type: ignore[arg-type]  # that is the point
-            with pytest.raises(ValueError, match="a timeout is a number of seconds, or None for no limit, not nan"):
-                client.do("f", timeout=float("nan"))
-            with pytest.raises(ValueError, match="has no priority"):
-                client.submit_background("f", delay=1, priority=Priority.LOW)
+            for seconds in (-1, float("nan")):
+                for call in (client.do, client.submit_background):
+                    with pytest.raises(ValueError, match=f"0 or more, or None for no limit, not {seconds}"):
+                        call("f", timeout=seconds)
+                with pytest.raises(ValueError, match=f"not {seconds}"):
+                    client.submit_background_many([JobRequest("f")], timeout=seconds)
+            with pytest.raises(TypeError, match="timeout is a number of seconds, or None for no limit, not 'soon'"):
+                client.do("f", timeout="soon")  # type: ignore[arg-type]  # that is the point
+            with pytest.raises(ValueError, match="a time zone has a name such as Europe/Berlin, not 'Berlin!'"):
+                client.submit_background("f", cron="@daily", timezone="Berlin!")
+            with pytest.raises(ValueError, match=r"a time zone \(timezone=\) is that of a cron line"):
+                client.submit_background("f", delay=1, timezone="Europe/Berlin")
             with pytest.raises(ValueError, match="either a handle or a unique"):
                 client.status()
             with pytest.raises(ValueError, match="max_in_flight"):
                 client.map("f", [], max_in_flight=0)
+            for calls in (client.map, client.map_unordered):
+                with pytest.raises(ValueError, match="not -1"):
+                    calls("f", [], timeout=-1)
+            with pytest.raises(ValueError, match="not -1"):
+                client.map_reduce("f", "g", [], timeout=-1)
 
 
 class TestManyInTheBackground:
@@ -179,11 +216,12 @@ class TestManyInTheBackground:
 
     def test_have_a_time_out(self, shell: Shell) -> None:
         with (
-            ScriptedServer(ignore) as server,
+            ScriptedServer(ignore_after_a_ping) as server,
             shell.client(server.address) as client,
-            pytest.raises(NotAllSubmitted) as caught,
         ):
-            client.submit_background_many([JobRequest("f")] * 2, timeout=0.5)
+            client.ping()  # now it is connected
+            with pytest.raises(NotAllSubmitted) as caught:
+                client.submit_background_many([JobRequest("f")] * 2, timeout=0.05)
         assert all(isinstance(outcome, ReplyTimeout) for outcome in caught.value.outcomes)
 
 
@@ -267,6 +305,7 @@ class TestTimeouts:
         late = threading.Event()
 
         def script(peer: ServedClient) -> None:
+            peer.send(Command.ECHO_RES, *peer.expect(Command.ECHO_REQ))
             peer.expect_job(b"H:1")
             assert late.wait(PATIENCE)
             peer.send(Command.WORK_DATA, b"H:1", b"x")
@@ -274,8 +313,9 @@ class TestTimeouts:
             serve(peer)
 
         with ScriptedServer(script) as server, shell.client(server.address) as client:
+            client.ping()  # now it is connected
             with pytest.raises(JobTimeout) as caught:
-                client.do("f", timeout=1.0)
+                client.do("f", timeout=0.05)
             late.set()
 
             assert isinstance(caught.value, TimeoutError)
@@ -307,14 +347,23 @@ class TestTimeouts:
             with pytest.raises((ReplyTimeout, ConnectionLost)):
                 client.ping()
 
-    def test_the_next_server_gets_what_a_silent_one_did_not_take(self, shell: Shell) -> None:
+    def test_the_next_server_gets_what_a_silent_one_did_not_take(
+        self, shell: Shell, caplog: pytest.LogCaptureFixture
+    ) -> None:
         with (
             ScriptedServer(ignore) as silent,
             ScriptedServer(serve) as server,
-            shell.client([silent.address, server.address], reply_timeout=2.0) as client,
+            shell.client([silent.address, server.address], reply_timeout=0.2) as client,
         ):
-            assert client.do("reverse", "ab", timeout=PATIENCE) == b"ba"
-            assert client.submit_background("f").server == server.address
+
+            def use() -> Handle:
+                assert client.do("reverse", "ab", timeout=PATIENCE) == b"ba"
+                return client.submit_background("f")
+
+            def is_slow() -> bool:
+                return f"{server.address} has not answered" in caplog.text
+
+            assert repeat_until_answered(use, is_slow).server == server.address
 
     def test_a_server_that_takes_jobs_may_be_silent(self, shell: Shell) -> None:
         answer = threading.Event()
@@ -324,10 +373,17 @@ class TestTimeouts:
             assert answer.wait(PATIENCE)
             peer.send(Command.WORK_COMPLETE, b"H:1", b"late")
 
-        with ScriptedServer(script) as server, shell.client(server.address, reply_timeout=2.0) as client:
+        def accepted() -> SubmittedJob:
             job = client.submit("f")
+            wait_until(lambda: job.handle is not None or job.done())
+            if job.handle is None:
+                job.result()
+            return job
+
+        with ScriptedServer(script) as server, shell.client(server.address, reply_timeout=0.2) as client:
+            job = repeat_until_answered(accepted, lambda: True)
             with pytest.raises(JobTimeout):
-                job.result(2.5)
+                job.result(0.5)
             answer.set()
 
             assert job.result(PATIENCE) == b"late"
@@ -352,7 +408,8 @@ class TestStreams:
 
             assert list(job) == [Data(b"part"), Warn(b"careful"), Progress(1, 0)]
             assert job.result() == b"end"
-            assert job.status == JobStatus(numerator=1)
+            assert job.status == JobStatus(numerator=1, outcome="completed")
+            assert job.status.state == "completed"
             assert job.status.fraction == 0.0
             assert job.status.progress is None
             assert list(job) == []
@@ -409,9 +466,10 @@ class TestStreams:
         with (
             ScriptedServer(hold) as server,
             shell.client(server.address) as client,
-            pytest.raises(JobTimeout, match=r" within 0.01 seconds$"),
         ):
-            client.do("f", timeout=0.01)
+            client.ping()  # now it is connected
+            with pytest.raises(JobTimeout, match=r" within 0.01 seconds$"):
+                client.do("f", timeout=0.01)
 
     def test_each_wait_raises_its_own_error(self, shell: Shell) -> None:
         def script(peer: ServedClient) -> None:

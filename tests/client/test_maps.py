@@ -13,13 +13,18 @@ from geartrain import (
     AssignedJob,
     AsyncClient,
     Client,
-    JobFail,
+    Fail,
+    Handle,
     JobFailed,
     NoServerAvailable,
     ServerError,
     Worker,
 )
+from geartrain.client.ticket import check_unknown
+from geartrain.protocol import Command
 from geartrain.testing import AsyncEagerClient, EagerClient, run_server, run_worker
+from tests.client.peers import ScriptedServer, ServedClient
+from tests.client.shells import Shell
 
 PATIENCE = 60.0  # seconds that no step takes unless it hangs
 
@@ -36,7 +41,7 @@ def address(release: threading.Event) -> Iterator[str]:
     @worker.function
     def f(job: AssignedJob) -> bytes:
         if job.text == "fail":
-            raise JobFail("no")
+            raise Fail("no")
         if job.text == "wait":
             release.wait(PATIENCE)
         return job.workload.upper()
@@ -61,6 +66,13 @@ def test_a_map_goes_on_after_a_failure_if_asked_to(address: str) -> None:
             list(client.map("f", inputs))
 
 
+def test_the_status_of_a_submitted_job_has_the_reason_of_its_failure(address: str) -> None:
+    with Client(address) as client:
+        job = client.submit("f", "fail")
+        assert isinstance(job.exception(PATIENCE), JobFailed)
+        assert (job.status.state, job.status.reason) == ("failed", "no")
+
+
 def test_an_unordered_map_yields_what_ends_first(address: str, release: threading.Event) -> None:
     with Client(address) as client:
         results = client.map_unordered("f", ["wait", "a", "fail"], return_exceptions=True, timeout=PATIENCE)
@@ -82,14 +94,42 @@ def test_an_asynchronous_unordered_map_yields_what_ends_first(address: str, rele
     asyncio.run(main())
 
 
-def test_an_unordered_map_reads_its_input_as_far_as_allowed(address: str) -> None:
+def test_an_unordered_map_reads_its_input_as_far_as_allowed(shell: Shell, address: str) -> None:
     taken = itertools.count()
-    with Client(address) as client:
+    with shell.client(address) as client:
         results = client.map_unordered("f", (str(next(taken)) for _ in itertools.count()), max_in_flight=3)
         for _ in range(10):
             next(results)
         assert next(taken) <= 13
         results.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+@pytest.mark.parametrize("method", ["map", "map_unordered"])
+def test_closing_a_map_abandons_the_jobs_in_flight(shell: Shell, method: str) -> None:
+    """They are not sent again when their connection is lost."""
+    closed = threading.Event()
+    seen: list[bytes] = []
+
+    def first(peer: ServedClient) -> None:
+        assert [peer.expect_job(b"H:1"), peer.expect_job(b"H:2")] == [b"0", b"1"]
+        peer.send(Command.WORK_COMPLETE, b"H:1", b"done")
+        assert closed.wait(PATIENCE)
+
+    def second(peer: ServedClient) -> None:
+        while True:
+            handle = b"H:again:%d" % len(seen)
+            seen.append(peer.expect_job(handle))
+            peer.send(Command.WORK_COMPLETE, handle, b"done")
+
+    with ScriptedServer(first, second) as server, shell.client(server.address) as client:
+        results = getattr(client, method)("f", (str(number) for number in range(9)), max_in_flight=2, resubmits=1)
+        next(results)
+        results.close()
+        closed.set()
+        for workload in ("last", "end"):
+            assert client.do("f", workload, resubmits=1, timeout=PATIENCE) == b"done"
+
+    assert seen == [b"last", b"end"]
 
 
 def test_a_job_is_cancelled_by_its_handle(address: str) -> None:
@@ -115,6 +155,43 @@ def test_a_job_is_cancelled_by_its_handle(address: str) -> None:
         with client.admin() as admin:
             assert admin.version()
     asyncio.run(main())
+
+
+def test_a_submitted_job_is_cancelled(shell: Shell, address: str, release: threading.Event) -> None:
+    with shell.client(address) as client:
+        waiting, running = client.submit("unknown"), client.submit("f", "wait")
+        for job in (waiting, running):
+            assert job.status.state in ("unknown", "waiting")
+            assert job.cancel()
+            with pytest.raises(JobFailed):
+                job.result(PATIENCE)
+            assert not job.cancel()
+        release.set()
+        done = client.submit("f", "a")
+        assert done.result(PATIENCE) == b"A"
+        assert not done.cancel()
+
+
+def test_a_job_that_its_server_does_not_know_any_more_is_not_cancelled(shell: Shell, address: str) -> None:
+    with shell.client(address) as client:
+        job = client.submit("unknown")
+        subject = getattr(job, "subject", job)
+        subject._handle = Handle("H:other:1", job.created(PATIENCE).server)
+        assert not job.cancel()
+        subject._handle = Handle("H:other:1", "127.0.0.1:1")
+        with pytest.raises(NoServerAvailable):
+            job.cancel()
+
+
+def test_a_job_that_no_server_accepts_is_not_cancelled(shell: Shell) -> None:
+    with shell.client("127.0.0.1:1") as client:
+        assert not client.submit("f").cancel()
+
+
+def test_a_server_may_forbid_to_cancel_a_job() -> None:
+    check_unknown(ServerError("UNKNOWN_JOB", ""))
+    with pytest.raises(ServerError, match="NOT_ALLOWED"):
+        check_unknown(ServerError("NOT_ALLOWED", "cancel+job"))
 
 
 def test_an_eager_client_has_no_server_to_administrate() -> None:

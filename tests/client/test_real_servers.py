@@ -126,6 +126,25 @@ def test_a_delayed_job_waits(client: Client, worker: RawWorker) -> None:
     assert client.status(handle) == JobStatus(known=True)
 
 
+def test_a_delayed_job_may_have_a_fraction_and_a_priority(client: Client, worker: RawWorker) -> None:
+    handles = [
+        client.submit_background("reverse", delay=delay, priority=priority)
+        for delay, priority in ((3600.25, Priority.HIGH), (3600.5, Priority.LOW))
+    ]
+
+    assert client.do("reverse", "ab") == b"ba"
+    assert [client.status(handle) for handle in handles] == [JobStatus(known=True)] * 2
+
+
+def test_a_time_zone_is_an_error_where_nothing_repeats(client: Client, server: str) -> None:
+    if admin(server, "show schedules") == ".\n":
+        assert client.submit_background("reverse", cron="@daily", timezone="Europe/Berlin").server == server
+    else:
+        with pytest.raises(ServerError, match="INVALID_COMMAND"):
+            client.submit_background("reverse", cron="@daily", timezone="Europe/Berlin")
+    assert client.do("reverse", "ab") == b"ba"
+
+
 def test_a_full_queue_refuses_one_job_and_not_the_next(client: Client, server: str) -> None:
     client.submit_background("unserved", "first")
     assert admin(server, "maxqueue unserved 1") == "OK\n"
@@ -143,8 +162,9 @@ def test_an_echo_takes_some_time(client: Client) -> None:
 
 
 def test_a_job_without_a_worker_times_out(client: Client) -> None:
+    client.ping()  # now it is connected
     with pytest.raises(JobTimeout):
-        client.do("unserved", timeout=0.3)
+        client.do("unserved", timeout=0.05)
     assert client.do("reverse", "ab") == b"ba"
 
 

@@ -5,7 +5,8 @@ import asyncio
 
 import pytest
 
-from geartrain import AdminClient, AsyncAdminClient, AsyncClient, Client, ServerError
+from geartrain import AdminClient, AsyncAdminClient, AsyncClient, Client, Priority, ServerError
+from geartrain.protocol.listings import DelayedRow
 from geartrain.testing import run_server
 
 
@@ -34,6 +35,45 @@ def test_the_same_with_an_event_loop() -> None:
 
     with run_server() as server:
         asyncio.run(scenario(server.address))
+
+
+def test_they_have_a_time_zone_and_a_priority() -> None:
+    with run_server() as server, Client(server.address) as client, AdminClient(server.address) as admin:
+        client.enqueue("report", cron="0 3 * * *", timezone="Asia/Kolkata", priority=Priority.LOW)
+
+        [row] = admin.schedules()
+
+    assert (row.timezone, row.priority) == ("Asia/Kolkata", "low")
+    assert (row.due.hour, row.due.minute) == (21, 30)
+
+
+def test_a_time_zone_that_the_server_does_not_know_is_an_error() -> None:
+    with (
+        run_server() as server,
+        Client(server.address) as client,
+        pytest.raises(ServerError, match=r"INVALID_ARGUMENT: .* has no time zone 'Mars/Base'"),
+    ):
+        client.enqueue("report", cron="0 3 * * *", timezone="Mars/Base")
+
+
+def test_typed_functions_repeat_and_wait_in_the_same_way() -> None:
+    def report(year: int) -> None:
+        raise NotImplementedError
+
+    async def scenario(address: str) -> None:
+        async with AsyncClient(address) as client:
+            bound = client.function(report)
+            await bound.with_options(cron="@daily", timezone="Europe/Berlin", priority=Priority.HIGH).enqueue(1)
+            await bound.with_options(delay=3600.25, priority=Priority.LOW).enqueue(2)
+
+    with run_server() as server, Client(server.address) as client, AdminClient(server.address) as admin:
+        bound = client.function(report)
+        bound.with_options(cron="@daily", timezone="Europe/Berlin", priority=Priority.HIGH).enqueue(3)
+        bound.with_options(delay=3600.25, priority=Priority.LOW).enqueue(4)
+        asyncio.run(scenario(server.address))
+
+        assert [(row.timezone, row.priority) for row in admin.schedules()] == [("Europe/Berlin", "high")] * 2
+        assert [row.priority for row in admin.show(DelayedRow)] == ["low"] * 2
 
 
 def test_a_time_that_never_comes_is_refused_by_the_server() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from geartrain.client.request import epoch_seconds, handle_bytes, submission, unique_bytes
+from geartrain.client.request import handle_bytes, start_of, submission, unique_bytes
 from geartrain.errors import LocalProtocolError
+from geartrain.jobtimes import read_delayed_option
 from geartrain.protocol import REQUEST, Command
 from geartrain.records import JobRequest, Priority
 from tests.packets import Packets
@@ -103,15 +104,33 @@ def test_the_prefix_counts_towards_the_name() -> None:
 
 class TestTime:
     def test_a_delayed_job_is_an_epoch_job(self) -> None:
-        encoded = submission(JobRequest("f", "w", "u"), epoch=1_700_000_000)
+        encoded = submission(JobRequest("f", "w", "u"), start=start_of(1_700_000_000, None, 5.0))
 
         assert parsed(encoded.packet) == (Command.SUBMIT_JOB_EPOCH, [b"f", b"u", b"1700000000", b"w"])
         assert encoded.background
+        assert encoded.option == b""
 
-    @pytest.mark.parametrize("priority", [Priority.HIGH, Priority.LOW])
-    def test_a_delayed_job_has_no_priority(self, priority: Priority) -> None:
-        with pytest.raises(ValueError, match="has no priority"):
-            submission(JobRequest("f", priority=priority), epoch=1)
+    @pytest.mark.parametrize(
+        ("at", "delay", "priority", "second", "option"),
+        [
+            (1_700_000_000.25, None, Priority.NORMAL, b"1700000001", b"delayed-job=1700000000250,normal"),
+            (1_700_000_000, None, Priority.HIGH, b"1700000000", b"delayed-job=1700000000000,high"),
+            (datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=UTC), None, Priority.LOW, b"1704067201", None),
+            (None, 0.25, Priority.NORMAL, b"1001", b"delayed-job=+250,normal"),
+            (None, timedelta(minutes=1), Priority.LOW, b"1060", b"delayed-job=+60000,low"),
+            (None, 0, Priority.NORMAL, b"1000", b"delayed-job=+0,normal"),
+            (None, 0.0001, Priority.NORMAL, b"1001", b"delayed-job=+1,normal"),
+        ],
+    )
+    def test_a_fraction_a_delay_and_a_priority_are_in_an_option(
+        self, at: datetime | float | None, delay: Any, priority: Priority, second: bytes, option: bytes | None
+    ) -> None:
+        encoded = submission(JobRequest("f", "w", "u", priority), start=start_of(at, delay, 1000.0))
+
+        assert parsed(encoded.packet) == (Command.SUBMIT_JOB_EPOCH, [b"f", b"u", second, b"w"])
+        expected = b"delayed-job=1704067200001,low" if option is None else option
+        assert parsed(encoded.option) == (Command.OPTION_REQ, [expected])
+        assert read_delayed_option(expected) is not None, "the server takes it"
 
     @pytest.mark.parametrize(
         ("at", "epoch"),
@@ -125,14 +144,18 @@ class TestTime:
         ],
     )
     def test_a_moment_is_never_early(self, at: datetime | float, epoch: int) -> None:
-        assert epoch_seconds(at, None, 5.0) == epoch
+        start = start_of(at, None, 5.0)
+        assert start is not None
+        assert start.second == epoch
 
     @pytest.mark.parametrize(("delay", "epoch"), [(0, 1000), (1.5, 1002), (timedelta(minutes=1), 1060)])
     def test_a_delay_counts_from_now(self, delay: timedelta | float, epoch: int) -> None:
-        assert epoch_seconds(None, delay, 1000.0) == epoch
+        start = start_of(None, delay, 1000.0)
+        assert start is not None
+        assert start.second == epoch
 
     def test_neither_means_at_once(self) -> None:
-        assert epoch_seconds(None, None, 1000.0) is None
+        assert start_of(None, None, 1000.0) is None
 
     @pytest.mark.parametrize(
         ("at", "delay", "reason"),
@@ -152,7 +175,7 @@ class TestTime:
         self, at: datetime | float | None, delay: timedelta | float | None, reason: str
     ) -> None:
         with pytest.raises(ValueError, match=reason):
-            epoch_seconds(at, delay, 1000.0)
+            start_of(at, delay, 1000.0)
 
     @pytest.mark.parametrize(
         ("at", "delay", "reason"),
@@ -170,7 +193,7 @@ class TestTime:
         self, at: Any, delay: Any, reason: str
     ) -> None:
         with pytest.raises(TypeError, match=reason):
-            epoch_seconds(at, delay, 1000.0)
+            start_of(at, delay, 1000.0)
 
 
 @pytest.mark.parametrize("priority", ["urgent", 7, None])

@@ -6,16 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geartrain.client.events import Answered, Completed, Created, Failed, SessionEvent
-from geartrain.client.request import submission
+from geartrain.client.request import start_of, submission
 from geartrain.client.session import Session
 from geartrain.errors import JobException, JobFailed, RemoteProtocolError, ServerError
 from geartrain.protocol import REQUEST, Command, request, response
-from geartrain.records import Data, Handle, JobRequest, JobStatus, Progress, Warn
+from geartrain.records import Data, Handle, JobRequest, JobStatus, Priority, Progress, Warn
 from geartrain.testing.clock import FakeClock
 from tests.packets import Packets
 
 JOB = submission(JobRequest("f", "w"))
 BACKGROUND = submission(JobRequest("f", "w"), background=True)
+DELAYED = submission(JobRequest("f", "w", "u", Priority.HIGH), start=start_of(None, 0.25, 1000.0))
 H1 = Handle("H:1", "a:4730")
 
 
@@ -68,6 +69,50 @@ class TestWhatIsSent:
         assert talk.session.ask_status(b"H:1", "b") == request(Command.GET_STATUS, b"H:1")
         assert talk.session.ask_unique(b"u", "c") == request(Command.GET_STATUS_UNIQUE, b"u")
         assert talk.session.echo(b"x\0", "d") == request(Command.ECHO_REQ, b"x\0")
+
+
+class TestJobOptions:
+    """The OPTION_REQ in front of a delayed job, which only Geartrain's server knows."""
+
+    OPTION = request(Command.OPTION_REQ, b"delayed-job=+250,high")
+
+    def submit(self, talk: Talk, ticket: str) -> bytes:
+        return talk.session.submit(DELAYED, ticket)
+
+    def test_it_goes_ahead_of_the_job(self, talk: Talk) -> None:
+        assert self.submit(talk, "a") == self.OPTION + DELAYED.packet
+
+        assert talk.hear(Command.OPTION_RES, b"delayed-job=+250,high") == []
+        assert talk.hear(Command.JOB_CREATED, b"H:1") == [("a", Created(H1))]
+        assert self.submit(talk, "b") == self.OPTION + DELAYED.packet
+
+    def test_a_server_that_rejects_it_does_not_get_another(self, talk: Talk) -> None:
+        self.submit(talk, "a")
+        assert talk.hear(Command.ERROR, b"UNKNOWN_OPTION", b"Server does not recognize given option") == []
+        assert talk.hear(Command.JOB_CREATED, b"H:1") == [("a", Created(H1))]
+
+        assert self.submit(talk, "b") == DELAYED.packet
+        assert talk.hear(Command.JOB_CREATED, b"H:1") == [("b", Created(H1))]
+
+    def test_neither_does_one_that_ignores_options(self, talk: Talk) -> None:
+        self.submit(talk, "a")
+        assert talk.hear(Command.JOB_CREATED, b"H:1") == [("a", Created(H1))]
+
+        assert self.submit(talk, "b") == DELAYED.packet
+
+    def test_an_error_of_the_job_is_not_one_of_the_option(self, talk: Talk) -> None:
+        self.submit(talk, "a")
+        talk.hear(Command.OPTION_RES, b"delayed-job=+250,high")
+        [(ticket, event)] = talk.hear(Command.ERROR, b"QUEUE_ERROR", b"full")
+
+        assert (ticket, type(event)) == ("a", Failed)
+        assert self.submit(talk, "b") == self.OPTION + DELAYED.packet
+
+    def test_an_error_of_the_greeting_says_nothing_about_it(self, talk: Talk) -> None:
+        talk.session.greet(token=b"n" * 16)
+        talk.hear(Command.ERROR, b"UNKNOWN_OPTION", b"")
+
+        assert self.submit(talk, "a") == self.OPTION + DELAYED.packet
 
 
 class TestToken:

@@ -11,7 +11,6 @@ import itertools
 import random
 import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from geartrain.protocol import Command, response
 from tests.client.peers import PATIENCE, ScriptedServer, ServedClient
 from tests.client.strikes import Strike, Striker
 from tests.thoroughness import often
+from tests.waiting import wait_until
 
 _STEP = often(3, 1)  # points from one strike to the next
 _LEAST = often(20, 60)  # strikes of each test; fewer mean that the points are not found any more
@@ -111,14 +111,16 @@ class Calls:
             self.wrong.append((expected, answer))
 
     def check_one(self) -> None:
-        """Check that a call works, within some attempts, as the connection may have to be given up first."""
-        for attempt in range(20):
-            try:
-                assert self._client.do("reverse", b"after", timeout=PATIENCE) == b"retfa"
-            except _LOST:
-                assert attempt < 19
-            else:
-                return
+        """Check that a call works after some attempts, as the connection may have to be given up first."""
+        wait_until(self._works)
+
+    def _works(self) -> bool:
+        try:
+            result = self._client.do("reverse", b"after", timeout=PATIENCE)
+        except _LOST:
+            return False
+        assert result == b"retfa"
+        return True
 
 
 @pytest.mark.parametrize("twice", [False, True])
@@ -182,6 +184,7 @@ def test_at_every_point_of_the_first_call(*, twice: bool) -> None:
 @pytest.mark.parametrize("twice", [False, True])
 def test_at_every_point_of_closing(*, twice: bool) -> None:
     total = 0
+    others = own_threads()  # of a client that other tests share
     with ScriptedServer(serve) as server:
         for point in itertools.count(1, _STEP):
             before = open_descriptors(server)
@@ -193,7 +196,7 @@ def test_at_every_point_of_closing(*, twice: bool) -> None:
             started.start()
             started.join(PATIENCE)
             assert not started.is_alive(), f"closing hangs after a strike at point {point}"
-            assert own_threads() == []
+            assert own_threads() == others
             assert open_descriptors(server) <= before
             total += striker.strikes
             if not striker.strikes:
@@ -241,9 +244,7 @@ def own_threads() -> list[threading.Thread]:
 
 def open_descriptors(server: ScriptedServer) -> int:
     """Return the number of open descriptors, once the server has closed its side of those connections that ended."""
-    deadline = time.monotonic() + PATIENCE
-    while server.open_connections() and time.monotonic() < deadline:
-        threading.Event().wait(0.001)
+    wait_until(lambda: not server.open_connections())
     return len(list(Path("/dev/fd").iterdir()))
 
 

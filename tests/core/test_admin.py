@@ -4,6 +4,7 @@
 import pytest
 
 from geartrain.core import JobServerOptions, Shutdown
+from geartrain.core.levels import NOTICE
 from geartrain.protocol import Command
 from geartrain.testing.wire import Wire
 from tests.core.valve import Valve
@@ -122,6 +123,19 @@ class TestShutdown:
         assert wire.server.shutdown_requested is None
         assert wire.connect().say(line) == "OK\r\n"
         assert wire.server.shutdown_requested is how
+
+    def test_the_log_names_the_one_who_sent_it(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(NOTICE, "geartrain.server")
+        wire = Wire(self.ALLOWED)
+
+        wire.connect().say("shutdown graceful\nshutdown gently\nversion")
+
+        assert caplog.messages == ["Shutdown requested by 127.0.0.1 (connection 0): shutdown graceful"]
+        assert caplog.records[0].fields == {  # type: ignore[attr-defined]  # from the record's ``extra``
+            "event": "shutdown",
+            "by": "127.0.0.1 (connection 0)",
+            "command": "shutdown graceful",
+        }
 
     def test_it_is_an_unknown_command_unless_allowed(self, wire: Wire) -> None:
         for line in ("shutdown", "shutdown now", "shutdown a b"):

@@ -198,7 +198,7 @@ class TestTokens:
         wire.advance(10)
 
         assert [record.getMessage() for record in caplog.records] == [
-            "GEARMAN_WRONG_TOKEN:The server does not know this token to 0 127.0.0.1 -",
+            "GEARMAN_WRONG_TOKEN:The server does not know this token to 127.0.0.1 (connection 0)",
             "GEARMAN_WRONG_TOKEN to 127.0.0.1, 29 times more within 10 seconds",
         ]
 

@@ -207,6 +207,21 @@ def test_a_turn_is_short_if_other_peers_are_active(wire: Wire, flooder: WirePeer
     assert echoes(flooder) >= TURN, "nothing came from others in the turn before"
 
 
+def test_a_peer_that_sends_little_at_a_time_waits_too(wire: Wire, flooder: WirePeer) -> None:
+    other = wire.connect()
+    other.ask(Command.ECHO_REQ, b"x")
+    flooder.send_bytes(ECHO * 3 * MOST)
+
+    handled = []
+    for _ in range(3):
+        other.peer.reader.feed(ECHO * (FLOOR // 2))
+        wire.server.receive(other.peer)
+        handled.append(echoes(other))
+
+    assert handled == [FLOOR // 2, FLOOR // 2, 1]
+    assert wire.server.is_waiting(other.peer)
+
+
 def test_the_shares_of_a_turn_are_smaller_after_a_turn_of_many_peers() -> None:
     turns = Turns()
     turns.begin_backlog(4)
@@ -218,6 +233,28 @@ def test_the_shares_of_a_turn_are_smaller_after_a_turn_of_many_peers() -> None:
     assert [turns.grant(-1) for _ in range(5)] == [TURN // 4 - 1] * 4 + [-1]
 
 
+def test_each_peer_that_needed_a_share_has_one_in_the_next_turn() -> None:
+    turns = Turns()
+    for _ in range(4):
+        turns.grant(-1)
+
+    turns.begin()
+
+    assert [turns.grant(0) for _ in range(5)] == [TURN // 4] * 4 + [0]
+
+
+def test_others_have_what_a_peer_gives_back_of_its_share() -> None:
+    turns = Turns()
+    for _ in range(2):
+        turns.grant(-1)
+    turns.begin()
+    assert turns.grant(0) == TURN // 2
+
+    assert turns.give_back(100) == FLOOR
+
+    assert [turns.grant(0) for _ in range(3)] == [TURN // 2, 100 - FLOOR, 0]
+
+
 def test_the_backlog_has_the_rest_of_a_turn_and_a_quarter_at_least() -> None:
     turns = Turns()
     turns.begin_backlog(1)
@@ -226,7 +263,14 @@ def test_the_backlog_has_the_rest_of_a_turn_and_a_quarter_at_least() -> None:
 
     turns.begin_backlog(1)
     assert turns.share_out(0) == TURN // 4
-    assert turns.grant(-1) == -1, "each has its turn before one has a second"
+
+
+def test_no_peer_of_the_backlog_has_a_second_share_before_each_has_its_first() -> None:
+    turns = Turns()
+    turns.begin_backlog(2)
+
+    assert turns.share_out(0) == TURN // 2
+    assert turns.grant(-1) == -1
 
 
 def test_a_peer_is_handled_once_in_a_turn(wire: Wire) -> None:

@@ -655,6 +655,12 @@ class TestRestoring:
 
         assert client.packets() == [(Command.JOB_CREATED, b"H:other:5"), (Command.ECHO_RES, b"behind")]
 
+    def test_no_turn_is_due_for_a_waiting_peer(self, wire: Wire, client: WirePeer) -> None:
+        begin_restoring(wire, 9)
+        client.send(Command.SUBMIT_JOB, b"f", b"", b"")
+
+        assert wire.tick() is None
+
     def test_a_waiting_peer_may_disconnect(self, wire: Wire, client: WirePeer) -> None:
         begin_restoring(wire, 9)
         client.send(Command.SUBMIT_JOB, b"f", b"", b"")

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from geartrain.core import CommitOutcome, Durability, JobServerOptions
-from geartrain.core.cron import Schedule, Schedules, cron_line
+from geartrain.core.cron import Schedule, Schedules, cron_line, next_time
+from geartrain.core.packing import pack, unpack
 from geartrain.core.record import JobRecord
 from geartrain.cron import CronFields
 from geartrain.errors import RemoteProtocolError
@@ -153,7 +154,7 @@ def test_the_same_function_and_unique_is_the_same_schedule(wire: Wire, client: W
     again = schedule(client, (b"0", b"13", b"*", b"*", b"*"), unique=b"u", workload=b"new")
     assert first == again
 
-    assert wire.connect().say("show schedules") == f"H:localhost:1\tf\t0 13 * * *\t{at(13)}\tu\n.\n"
+    assert wire.connect().say("show schedules") == f"H:localhost:1\tf\t0 13 * * *\t{at(13)}\tu\tUTC\tnormal\n.\n"
     wire.advance(3600)
     assert worker(wire).ask(Command.GRAB_JOB) == (Command.JOB_ASSIGN, b"H:localhost:2", b"f", b"new")
 
@@ -222,6 +223,139 @@ def test_a_time_zone_counts() -> None:
     assert f"\t{int(datetime(2026, 3, 2, 12, 30, tzinfo=UTC).timestamp())}\t" in wire.connect().say("show schedules")
 
 
+def with_options(options: bytes, hour: bytes = b"18") -> CronFields:
+    return (b"0", hour, b"*", b"*", b"*" + options)
+
+
+def test_a_schedule_has_a_time_zone_of_its_own() -> None:
+    wire = wire_at(NOON, JobServerOptions(timezone=ZoneInfo("Asia/Kolkata")))
+    client = wire.connect()
+    schedule(client, with_options(b""), b"kolkata")
+    schedule(client, with_options(b";timezone=Europe/Berlin"), b"berlin")
+    schedule(client, with_options(b";timezone=UTC"), b"utc")
+
+    rows = [line.split("\t")[3:] for line in client.say("show schedules").splitlines()[:-1]]
+
+    half = int(datetime(2026, 3, 2, 12, 30, tzinfo=UTC).timestamp())
+    assert rows == [
+        [str(half), "kolkata", "Asia/Kolkata", "normal"],
+        [str(at(17)), "berlin", "Europe/Berlin", "normal"],
+        [str(at(18)), "utc", "UTC", "normal"],
+    ]
+
+
+def test_jobs_of_a_schedule_have_its_priority(wire: Wire, client: WirePeer) -> None:
+    schedule(client, with_options(b";priority=low", b"13"), b"low")
+    schedule(client, with_options(b"", b"13"), b"normal")
+    schedule(client, with_options(b";timezone=UTC;priority=high", b"13"), b"high")
+    wire.advance(3600)
+
+    assert wire.connect().say("prioritystatus") == "f\t1\t1\t1\t0\n.\n"
+    peer = worker(wire)
+    assert [peer.ask(Command.GRAB_JOB_UNIQ)[3] for _ in range(3)] == [b"high", b"normal", b"low"]
+
+
+def test_another_submission_changes_the_time_zone_and_the_priority(wire: Wire, client: WirePeer) -> None:
+    handle = schedule(client, with_options(b";timezone=Europe/Berlin;priority=high"), b"u")
+    assert schedule(client, with_options(b";timezone=Asia/Kolkata;priority=low"), b"u") == handle
+
+    assert client.say("show schedules").endswith(f"\t{at(12) + 1800}\tu\tAsia/Kolkata\tlow\n.\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (b";timezone=Europe/Berlim", "the machine of the server has no time zone 'Europe/Berlim'"),
+        (b";timezone=Europe", "no time zone 'Europe'"),
+        (b";timezone=../../etc/passwd", "a time zone has a name such as Europe/Berlin, not '../../etc/passwd'"),
+        (b";timezone=\xff", "a time zone has a name"),
+        (b";timezone=" + b"a" * 65, "a time zone has a name"),
+        (b";timezone=", "a time zone has a name"),
+        (b";priority=urgent", "timezone=NAME and priority=high, normal or low, not b'priority=urgent'"),
+        (b";colour=red", "not b'colour=red'"),
+        (b";", "not b''"),
+    ],
+)
+def test_a_wrong_option_of_a_schedule_is_named(wire: Wire, client: WirePeer, options: bytes, reason: str) -> None:
+    kind, code, text = client.ask(Command.SUBMIT_JOB_SCHED, b"f", b"", *with_options(options), b"w")
+
+    assert (kind, code) == (Command.ERROR, b"INVALID_ARGUMENT")
+    assert isinstance(text, bytes)
+    assert reason in text.decode()
+    assert client.say("show schedules") == ".\n"
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+DAY = 24 * 3600
+
+
+def runs(cron: str, zone: ZoneInfo, start: datetime, seconds: float) -> list[str]:
+    """Return the times of day at which a server runs a line from a moment on."""
+    now = start.timestamp()
+    end = now + seconds
+    times = []
+    while (now := next_time(cron, zone, now)) < end:
+        times.append(datetime.fromtimestamp(now, zone).strftime("%d %H:%M %z"))
+    return times
+
+
+@pytest.mark.parametrize(
+    ("cron", "expected"),
+    [
+        ("30 2 * * *", ["29 03:00 +0200"]),
+        ("0,30 2 * * *", ["29 03:00 +0200"]),
+        ("*/15 2 * * *", ["29 03:00 +0200"]),
+        ("0 2,3 * * *", ["29 03:00 +0200"]),
+        ("30 2 29 3 *", ["29 03:00 +0200"]),
+        ("30 */2 * * *", ["29 00:30 +0100", "29 03:00 +0200", "29 04:30 +0200"]),
+        ("30 * * * *", ["29 00:30 +0100", "29 01:30 +0100", "29 03:30 +0200", "29 04:30 +0200", "29 05:30 +0200"]),
+    ],
+)
+def test_a_time_that_does_not_exist_runs_once_after_the_gap(cron: str, expected: list[str]) -> None:
+    """At two o'clock the clocks go forward to three."""
+    assert runs(cron, BERLIN, datetime(2026, 3, 28, 23, tzinfo=UTC), 5 * 3600) == expected
+
+
+@pytest.mark.parametrize(
+    ("cron", "expected"),
+    [
+        ("30 2 * * *", ["25 02:30 +0200"]),
+        ("*/30 2 * * *", ["25 02:00 +0200", "25 02:30 +0200"]),
+        ("0 2,3 * * *", ["25 02:00 +0200", "25 03:00 +0100"]),
+        ("30 */2 * * *", ["25 00:30 +0200", "25 02:30 +0200"]),
+        ("30 * * * *", ["25 00:30 +0200", "25 01:30 +0200", "25 02:30 +0200", "25 02:30 +0100", "25 03:30 +0100"]),
+    ],
+)
+def test_a_time_that_occurs_twice_runs_once(cron: str, expected: list[str]) -> None:
+    """At three o'clock the clocks go back to two."""
+    assert runs(cron, BERLIN, datetime(2026, 10, 24, 22, tzinfo=UTC), 5 * 3600) == expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "expected"),
+    [
+        ("Australia/Lord_Howe", datetime(2026, 10, 2, 12, tzinfo=UTC), ["03 02:15 +1030", "04 02:30 +1100"]),
+        ("America/Havana", datetime(2026, 3, 7, 6, tzinfo=UTC), ["07 02:15 -0500", "08 02:15 -0400"]),
+        ("Pacific/Apia", datetime(2011, 12, 29, 0, tzinfo=UTC), ["29 02:15 -1000", "31 00:00 +1400"]),
+    ],
+)
+def test_gaps_of_half_an_hour_at_midnight_and_of_a_day(zone: str, start: datetime, expected: list[str]) -> None:
+    assert runs("15 2 * * *", ZoneInfo(zone), start, 2 * DAY)[:2] == expected
+
+
+def test_a_line_of_the_second_hour_waits_for_the_next_day() -> None:
+    """The clocks went back to two, and it is ten past two again."""
+    wire = wire_at(datetime(2026, 10, 25, 1, 10, tzinfo=UTC))
+    client = wire.connect()
+    fields: CronFields = (b"30", b"2", b"*", b"*", b"*;timezone=Europe/Berlin")
+    schedule(client, fields)
+
+    due = int(datetime(2026, 10, 26, 1, 30, tzinfo=UTC).timestamp())
+    assert f"\t{due}\t" in client.say("show schedules")
+    wire.advance(0)
+    assert waiting(wire) == 0
+
+
 def test_runs_go_on_after_the_clock_was_set_back(wire: Wire, client: WirePeer) -> None:
     schedule(client)
     wire.advance(1)
@@ -244,10 +378,40 @@ def test_a_clock_that_is_set_forward_runs_it_once(wire: Wire, client: WirePeer) 
     assert waiting(wire) == 0
 
 
-def test_the_error_of_a_cron_line_begins_with_the_line_and_the_reason() -> None:
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"61 * * * *", "the minute is 0 to 59, not '61'"),
+        (b"* 24 * * *", "the hour is 0 to 23, not '24'"),
+        (b"* * 0 * *", "the day of the month is 1 to 31, not '0'"),
+        (b"* * * ja *", "the month is 1 to 12 or JAN to DEC, not 'JA'"),
+        (b"* * * L *", "the month is 1 to 12 or JAN to DEC, not 'L'"),
+        (b"*, * * * *", "the minute is 0 to 59, not ''"),
+        (b"9-1 * * * *", "the range '9-1' ends before it begins"),
+        (b"1-61 * * * *", "the minute is 0 to 59, not '61'"),
+        (b"*/0 * * * *", "a step is a number above 0, as in */5, not '*/0'"),
+        (b"*/ * * * *", "a step is a number above 0, as in */5, not '*/'"),
+        (b"* * 31 2 *", "no date matches it"),
+        (b"* * * * 7", "the day of the week is 0 (Monday) to 6 or MON to SUN, not '7'"),
+        (b"* * * * 6-0", "the range '6-0' ends before it begins"),
+        (b"* * * * 1/0", "a step is a number above 0, as in */5, not '1/0'"),
+        (b"* * * * 1#6", "the number after '#' is 1 to 5, as in MON#2, not '1#6'"),
+        (b"* * * * 1#x", "the number after '#' is 1 to 5, as in MON#2, not '1#X'"),
+    ],
+)
+def test_the_error_of_a_cron_line_has_the_line_and_the_reason(line: bytes, reason: str) -> None:
+    minute, hour, day, month, weekday = line.split(b" ")
+
     with pytest.raises(RemoteProtocolError) as caught:
-        cron_line((b"61", b"*", b"*", b"*", b"*"))
-    assert caught.value.text.startswith("Invalid cron line '61 * * * *': Bad minute; its fields are minute (0-59), ")
+        cron_line((minute, hour, day, month, weekday))
+    assert caught.value.text == f"Invalid cron line '{line.decode()}': {reason}"
+
+
+@pytest.mark.parametrize("line", [b"5,*/7 1-3 L JAN-MAR 0", b"0 0 LW 2,dec MON#5", b"1/5 */2 1-31/3 6/2 4L"])
+def test_all_that_a_cron_line_may_have_is_accepted(line: bytes) -> None:
+    minute, hour, day, month, weekday = line.split(b" ")
+
+    assert cron_line((minute, hour, day, month, weekday))
 
 
 @pytest.mark.parametrize(
@@ -409,6 +573,46 @@ class TestStored:
 
         assert waiting(wire) == 1
 
+    def test_its_time_zone_and_its_priority_are_stored_and_restored(self, wire: Wire, client: WirePeer) -> None:
+        fields = with_options(b";timezone=Europe/Berlin;priority=high")
+        client.send(Command.SUBMIT_JOB_SCHED, b"f", b"u", *fields, b"w")
+        [record] = self.store(wire)
+        assert (record.timezone, record.priority, record.run_at) == (b"Europe/Berlin", 0, at(17) * 1000)
+
+        other = wire_at(NOON, JobServerOptions(durability=Durability.COMMIT))
+        begin_restoring(other, 9)
+        other.server.restore([unpack(pack(record.replace(unknown=((99, b"later"),))))])
+        other.server.end_restoring()
+        assert other.connect().say("show schedules").endswith(f"\t{at(17)}\tu\tEurope/Berlin\thigh\n.\n")
+        other.advance(5 * 3600)
+
+        run, changed = self.store(other)
+        assert (run.priority, run.schedule, run.timezone) == (0, b"", b"")
+        assert changed == record.replace(run_at=at(17, 3) * 1000, unknown=((99, b"later"),))
+
+    def test_a_delayed_job_keeps_its_millisecond_and_its_priority(self, wire: Wire, client: WirePeer) -> None:
+        when = int(NOON.timestamp() * 1000) + 333
+        client.send(Command.OPTION_REQ, b"delayed-job=%d,low" % when)
+        client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"u", b"2000000000", b"w")
+        [record] = self.store(wire)
+        assert (record.run_at, record.priority) == (when, 2)
+
+        other = wire_at(NOON)
+        other.server.restore([record])
+
+        assert other.connect().say("show delayed") == f"H:localhost:1\tf\t{when / 1000:.3f}\tu\tlow\n.\n"
+
+    def test_an_unknown_time_zone_is_logged_and_kept(self, wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+        record = JobRecord(7, b"H:o:7", b"f", run_at=at(13) * 1000, schedule=b"0 13 * * *", timezone=b"Mars/Base")
+        wire.server.restore([record])
+        assert caplog.messages == [
+            "<Schedule H:o:7 0 13 * * * Mars/Base>: this machine has no such time zone; it runs in that of the server"
+        ]
+        wire.advance(3600)
+
+        assert [each.run_at for each in self.store(wire)] == [0, at(13, 3) * 1000]
+        assert "\tMars/Base\t" in wire.connect().say("show schedules")
+
     def test_with_shutdown_the_run_of_a_stored_schedule_is_stored_at_the_end(self) -> None:
         """Its number is not reserved, so that another job would get the number after a crash."""
         wire = wire_at(NOON, JobServerOptions(durability=Durability.SHUTDOWN))
@@ -433,7 +637,7 @@ class TestStored:
 
 
 def test_a_schedule_prints_its_state() -> None:
-    assert repr(Schedule(1, HANDLE, b"f", b"", "*/5 * * * *", b"")) == "<Schedule H:localhost:1 */5 * * * *>"
+    assert repr(Schedule(1, HANDLE, b"f", b"", "*/5 * * * *", "", 1, b"")) == "<Schedule H:localhost:1 */5 * * * *>"
 
 
 def test_a_clock_that_was_set_back_is_logged(wire: Wire, client: WirePeer, caplog: pytest.LogCaptureFixture) -> None:
@@ -448,12 +652,12 @@ def test_a_clock_that_was_set_back_is_logged(wire: Wire, client: WirePeer, caplo
 
 def test_the_workloads_of_all_schedules_count() -> None:
     schedules = Schedules(UTC)
-    one, two = (Schedule(number, b"H:%d" % number, b"f", b"", "* * * * *", b"x" * 100) for number in range(2))
+    one, two = (Schedule(number, b"H:%d" % number, b"f", b"", "* * * * *", "", 1, b"x" * 100) for number in range(2))
     for each in (one, two):
         schedules.add(each, 0.0)
     assert schedules.held == 200
 
-    schedules.change(one, "* * * * *", b"x" * 30, 0.0)
+    schedules.change(one, "* * * * *", "", 1, b"x" * 30, 0.0)
     assert schedules.held == 130
 
     schedules.remove(two)
@@ -462,7 +666,7 @@ def test_the_workloads_of_all_schedules_count() -> None:
 
 def test_the_schedules_of_each_function_count() -> None:
     schedules = Schedules(UTC)
-    some = [Schedule(number, b"H:%d" % number, b"f", b"", "* * * * *", b"") for number in range(3)]
+    some = [Schedule(number, b"H:%d" % number, b"f", b"", "* * * * *", "", 1, b"") for number in range(3)]
     counts = []
     for each in some:
         schedules.add(each, 0.0)
@@ -488,4 +692,4 @@ def test_a_schedule_may_be_for_the_last_day_of_a_month() -> None:
 
 
 def test_a_schedule_prints_a_handle_that_is_not_utf_8() -> None:
-    assert repr(Schedule(1, b"H:\xff:1", b"f", b"", "* * * * *", b"")) == "<Schedule H:\ufffd:1 * * * * *>"
+    assert repr(Schedule(1, b"H:\xff:1", b"f", b"", "* * * * *", "", 1, b"")) == "<Schedule H:\ufffd:1 * * * * *>"

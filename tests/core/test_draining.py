@@ -5,6 +5,7 @@ import pytest
 
 from geartrain.core import Durability, JobServerOptions
 from geartrain.core.record import JobRecord
+from geartrain.core.retirement import PORTION
 from geartrain.protocol import Command, request
 from geartrain.testing.wire import Wire, WirePeer
 from tests.core.batches import take
@@ -149,6 +150,23 @@ def test_the_server_does_not_wait_for_the_job_of_a_lost_worker(wire: Wire, clien
     worker.close()
 
     assert wire.server.running() == {}
+    assert other.packets() == []
+
+
+def test_a_worker_is_not_woken_for_the_job_of_a_lost_worker(wire: Wire, client: WirePeer, worker: WirePeer) -> None:
+    """There are so many peers that those of the last ones sleep as before."""
+    client.submit(b"f", how=Command.SUBMIT_JOB_BG)
+    worker.send(Command.GRAB_JOB)
+    idle = [wire.connect() for _ in range(PORTION)]
+    other = worker_of(wire)
+    other.send(Command.PRE_SLEEP)
+    drain(wire)
+    assert idle[0].is_closed
+    assert other.peer.is_asleep
+
+    worker.close()
+
+    assert wire.connect().say("status") == "f\t1\t0\t1\n.\n"
     assert other.packets() == []
 
 

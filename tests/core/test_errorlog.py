@@ -21,7 +21,7 @@ def test_the_first_error_is_logged_and_the_others_are_counted(wire: Wire, caplog
     for _ in range(1000):
         peer.send(Command.WORK_FAIL, b"H:1")
     assert errors(caplog) == [
-        "GEARMAN_JOB_NOT_FOUND:Job given in work result not found to 0 10.0.0.7 -",
+        "GEARMAN_JOB_NOT_FOUND:Job given in work result not found to 10.0.0.7 (connection 0)",
     ]
     wire.advance(10)
 
@@ -88,7 +88,7 @@ def test_lines_have_fields(wire: Wire, caplog: pytest.LogCaptureFixture) -> None
 
     text = "Job given in work result not found"
     assert [getattr(record, "fields", None) for record in caplog.records] == [
-        {"event": "error", "code": "JOB_NOT_FOUND", "error": text, "peer": "0 10.0.0.7 -"},
+        {"event": "error", "code": "JOB_NOT_FOUND", "error": text, "peer": "10.0.0.7 (connection 0)"},
         {"event": "errors", "code": "JOB_NOT_FOUND", "address": "10.0.0.7", "count": 2},
     ]
 
@@ -96,4 +96,4 @@ def test_lines_have_fields(wire: Wire, caplog: pytest.LogCaptureFixture) -> None
 def test_a_request_of_a_browser_is_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     wire.connect("10.0.0.7").send_bytes(b"GET / HTTP/1.1\r\n")
 
-    assert errors(caplog) == ["GEARMAN_NOT_GEARMAN:The connection sends HTTP to 0 10.0.0.7 -"]
+    assert errors(caplog) == ["GEARMAN_NOT_GEARMAN:The connection sends HTTP to 10.0.0.7 (connection 0)"]

@@ -53,6 +53,16 @@ def test_a_function_with_workers_jobs_limits_or_schedules_is_kept(wire: Wire) ->
     assert functions(wire) == ["worker", "job", "limit", "schedule"]
 
 
+def test_a_function_without_its_limit_is_not_kept(wire: Wire) -> None:
+    client = wire.connect()
+    for line in ("create function f", "maxqueue f 5", "maxqueue f 0"):
+        assert client.say(line) == "OK\r\n"
+
+    let_pass(wire, AFTER * 3)
+
+    assert functions(wire) == []
+
+
 def test_a_function_that_is_used_now_and_then_is_kept(wire: Wire) -> None:
     for _ in range(10):
         client, worker = wire.connect(), wire.connect()

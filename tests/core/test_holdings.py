@@ -193,6 +193,20 @@ def test_functions_of_workers_count_within_a_second(wire: Wire) -> None:
     assert found[0] is worker.peer
 
 
+def test_jobs_that_were_taken_from_a_worker_count(wire: Wire) -> None:
+    client, worker = wire.connect(), wire.connect()
+    worker.send(Command.CAN_DO_TIMEOUT, b"f", b"1000")
+    client.submit(b"f")
+    worker.send(Command.GRAB_JOB)
+    wire.server.count_unsent(worker.peer)
+    before = held(worker)
+
+    wire.advance(1.0)
+    wire.server.count_unsent(worker.peer)
+
+    assert held(worker) > before
+
+
 def test_functions_to_which_a_worker_has_no_right_count() -> None:
     wire = Wire(JobServerOptions(access=AccessRules((Rule(rights=SUBMIT),))))
     worker = wire.connect()
@@ -227,6 +241,29 @@ def test_functions_are_refused_that_take_more_than_their_part_of_the_memory() ->
     refused = (Command.ERROR, b"QUEUE_ERROR")
     assert [reply == refused for reply in replies] == [False, False] + [True] * 8
     assert wire.server.refused[Limit.MEMORY] == 8
+
+
+def test_functions_leave_less_for_jobs(wire: Wire) -> None:
+    client = wire.connect()
+    for number in range(100):
+        client.say(f"create function f{number:03}")
+    wire.tick()
+    room = MOST - 100 * (FUNCTION_WEIGHT + 4) - JOB_WEIGHT
+
+    assert client.ask(Command.SUBMIT_JOB, b"f000", b"", bytes(room + 1))[:2] == (Command.ERROR, b"QUEUE_ERROR")
+    assert client.submit(b"f000", b"", bytes(room))
+
+
+def test_jobs_and_unfinished_packets_leave_less_for_functions(wire: Wire) -> None:
+    client = wire.connect()
+    client.submit(b"f000", b"", bytes(200_000 - JOB_WEIGHT))
+    begin(wire, 400_000)
+
+    replies = [client.say(f"create function f{number:03}") for number in range(1, 250)]
+
+    created = [reply == "OK\r\n" for reply in replies]
+    fit = (MOST - 600_000) // (FUNCTION_WEIGHT + 4)
+    assert created == [True] * (fit - 1) + [False] * (len(created) - fit + 1)
 
 
 def test_a_peer_that_is_to_be_dropped_is_found_once(wire: Wire) -> None:
@@ -274,6 +311,33 @@ def test_unsent_replies_are_counted_again_although_nothing_else_happens(wire: Wi
     wire.advance(1.0)
 
     assert [held(client) for client in clients] == [1_000, 0]
+
+
+def test_replies_that_were_sent_are_not_counted_again(wire: Wire) -> None:
+    client = wire.connect()
+    outlet = client.peer.outlet = Valve()
+    outlet.waiting = 1_000
+    wire.server.count_unsent(client.peer)
+    outlet.waiting = 0
+
+    assert wire.tick() is None
+
+
+def test_replies_of_a_connection_and_of_the_store_are_counted_again() -> None:
+    """Also if both are as many."""
+    wire = Wire(JobServerOptions(durability=Durability.COMMIT))
+    client = wire.connect()
+    outlet = client.peer.outlet = Valve()
+    client.send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
+    wire.server.take_dirty()
+    outlet.waiting = size = client.peer.outbox.held_size()
+    wire.advance(1.0)
+    assert held(client) == 2 * size
+
+    outlet.waiting = 0
+    wire.advance(1.0)
+
+    assert held(client) == size
 
 
 def test_a_wait_until_another_packet_is_overdue_stays(wire: Wire) -> None:

@@ -50,14 +50,14 @@ def test_a_job_is_followed_from_its_submission_to_its_end(
 
     name = handle.decode()
     assert steps(caplog) == [
-        f"{name} resize: submitted by 1 10.0.0.7 -",
-        f"{name} resize: started by 0 10.0.0.8 images, attempt 1, after 0.4 ms",
-        f"{name} resize: completed by 0 10.0.0.8 images, attempt 1, in 31.6 ms",
+        f"{name} resize: submitted by 10.0.0.7 (connection 1)",
+        f"{name} resize: started by 10.0.0.8 images (connection 0), attempt 1, after 0.4 ms",
+        f"{name} resize: completed by 10.0.0.8 images (connection 0), attempt 1, in 31.6 ms",
     ]
     job = {"handle": name, "function": "resize"}
-    attempt = {"worker": "0 10.0.0.8 images", "attempt": 1}
+    attempt = {"worker": "10.0.0.8 images (connection 0)", "attempt": 1}
     assert fields(caplog) == [
-        {"event": "submitted", **job, "client": "1 10.0.0.7 -"},
+        {"event": "submitted", **job, "client": "10.0.0.7 (connection 1)"},
         {"event": "started", **job, **attempt, "ms": 0.4},
         {"event": "completed", **job, **attempt, "ms": 31.6},
     ]
@@ -68,14 +68,14 @@ def test_a_submission_may_join_a_job(wire: Wire, caplog: pytest.LogCaptureFixtur
     handle = client.submit(b"resize", unique=b"u")
     assert wire.connect().submit(b"resize", unique=b"u") == handle
 
-    assert steps(caplog)[1] == f"{handle.decode()} resize: joined by 1 127.0.0.1 -"
+    assert steps(caplog)[1] == f"{handle.decode()} resize: joined by 127.0.0.1 (connection 1)"
 
 
 @pytest.mark.parametrize(
     ("command", "arguments", "end"),
     [
-        (Command.WORK_FAIL, [], "failed by 0 10.0.0.8 images, attempt 1, in 0.0 ms"),
-        (Command.WORK_EXCEPTION, [b"no"], "failed by 0 10.0.0.8 images, attempt 1, in 0.0 ms: exception"),
+        (Command.WORK_FAIL, [], "failed by 10.0.0.8 images (connection 0), attempt 1, in 0.0 ms"),
+        (Command.WORK_EXCEPTION, [b"no"], "failed by 10.0.0.8 images (connection 0), attempt 1, in 0.0 ms: exception"),
     ],
 )
 def test_a_failure_has_its_reason(
@@ -98,7 +98,7 @@ def test_a_lost_worker_ends_an_attempt_and_the_last_one_the_job(
     worker.close()
 
     assert steps(caplog)[2:] == [
-        f"{name} resize: taken from 0 10.0.0.8 images, attempt 1, after 2000.0 ms: lost worker"
+        f"{name} resize: taken from 10.0.0.8 images (connection 0), attempt 1, after 2000.0 ms: lost worker"
     ]
 
     second = wire.connect()
@@ -107,8 +107,8 @@ def test_a_lost_worker_ends_an_attempt_and_the_last_one_the_job(
     wire.advance(1.0)
 
     assert steps(caplog)[3:] == [
-        f"{name} resize: started by 2 127.0.0.1 -, attempt 2, after 0.0 ms",
-        f"{name} resize: taken from 2 127.0.0.1 -, attempt 2, after 1000.0 ms: timeout",
+        f"{name} resize: started by 127.0.0.1 (connection 2), attempt 2, after 0.0 ms",
+        f"{name} resize: taken from 127.0.0.1 (connection 2), attempt 2, after 1000.0 ms: timeout",
         f"{name} resize: failed after 1000.0 ms: timeout of the last attempt",
     ]
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
@@ -155,18 +155,18 @@ def test_the_job_of_a_schedule_names_it(wire: Wire, caplog: pytest.LogCaptureFix
     assert f" resize: submitted by the schedule {schedule.decode()}" in steps(caplog)[0]
 
 
-def test_notices_have_the_line_of_gearmand_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_notices_have_the_line_of_gearmand_and_the_job(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(NOTICE, "geartrain.jobs")
     wire = Wire()
 
     handle = wire.connect().submit(b"resize", unique=b"u")
 
-    assert caplog.messages == ["accepted,resize,u,0"]
+    assert caplog.messages == [f"accepted,resize,u,0: {handle.decode()} from 127.0.0.1 (connection 0)"]
     assert caplog.records[0].fields == {  # type: ignore[attr-defined]  # from the record's ``extra``
         "event": "accepted",
         "handle": handle.decode(),
         "function": "resize",
-        "client": "0 127.0.0.1 -",
+        "client": "127.0.0.1 (connection 0)",
         "unique": "u",
         "run_at": 0,
     }
@@ -181,11 +181,11 @@ def test_a_level_counts_from_the_next_reload_on(caplog: pytest.LogCaptureFixture
     assert caplog.messages == []
 
     wire.server.change_options(JobServerOptions())
-    client.submit(b"resize")
+    name = client.submit(b"resize").decode()
 
-    assert [message.split(" ", 1)[-1] for message in caplog.messages] == [
-        "accepted,resize,,0",
-        "resize: submitted by 0 127.0.0.1 -",
+    assert caplog.messages == [
+        f"accepted,resize,,0: {name} from 127.0.0.1 (connection 0)",
+        f"{name} resize: submitted by 127.0.0.1 (connection 0)",
     ]
 
 
@@ -272,7 +272,7 @@ def test_steps_have_fields(wire: Wire, worker: WirePeer, caplog: pytest.LogCaptu
     ended = [each for each in fields(caplog) if each["event"] not in ("submitted", "started")]
 
     assert ended[0] == {"event": "cancelled", "handle": first, "function": "resize", "ms": 1234.6}
-    assert (ended[1]["worker"], ended[1]["attempt"], ended[1]["ms"]) == ("0 10.0.0.8 images", 1, 0.0)
+    assert (ended[1]["worker"], ended[1]["attempt"], ended[1]["ms"]) == ("10.0.0.8 images (connection 0)", 1, 0.0)
     assert ended[1]["reason"] == "exception"
 
 
@@ -282,7 +282,7 @@ def test_names_that_are_not_utf_8_are_logged(caplog: pytest.LogCaptureFixture) -
 
     wire.connect().submit(b"f", b"\xff")
 
-    assert caplog.messages == ["accepted,f,\ufffd,0"]
+    assert [message.partition(":")[0] for message in caplog.messages] == ["accepted,f,\ufffd,0"]
 
 
 def test_the_steps_of_schedules_and_of_lost_workers_have_fields(
@@ -302,7 +302,7 @@ def test_the_steps_of_schedules_and_of_lost_workers_have_fields(
     found = {str(each["event"]): each for each in fields(caplog)}
     assert found["submitted"]["schedule"] == schedule.decode()
     assert found["failed"]["reason"] == "lost worker of the last attempt"
-    assert found["started"]["worker"] == "2 10.0.0.8 -"
+    assert found["started"]["worker"] == "10.0.0.8 (connection 2)"
 
 
 def test_a_time_is_logged_with_a_tenth_of_a_millisecond(

@@ -150,6 +150,21 @@ def test_one_long_list_is_sent_in_portions(wire: Wire) -> None:
     assert max(sizes) < MOST_LISTED + 2 * ROW
 
 
+def test_lists_in_portions_take_turns(wire: Wire) -> None:
+    readers = [wire.connect(), wire.connect()]
+    for number in range(5 * MOST_LISTED // ROW):
+        readers[0].say(f"create function f{number:04}")
+        wire.tick()
+
+    for reader in readers:
+        reader.send_bytes(b"status\n")
+    for _ in range(3):
+        wire.tick()
+
+    assert all(reader.take_bytes() for reader in readers)
+    assert all(wire.server.is_waiting(reader.peer) for reader in readers)
+
+
 def test_a_list_in_portions_waits_for_a_peer_that_does_not_read(wire: Wire) -> None:
     admin = wire.connect()
     for number in range(2 * MOST_LISTED // ROW):

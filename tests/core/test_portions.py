@@ -122,12 +122,12 @@ def test_many_cron_lines_are_not_all_remembered(wire: Wire) -> None:
     assert {packet[0] for packet in client.packets()} == {Command.JOB_CREATED}
 
 
-def test_a_schedule_that_is_never_due_is_rejected(wire: Wire) -> None:
+def test_a_schedule_that_no_date_matches_is_rejected(wire: Wire) -> None:
     reply = wire.connect().ask(Command.SUBMIT_JOB_SCHED, b"f", b"u", b"0", b"0", b"*/31", b"12", b"0#5", b"")
 
     assert reply[0] == Command.ERROR
     assert isinstance(reply[2], bytes)
-    assert b"it is never due" in reply[2]
+    assert b"no date matches it" in reply[2]
 
 
 def test_a_closed_server_has_no_jobs(wire: Wire) -> None:
@@ -426,6 +426,20 @@ def test_unsent_replies_of_many_peers_are_counted_in_portions() -> None:
     assert wire.server.holds_bytes
 
 
+def test_a_peer_that_was_sent_all_replies_is_not_counted_again(wire: Wire) -> None:
+    client = wire.connect()
+    client.peer.outlet = Counted()
+    client.ask(Command.ECHO_REQ, b"x")
+    wire.server.take_dirty()
+    wire.advance(1.0)
+    Counted.read = 0
+
+    for _ in range(3):
+        wire.advance(1.0)
+
+    assert Counted.read == 0
+
+
 def test_stalled_queues_are_checked_in_portions_of_workers() -> None:
     """A function with many workers counts as many."""
     wire = Wire(JobServerOptions(stall_after=10.0))
@@ -466,6 +480,31 @@ def test_many_running_jobs_are_marked_in_portions() -> None:
 
     assert counts == [1_999, 3_999]  # and the peer itself in the first portion, and the last
     assert wire.server.commit_queue.pending == count
+
+
+def test_running_jobs_of_many_peers_are_marked_in_portions() -> None:
+    wire = Wire(JobServerOptions(durability=Durability.COMMIT))
+    queue = wire.server.commit_queue
+    peers = [wire.connect() for _ in range(MANY)]
+    for _ in range(2):
+        peers[0].send(Command.SUBMIT_JOB_BG, b"f", b"", b"")
+    queue.take_batch()
+    queue.committed()
+
+    def grab(worker: WirePeer) -> None:
+        worker.send(Command.CAN_DO, b"f")
+        worker.send(Command.GRAB_JOB)
+
+    grab(peers[0])  # the peer that is checked last
+    assert wire.advance(1.0) == 0.0
+    grab(peers[-1])  # one that was checked already
+    assert queue.pending == 0
+
+    assert wire.tick() is not None
+    assert queue.pending == 1
+    wire.advance(1.0)
+    wire.settle()
+    assert queue.pending == 2
 
 
 def test_many_functions_and_jobs_are_taken_from_peers_in_portions_when_the_server_drains(wire: Wire) -> None:

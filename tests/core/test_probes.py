@@ -67,7 +67,7 @@ def test_a_worker_that_does_not_answer_is_logged_once_and_unresponsive(
     assert all(peer.packets() == NOOP for peer in (worker, *others))
     [line] = [record.getMessage() for record in caplog.records if "do not answer" in record.getMessage()]
     assert line.startswith("7 workers do not answer and are not counted on: ")
-    assert line.endswith(", ...")
+    assert line.endswith(f" {worker.peer}, {', '.join(str(other.peer) for other in others[:4])}, ...")
 
     new = sleeper(wire)
     wire.connect().submit(b"f")

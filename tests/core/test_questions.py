@@ -4,6 +4,7 @@
 import pytest
 
 from geartrain.core import JobServerOptions
+from geartrain.core.levels import NOTICE
 from geartrain.protocol import ARGUMENTS, Command, request
 from geartrain.testing.wire import Wire, WirePeer
 
@@ -96,6 +97,16 @@ class TestQueueLimits:
         assert client.ask(how["normal"], b"f", b"", b"") == FULL
         client.submit(b"f", how=how["high"])
         assert client.ask(how["high"], b"f", b"", b"") == FULL
+
+    def test_a_priority_whose_limit_is_missing_has_none(self, wire: Wire) -> None:
+        client = wire.connect()
+        client.say("create function f")
+        client.say("maxqueue f 1 1")
+        client.submit(b"f")
+
+        assert client.ask(Command.SUBMIT_JOB_HIGH, b"f", b"", b"") == FULL
+        assert client.ask(Command.SUBMIT_JOB, b"f", b"", b"") == FULL
+        assert client.submit(b"f", how=Command.SUBMIT_JOB_LOW)
 
     @pytest.mark.parametrize("numbers", ["", " 0", " -1", " many", " 0 0", " 5 0"])
     def test_no_limit(self, wire: Wire, numbers: str) -> None:
@@ -234,6 +245,73 @@ class TestEpochJobs:
 
         assert worker.ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
 
+    def submit_exactly(self, client: WirePeer, option: bytes, epoch: bytes = b"1", unique: bytes = b"") -> bytes:
+        """Submit a delayed job with the option of Geartrain's clients, and return its handle."""
+        assert client.ask(Command.OPTION_REQ, option) == (Command.OPTION_RES, option)
+        reply = client.ask(Command.SUBMIT_JOB_EPOCH, b"f", unique, epoch, b"w")
+        assert reply[0] is Command.JOB_CREATED
+        assert isinstance(reply[1], bytes)
+        return reply[1]
+
+    def test_an_option_delays_the_next_job_by_less_than_a_second(self, wire: Wire) -> None:
+        client, worker = wire.connect(), wire.connect()
+        worker.send(Command.CAN_DO, b"f")
+        handle = self.submit_exactly(client, b"delayed-job=+250,normal", b"2000000000")
+
+        assert wire.advance(0) == pytest.approx(0.25)
+        wire.advance(0.249)
+        assert worker.ask(Command.GRAB_JOB) == (Command.NO_JOB,)
+        wire.advance(0.002)
+
+        assert worker.ask(Command.GRAB_JOB) == (Command.JOB_ASSIGN, handle, b"f", b"w")
+
+    def test_an_option_sets_the_millisecond_of_the_next_job(self, wire: Wire) -> None:
+        client, worker = wire.connect(), wire.connect()
+        worker.send(Command.CAN_DO, b"f")
+        at = int(wire.clock.time() * 1000) + 1_500
+        self.submit_exactly(client, b"delayed-job=%d,normal" % at, b"2000000000")
+
+        wire.advance(1.499)
+        assert worker.ask(Command.GRAB_JOB) == (Command.NO_JOB,)
+        wire.advance(0.002)
+
+        assert worker.ask(Command.GRAB_JOB)[0] is Command.JOB_ASSIGN
+
+    def test_an_option_sets_the_priority_of_the_next_job_only(self, wire: Wire) -> None:
+        client, worker = wire.connect(), wire.connect()
+        worker.send(Command.CAN_DO, b"f")
+        low = self.submit_exactly(client, b"delayed-job=+50,low")
+        normal = client.ask(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"1", b"w")[1]
+        high = self.submit_exactly(client, b"delayed-job=+100,high")
+
+        wire.advance(1)
+
+        assert [worker.ask(Command.GRAB_JOB)[1] for _ in range(3)] == [high, normal, low]
+
+    def test_a_job_that_joins_another_uses_up_the_option(self, wire: Wire) -> None:
+        client = wire.connect()
+        first = self.submit_exactly(client, b"delayed-job=+60000,low", unique=b"u")
+        assert self.submit_exactly(client, b"delayed-job=+5000,high", unique=b"u") == first
+
+        client.send(Command.SUBMIT_JOB_EPOCH, b"g", b"", b"1", b"w")
+
+        assert client.say("show delayed").count("\n") == 2, "the job of g does not wait"
+
+    @pytest.mark.parametrize(
+        "option", [b"delayed-job=", b"delayed-job=5", b"delayed-job=5,urgent", b"delayed-job=-5,high", b"delayed-job"]
+    )
+    def test_an_option_in_another_form_is_unknown(self, wire: Wire, option: bytes) -> None:
+        assert wire.connect().ask(Command.OPTION_REQ, option)[:2] == (Command.ERROR, b"UNKNOWN_OPTION")
+
+    @pytest.mark.parametrize(("milliseconds", "second"), [(1_750, 2), (2_000, 2)])
+    def test_the_log_has_the_second_rounded_up(
+        self, caplog: pytest.LogCaptureFixture, milliseconds: int, second: int
+    ) -> None:
+        with caplog.at_level(NOTICE, "geartrain.jobs"):
+            self.submit_exactly(Wire().connect(), b"delayed-job=%d,normal" % milliseconds)
+
+        assert caplog.messages[0].startswith(f"accepted,f,,{second}: ")
+
     def test_a_time_beyond_64_bits_is_refused(self, wire: Wire) -> None:
         client = wire.connect()
 
@@ -316,9 +394,28 @@ def test_take_dirty_returns_the_peers_with_data_to_send(wire: Wire) -> None:
 
     client.send(Command.SUBMIT_JOB, b"f", b"", b"")
 
-    assert wire.server.take_dirty() == [client.peer, worker.peer]
+    assert wire.server.take_dirty() == [worker.peer, client.peer]  # the one that is woken first
     assert wire.server.take_dirty() == []
     assert wire.server.has_work
+
+
+def test_take_dirty_returns_each_peer_once(wire: Wire) -> None:
+    client = wire.connect()
+    client.peer.mark_dirty()
+    client.peer.mark_dirty()
+
+    assert wire.server.take_dirty() == [client.peer]
+
+
+def test_take_dirty_keeps_the_order_of_peers_that_were_not_only_woken(wire: Wire) -> None:
+    first, second, worker = wire.connect(), wire.connect(), wire.connect()
+    worker.send(Command.CAN_DO, b"f")
+    worker.send(Command.PRE_SLEEP)
+    worker.send(Command.ECHO_REQ, b"a reply that it is sent anyway")
+    second.send(Command.ECHO_REQ, b"")
+    first.send(Command.SUBMIT_JOB, b"f", b"", b"")
+
+    assert wire.server.take_dirty() == [worker.peer, second.peer, first.peer]
 
 
 def test_submissions_are_logged_at_level_notice(caplog: pytest.LogCaptureFixture) -> None:
@@ -329,4 +426,5 @@ def test_submissions_are_logged_at_level_notice(caplog: pytest.LogCaptureFixture
         client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"", b"17", b"")
         client.send(Command.SUBMIT_REDUCE_JOB, b"f", b"", b"r", b"", b"")
 
-    assert caplog.messages == ["accepted,f,u\\x0a,0", "accepted,f,,17", "accepted,f,,0,r"]
+    listed = [message.partition(": ")[0] for message in caplog.messages]
+    assert listed == ["accepted,f,u\\x0a,0", "accepted,f,,17", "accepted,f,,0,r"]

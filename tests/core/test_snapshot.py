@@ -45,12 +45,20 @@ def test_delayed_jobs_are_listed_by_their_times(wire: Wire) -> None:
     reply = admin.say("show delayed").encode()
 
     assert reply.splitlines() == [
-        b"%b\tmail\\x09box\t%d\tearly" % (early, now + 100),
-        b"%b\tmail\\x09box\t%d\tlate" % (late, now + 300),
+        b"%b\tmail\\x09box\t%d.000\tearly\tnormal" % (early, now + 100),
+        b"%b\tmail\\x09box\t%d.000\tlate\tnormal" % (late, now + 300),
         b".",
     ]
     wire.advance(150.0)
     assert admin.say("show delayed").encode().splitlines()[0].startswith(late)
+
+
+def test_a_delayed_job_is_listed_with_its_millisecond_and_its_priority(wire: Wire) -> None:
+    client = wire.connect()
+    client.send(Command.OPTION_REQ, b"delayed-job=4102444800250,low")
+    client.send(Command.SUBMIT_JOB_EPOCH, b"f", b"u", b"4102444801", b"")
+
+    assert wire.connect().say("show delayed") == "H:localhost:1\tf\t4102444800.250\tu\tlow\n.\n"
 
 
 def test_a_line_with_other_columns_is_an_error() -> None:

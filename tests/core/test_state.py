@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geartrain.core.clock import TurnClock
 from geartrain.core.outbox import SHARED
 from geartrain.core.outcome import OUTCOMES, TRANSITIONS, Event, JobState, next_state
 from geartrain.core.policy import FunctionPolicy
@@ -14,7 +15,15 @@ from geartrain.core.running import helpers
 from geartrain.core.state import FunctionQueue, Job, Line
 from geartrain.core.waiters import count_waits
 from geartrain.protocol import Command, response
+from geartrain.testing.clock import FakeClock
 from geartrain.testing.wire import Wire
+
+
+def test_a_clock_may_be_read_before_the_first_turn() -> None:
+    clock = FakeClock()
+
+    assert TurnClock(clock).wall() == clock.time()
+    assert TurnClock(clock).wall_ms() == clock.time() * 1000
 
 
 def test_jobs_that_end_while_they_wait_leave_nothing_behind(wire: Wire) -> None:
@@ -60,8 +69,8 @@ def test_objects_print_their_state(wire: Wire) -> None:
     worker.send(Command.SET_CLIENT_ID, b"me")
 
     assert repr(queue) == "<FunctionQueue f: 1 waiting, 0 running, 0 workers>"
-    assert repr(worker.peer) == "<Peer 0 127.0.0.1 me>"
-    assert str(worker.peer) == "0 127.0.0.1 me"
+    assert repr(worker.peer) == "<Peer 127.0.0.1 me (connection 0)>"
+    assert str(worker.peer) == "127.0.0.1 me (connection 0)"
     assert [repr(job) for job in (first, second)] == ["<Job H:a:1 new>", "<Job H:a:2 running>"]
 
 
@@ -71,7 +80,7 @@ def test_objects_print_names_that_are_not_utf_8(wire: Wire) -> None:
     worker.send(Command.SET_CLIENT_ID, b"me\xff")
 
     assert repr(queue).startswith("<FunctionQueue f\N{REPLACEMENT CHARACTER}: ")
-    assert repr(worker.peer) == "<Peer 0 127.0.0.1 me\N{REPLACEMENT CHARACTER}>"
+    assert repr(worker.peer) == "<Peer 127.0.0.1 me\N{REPLACEMENT CHARACTER} (connection 0)>"
     assert repr(Job(1, b"H:\xff", queue, b"", b"", 1)) == "<Job H:\N{REPLACEMENT CHARACTER} new>"
 
 

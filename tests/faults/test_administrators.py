@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Both admin clients with servers that disconnect, come back or stop answering."""
 
+import contextlib
+from collections.abc import Callable
+from typing import TypeVar
+
 import pytest
 
 from geartrain import Client, ConnectionLost, NoServerAvailable, ReplyTimeout
@@ -11,6 +15,8 @@ from tests.faults.conftest import descriptors
 FOR_EVER = 3600.0  # seconds; a test in which this timeout ends a wait hangs
 
 __all__ = ["connect"]
+
+Value = TypeVar("Value")
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -35,16 +41,23 @@ def test_an_incomplete_listing_is_an_error(connect: Connect, server: str, proxy:
         assert {job.handle for job in admin.jobs()} == handles
 
 
+def repeat_until_answered(call: Callable[[], Value]) -> Value:
+    """Call until the server answers within the short timeout."""
+    while True:
+        with contextlib.suppress(ReplyTimeout):
+            return call()
+
+
 def test_a_late_answer_is_not_taken_for_another_one(connect: Connect, proxy: FaultProxy) -> None:
-    with connect(proxy.address, timeout=2.0) as hasty, connect(proxy.address) as patient:
+    with connect(proxy.address, timeout=0.2) as hasty, connect(proxy.address) as patient:
         version = patient.version()
         proxy.stall(Direction.CLIENT)
-        with pytest.raises(ReplyTimeout, match="within 2 seconds"):
+        with pytest.raises(ReplyTimeout, match=r"within 0\.2 seconds"):
             hasty.pid()
         proxy.resume()
 
         assert patient.version() == version
-        assert hasty.status() == []
+        assert repeat_until_answered(hasty.status) == []
 
 
 def test_a_machine_that_is_down_costs_one_timeout(connect: Connect, proxy: FaultProxy) -> None:

@@ -20,15 +20,16 @@ from geartrain import (
     Warn,
 )
 from geartrain.testing import Direction, FaultProxy, run_server
-from tests.client.peers import PATIENCE, RawWorker
+from tests.client.peers import PATIENCE, RawWorker, repeat_until_answered
 from tests.client.shells import Shell, shell
 from tests.faults.conftest import Lines, Names, descriptors
 from tests.thoroughness import often
+from tests.waiting import wait_until
 
 __all__ = ["shell"]
 
 SOON = 0.2  # seconds; a timeout for a server that does not answer
-LATER = 2.0  # seconds; the same where another server must answer within it
+LATER = 0.5  # seconds; the same where the server, or another one, must answer later
 FOR_EVER = 3600.0  # seconds; a test in which this timeout ends a wait hangs
 
 
@@ -159,7 +160,7 @@ class TestAnOutage:
             return descriptors(), threading.active_count()
 
         before = endure(20)
-        after = endure(often(60, 300))
+        after = endure(often(30, 300))
 
         assert after[0] <= before[0] + 2
         assert after[1] <= before[1] + 2
@@ -185,8 +186,12 @@ class TestEqualUniques:
                         proxy.accept()
                 for number in range(10):
                     unique = f"{stage}-{number}"
-                    handles = [client.submit_background("unserved", unique=unique) for client in (one, two)]
-                    assert handles[0] == handles[1], proxies_down
+
+                    def agree(unique: str = unique) -> bool:
+                        handles = {client.submit_background("unserved", unique=unique) for client in (one, two)}
+                        return len(handles) == 1
+
+                    wait_until(agree)  # the back-off of each client may end between two submissions
 
 
 class TestSilence:
@@ -208,14 +213,14 @@ class TestSilence:
         """More data waits than a client buffers, so that the next job cannot be passed to the connection."""
         assert works(client)
         proxy.stall(Direction.SERVER)
-        huge = client.submit("reverse", bytes(32 << 20))
+        huge = client.submit("reverse", bytes(16 << 20))
         with pytest.raises((JobTimeout, NoServerAvailable)):
             client.do("reverse", timeout=SOON)
         with pytest.raises((ReplyTimeout, NoServerAvailable)):
             client.submit_background("reverse", timeout=SOON)
         proxy.resume()
 
-        assert len(huge.result(PATIENCE)) == 32 << 20
+        assert len(huge.result(PATIENCE)) == 16 << 20
         assert works(client)
 
     def test_of_a_server_while_an_answer_is_pending_closes_the_connection(
@@ -231,21 +236,22 @@ class TestSilence:
             proxy.resume()
 
             # The last answer may still be on its way, and the connection about to be closed.
-            assert client.do("reverse", b"abc", resubmits=5, timeout=PATIENCE) == b"cba"
+            assert client.do("reverse", b"abc", resubmits=100, timeout=PATIENCE) == b"cba"
 
     def test_of_one_server_sends_the_job_to_the_next(
-        self, shell: Shell, proxy: FaultProxy, worker: RawWorker, other: str
+        self, shell: Shell, proxy: FaultProxy, worker: RawWorker, other: str, lines: Lines
     ) -> None:
         proxy.stall()
         with shell.client([proxy.address, other], reply_timeout=LATER) as client:
-            assert works(client)
-            assert works(client)
+            assert repeat_until_answered(
+                lambda: works(client) and works(client), lambda: lines.of(logging.WARNING, f"{other} has not answered")
+            )
 
     def test_of_a_machine_that_is_down_costs_one_connect_timeout(
         self, shell: Shell, proxy: FaultProxy, worker: RawWorker, other: str, lines: Lines
     ) -> None:
         proxy.blackhole()
-        with shell.client([proxy.address, other], connect_timeout=LATER) as client:
+        with shell.client([proxy.address, other], connect_timeout=2.0) as client:
             assert all(works(client) for _ in range(20))
         assert len(lines.of(logging.WARNING, "no answer in time")) == 1
         with shell.client(proxy.address, connect_timeout=SOON) as client, pytest.raises(NoServerAvailable):

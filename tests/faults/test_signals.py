@@ -25,7 +25,12 @@ import sys
 from geartrain import Worker
 worker = Worker(sys.argv[1])
 worker.add_function("reverse", lambda job: job.workload[::-1])
-worker.add_function("hold", lambda job: sys.stdin.readline(), timeout=1)
+
+@worker.function(timeout=1)
+def hold(job):
+    print("begun", flush=True)
+    return sys.stdin.readline()
+
 worker.run()
 """
 
@@ -45,7 +50,7 @@ def stopped(process: "subprocess.Popen[str]") -> Iterator[None]:
 def worker_process(server: ServerProcess) -> Iterator["subprocess.Popen[str]"]:
     """Run a worker in a process of its own, and wait until it sleeps."""
     command = [sys.executable, "-c", FOREIGN, server.address]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             with Client(server.address) as client:
                 assert client.do("reverse", "abc", timeout=PATIENCE) == b"cba"
@@ -81,8 +86,9 @@ class TestAWorkerThatIsStopped:
             Client(server.address) as client,
         ):
             assert process.stdin is not None
+            assert process.stdout is not None
             job = client.submit("hold")
-            wait_for(server, lambda admin: any(row.running for row in admin.status()))
+            assert process.stdout.readline() == "begun\n"
             with stopped(process), RawWorker(server.port) as other:
                 other.complete(other.held.get(timeout=PATIENCE), b"by the other")
                 assert job.result(PATIENCE) == b"by the other"

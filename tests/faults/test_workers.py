@@ -132,7 +132,7 @@ class TestAnOutage:
         with working(worker):
             assert works(client)
             before = endure(20)
-            after = endure(often(60, 200))
+            after = endure(often(30, 200))
 
             assert after[0] <= before[0] + 2
             assert after[1] <= before[1] + 2

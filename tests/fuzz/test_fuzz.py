@@ -38,14 +38,14 @@ class TestChecks:
     @pytest.mark.parametrize(
         ("text", "fault"),
         [
-            (LINE + "cannot send to <Peer 8 127.0.0.1 ->", "an error of the server"),
+            (LINE + "cannot send to <Peer 127.0.0.1 (connection 8)>", "an error of the server"),
             ("Traceback (most recent call last):", "not a line of the log"),
             (LINE.replace("ERROR", " INFO") + "forgot f\x1b[2J", "a control character"),
             ("it was forgotten", "not a line of the log"),
         ],
     )
     def test_a_wrong_line_of_the_log(self, text: str, fault: str) -> None:
-        check_lines([LINE + "GEARMAN_INVALID_COMMAND:Command not expected to 8 127.0.0.1 -"])
+        check_lines([LINE + "GEARMAN_INVALID_COMMAND:Command not expected to 127.0.0.1 (connection 8)"])
         with pytest.raises(AssertionError, match=fault):
             check_lines([text])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from geartrain import AssignedJob, AsyncAssignedJob, AsyncWorker, Client, JobFail, JobFailed, Worker
+from geartrain import AssignedJob, AsyncAssignedJob, AsyncWorker, Client, Fail, JobFailed, Worker
 from tests.interop.conftest import AnyServer
 from tests.interop.programs import TIMEOUT, Program, compiled, run
 
@@ -74,7 +74,7 @@ def shouting(server: AnyServer) -> Worker:
     @worker.function
     def shout(job: AssignedJob) -> str:
         if job.text == "fail":
-            raise JobFail("no such word")
+            raise Fail("no such word")
         return "" if job.text == "nothing" else job.text.upper()
 
     return worker

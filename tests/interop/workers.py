@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from geartrain import AssignedJob, JobFail, Worker
+from geartrain import AssignedJob, Fail, Worker
 from tests.interop.programs import TIMEOUT
 
 __all__ = ["our_worker"]
@@ -40,7 +40,7 @@ def talk(job: AssignedJob) -> Iterator[bytes]:
 
 
 def fail(job: AssignedJob) -> None:
-    raise JobFail
+    raise Fail
 
 
 def throw(job: AssignedJob) -> None:

@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from tests.mutation import choose, decisive
@@ -59,6 +60,7 @@ _SQL: Final = "geartrain.storage."  # most texts of these modules are SQL
 def main() -> int:
     """Run the command; 0: all survivors are listed, 1: others survived, 2: the tests fail without a mutant."""
     options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, _exit)  # so that mutmut is stopped too
     wanted = options.target or [*TARGETS, decisive.TARGET]
     targets = [target for target in wanted if target in TARGETS]
     code = decisive.run(ROOT, BUILD / decisive.TARGET) if decisive.TARGET in wanted else 0
@@ -160,6 +162,10 @@ def _run(copy: Path, seconds: float, children: int) -> int | None:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
+
+
+def _exit(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _survivors(mutated: Iterable[MutatedModule]) -> list[Mutant]:

@@ -5,6 +5,8 @@
   the one mutant takes the place of its function, and all others are called directly.
 - Tests that take longer than a second or so run with THOROUGH=1 only: few mutants need them, and survivors would run
   all.
+- The tests of a class follow each other. mutmut sorts tests by their time, and a class of tests of a store has a
+  database server of its own, which would be started again and again.
 - Endless loops end in seconds. mutmut's own limit is for all tests together, and a limit of elapsed time would depend
   on the load of the machine.
 """
@@ -13,8 +15,10 @@ import json
 import os
 import signal
 import sys
+from collections import defaultdict
 from collections.abc import Generator, Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from types import FrameType, FunctionType, ModuleType
 from typing import Final
@@ -36,7 +40,7 @@ _interruptions = 0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out long tests, and put the mutant into place."""
+    """Leave out long tests, keep those of a class together, and put the mutant into place."""
     if os.environ.get("MUTANT_UNDER_TEST") == "stats":
         del os.environ["MUTANT_UNDER_TEST"]  # other processes do not measure; this one has it in a variable too
     if not THOROUGH and os.environ.get("MUTANT_UNDER_TEST") not in _MEASURING:
@@ -44,6 +48,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = {item for item in items if _usual_time(item) > limit}
         config.hook.pytest_deselected(items=list(long))
         items[:] = [item for item in items if item not in long]
+    groups: dict[object, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        groups[item.parent].append(item)
+    items[:] = chain.from_iterable(groups.values())
     mutant = _mutant()
     if mutant is not None:
         put_into_place(mutant, [module for name, module in sys.modules.items() if name.startswith("geartrain.")])

@@ -52,7 +52,9 @@ def test_many_jobs_end_each_with_its_own_result(server: str) -> None:
 
 def test_a_request_that_timed_out_can_be_waited_for_again(server: str) -> None:
     client = gearman.GearmanClient([server])
-    request = client.submit_job("reverse", "abc", poll_timeout=0.1)
+    assert not client.submit_job("reverse", "abc", poll_timeout=0.05).complete
+    request = client.submit_job("reverse", "abc", wait_until_complete=False)
+    client.wait_until_jobs_completed([request], poll_timeout=0.05)
     assert (request.state, request.timed_out, request.complete) == (gearman.JOB_CREATED, True, False)
 
     with working(a_worker(server)):

@@ -152,6 +152,7 @@ class Reactor:
         self.job_server = JobServer(options or JobServerOptions(), FakeClock())
         self.loop = cast(_Loop, asyncio.get_running_loop())
         self.flusher = Flusher(self.job_server, self.loop, max_unsent, self._count)
+        self.flusher.is_stopping = True  # it calls `_count` in every turn
 
     def connect(
         self,

@@ -32,6 +32,29 @@ def test_the_replies_of_a_turn_leave_when_the_loop_has_read_all_input() -> None:
     in_loop(scenario)
 
 
+def test_what_follows_a_turn_is_called_for_news_and_during_a_shutdown() -> None:
+    async def scenario() -> None:
+        reactor = Reactor(JobServerOptions(allow_shutdown=True))
+        reactor.flusher.is_stopping = False
+        end = reactor.connect()
+        before = reactor.turns
+        end.connection.data_received(b"version\n")
+        reactor.flusher.flush()
+        assert reactor.turns == before
+
+        reactor.flusher.is_stopping = True
+        reactor.flusher.flush()
+        assert reactor.turns == before + 1
+
+        reactor.flusher.is_stopping = False
+        end.connection.data_received(b"shutdown\n")
+        reactor.flusher.flush()
+        assert reactor.job_server.has_news
+        assert reactor.turns == before + 2
+
+    in_loop(scenario)
+
+
 def test_a_peer_that_has_disconnected_is_sent_nothing() -> None:
     async def scenario() -> None:
         reactor = Reactor()

@@ -48,6 +48,7 @@ def test_a_second_term_waits_for_nothing(tmp_path: Path) -> None:
         server.wait_for_line(DRAINING)
 
         assert server.stop() == 0
+        server.wait_for_line("Shutdown requested by SIGTERM, again")
         with pytest.raises(ConnectionLost):
             job.result(TIMEOUT)
         server.wait_for_line("Abandoned: 1 running job (hold 1)")

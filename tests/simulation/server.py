@@ -73,7 +73,7 @@ class Life:
         self._flusher = Flusher(
             job_server, self._process, options.max_unsent, self._after_turn, options.backpressure_time
         )
-        self._shutdown = ShutdownSequence(job_server, self._flusher.schedule, self._drain, options)
+        self._shutdown = ShutdownSequence(job_server, self._flusher, self._drain, options)
         self._connections = Connections(job_server, self._flusher, self._shutdown, options)
         self._service = StoreService(self.store, job_server, self._flusher, self._connections, self._shutdown, options)
         machine.invariants.begin(job_server, lambda: self.store.table)

@@ -13,7 +13,7 @@ from geartrain.core import IS_COMPILED
 from tests.simulation.defects import planted
 from tests.simulation.simulation import Failure, simulate
 
-SEEDS = range(1, 25)
+SEEDS = range(2 if IS_COMPILED else 1, 25, 2)  # the two servers share them
 FOR_DEFECTS = range(1, 6)
 
 

@@ -3,7 +3,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,13 +15,21 @@ from geartrain.core.record import JobRecord
 from geartrain.storage import CommitOutcome, Store, StoreError, open_store
 from geartrain.testing import StoreContract
 from geartrain.testing.stores import put_new
-from tests.storage.engines import Engine
+from tests.job_servers import free_port
+from tests.storage.engines import PATIENCE, Engine
 from tests.storage.holding_proxy import HoldingProxy
 from tests.storage.places import clear, url_of
 
-__all__ = ["ExclusiveContract", "ServerContract"]
+__all__ = ["ExclusiveContract", "ServerContract", "wait_until"]
 
 JOBS = [JobRecord(number, b"H:%d" % number, b"f", b"", 1, b"w") for number in range(1, 6)]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for a condition, with a limit, as a thread that waits for ever could not be stopped."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come true"
 
 
 @contextlib.asynccontextmanager
@@ -62,6 +71,14 @@ class ServerContract(StoreContract):
 
     def store(self) -> Store:
         return open_store(self.url)
+
+    def test_an_engine_that_takes_no_connections_may_be_tried_again(self) -> None:
+        store = open_store(url_of(self.kind, free_port(), self.folder))
+
+        with pytest.raises(StoreError) as caught:
+            asyncio.run(store.open())
+
+        assert caught.value.is_unavailable
 
     def test_it_is_back_after_its_engine_was_killed(self) -> None:
         async def lose(store: Store) -> None:

@@ -175,6 +175,31 @@ def test_a_migration_that_was_broken_off_is_completed(mysql_engine: Engine, tmp_
         assert use(url)[1] == EXPECTED
 
 
+# The only job of a table has the lowest number that there is.
+_LEAVE_ONE = ("DELETE FROM geartrain_jobs WHERE number <> 2010", "UPDATE geartrain_jobs SET number = 1")
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+def test_a_table_with_a_single_job_is_migrated(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    engine: Engine = request.getfixturevalue(f"{kind}_engine")
+    clear(kind, engine)
+    LOADERS[kind](f"{kind}-1", engine, tmp_path)
+    url = url_of(kind, engine.port, tmp_path)
+    if kind == "postgres":
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in _LEAVE_ONE:
+                connection.execute(statement.encode())
+    else:
+        with mysql(engine) as cursor:
+            for statement in _LEAVE_ONE:
+                cursor.execute(statement)
+
+    (job,) = use(url)[1]
+
+    assert job == next(job for job in EXPECTED if job.number == 2010).replace(number=1)
+    assert job.losses, "which is not in a column of its own"
+
+
 @pytest.mark.parametrize("name", ["sqlite-1", "sqlite-2"])
 def test_a_file_with_a_corrupt_job_stays_as_it_is(name: str, tmp_path: Path) -> None:
     load_sqlite(name, None, tmp_path)

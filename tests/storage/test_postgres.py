@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
@@ -12,11 +13,14 @@ import pytest
 from geartrain.core.changes import Forget
 from geartrain.core.record import JobRecord
 from geartrain.storage import CommitOutcome, Store, StoreError, open_store
+from geartrain.storage.postgres import PostgresStore
 from geartrain.testing.stores import put_new
 from tests.storage.holding_proxy import HoldingProxy
-from tests.storage.servers import JOBS, ExclusiveContract, opened, outcome_of
+from tests.storage.servers import JOBS, ExclusiveContract, opened, outcome_of, wait_until
 
 _WAITING = "SELECT pid FROM pg_stat_activity WHERE application_name = 'geartrain' AND wait_event_type = 'Lock'"
+
+_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'geartrain'"
 
 
 class TestPostgres(ExclusiveContract):
@@ -43,8 +47,7 @@ class TestPostgres(ExclusiveContract):
     def wait_until_the_store_waits(self) -> None:
         """Return when a transaction of the store waits for another one."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            while not connection.execute(_WAITING).fetchone():
-                pass
+            wait_until(lambda: connection.execute(_WAITING).fetchone())
 
     def test_a_database_of_a_later_version_is_left_alone(self) -> None:
         self.use()
@@ -53,6 +56,13 @@ class TestPostgres(ExclusiveContract):
 
         with pytest.raises(StoreError, match="written by a later version"):
             self.use()
+
+    def test_the_administrator_sees_its_connection(self) -> None:
+        async def look(_: Store) -> None:
+            with self.other() as other:
+                assert other.execute(_CONNECTIONS).fetchone() == (1,)
+
+        self.use(look)
 
     def test_the_plain_fields_can_be_read_with_sql(self) -> None:
         job = JobRecord(7, b"H:7", b"f", b"u", 2, b"w", created_at=5, run_at=6)
@@ -85,9 +95,13 @@ class TestPostgres(ExclusiveContract):
     ) -> None:
         def wait_for_two_attempts() -> None:
             found: set[object] = set()
+
+            def has_found_two(connection: "psycopg.Connection[Any]") -> bool:
+                found.update(connection.execute(_WAITING).fetchall())
+                return len(found) == 2
+
             with psycopg.connect(self.url, autocommit=True) as connection:
-                while len(found) < 2:
-                    found.update(connection.execute(_WAITING).fetchall())
+                wait_until(lambda: has_found_two(connection))
 
         async def block(holding: HoldingProxy) -> None:
             async with opened(self.through(holding)) as store:
@@ -155,7 +169,31 @@ class TestPostgres(ExclusiveContract):
             connection.execute("ALTER SYSTEM RESET fsync")
             connection.execute("SELECT pg_reload_conf()")
 
-        assert "fsync is off, so a power failure destroys jobs" in caplog.text
+        said = "postgresql database postgres on 127.0.0.1: fsync is off, so a power failure destroys jobs"
+        assert said in [record.getMessage() for record in caplog.records]
+
+    def test_a_batch_is_not_stored_while_another_one_has_the_lock(
+        self, proxy: "contextlib.AbstractContextManager[HoldingProxy]"
+    ) -> None:
+        async def lock_out(holding: HoldingProxy) -> None:
+            async with opened(self.through(holding)) as store:
+                holding.cut()
+                assert await outcome_of(store, []) is CommitOutcome.NOT_STORED
+                with self.other() as other:
+                    await asyncio.to_thread(other.execute, "SELECT pg_advisory_lock(x'67656172'::int)")
+                    assert await outcome_of(store, [put_new(JOBS[:1])]) is CommitOutcome.NOT_STORED
+                await store.commit([put_new(JOBS[1:2])])
+
+        with proxy as holding:
+            asyncio.run(lock_out(holding))
+
+        assert self.kept() == JOBS[1:2]
+
+
+def test_a_connection_string_is_taken_in_place_of_an_address() -> None:
+    store = PostgresStore.from_url(urlsplit(f"postgresql:{quote('host=db.example dbname=jobs')}"))
+
+    assert store.name == "postgresql database jobs on db.example"
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

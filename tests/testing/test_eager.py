@@ -15,8 +15,8 @@ from geartrain import (
     Client,
     ConnectionLost,
     Data,
+    Fail,
     JobException,
-    JobFail,
     JobFailed,
     JobRequest,
     JobStatus,
@@ -48,7 +48,7 @@ def wrong(job: AssignedJob) -> None:
 
 
 def fails(job: AssignedJob) -> None:
-    raise JobFail
+    raise Fail
 
 
 def shout(job: AssignedJob, call: Callable[[AssignedJob], object]) -> object:
@@ -89,7 +89,7 @@ class TestLikeARealOne:
 
         assert list(job.events(PATIENCE)) == [Warn(b"careful"), Data(b"part"), Progress(1, 2)]
         assert job.result(PATIENCE) == b"end"
-        assert job.status == JobStatus(numerator=1, denominator=2)
+        assert job.status == JobStatus(numerator=1, denominator=2, outcome="completed")
         assert (job.function, job.unique, job.done()) == ("talk", "u", True)
         assert job.handle is not None
         assert client.status(job.handle) == JobStatus()
@@ -152,7 +152,7 @@ class TestLikeARealOne:
 class TestWithoutAServer:
     def test_the_submitted_jobs_are_listed(self, worker: Worker) -> None:
         client = EagerClient[Any, Any](worker, client_id="tester")
-        client.submit_background("reverse", "later", delay=3600, unique="u")
+        client.submit_background("reverse", "later", delay=3600.5, unique="u", priority=Priority.LOW)
         client.do("talk")
 
         assert [(job.function, job.text, job.unique) for job in client.jobs] == [
@@ -199,11 +199,12 @@ class TestInAnEventLoop:
                 with pytest.raises(LookupError, match="there is no function 'fly'"):
                     await client.submit_background("fly")
                 assert [result async for result in client.map("reverse", ["ab", "cd"])] == [b"BA", b"DC"]
+                await client.enqueue("reverse", cron="@daily", timezone="Europe/Berlin", priority=Priority.HIGH)
                 handle = await client.submit_background("reverse", delay=3600)
                 assert await client.status(handle) == JobStatus()
                 assert await client.ping() >= 0.0
                 assert [job.function for job in client.jobs][-1] == "reverse"
-                assert repr(client) == "<AsyncEagerClient: 7 jobs>"
+                assert repr(client) == "<AsyncEagerClient: 8 jobs>"
             with pytest.raises(ConnectionLost):
                 await client.do("reverse")
 

@@ -49,6 +49,7 @@ def blocking(client: Client, numbers: Client[int, float]) -> None:
     assert_type(client.submit_many([JobRequest("f", "1"), JobRequest("g", reducer="r")]), list[SubmittedJob[bytes]])
     assert_type(client.submit_background("f", at=datetime.now(UTC)), Handle)
     assert_type(client.submit_background("f", delay=timedelta(hours=1)), Handle)
+    assert_type(client.enqueue("f", cron="@daily", timezone="Europe/Berlin"), Handle)
     assert_type(client.map("f", ["a", b"b"]), Iterator[bytes])
     assert_type(client.map_reduce("split", "count", ["a"]), Iterator[bytes])
     assert_type(client.status("H:1"), JobStatus)
@@ -70,6 +71,7 @@ def blocking(client: Client, numbers: Client[int, float]) -> None:
     client.do("f", delay=3)  # type: ignore[arg-type]  # a foreground job has no delay
     client.do("f").encode()  # type: ignore[attr-defined]
     client.submit_background("f", at="noon")  # type: ignore[arg-type]
+    client.enqueue("f", cron="@daily", timezone=UTC)  # type: ignore[arg-type]  # by its name
     client.submit_background("f").result()  # type: ignore[attr-defined]
     client.map("f", [1])  # type: ignore[list-item]
     client.map_reduce("split", ["a"])  # type: ignore[call-arg, arg-type]

@@ -81,6 +81,8 @@ def called() -> None:
     assert_type(resize.submit(7).result(timeout=1), str)
     assert_type(resize.submit_background(7), Handle)
     assert_type(resize.map(resize.bind(number) for number in range(3)), Iterator[str])
+    for _, path in resize.map_unordered([resize.bind(7)]):
+        assert_type(path, str)
     assert_type(resize.submit_many([resize.bind(7)]), list[SubmittedJob[str]])
     assert_type(resize.with_options(priority=Priority.HIGH, timeout=3).do(7), str)
     assert_type(crop.do(Box(1), times=2), list[Box])
@@ -99,6 +101,7 @@ def called() -> None:
     resize.do(7).append("x")  # type: ignore[attr-defined]
     resize.map([7])  # type: ignore[list-item]
     resize.map([scan.bind(7)])  # type: ignore[list-item]
+    resize.map_unordered([7])  # type: ignore[list-item]
     resize.with_options(prio=1)  # type: ignore[call-arg]
     resize.with_options(priority="high")  # type: ignore[arg-type]
     crop.do(Box(1), 2)  # type: ignore[call-arg]
@@ -116,6 +119,8 @@ async def awaited() -> None:
     assert_type(await (await fetch.submit("u")), bytes)
     assert_type(await slow.do(0.5), None)
     assert_type([result async for result in fetch.map(fetch.bind(url) for url in "ab")], list[bytes])
+    async for _, page in fetch.map_unordered([fetch.bind("a")]):
+        assert_type(page, bytes)
     async for event in await fetch.submit("u"):
         assert_type(event, Data[bytes] | Warn | Progress)
 

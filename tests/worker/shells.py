@@ -20,7 +20,7 @@ import uvloop
 from geartrain import AssignedJob, AsyncAssignedJob, AsyncWorker, Worker
 from geartrain.worker import Options, Reason
 
-__all__ = ["PATIENCE", "PROCESSES", "SHELLS", "Gate", "Notes", "ShelledWorker", "shell", "working"]
+__all__ = ["PATIENCE", "PROCESSES", "SHELLS", "THREADS", "Gate", "Notes", "ShelledWorker", "shell", "working"]
 
 PATIENCE = 60.0  # seconds after which a test fails
 

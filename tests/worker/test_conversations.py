@@ -24,8 +24,8 @@ from geartrain import (
     AsyncWorker,
     Client,
     Data,
+    Fail,
     JobException,
-    JobFail,
     JobFailed,
     JobFilter,
     Progress,
@@ -145,7 +145,7 @@ class TestAFunction:
     def test_fails_for_a_reason(self, worker: ShelledWorker, client: Client) -> None:
         @worker.function
         async def fail(job: AsyncAssignedJob) -> None:
-            raise JobFail("no such picture: ü")
+            raise Fail("no such picture: ü")
 
         worker.add_function("echo", echo)
         with working(worker):
@@ -249,7 +249,7 @@ class TestAFunction:
 
         @worker.function
         async def fail(job: AsyncAssignedJob) -> None:
-            raise JobFail if exceptions else ValueError
+            raise Fail if exceptions else ValueError
 
         with working(worker), pytest.raises(JobFailed):
             client.do("fail", timeout=PATIENCE)
@@ -708,3 +708,10 @@ def test_the_name_of_a_codec_is_none(shell: str) -> None:
 def test_a_decorated_function_must_have_a_name(kind: type[Worker | AsyncWorker]) -> None:
     with pytest.raises(TypeError, match="has no name of its own"):
         kind("localhost").function(functools.partial(echo))
+
+
+@pytest.mark.parametrize("kind", [Worker, AsyncWorker])
+@pytest.mark.parametrize("decorator", ["function", "partition"])
+def test_a_decorator_takes_only_a_function_or_a_name(kind: type[Worker | AsyncWorker], decorator: str) -> None:
+    with pytest.raises(TypeError, match="takes a function, the name of one, or only keyword arguments, not 3"):
+        getattr(kind("localhost"), decorator)(3)

@@ -19,7 +19,7 @@ from tests.packets import Packets
 from tests.thoroughness import often
 from tests.worker.shells import PATIENCE, PROCESSES, Notes, ShelledWorker
 
-RECONNECTS = often(2_000, 10_000)
+RECONNECTS = often(1_000, 10_000)
 
 CHUNK = 64 * 1024
 CHUNKS = 1024  # 64 MiB, far beyond all buffers on the way

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from geartrain import JSON, AssignedJob, AsyncAssignedJob, AsyncWorker, Client, JobException, JobFail, JobFailed, Worker
-from geartrain.client.request import submission
+from geartrain import JSON, AssignedJob, AsyncAssignedJob, AsyncWorker, Client, Fail, JobException, JobFailed, Worker
+from geartrain.client.request import start_of, submission
 from geartrain.errors import LocalProtocolError
 from geartrain.protocol import Command
 from geartrain.records import JobRequest, Priority
@@ -130,7 +130,7 @@ class Reducer:
         self.done.append(job.value)
         word = job.value if isinstance(job.value, str) else job.text
         if word == "fail":
-            raise JobFail("no such word")
+            raise Fail("no such word")
         if word == "raise":
             raise ValueError("what a word")
         return word.upper()
@@ -337,6 +337,6 @@ class TestARequest:
         with pytest.raises(ValueError, match="no priority"):
             submission(JobRequest("split", reducer="shout", priority=Priority.HIGH))
         with pytest.raises(ValueError, match="no reducer"):
-            submission(JobRequest("split", reducer="shout"), epoch=7)
+            submission(JobRequest("split", reducer="shout"), start=start_of(7, None, 0.0))
         with pytest.raises(LocalProtocolError, match="may have 64 bytes with its prefix, not 65"):
             submission(JobRequest("split", reducer="r" * 63), prefix="my")

@@ -158,6 +158,9 @@ def call(kind: str) -> Iterator[Callable[[Any], Any]]:
                 def map(self, calls: Any) -> Any:
                     return runner.run(listed(self._subject.map(calls)))  # type: ignore[attr-defined]
 
+                def map_unordered(self, calls: Any) -> Any:
+                    return runner.run(listed(self._subject.map_unordered(calls)))  # type: ignore[attr-defined]
+
                 def submit(self, *args: Any, **kwargs: Any) -> Any:
                     job = runner.run(self._subject.submit(*args, **kwargs))  # type: ignore[attr-defined]
                     return Driven(job, runner)
@@ -234,6 +237,14 @@ class TestACall:
 
         assert list(resize.map(shop.resize.bind(n, width=1) for n in range(300))) == [f"{n}@1" for n in range(300)]
 
+    def test_may_be_one_of_many_that_end_in_any_order(self, shop: Any, call: Any) -> None:
+        resize = call(shop.resize).with_options(max_in_flight=5, return_exceptions=True)
+        calls = {shop.resize.bind(number, width=1): number for number in range(20)}
+
+        found = {calls[arguments]: result for arguments, result in resize.map_unordered(calls)}
+
+        assert found == {number: f"{number}@1" for number in range(20)}
+
     def test_with_wrong_arguments_is_refused_before_anything_is_sent(
         self, make_shop: Callable[..., Any], call: Any
     ) -> None:
@@ -257,6 +268,11 @@ class TestACall:
 
 
 class TestAProgramWithoutTheWorkersCode:
+    @pytest.mark.parametrize("given", [3, None, b"resize"])
+    def test_takes_only_a_function_or_a_name(self, client: Client, given: Any) -> None:
+        with pytest.raises(TypeError, match="this decorator takes a function, or the name of one, not "):
+            client.function(given)
+
     def test_binds_a_stub_to_its_client(self, shop: Any, client: Client) -> None:
         @client.function
         def _resize(image_id: int, width: int = 200) -> str:

@@ -131,6 +131,8 @@ class ScheduleRow:
         cron: Minute, hour, day, month and day of the week, in cron's notation.
         due: The time of its next run.
         unique: The unique by which another submission replaces it; empty for none.
+        timezone: The time zone of the cron line.
+        priority: The priority of its jobs: ``high``, ``normal`` or ``low``.
     """
 
     handle: str
@@ -138,13 +140,16 @@ class ScheduleRow:
     cron: str
     due: datetime
     unique: str
+    timezone: str
+    priority: str
 
     @classmethod
     def parse(cls, row: bytes) -> Self:
-        """Read a row ``handle TAB function TAB cron TAB seconds since 1970 TAB unique``."""
-        handle, function, cron, due, unique = _columns(row, 5)
+        """Read a row: handle, function, cron line, seconds since 1970, unique, time zone and priority."""
+        handle, function, cron, due, *rest = _columns(row, 7)
         moment = datetime.fromtimestamp(_numbers([due], row)[0], UTC)
-        return cls(to_text(handle), to_text(function), to_text(cron), moment, to_text(unique))
+        unique, timezone, priority = map(to_text, rest)
+        return cls(to_text(handle), to_text(function), to_text(cron), moment, unique, timezone, priority)
 
 
 @frozen

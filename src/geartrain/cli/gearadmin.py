@@ -8,6 +8,7 @@ Options, output and the order of operations are those of the C tool, with these 
   carriage return behind the error is left out.
 - Operations with an argument may be given several times, and others be repeated. The C tool refuses both.
 - It says why a server cannot be reached, and what to do about it.
+- Errors begin with ``gearadmin:``, not with ``Error:``, as those of the other commands begin with their names.
 - Errors about the command line are one line on standard error, without the help.
 """
 
@@ -21,7 +22,7 @@ from geartrain.admin.session import REPLY_TIMEOUT, Reply, to_text
 from geartrain.cli.gearadmin_options import GearadminOptions, read_options, server_of
 from geartrain.cli.interrupt import end_on_interrupt
 from geartrain.cli.options import UsageError
-from geartrain.cli.output import discard_stdout, print_version, usage_error
+from geartrain.cli.output import discard_stdout, error, print_version, usage_error
 from geartrain.cli.servers import START_HINT, client_tls, client_token
 from geartrain.errors import GeartrainError, NoServerAvailable
 from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand, listing, printable
@@ -36,8 +37,8 @@ EXIT_REFUSED = 2  # the server answered ERR
 _PING_TIMEOUT = 5.0
 
 _SHUTDOWN_HINT = (
-    "(gearmand obeys --shutdown only if it was started with --allow-shutdown, and only from its own machine; "
-    "kill PID works without that, with the PID from gearadmin --getpid)"
+    "a server obeys --shutdown only if it was started with --allow-shutdown, and only from its own machine; any server "
+    "on this machine can be stopped by kill PID, with the number that gearadmin --getpid prints"
 )
 
 
@@ -52,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         discard_stdout()
     except NoServerAvailable as problem:
-        _error(f"cannot reach {problem}\n{START_HINT}")
+        error(f"cannot reach {problem}\n{START_HINT}")
     except (GeartrainError, OSError, ValueError) as problem:  # also a certificate that cannot be read, a wrong address
-        _error(str(problem))
+        error(str(problem))
     return EXIT_FAILURE
 
 
@@ -109,9 +110,9 @@ def _print(replies: Sequence[Reply], heading: str) -> None:
     for reply in replies:
         if reply.is_error:
             out.flush()
-            _error(to_text(_shown(reply.value)))
+            error(to_text(_shown(reply.value)))
             if reply.command is TextCommand.SHUTDOWN:
-                print(_SHUTDOWN_HINT, file=sys.stderr)
+                error(_SHUTDOWN_HINT)
         elif COMMANDS[reply.command].reply is ReplyKind.LISTING:
             out.write(listing([_shown(line) for line in reply.lines]))
         else:
@@ -122,11 +123,6 @@ def _print(replies: Sequence[Reply], heading: str) -> None:
 def _shown(line: bytes) -> bytes:
     """Return a line with what would change the terminal escaped: C servers send names as they are."""
     return b"\t".join([printable(column) for column in line.split(b"\t")])
-
-
-def _error(message: str) -> None:
-    """Print an error in the form of the C tool."""
-    print(f"Error: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

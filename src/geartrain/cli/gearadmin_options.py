@@ -70,18 +70,26 @@ OPERATIONS = [
     Operation("getpid", TextCommand.GETPID, "print the process id of the server"),
     Operation("create-function", TextCommand.CREATE_FUNCTION, "create a function", "FUNCTION"),
     Operation("drop-function", TextCommand.DROP_FUNCTION, "remove a function without workers and jobs", "FUNCTION"),
-    Operation("show-jobs", TextCommand.SHOW_JOBS, "list all jobs: handle, retries, ignored (0 or 1), stored (0 or 1)"),
-    Operation("show-unique-jobs", TextCommand.SHOW_UNIQUE_JOBS, "list the uniques of all jobs"),
+    Operation(
+        "show-jobs",
+        TextCommand.SHOW_JOBS,
+        "list all jobs: handle, retries, ignored (1: cancelled, it will not run), stored (1: in the store)",
+    ),
+    Operation(
+        "show-unique-jobs",
+        TextCommand.SHOW_UNIQUE_JOBS,
+        "list the uniques of all jobs (keys that clients give to jobs)",
+    ),
     Operation(
         "show-schedules",
         TextCommand.SHOW_SCHEDULES,
-        "list repeating jobs: handle, function, cron line, next run, unique",
+        "list repeating jobs: handle, function, cron line, next run, unique, time zone, priority",
     ),
     Operation("limits", TextCommand.SHOW_LIMITS, "list the limits of the server: name, number of rejections"),
     Operation(
         "stalls",
         TextCommand.SHOW_STALLS,
-        "list stalled functions, whose jobs have waited too long: function, waiting jobs, workers, seconds, reason",
+        "list functions whose jobs have waited too long: function, waiting jobs, workers, seconds, reason",
     ),
     *[
         Operation(command.value.replace(" ", "-"), command, f"list {found.help}: {', '.join(found.row._fields)}")
@@ -100,16 +108,16 @@ OPERATIONS = [
     Operation(
         "maxqueue",
         TextCommand.MAXQUEUE,
-        "limit the number of jobs of a function; further ones are rejected. One number is for all priorities, three "
-        "numbers are for high, normal and low; without a number, the limit is removed",
+        "reject new jobs of a function while it has N jobs. Three numbers are for new jobs of high, normal and low "
+        "priority. Without a number, the limit is removed",
         "FUNCTION [N]",
         takes=SEVERAL,
     ),
     Operation(
         "shutdown",
         TextCommand.SHUTDOWN,
-        f"stop the server: {_NOW}, or as soon as the running jobs have ended ({_GRACEFUL}); the server needs "
-        "--allow-shutdown",
+        f"stop the server: {_NOW}, or when the running jobs have ended ({_GRACEFUL}); only for a server that was "
+        "started with --allow-shutdown",
         f"{_NOW}|{_GRACEFUL}",
         takes=MAYBE,
         words=(_NOW, _GRACEFUL),
@@ -122,7 +130,7 @@ OPTIONS: dict[str, Sequence[Option]] = {
         Option("-p --port", f"port of the server, or name of a service [{DEFAULT_PORT}]", argument="PORT"),
         Option(
             "--server",
-            "address instead of -h and -p: host:port, [::1]:port, tls://host or unix:/path",
+            "the server, as host:port, [::1]:port, tls://host or unix:/path; it overrides -h and -p",
             argument="ADDRESS",
         ),
         Option("-S --ssl", "encrypt the connection with TLS"),
@@ -131,7 +139,7 @@ OPTIONS: dict[str, Sequence[Option]] = {
         ),
         Option(
             "--timeout",
-            "seconds to wait for the answers [30; 5 for --ping alone]",
+            "seconds to wait for the answers [30; for --ping alone, 5]",
             argument="SECONDS",
             read=_seconds,
         ),

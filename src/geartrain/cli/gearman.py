@@ -11,7 +11,7 @@ from geartrain.cli.gearman_options import GearmanOptions, read_options
 from geartrain.cli.interrupt import end_on_interrupt
 from geartrain.cli.options import UsageError
 from geartrain.cli.output import discard_stdout, error, print_version, usage_error
-from geartrain.errors import GeartrainError
+from geartrain.errors import GeartrainError, UnsupportedPlatform
 
 __all__ = ["main"]
 
@@ -60,12 +60,12 @@ def _start(options: GearmanOptions) -> int:
         return run()
     from geartrain.cli.process import PidFileError, detach, pid_file
 
-    if options.detach and not detach():
-        return 0
     try:
+        if options.detach and not detach():
+            return 0
         with pid_file(options.pid_file):
             return run()
-    except PidFileError as problem:
+    except (PidFileError, UnsupportedPlatform) as problem:
         error(str(problem))
         return EXIT_USAGE
 

@@ -49,7 +49,7 @@ OPTIONS: dict[str, list[Option]] = {
         Option("-p", f"port of the server, or name of a service [{DEFAULT_PORT}]", argument="PORT", key="port"),
         Option(
             "--server",
-            "address instead of -h and -p: host:port, [::1]:port, tls://host or unix:/path; may be repeated",
+            "a server, as host:port, [::1]:port, tls://host or unix:/path; it overrides -h and -p; may be repeated",
             argument="ADDRESS",
             key="servers",
             many=True,
@@ -60,21 +60,22 @@ OPTIONS: dict[str, list[Option]] = {
         ),
         Option(
             "-t",
-            "time to wait for more data (client) or for a job (worker)",
+            "client: exit if the server sends nothing for this time; worker: print a message if no job comes for this "
+            "time; with 0, exit as soon as no job waits",
             argument="MILLISECONDS",
             key="timeout",
             read=_milliseconds,
         ),
         Option(
             "--timeout",
-            "time to wait for all results (client) or for a job (worker)",
+            "client: exit if the results are not complete after this time; worker: like -t, but in seconds",
             argument="SECONDS",
             key="total_timeout",
             read=_seconds,
         ),
         Option("-i", "file for the process id", argument="FILE", key="pid_file", files=True),
         Option("-d", "run in the background", key="detach"),
-        Option("-v", "print more: handles of jobs (client) or connections (worker)", key="verbose"),
+        Option("-v", "print more. Client: the handles of the jobs; worker: its connections", key="verbose"),
         Option("-H --help", "show this help and exit", key="help"),
         VERSION,
     ],
@@ -83,10 +84,10 @@ OPTIONS: dict[str, list[Option]] = {
         Option("-I", "submit with high priority", sets={"priority": Priority.HIGH}),
         Option("-L", "submit with low priority", sets={"priority": Priority.LOW}),
         Option("-n", "submit a job for each line of the input", key="lines"),
-        Option("-N", "the same, without the newline characters", sets={"lines": True, "strip": True}),
+        Option("-N", "like -n, but without the newline characters", sets={"lines": True, "strip": True}),
         Option("-P", "print the function's name before each line of output", key="prefix"),
         Option("-s", "submit an empty job, and do not read standard input", key="empty"),
-        Option("-u", "unique of the jobs; - and # have special meanings", argument="UNIQUE", key="unique"),
+        Option("-u", "unique of the jobs; see Uniques below", argument="UNIQUE", key="unique"),
         Option("--json", "print the events of the jobs, one JSON object per line"),
     ],
     "Options of workers": [
@@ -95,7 +96,7 @@ OPTIONS: dict[str, list[Option]] = {
         ),
         Option("-c", "exit after this number of jobs", argument="COUNT", key="count", read=_number(0)),
         Option("-n", "send each line of the command's output as soon as it is printed", key="lines"),
-        Option("-N", "the same, without the newline characters", sets={"lines": True, "strip": True}),
+        Option("-N", "like -n, but without the newline characters", sets={"lines": True, "strip": True}),
     ],
 }
 

@@ -24,24 +24,26 @@ Try it, with a server (gearmand) running on this machine:
   ls | gearman -f count -n                  submit a job for each line of the input
   gearman -f count -b "no hurry"            put a job in the queue, and do not wait for it
 
-Each argument after the options is a job; without arguments, standard input is the job. The command of a worker reads
-the job from its standard input, and its output is the result. Put -- before a command that has options of its own.
+Each argument after the options is a job. Without arguments, standard input is the job. The command of a worker reads
+the job from its standard input, and its output is the result. Put -- before the command if it has options of its own.
 """,
     options=OPTIONS,
     sections={
         "Uniques": """\
-While a job with -u UNIQUE is waiting or running, a submission with the same function and unique joins this job. With
--u -, the unique is the content of the job; with -u #, it is a hash of the content.""",
+The unique is a key for a job. While a job with this key waits or runs, another submission with the same function and
+the same key makes no second job: both clients get the result of the first job. With -u -, the key is the content of the
+job; with -u '#', it is a hash of the content.""",
         "Servers": f"""\
-localhost:{DEFAULT_PORT}, unless -h, -p, --server or the environment name others. A client uses the first one that it
-can reach; a worker uses all of them.""",
+The server is localhost:{DEFAULT_PORT} by default. Options or variables can name several servers. A client uses the
+first one that it can reach; a worker uses all of them.""",
         "Environment": f"""\
-  GEARMAN_SERVER            servers instead of -h and -p: host:port,host:port
-  GEARMAN_SERVERS           more servers, tried after those of GEARMAN_SERVER
+  GEARMAN_SERVER            servers, as in host:port,host:port; it overrides -h and -p
+  GEARMAN_SERVERS           more servers, used after the others; --server overrides both variables
 {TLS_VARIABLES}
 {ACCESS_VARIABLE}""",
         "Exit status": """\
-Clients: 0 if all jobs were done (with -b: accepted); 1 if a job failed, or for wrong usage; 2 if no server could be
-reached, or if a server rejected a job or was lost; 3 if -t or --timeout expired. Workers: 0, or 1 for wrong usage.""",
+Clients: 0 if all jobs were done (with -b: accepted by the server); 1 if a job failed, or if the command line is wrong;
+2 if no server could be reached, if the connection was lost, or if the server rejected a job; 3 if -t or --timeout
+expired. Workers: 0, or 1 if the command line is wrong.""",
     },
 )

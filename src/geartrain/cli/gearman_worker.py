@@ -28,7 +28,7 @@ from ssl import SSLContext
 from geartrain.cli.gearman_options import GearmanOptions, servers_of
 from geartrain.cli.output import discard_stdout, error, program_name
 from geartrain.cli.servers import UnknownServer, client_tls, client_token
-from geartrain.errors import GeartrainError, JobFail
+from geartrain.errors import Fail, GeartrainError
 from geartrain.transport.address import ServerAddress
 from geartrain.wording import counted
 from geartrain.worker import AssignedJob, Reason, Worker
@@ -51,7 +51,7 @@ def prepare(options: GearmanOptions) -> Callable[[], int]:
 
 def _run(options: GearmanOptions, servers: Sequence[ServerAddress], tls: SSLContext | None, token: str | None) -> int:
     level = logging.INFO if options.verbose else logging.WARNING
-    logging.basicConfig(format=f"{program_name()}: %(message)s", level=level)
+    logging.basicConfig(format=f"%(asctime)s {program_name()}: %(levelname)s: %(message)s", level=level)
     try:
         _check_names(servers)
         return CommandWorker(options, servers, tls, token).run()
@@ -144,7 +144,7 @@ class CommandWorker:
         if status < 0:
             raise _failure(job, f"{command[0]} was killed by {_signal_name(-status)}")
         error(f"{command[0]} exited with status {status} for {job.handle}")
-        raise JobFail  # without a reason, as the C tool does
+        raise Fail  # without a reason, as the C tool does
 
     def _collect(self, process: subprocess.Popen[bytes], job: AssignedJob) -> bytes:
         """Return what a command prints, or send it line by line and return nothing."""
@@ -160,7 +160,10 @@ class CommandWorker:
         process = self._process
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+                if hasattr(os, "killpg"):
+                    os.killpg(process.pid, signal.SIGTERM)
+                else:  # on Windows
+                    process.terminate()
 
 
 def _feed(process: subprocess.Popen[bytes], workload: bytes) -> None:
@@ -177,7 +180,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _failure(job: AssignedJob, message: str) -> JobFail:
+def _failure(job: AssignedJob, message: str) -> Fail:
     error(f"{message} ({job.handle})")
     job.warning(f"{message}\n")
-    return JobFail()
+    return Fail()

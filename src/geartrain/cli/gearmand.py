@@ -19,17 +19,17 @@ import functools
 import gc
 import logging
 import os
-import platform
 import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from geartrain._version import __version__
-from geartrain.cli import store
 from geartrain.cli.output import error as print_error
+from geartrain.cli.output import usage_error
 from geartrain.core import IS_COMPILED, Durability
 from geartrain.errors import GeartrainError
 from geartrain.server import Server
+from geartrain.server.config.kinds import UsageError
 from geartrain.server.config.sources import Invocation, read
 from geartrain.server.durability.foreign import refuse_queue
 from geartrain.server.durability.store import check_store
@@ -60,6 +60,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; ``words`` are those behind its name."""
     words = sys.argv[1:] if words is None else words
     if words[:1] == ["store"]:
+        from geartrain.cli import store  # a server does without it
+
         return store.main(words[1:])
     read_again = functools.partial(read, words, os.environ)
     try:
@@ -76,10 +78,13 @@ def main(words: Sequence[str] | None = None) -> int:
                     print_error(warning)
             else:
                 _run(invocation, read_again)
+    except UsageError as error:
+        usage_error(str(error))
     except GeartrainError as error:
         print_error(str(error))
-        return 1
-    return 0
+    else:
+        return 0
+    return 1
 
 
 def _print_help() -> None:
@@ -91,6 +96,8 @@ def _print_help() -> None:
 
 def _build() -> str:
     """Return the first facts that a report of a bug needs."""
+    import platform
+
     how = "compiled" if IS_COMPILED else "interpreted"
     return f"{how}, {platform.python_implementation()} {platform.python_version()}"
 
@@ -178,20 +185,20 @@ async def _serve(
     loop = asyncio.get_running_loop()
     start = loop.create_task(_start(server, options))
 
-    def drain() -> None:
+    def drain(number: signal.Signals) -> None:
         if start.done():
             notifier.stopping("Waiting for jobs that run", _longest_stop(options))
-            server.drain()
+            server.drain(reason=number.name)
         else:
-            start.cancel()
+            start.cancel(number.name)
 
-    def finish() -> None:
+    def finish(number: signal.Signals) -> None:
         if start.done():
-            server.stop(graceful=True)
+            server.stop(graceful=True, reason=number.name)
         else:
-            start.cancel()
+            start.cancel(number.name)
 
-    def reload() -> None:
+    def reload(_: signal.Signals) -> None:
         notifier.reloading()
         reloader.reload()
         if start.done():
@@ -203,11 +210,11 @@ async def _serve(
         (signal.SIGUSR1, finish),
         (signal.SIGHUP, reload),
     ):
-        loop.add_signal_handler(number, act)
+        loop.add_signal_handler(number, act, number)
     try:
         await start
-    except asyncio.CancelledError:
-        log.log(Level.NOTICE, "Stopped before the start was complete")
+    except asyncio.CancelledError as error:
+        log.log(Level.NOTICE, "Stopped by %s before the start was complete", *(error.args or ("this program",)))
         return False
     reloader.begin()
     _calm_collector()

@@ -37,19 +37,20 @@ PAGE = Page(
     usage=["[option ...]", "store inspect|export|import ..."],
     introduction="""\
 Run a job server: clients submit jobs to it, and workers grab them from it. Without options, it listens on port 4730 of
-all addresses and stays in the foreground.
+all addresses and stays in the foreground. In the list of options, a peer is a client or a worker.
 """,
     options={group.value: [_converted(option) for option in options] for group, options in grouped().items()},
     sections={
         "Sources of options": f"""\
-Each option can also be set by an environment variable, such as GEARMAND_PORT=4731 for --port, or in a file: that of
---config-file, or else the first of {" and ".join(DEFAULT_FILES)} that exists. The command line overrides
-variables, and variables override the file.""",
+Each option can also be set by an environment variable, such as GEARMAND_PORT=4731 for --port, or in a file. The file is
+that of --config-file. Without this option, it is {DEFAULT_FILES[0]} or, if that does not exist,
+{DEFAULT_FILES[1]}. The command line overrides variables, and variables override the file.""",
         "Signals": """\
-SIGTERM and SIGINT stop the server as soon as the running jobs have ended, or after --drain-timeout. SIGUSR1 does the
-same without a time limit. SIGHUP reopens the log, and reloads limits, access rules and TLS certificates.""",
+SIGTERM and SIGINT stop the server as soon as the running jobs have ended, but at the latest after --drain-timeout. A
+second one stops it at once. SIGUSR1 stops the server as soon as the running jobs have ended, without a time limit.
+SIGHUP reopens the log, and reloads limits, access rules and TLS certificates.""",
         "Stores": """\
-gearmand store shows, exports and imports the jobs of a store; see gearmand store --help.""",
+The command gearmand store shows, exports and imports the jobs of a store. See gearmand store --help.""",
     },
     number=8,
 )

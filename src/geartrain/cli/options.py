@@ -134,14 +134,14 @@ class _Parser:
             return found[0], self._by_name[found[0]]
         if found:
             raise UsageError(f"{name} may be {', '.join(found[:-1])} or {found[-1]}")
-        raise UsageError(f"there is no option {name}{did_you_mean(name, self._by_name)}")
+        raise UsageError(f"unknown option '{name}'{did_you_mean(name, self._by_name)}")
 
     def _letters(self, word: str) -> None:
         for place, letter in enumerate(word[1:], 2):
             name = f"-{letter}"
             option = self._by_name.get(name)
             if option is None:
-                raise UsageError(f"there is no option {name}{self._hint(word)}")
+                raise UsageError(f"unknown option '{name}'{self._hint(word)}")
             if option.takes:
                 self._take(option, name, [word[place:]] if word[place:] else self._arguments(option, name))
                 return
@@ -151,7 +151,7 @@ class _Parser:
         """Return the end of a message about several letters, which may be a long name with one dash."""
         if len(word) == 2:
             return ""
-        return f", as in {word}{did_you_mean(f'-{word}', [name for name in self._by_name if name.startswith('--')])}"
+        return f" in '{word}'{did_you_mean(f'-{word}', [name for name in self._by_name if name.startswith('--')])}"
 
     def _arguments(self, option: Option, name: str) -> list[str]:
         """Take the words that are the arguments of an option."""

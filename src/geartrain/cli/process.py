@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from geartrain.platforms import require
+
 __all__ = ["PidFileError", "detach", "pid_file"]
 
 
@@ -14,7 +16,12 @@ class PidFileError(Exception):
 
 
 def detach() -> bool:
-    """Fork a child without a terminal; return True in the child, and False in the parent, which is to exit."""
+    """Fork a child without a terminal; return True in the child, and False in the parent, which is to exit.
+
+    Raises:
+        UnsupportedPlatform: This system cannot fork processes.
+    """
+    require("the option -d", ("os.fork",), "start it in the background by another program")
     if os.fork():
         return False
     os.setsid()

@@ -20,13 +20,13 @@ __all__ = [
 ]
 
 TLS_VARIABLES = """\
-  GEARMAND_CA_CERTIFICATE   certificates of the authorities to trust for TLS [those of the system]
-  GEARMAN_CLIENT_PEM        client certificate, for servers that ask for one
-  GEARMAN_CLIENT_KEY        private key of the client certificate"""
+  GEARMAND_CA_CERTIFICATE   file of the authorities to trust for TLS [those of the system]
+  GEARMAN_CLIENT_PEM        file of the client certificate, for servers that ask for one
+  GEARMAN_CLIENT_KEY        file of the private key of that certificate"""
 
 # On a command line, every user of the machine could read it.
 ACCESS_VARIABLE = """\
-  GEARMAN_TOKEN             a token, for servers with access rules; --token-file overrides it"""
+  GEARMAN_TOKEN             token for servers with access rules; --token-file overrides it"""
 
 START_HINT = "Is a job server running there? The command gearmand starts one."
 

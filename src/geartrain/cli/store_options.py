@@ -10,7 +10,7 @@ __all__ = ["ACTIONS", "PROGRAM", "Action", "StoreOptions", "read_options"]
 
 PROGRAM = "gearmand store"
 
-_URL = Option("URL", "the store, as for gearmand --store")
+_URL = Option("URL", "the store, as in gearmand --store")
 
 
 class Action:
@@ -48,11 +48,16 @@ ACTIONS = {
         "URL FILE|--from OLD [option ...]",
         [_URL, Option("FILE", "a file written by export; - for standard input", files=True)],
         [
-            Option("--from", "URL of the persistent queue of a C server", argument="OLD", key="queue"),
-            Option("--delete", "with --from: delete the jobs of OLD once all are stored"),
+            Option(
+                "--from",
+                "take the jobs from the queue of a C server, which this URL names",
+                argument="OLD",
+                key="queue",
+            ),
+            Option("--delete", "with --from: once all jobs are stored, delete them from OLD"),
             Option("--resume", "skip jobs that the store already has"),
             Option("--new-handles", "give all jobs new handles"),
-            Option("--job-handle-prefix", "prefix of new handles, as for gearmand [H:hostname]", argument="PREFIX"),
+            Option("--job-handle-prefix", "prefix of new handles, as in gearmand [H:hostname]", argument="PREFIX"),
         ],
     ),
 }

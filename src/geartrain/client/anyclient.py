@@ -4,15 +4,17 @@
 import copy
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Self, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from geartrain.client.buffer import MAX_UNREAD
 from geartrain.client.cron import cron_of
 from geartrain.client.options import REPLY_TIMEOUT, ClientOptions
 from geartrain.client.remote import Remote, signature_of
-from geartrain.client.request import Delay, Moment, Submission, epoch_seconds, submission
+from geartrain.client.request import Delay, Moment, Submission, start_of, submission
 from geartrain.client.serverpool import Balance, Placement
 from geartrain.codec import RAW, Codec
+from geartrain.errors import NoServerAvailable
+from geartrain.middleware import wrap
 from geartrain.names import Text, client_id_bytes, encode, token_bytes
 from geartrain.records import Handle, JobRequest, ResultT, ValueT
 from geartrain.transport import (
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
 
     from geartrain.typed import Signature
 
-__all__ = ["AnyClient", "admin_options", "admins_of"]
+__all__ = ["AnyClient", "admins_of"]
+
+CallT = TypeVar("CallT", bound=Callable[[JobRequest], Any])
+MiddlewareT = TypeVar("MiddlewareT", bound=Callable[..., Any])
 
 
 class AnyClient(Generic[ValueT, ResultT]):
@@ -51,6 +56,8 @@ class AnyClient(Generic[ValueT, ResultT]):
         placement: Placement = "rendezvous",
         codec: Codec[ValueT, ResultT] | None = None,
         max_unread: int = MAX_UNREAD,
+        patience: float | None = 0.0,
+        on_wait: Callable[[NoServerAvailable], object] | None = None,
     ) -> None:
         """Check the options; connections are made when they are first needed.
 
@@ -75,6 +82,11 @@ class AnyClient(Generic[ValueT, ResultT]):
                 libgearman (C, PHP, the command line) ignore uniques when they choose a server, so their choice differs.
             codec: Encodes workloads, and decodes results and parts of results; by default text and bytes.
             max_unread: Bytes of unread events that one job keeps; beyond them its events are lost, but not its result.
+            patience: Seconds for which a call waits and tries again while no server can be reached, such as during a
+                restart; ``None`` for no limit. The wait ends at the call's ``timeout`` if that is earlier. A job that a
+                server may have got already waits only if it has a ``unique`` or ``resubmits``.
+            on_wait: Called with the `NoServerAvailable` before each pause of such a wait, about once a second; an
+                exception that it raises ends the wait.
 
         Raises:
             ValueError: An option is out of range.
@@ -95,13 +107,31 @@ class AnyClient(Generic[ValueT, ResultT]):
             placement=placement,
             codec=cast(Codec[Any, Any], RAW) if codec is None else codec,
             max_unread=max_unread,
+            patience=patience,
+            on_wait=on_wait,
         )
+        self._middleware: list[Callable[..., Any]] = []  # shared with the clients of other codecs
         self._origin: Self | None = None  # the client whose connections it uses, if they are not its own
         self._set_up()
 
     def _set_up(self) -> None:
         """Set the attributes of a shell."""
         raise NotImplementedError
+
+    def middleware(self, middleware: MiddlewareT) -> MiddlewareT:
+        """Add a function ``(request, call)`` around every request, inside of those already added; a decorator.
+
+        It gets a `JobRequest`, and passes it or another one on by ``call(request)``, which returns what the client's
+        method returns: a result, a job or a handle. ``submit_many`` and ``submit_background_many`` send all their jobs
+        after the last call; there ``call(request)`` returns the job or ``None``. For an `AsyncClient` the function is
+        an ``async def``, and awaits the call.
+        """
+        self._middleware.append(middleware)
+        return middleware
+
+    def _through(self, call: CallT) -> CallT:
+        """Return a call with the middleware around it."""
+        return wrap(call, self._middleware)
 
     def _show(self, states: Mapping[ServerAddress, str], *, closed: bool) -> str:
         """Return the text of ``repr``: the servers, each with the state of its connection."""
@@ -114,7 +144,12 @@ class AnyClient(Generic[ValueT, ResultT]):
         return submission(wanted, prefix=options.prefix, codec=options.codec)
 
     def _background(
-        self, wanted: JobRequest, at: Moment | None = None, delay: Delay | None = None, cron: str | None = None
+        self,
+        wanted: JobRequest,
+        at: Moment | None = None,
+        delay: Delay | None = None,
+        cron: str | None = None,
+        timezone: str | None = None,
     ) -> Submission:
         """Return the submission of a background job."""
         options = self._options
@@ -123,8 +158,8 @@ class AnyClient(Generic[ValueT, ResultT]):
             prefix=options.prefix,
             codec=options.codec,
             background=True,
-            epoch=epoch_seconds(at, delay, time.time()),
-            cron=cron_of(cron, at, delay),
+            start=start_of(at, delay, time.time()),
+            cron=cron_of(cron, timezone, at, delay),
         )
 
     def _with_codec(self, codec: Codec[Any, Any]) -> Any:
@@ -150,14 +185,3 @@ class AnyClient(Generic[ValueT, ResultT]):
 def admins_of(handle: Handle | str, options: ClientOptions[Any, Any]) -> list[str]:
     """Return the servers that may have a job."""
     return [handle.server] if isinstance(handle, Handle) else [str(address) for address in options.addresses]
-
-
-def admin_options(options: ClientOptions[Any, Any]) -> dict[str, Any]:
-    """Return the options of an administrator of a client's servers."""
-    return {
-        "tls": options.tls,
-        "token": options.token.decode("utf-8", "surrogateescape") or None,
-        "timeout": options.reply_timeout,
-        "connect_timeout": options.connect_timeout,
-        "keepalive": options.keepalive,
-    }

@@ -4,7 +4,7 @@
 import math
 from collections.abc import Callable
 
-__all__ = ["Deadline"]
+__all__ = ["Deadline", "check_timeout"]
 
 _NO_TIMEOUT = 1e9  # seconds, about thirty years; locks and selectors do not accept much larger numbers
 
@@ -34,3 +34,20 @@ class Deadline:
     def remaining(self) -> float | None:
         """Return the seconds that are left, at least 0, or ``None`` for no end."""
         return None if self.at is None else max(self.at - self._clock(), 0.0)
+
+
+def check_timeout(timeout: float | None) -> float | None:
+    """Return the timeout of a call that submits jobs, if it is one.
+
+    A wait for a job that was submitted before also accepts a negative timeout, as the standard library does: a caller
+    may compute the rest of a longer timeout, which may have passed. A new job with such a timeout is a mistake.
+
+    Raises:
+        ValueError: The timeout is negative, or not a number.
+        TypeError: It is something else, such as text.
+    """
+    if not isinstance(timeout, float | int | None):
+        raise TypeError(f"timeout is a number of seconds, or None for no limit, not {timeout!r}")
+    if timeout is not None and not timeout >= 0:
+        raise ValueError(f"timeout is a number of seconds, 0 or more, or None for no limit, not {timeout!r}")
+    return timeout

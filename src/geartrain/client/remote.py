@@ -30,15 +30,18 @@ class JobOptions(TypedDict, total=False):
     at: Moment | None
     delay: Delay | None
     cron: str | None
+    timezone: str | None
     max_in_flight: int
+    return_exceptions: bool
 
 
 _TAKEN: dict[str, tuple[str, ...]] = {
     "do": ("unique", "priority", "timeout", "resubmits"),
     "submit": ("unique", "priority", "resubmits"),
     "submit_many": ("priority", "resubmits"),
-    "enqueue": ("unique", "priority", "at", "delay", "cron", "timeout"),
-    "map": ("priority", "timeout", "resubmits", "max_in_flight"),
+    "enqueue": ("unique", "priority", "at", "delay", "cron", "timezone", "timeout"),
+    "map": ("priority", "timeout", "resubmits", "max_in_flight", "return_exceptions"),
+    "map_unordered": ("priority", "timeout", "resubmits", "max_in_flight", "return_exceptions"),
 }
 
 
@@ -58,6 +61,8 @@ class Submitter(Protocol):
     def enqueue(self) -> Callable[..., Any]: ...
     @property
     def map(self) -> Callable[..., Any]: ...
+    @property
+    def map_unordered(self) -> Callable[..., Any]: ...
 
 
 @frozen
@@ -93,7 +98,7 @@ class Remote(Generic[ParametersT, ReturnT]):
         return repr(self.signature).replace("Signature", type(self).__name__, 1)
 
     def bind(self, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> Arguments[ParametersT]:
-        """Return the arguments of a later call, for `map` and `submit_many`.
+        """Return the arguments of a later call, for `map`, `map_unordered` and `submit_many`.
 
         Raises:
             ArgumentError: The function does not take these arguments.
@@ -142,10 +147,19 @@ class Remote(Generic[ParametersT, ReturnT]):
 
 
 def signature_of(function: "Callable[..., Any] | Remote[..., Any]", name: str | None = None) -> "Signature":
-    """Return the signature of a stub under its own name or the one given, or that of a typed function."""
+    """Return the signature of a stub under its own name or the one given, or that of a typed function.
+
+    Raises:
+        TypeError: This is not a function, or one without a name.
+    """
     from geartrain.typed import Signature  # and with it inspect, which other clients do not need
 
-    return function.signature if isinstance(function, Remote) else Signature(function, name or function.__name__)
+    if isinstance(function, Remote):
+        return function.signature
+    name = name or getattr(function, "__name__", None)
+    if name is None or not callable(function):
+        raise TypeError(f"this decorator takes a function, or the name of one, not {function!r}")
+    return Signature(function, name)
 
 
 def _workload(arguments: Arguments[...]) -> bytes:

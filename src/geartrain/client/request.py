@@ -4,11 +4,12 @@
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from geartrain.client.submission import Submission, check_size, chosen_unique, plain_packet, unique_bytes
 from geartrain.cron import CronFields
 from geartrain.errors import LocalProtocolError
+from geartrain.jobtimes import DelayedTime, ScheduleOptions, delayed_option, with_schedule_options
 from geartrain.names import Text, encode, function_bytes, value_bytes
 from geartrain.protocol import Command, request
 from geartrain.protocol.limits import INT64_MAX, MAX_UNIQUE
@@ -22,13 +23,14 @@ __all__ = [
     "MAX_IN_FLIGHT",
     "Delay",
     "Moment",
+    "Start",
     "Submission",
     "check_in_flight",
     "check_renamed",
-    "epoch_seconds",
     "handle_bytes",
     "map_requests",
     "reduce_requests",
+    "start_of",
     "submission",
     "unique_bytes",
 ]
@@ -40,13 +42,27 @@ Moment: TypeAlias = datetime | float
 Delay: TypeAlias = timedelta | float
 
 
+class Start(NamedTuple):
+    """The time before which a job is not started.
+
+    Attributes:
+        second: The time in seconds since 1970, rounded up.
+        milliseconds: The exact time, since 1970 or from now.
+        is_delay: True for a time from now.
+    """
+
+    second: int
+    milliseconds: int
+    is_delay: bool
+
+
 def submission(
     wanted: JobRequest,
     *,
     prefix: Text = b"",
     codec: "Codec[Any, Any] | None" = None,
     background: bool = False,
-    epoch: int | None = None,
+    start: Start | None = None,
     cron: CronFields | None = None,
 ) -> Submission:
     """Check and encode a job.
@@ -55,8 +71,8 @@ def submission(
         wanted: The job.
         prefix: Put before the function's name.
         codec: Encodes the workload; without one, it is text or bytes.
-        background: True for a background job; jobs with ``epoch`` or ``cron`` are background jobs too.
-        epoch: The second before which the job is not started.
+        background: True for a background job; jobs with ``start`` or ``cron`` are background jobs too.
+        start: The time before which the job is not started.
         cron: The times at which the job is started repeatedly.
 
     Raises:
@@ -73,17 +89,20 @@ def submission(
     function = function_bytes(wanted.function, prefix)
     workload = _workload_of(wanted, codec)
     check_size(workload)
-    background = background or epoch is not None or cron is not None
+    background = background or start is not None or cron is not None
     unique = chosen_unique(wanted.unique, background=background)
+    option = b""
     if cron is not None:
-        _check_plain(wanted, "repeating", Command.SUBMIT_JOB_SCHED)
+        _check_no_reducer(wanted, "repeating", Command.SUBMIT_JOB_SCHED)
         if wanted.unique is None:
             # A program submits its schedules at each start: the same function and workload are the same schedule.
             unique = _digest(workload)
-        packet = request(Command.SUBMIT_JOB_SCHED, function, unique, *cron, workload)
-    elif epoch is not None:
-        _check_plain(wanted, "delayed", Command.SUBMIT_JOB_EPOCH)
-        packet = request(Command.SUBMIT_JOB_EPOCH, function, unique, b"%d" % epoch, workload)
+        fields = with_schedule_options(cron, ScheduleOptions(priority=Priority(wanted.priority)))
+        packet = request(Command.SUBMIT_JOB_SCHED, function, unique, *fields, workload)
+    elif start is not None:
+        _check_no_reducer(wanted, "delayed", Command.SUBMIT_JOB_EPOCH)
+        packet = request(Command.SUBMIT_JOB_EPOCH, function, unique, b"%d" % start.second, workload)
+        option = _option_of(start, Priority(wanted.priority))
     elif wanted.reducer:
         if wanted.priority != Priority.NORMAL:
             raise ValueError(
@@ -94,13 +113,20 @@ def submission(
     else:
         packet = plain_packet(function, unique, workload, Priority(wanted.priority), background=background)
     key = (workload if unique == b"-" else unique) if wanted.unique or cron is not None else b""
-    return Submission(packet, function, unique, key, background, wanted.resubmits)
+    return Submission(packet, function, unique, key, background, wanted.resubmits, option)
 
 
-def _check_plain(wanted: JobRequest, what: str, command: Command) -> None:
-    for name, is_there in (("priority", wanted.priority != Priority.NORMAL), ("reducer", bool(wanted.reducer))):
-        if is_there:
-            raise ValueError(f"a {what} job has no {name}: the protocol's {command.name} has no field for it")
+def _check_no_reducer(wanted: JobRequest, what: str, command: Command) -> None:
+    if wanted.reducer:
+        raise ValueError(f"a {what} job has no reducer: the protocol's {command.name} has no field for it")
+
+
+def _option_of(start: Start, priority: Priority) -> bytes:
+    """Return the packet that carries what SUBMIT_JOB_EPOCH has no field for, or nothing if there is no such thing."""
+    is_exact = not start.is_delay and start.milliseconds == start.second * 1000
+    if is_exact and priority == Priority.NORMAL:
+        return b""
+    return request(Command.OPTION_REQ, delayed_option(DelayedTime(start.milliseconds, start.is_delay, priority)))
 
 
 def _workload_of(wanted: JobRequest, codec: "Codec[Any, Any] | None") -> bytes:
@@ -126,8 +152,8 @@ def _reducer_bytes(name: Text, prefix: Text) -> bytes:
     return encoded
 
 
-def epoch_seconds(at: Moment | None, delay: Delay | None, now: float) -> int | None:
-    """Return the second before which a job is not started, or ``None`` if it may start at once.
+def start_of(at: Moment | None, delay: Delay | None, now: float) -> Start | None:
+    """Return the time before which a job is not started, or ``None`` if it may start at once.
 
     Fractions are rounded up: a job never starts early.
 
@@ -152,11 +178,21 @@ def epoch_seconds(at: Moment | None, delay: Delay | None, now: float) -> int | N
         if not seconds >= 0:
             raise ValueError(f"a delay cannot be negative: {delay!r}")
         at = now + seconds
+        return Start(_whole_second(at), _milliseconds(seconds), True)
     if at is None:
         return None
+    return Start(_whole_second(at), _milliseconds(at), False)
+
+
+def _whole_second(at: float) -> int:
     if not 0 <= at <= INT64_MAX:
         raise ValueError(f"a job's time is given in seconds since 1970, not as {at!r}")
     return math.ceil(at)
+
+
+def _milliseconds(seconds: float) -> int:
+    """Return a time in milliseconds, rounded up, but not for the error of a float."""
+    return math.ceil(round(seconds * 1000, 3))
 
 
 def handle_bytes(handle: str) -> bytes:

@@ -66,6 +66,11 @@ class ServerPool:
             ranked.sort(key=lambda address: max(resting.get(address, 0.0) - now, 0.0))
         return ranked
 
+    def rest(self, now: float) -> float:
+        """Return the seconds until the back-off of the first server ends."""
+        resting = self._resting_until
+        return max(min(resting.get(address, now) for address in self.addresses) - now, 0.0)
+
     def reached(self, address: ServerAddress) -> None:
         """Record that a server accepted a connection, which ends its back-off but does not reset it."""
         self._resting_until.pop(address, None)

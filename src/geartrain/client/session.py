@@ -36,13 +36,14 @@ Happened: TypeAlias = list[tuple[Ticket, SessionEvent]]
 class _Request(Generic[Ticket]):
     """A pending request. Its ticket is ``None`` if the answer is to be dropped."""
 
-    __slots__ = ("awaited", "background", "is_token", "ticket")
+    __slots__ = ("awaited", "background", "is_job_option", "is_token", "ticket")
 
     def __init__(self, awaited: Command, ticket: Ticket | None, background: bool = False) -> None:
         self.awaited = awaited
         self.ticket = ticket
         self.background = background
         self.is_token = False
+        self.is_job_option = False
 
 
 class _Waiters(Generic[Ticket]):
@@ -92,6 +93,7 @@ class Session(Generic[Ticket]):
         self._running: dict[bytes, _Waiters[Ticket]] = {}
         self._moved = clock()  # when a byte was last sent or received, or a request met an empty queue
         self.has_heard = False
+        self._takes_job_options = True  # until the server has rejected one
 
     def __repr__(self) -> str:
         return f"<Session {self._server}: {self.state}>"
@@ -121,8 +123,12 @@ class Session(Generic[Ticket]):
 
     def submit(self, submission: Submission, ticket: Ticket) -> bytes:
         """Submit a job. Its ticket gets `Created`, then for a foreground job its events and one end."""
+        option = submission.option if self._takes_job_options else b""
+        if option:
+            self._ask(Command.OPTION_RES, None)
+            self._pending[-1].is_job_option = True
         self._ask(Command.JOB_CREATED, ticket, submission.background)
-        return submission.packet
+        return option + submission.packet if option else submission.packet
 
     def ask_status(self, handle: bytes, ticket: Ticket) -> bytes:
         """Ask for a job by its handle. The ticket gets `Answered` or `Failed`; the same for the two methods below."""
@@ -216,6 +222,7 @@ class Session(Generic[Ticket]):
                 return pending
             if pending.awaited is not Command.OPTION_RES:  # some servers do not answer options
                 raise RemoteProtocolError(f"{self._server} sent {command.name} instead of {pending.awaited.name}")
+            self._takes_job_options = False
         raise RemoteProtocolError(f"{self._server} sent {command.name}, which answers no request")
 
     def _on_created(self, reader: Reader) -> Happened[Ticket]:
@@ -233,6 +240,8 @@ class Session(Generic[Ticket]):
         if not self._pending:
             raise RemoteProtocolError(f"{self._server} sent an error that answers no request: {code}: {text}")
         pending = self._pending.popleft()
+        if pending.is_job_option:
+            self._takes_job_options = False
         if pending.is_token:
             _log_token_error(self._server, code, text)
         return _for(pending.ticket, Failed(ServerError(code, text)))

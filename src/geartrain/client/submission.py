@@ -41,6 +41,7 @@ class Submission(NamedTuple):
             unique, or the workload; empty if any server will do.
         background: True for a background job, which returns no result.
         resubmits: As in `JobRequest`.
+        option: The OPTION_REQ packet that goes ahead of it to servers that know the option, or empty.
     """
 
     packet: bytes
@@ -49,6 +50,7 @@ class Submission(NamedTuple):
     key: bytes
     background: bool
     resubmits: int
+    option: bytes = b""
 
 
 def plain_submission(

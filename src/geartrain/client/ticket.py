@@ -14,7 +14,7 @@ from geartrain.client.options import ClientOptions
 from geartrain.client.request import Submission
 from geartrain.client.serverpool import RetryBudget
 from geartrain.codec import RAW
-from geartrain.errors import CodecError, EventsLost, GeartrainError, JobTimeout, ReplyTimeout
+from geartrain.errors import CodecError, EventsLost, GeartrainError, JobTimeout, ReplyTimeout, ServerError
 from geartrain.records import Data, Handle, JobEvent, JobStatus, Progress, ResultT, Warn
 from geartrain.wording import counted
 
@@ -26,6 +26,7 @@ __all__ = [
     "Ticket",
     "TicketOwner",
     "UserEvent",
+    "check_unknown",
     "own_copy",
 ]
 
@@ -38,6 +39,12 @@ def own_copy(error: GeartrainError) -> GeartrainError:
     twin = copy.copy(error)
     twin.__cause__ = error.__cause__
     return twin
+
+
+def check_unknown(error: ServerError) -> None:
+    """Raise the answer to a request to cancel a job, unless it says that the job has ended."""
+    if error.code != "UNKNOWN_JOB":
+        raise error
 
 
 class TicketOwner(Protocol):
@@ -76,10 +83,6 @@ class Ticket:
 
     # Common to all tickets
 
-    def cancel(self) -> bool:
-        """Return ``False``: a request that was sent cannot be cancelled."""
-        return False
-
     def take(self, event: SessionEvent) -> None:
         """Process an event of the session."""
         raise NotImplementedError
@@ -117,6 +120,23 @@ class PlacedTicket(Ticket):
         super().__init__(owner)
         self._submission: Submission | None = submission  # until it is certain that it will not be sent again
         self._retries = RetryBudget(servers, submission.resubmits)
+        self._may_have_run = False
+
+    @property
+    def is_wanted(self) -> bool:
+        """False once it has ended or was abandoned."""
+        return not (self._is_abandoned or self.done())
+
+    @property
+    def may_wait(self) -> bool:
+        """True if the job may be sent after a wait for a server.
+
+        A job that a server may have got is sent again without delay, or after a wait if it has a unique or resubmits.
+        """
+        if not self.is_wanted:
+            return False
+        submission = self.submission
+        return not self._may_have_run or bool(submission.key) or submission.resubmits > 0
 
     @property
     def submission(self) -> Submission:
@@ -125,7 +145,8 @@ class PlacedTicket(Ticket):
         return self._submission
 
     def lost(self, error: GeartrainError, *, taken: bool) -> bool:
-        if not (self._is_abandoned or self.done()) and self._retries.after_loss(taken=taken):
+        if self.is_wanted and self._retries.after_loss(taken=taken):
+            self._may_have_run = True
             return True
         return super().lost(error, taken=taken)
 
@@ -182,14 +203,22 @@ class JobTicket(PlacedTicket, Generic[ResultT]):
         """The status according to the events so far; ``client.status(job.handle)`` asks the server."""
         progress = self._progress or Progress(0, 0)
         open_ = not self.done()
+        failure = None if open_ else self.failure
         return JobStatus(
             known=open_ and self._handle is not None,
             running=open_ and self._is_running,
             numerator=progress.numerator,
             denominator=progress.denominator,
+            outcome="" if open_ else "completed" if failure is None else "failed",
+            reason="" if failure is None else getattr(failure, "reason", "") or str(failure),
         )
 
     # Implemented by the shell
+
+    @property
+    def failure(self) -> GeartrainError | None:
+        """The error with which the job has ended, if it has."""
+        raise NotImplementedError
 
     def accepted(self) -> None:
         """Wake those that wait for the handle."""

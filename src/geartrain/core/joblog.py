@@ -3,20 +3,21 @@
 
 At level NOTICE there is one line for each submission, in gearmand's format, which programs parse::
 
-    accepted,resize,unique,0
+    accepted,resize,unique,0: H:a:17 from 10.0.0.7 (connection 9)
 
 At level INFO there is also a line for each step. The handle is in front, so that a search for it shows the life of the
-job. Peers are written as in the listing ``workers``: descriptor, address, client id::
+job. Peers are written by address and client id, with the number of the connection in the listing ``workers``::
 
-    H:a:17 resize: submitted by 9 10.0.0.7 -
-    H:a:17 resize: started by 12 10.0.0.8 images, attempt 1, after 0.4 ms
-    H:a:17 resize: completed by 12 10.0.0.8 images, attempt 1, in 31.6 ms
+    H:a:17 resize: submitted by 10.0.0.7 (connection 9)
+    H:a:17 resize: started by 10.0.0.8 images (connection 12), attempt 1, after 0.4 ms
+    H:a:17 resize: completed by 10.0.0.8 images (connection 12), attempt 1, in 31.6 ms
 
 The facts are also in the attribute ``fields`` of each record, for formats that keep them apart. The levels are looked
 up once per reload: asking `logging` would cost a tenth of a job, while a level that is off costs a comparison.
 """
 
 import logging
+import math
 from typing import Final
 
 from mypy_extensions import i64
@@ -66,14 +67,16 @@ class JobLog:
         self.has_notices = log.isEnabledFor(NOTICE)
         self.has_steps = log.isEnabledFor(logging.INFO)
 
-    def submitted(self, job: Job, client: Peer, run_at: i64, is_new: bool) -> None:
+    def submitted(self, job: Job, client: Peer, run_at: float, is_new: bool) -> None:
         """Log a submission: of a new job, or of one that it joins."""
-        facts = [printable(job.queue.name), printable(job.unique), b"%d" % run_at]
+        second = math.ceil(run_at)
+        facts = [printable(job.queue.name), printable(job.unique), b"%d" % second]
         if job.reducer:
             facts.append(printable(job.reducer))
         client_name = str(client)
-        fields = _fields(job, "accepted") | {"client": client_name, "unique": _text(job.unique), "run_at": run_at}
-        log.log(NOTICE, "accepted,%s", b",".join(facts).decode(errors="replace"), extra={"fields": fields})
+        fields = _fields(job, "accepted") | {"client": client_name, "unique": _text(job.unique), "run_at": second}
+        listed = b",".join(facts).decode(errors="replace")
+        log.log(NOTICE, "accepted,%s: %s from %s", listed, _text(job.handle), client_name, extra={"fields": fields})
         if self.has_steps:
             event = "submitted" if is_new else "joined"
             _write(job, event, f"by {client_name}", {"client": client_name})

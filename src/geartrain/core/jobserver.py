@@ -40,7 +40,7 @@ from geartrain.core.policy import PolicyTable
 from geartrain.core.probes import Probes
 from geartrain.core.ready import Ready
 from geartrain.core.receiving import Receiver
-from geartrain.core.recipient import Recipient
+from geartrain.core.recipient import DirtyPeers, Recipient
 from geartrain.core.record import JobRecord
 from geartrain.core.replies import Replies
 from geartrain.core.retirement import Retirement
@@ -112,7 +112,7 @@ class JobServer:
         self.is_draining = False
         self.is_restoring = False
         self._peers: dict[Peer, None] = {}
-        self._dirty: list[Recipient] = []
+        self._dirty = DirtyPeers()
         self._backlog = Backlog()
         self._turns = Turns()
         self._clock = TurnClock(clock)
@@ -174,7 +174,14 @@ class JobServer:
             self.refused,
         )
         self._submit = SubmitCommands(
-            options, functions, self._lifecycle, self._dispatcher, self._schedules, self.commit_queue, self._replies
+            options,
+            self._clock,
+            functions,
+            self._lifecycle,
+            self._dispatcher,
+            self._schedules,
+            self.commit_queue,
+            self._replies,
         )
         work = WorkCommands(self._lifecycle, self._dispatcher, self._authorizer, self._replies)
         self._text = TextCommands(
@@ -213,6 +220,16 @@ class JobServer:
     def shutdown_requested(self) -> Shutdown | None:
         """The shutdown that a text command has requested, or None."""
         return self._text.shutdown_requested
+
+    @property
+    def now(self) -> float:
+        """The time of this turn in seconds, by the clock of deadlines."""
+        return self._clock.now
+
+    @property
+    def has_news(self) -> bool:
+        """True if there are changes to store, or a text command has requested a shutdown."""
+        return self.commit_queue.has_changes or self._text.shutdown_requested is not None
 
     @property
     def has_work(self) -> bool:
@@ -387,14 +404,12 @@ class JobServer:
     @property
     def has_output(self) -> bool:
         """True if there are peers that have data to send."""
-        return len(self._dirty) > 0
+        return not self._dirty.is_empty
 
     def take_dirty(self) -> list[Recipient]:
         """Return the peers that have data to send, or are to be closed, since the last call."""
-        dirty = self._dirty[:]
-        self._dirty.clear()
+        dirty = self._dirty.take()
         for peer in dirty:
-            peer.is_dirty = False
             if not peer.is_watched:
                 self._holdings.watch(peer)
         if self.is_draining:

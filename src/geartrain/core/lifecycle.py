@@ -144,14 +144,14 @@ class Lifecycle:
         return self._jobs.held + self.other_memory + jobs * JOB_WEIGHT
 
     def create(
-        self, queue: FunctionQueue, unique: bytes, workload: bytes, priority: i64, reducer: bytes, run_at: i64
+        self, queue: FunctionQueue, unique: bytes, workload: bytes, priority: i64, reducer: bytes, run_at: float
     ) -> Job:
         """Return a new job, which waits for a worker, or first until ``run_at`` seconds since the epoch."""
         job = self._jobs.create(queue, unique, workload, priority, reducer)
         job.created_at = self._clock.wall_ms()
         queue.stats.submitted += 1
         if run_at:
-            self._wait(job, float(run_at))
+            self._wait(job, run_at)
         else:
             self._enqueue(job, _ENQUEUE, first=False)
         return job

@@ -4,6 +4,8 @@
 import logging
 from typing import Final
 
+from mypy_extensions import i64
+
 from geartrain.core.clock import TurnClock
 from geartrain.core.commit_queue import CommitQueue
 from geartrain.core.cron import Schedule, Schedules
@@ -17,13 +19,12 @@ from geartrain.core.numbers import Numbers
 from geartrain.core.record import JobRecord
 from geartrain.core.state import Job
 from geartrain.core.timers import NEVER, Timed, Timers
-from geartrain.records import Priority
+from geartrain.core.zones import has_zone
 
 __all__ = ["ScheduleRunner"]
 
 log = logging.getLogger("geartrain.jobs")
 
-_NORMAL: Final = int(Priority.NORMAL)
 _PORTION: Final = 200  # schedules that are due at once and run in one turn
 
 
@@ -86,8 +87,18 @@ class ScheduleRunner(Timed):
         self._is_paused = False
         timers.add(self)
 
-    def submit(self, function: bytes, unique: bytes, cron: str, workload: bytes) -> Schedule:
+    def submit(
+        self, function: bytes, unique: bytes, cron: str, timezone: str, priority: i64, workload: bytes
+    ) -> Schedule:
         """Create a schedule, or change the one with the same function and unique, and return it.
+
+        Args:
+            function: The function of its jobs.
+            unique: The unique, or empty.
+            cron: The cron line.
+            timezone: The name of its time zone, which is known; empty for that of the server.
+            priority: That of its jobs.
+            workload: That of its jobs.
 
         Raises:
             Refused: The schedule would be new, and a limit of the server is reached.
@@ -96,7 +107,7 @@ class ScheduleRunner(Timed):
         schedules = self.schedules
         same = schedules.find_same(function, unique)
         if same is not None:
-            schedules.change(same, cron, workload, now)
+            schedules.change(same, cron, timezone, priority, workload, now)
             if same.is_durable:
                 self._commit_queue.change(same)
             self._changed()
@@ -104,7 +115,8 @@ class ScheduleRunner(Timed):
         queue = self._functions.named(function)
         self._lifecycle.check_memory(len(workload))
         number = self._numbers.take()
-        schedule = Schedule(number, self._jobs.handle_of(number), queue.name, unique, cron, workload)
+        handle = self._jobs.handle_of(number)
+        schedule = Schedule(number, handle, queue.name, unique, cron, timezone, priority, workload)
         schedules.add(schedule, now)
         self._changed()
         return schedule
@@ -112,7 +124,10 @@ class ScheduleRunner(Timed):
     def restore(self, record: JobRecord) -> None:
         """Restore a schedule from its record."""
         self._functions.restored(record.function)
-        self.schedules.add(Schedule.restored(record), self._clock.wall(), due=record.run_at // 1000)
+        schedule = Schedule.restored(record)
+        if not has_zone(schedule.timezone):
+            log.error("%r: this machine has no such time zone; it runs in that of the server", schedule)
+        self.schedules.add(schedule, self._clock.wall(), due=record.run_at // 1000)
         self._changed()
 
     def cancel(self, schedule: Schedule) -> None:
@@ -162,8 +177,8 @@ class ScheduleRunner(Timed):
             queue = self._functions.named(schedule.function)
             job = self._lifecycle.find_same(queue, unique, schedule.workload)
             if job is None:
-                self._lifecycle.check_limits(queue, _NORMAL, len(schedule.workload))
-                job = self._lifecycle.create(queue, unique, schedule.workload, _NORMAL, b"", 0)
+                self._lifecycle.check_limits(queue, schedule.priority, len(schedule.workload))
+                job = self._lifecycle.create(queue, unique, schedule.workload, schedule.priority, b"", 0.0)
                 if self._lifecycle.job_log.has_steps:
                     self._lifecycle.job_log.scheduled(job, schedule.handle)
         except Refused as error:

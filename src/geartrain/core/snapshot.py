@@ -21,6 +21,7 @@ from geartrain.core.sleepstate import SleepState
 from geartrain.core.stalls import Stalls
 from geartrain.core.state import Peer
 from geartrain.protocol.text import END, TextCommand, listing_line, printable
+from geartrain.records import Priority
 
 __all__ = ["Row", "Snapshot"]
 
@@ -137,7 +138,15 @@ class Snapshot:
 
     def _show_schedules(self) -> Iterator[Row]:
         for each in list(self._schedules):
-            yield each.handle, each.function, each.cron, each.due, each.unique
+            yield (
+                each.handle,
+                each.function,
+                each.cron,
+                each.due,
+                each.unique,
+                each.timezone.encode() or str(self._schedules.zone),
+                Priority(each.priority).name.lower(),
+            )
 
     def _show_stalls(self) -> Iterator[Row]:
         for queue, seconds, reason in self._stalls.current(self._clock.now):
@@ -163,7 +172,7 @@ class Snapshot:
 
     def _show_delayed(self) -> Iterator[Row]:
         for when, job in self._delays.in_order():
-            yield job.handle, job.queue.name, int(when), job.unique
+            yield job.handle, job.queue.name, f"{when:.3f}", job.unique, Priority(job.priority).name.lower()
 
     def _show_functions(self) -> Iterator[Row]:
         for queue in self._functions.queues():

@@ -23,11 +23,12 @@ from geartrain.core.durable import Durable
 from geartrain.core.outcome import JobState
 from geartrain.core.packing import pack_plain
 from geartrain.core.policy import FunctionPolicy
-from geartrain.core.recipient import Recipient
+from geartrain.core.recipient import DirtyPeers, Recipient
 from geartrain.core.record import JobRecord
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.stats import FunctionStats
 from geartrain.core.takenaway import TakenAway
+from geartrain.jobtimes import DelayedTime
 from geartrain.protocol._binary import BytesWriter
 from geartrain.protocol.limits import INT64_MAX
 from geartrain.protocol.reader import Reader
@@ -218,7 +219,7 @@ class Job(Durable):
         deadline = self.deadline
         if self.state != _DELAYED or deadline is None:
             return 0
-        return min(int(deadline.when * 1000), INT64_MAX)
+        return min(round(deadline.when * 1000), INT64_MAX)
 
     def __repr__(self) -> str:
         return f"<Job {self.handle.decode(errors='replace')} {JobState(self.state).name.lower()}>"
@@ -395,6 +396,7 @@ class Peer(Recipient):
     Attributes:
         exceptions: It wants WORK_EXCEPTION, and not WORK_FAIL in its place.
         long_polling: Its GRAB_JOB_ALL is held while there is no job.
+        next_time: The exact time and the priority of its next delayed job, if it has sent them ahead.
         abilities: The functions that it can do, by name.
         sole: Its ability if it has exactly one.
         first_rank: The lowest rank of its abilities so far; ``last_rank`` the highest.
@@ -421,6 +423,7 @@ class Peer(Recipient):
         "heaps",
         "last_rank",
         "long_polling",
+        "next_time",
         "pushed_job",
         "running",
         "sleep_state",
@@ -430,13 +433,12 @@ class Peer(Recipient):
         "woken_for",
     )
 
-    def __init__(
-        self, host: str, fd: int, is_local: bool, exceptions: bool, reader: Reader, dirty: list[Recipient]
-    ) -> None:
+    def __init__(self, host: str, fd: int, is_local: bool, exceptions: bool, reader: Reader, dirty: DirtyPeers) -> None:
         super().__init__(host, fd, is_local, reader, dirty)
         self.client_id = b"-"
         self.exceptions = exceptions
         self.long_polling = False
+        self.next_time: DelayedTime | None = None
         self.abilities: dict[bytes, Ability] = {}
         self.sole: Ability | None = None
         self.heaps: list[list[tuple[int, Ability]]] | None = None
@@ -463,7 +465,11 @@ class Peer(Recipient):
         return self.sleep_state == _ASLEEP or self.sleep_state == _POLLING
 
     def __str__(self) -> str:
-        return f"{self.fd} {self.host} {printable(self.client_id).decode(errors='replace') or '-'}"
+        """Return its address and its client id, if it has set one, and the number that the listings show."""
+        name = self.host
+        if self.client_id not in (b"", b"-"):
+            name += f" {printable(self.client_id).decode(errors='replace')}"
+        return f"{name} (connection {self.fd})"
 
     def __repr__(self) -> str:
         return f"<Peer {self}>"

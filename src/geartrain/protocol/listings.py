@@ -106,14 +106,16 @@ class DelayedRow(NamedTuple):
     Attributes:
         handle: Its handle.
         function: Its function.
-        run_at: Seconds since 1970 before which it is not started.
+        run_at: Seconds since 1970 before which it is not started, to the millisecond.
         unique: Its unique.
+        priority: Its priority: ``high``, ``normal`` or ``low``.
     """
 
     handle: str
     function: str
-    run_at: int
+    run_at: float
     unique: str
+    priority: str
 
 
 ListingRow: TypeAlias = FunctionRow | MetricRow | ConnectionRow | DelayedRow

@@ -147,7 +147,13 @@ class Connection(Outlet):
         self._is_known = True
         self._flusher.add(self.peer, self)
         fields = self._fields("connected")
-        log.log(self._log_level(), "Accepted connection from %s (%d)", remote.name, remote.fd, extra={"fields": fields})
+        log.log(
+            self._log_level(),
+            "Accepted connection from %s (connection %d)",
+            remote.name,
+            remote.fd,
+            extra={"fields": fields},
+        )
 
     def data_received(self, data: bytes) -> None:
         """Pass data to the core. This is the hot path, so it does nothing else."""
@@ -181,7 +187,7 @@ class Connection(Outlet):
         self._flusher.discard(self.peer)
         reason = f": {error}" if error is not None else ""
         fields = self._fields("disconnected")
-        message = "Disconnected %s (%d)%s"
+        message = "Disconnected %s (connection %d)%s"
         log.log(self._log_level(), message, self._remote.name, self._remote.fd, reason, extra={"fields": fields})
 
     def _log_level(self) -> int:

@@ -34,11 +34,12 @@ class Flusher:
         job_server: The core.
         loop: The event loop that runs it.
         max_unsent: The maximum number of bytes that may wait for a peer that does not read.
-        after_turn: Called when everything has been sent.
+        after_turn: Called when everything has been sent, if there is news for it or `is_stopping` is set.
         hold_time: Seconds for which back-pressure pauses reading from a worker at a time.
 
     Attributes:
         is_scheduled: True if it will run at the end of this turn.
+        is_stopping: Set from the first request of a shutdown on.
         backpressure: Slows down workers whose results are not read.
         is_empty: Set while there are no connections.
     """
@@ -47,6 +48,7 @@ class Flusher:
         "_after_turn",
         "_call_soon",
         "_callback",
+        "_deadline",
         "_max_unsent",
         "_peers",
         "_sent",
@@ -56,6 +58,7 @@ class Flusher:
         "backpressure",
         "is_empty",
         "is_scheduled",
+        "is_stopping",
         "job_server",
         "loop",
     )
@@ -71,6 +74,7 @@ class Flusher:
         self.job_server = job_server
         self.loop = loop
         self.is_scheduled = False
+        self.is_stopping = False
         self._max_unsent = max_unsent
         self._sent: i64 = 0  # bytes since all peers were counted
         self._after_turn = after_turn
@@ -80,7 +84,8 @@ class Flusher:
         self._callback: Callable[[], None] = self.run
         self._timer_callback: Callable[[], None] = self._on_timer
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = 0.0
+        self._timer_due = 0.0  # by the loop's clock
+        self._deadline = 0.0  # the same by the core's clock
         self.is_empty = asyncio.Event()
         self.is_empty.set()
 
@@ -131,7 +136,8 @@ class Flusher:
             self._drop_holders()
         if wait is not None:
             self._run_within(wait)
-        self._after_turn()
+        if self.is_stopping or job_server.has_news:
+            self._after_turn()
 
     def flush(self) -> None:
         """End a turn at once."""
@@ -214,13 +220,19 @@ class Flusher:
 
     def _run_within(self, wait: float) -> None:
         """Set the timer to fire soon enough; firing early is harmless, and postponing it would cost each turn."""
-        due = self.loop.time() + wait
+        deadline = self.job_server.now + wait
         if self._timer is not None:
+            if wait > 0.0 and deadline >= self._deadline:
+                return  # without asking the loop for its time, which costs as much as a packet
+            due = self.loop.time() + wait
             if self._timer_due <= due:
                 return
             self._timer.cancel()
+        else:
+            due = self.loop.time() + wait
         self._timer = self.loop.call_at(due, self._timer_callback)
         self._timer_due = due  # kept here, as uvloop's timers below half a millisecond do not have it
+        self._deadline = deadline
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The job server on real sockets: an asyncio shell around the decisions of `geartrain.core`."""
 
+# ruff: noqa: E402  # without the check, the error of an import would name a module, and not the reason
+from geartrain.platforms import require_server
+
+require_server()
+
 from geartrain.server.config.access import access_rules
 from geartrain.server.listen.endpoints import Endpoint
 from geartrain.server.listen.sockets import BindError

@@ -42,7 +42,7 @@ class ConnectionOptions:
         MAX_PACKET,
         SIZE,
         Group.NETWORK,
-        "largest packet that is accepted; the suffixes K, M and G are allowed",
+        "largest packet that is accepted, such as 512K, 64M or 1G",
         reloadable=True,
         details="A larger packet gets an error, and its connection is closed. Memory is allocated as the bytes "
         "arrive, not when the header announces them.",
@@ -54,9 +54,10 @@ class ConnectionOptions:
         320 << 20,
         SIZE,
         Group.NETWORK,
-        "most unsent data of one connection; beyond it, the connection is closed",
+        "close a connection if its peer leaves more data than this unread",
         reloadable=True,
-        details="Before that, back-pressure slows down the workers whose results the peer does not read.",
+        details="Before that, the server slows down the workers that send results to this peer; see "
+        "--backpressure-time.",
         example="256M",
     )
     # Closing at once, while data of the peer is still on the way, would make the kernel discard the last reply.
@@ -64,26 +65,27 @@ class ConnectionOptions:
         2.0,
         SECONDS,
         Group.NETWORK,
-        "seconds for a peer to read the last reply before its connection is closed",
+        "before a connection is closed, seconds to wait until the peer has read the last reply",
         reloadable=True,
-        details="If a connection is closed while data from the peer is on its way, the system discards the last "
-        "reply. So the server waits a moment before it closes the connection.",
+        details="If the server closed the connection at once, while data from the peer is on its way, the system would "
+        "discard the last reply.",
         example="1",
     )
     backpressure_time: float = option(
         HOLD_TIME,
         SECONDS,
         Group.NETWORK,
-        "longest pause of the workers that send to a slow client, in seconds for each 16M of unsent data",
-        details="During the pause, the server reads nothing from these workers, so that the results for this client "
-        "do not fill the memory.",
+        "seconds to pause the workers of a client that reads too slowly",
+        details="A pause begins when 16M of results wait for the client, and again after each further 16M. During the "
+        "pause, the server reads nothing from the workers that run jobs of this client. So these results do not fill "
+        "the memory. The pause ends earlier when the client has read its results.",
         example="10",
     )
     max_text_line: int = option(
         MAX_LINE,
         SIZE,
         Group.LIMITS,
-        "longest line of a text command",
+        "longest line of a text command that is accepted",
         reloadable=True,
         details="A longer line gets an error, and its connection is closed.",
         example="16K",

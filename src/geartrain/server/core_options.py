@@ -4,11 +4,11 @@
 # ruff: noqa: RUF009  # option() and setting() return dataclass fields
 import os
 from dataclasses import dataclass, fields
-from datetime import UTC, tzinfo
 
 from geartrain._version import __version__
 from geartrain.core import Durability, JobServerOptions, PriorityScope, Who
 from geartrain.core.access import AccessRules
+from geartrain.core.zones import find_zone
 from geartrain.server.config.kinds import FLAG, SECONDS, SIZE, SIZE_OR_NONE, Kind, choice, number
 from geartrain.server.config.option import Group, option, setting
 from geartrain.server.memory import available_memory
@@ -34,18 +34,10 @@ def _default_handle_prefix() -> str:
 
 def _zone(text: str) -> str:
     try:
-        _find_zone(text)
-    except (ValueError, OSError, KeyError):
+        find_zone(text)
+    except ValueError:
         raise ValueError("the name of a time zone, such as UTC or Europe/Berlin,") from None
     return text
-
-
-def _find_zone(name: str) -> tzinfo:
-    if name == _UTC:
-        return UTC
-    from zoneinfo import ZoneInfo  # takes a quarter of a megabyte that most servers do without
-
-    return ZoneInfo(name)
 
 
 _WHO = choice(Who, "WHO")
@@ -59,29 +51,31 @@ class JobOptions:
         available_memory() // 4 * 3,
         SIZE_OR_NONE,
         Group.LIMITS,
-        "most memory for jobs, unfinished packets and unsent replies; beyond it, new jobs are rejected, and the "
-        "connection that uses most may be closed; 0: no limit",
+        "most memory for jobs and connections; when it is used up, new jobs are rejected; 0: no limit",
         reloadable=True,
-        details="Accepted jobs stay. A rejected job gets an ERROR that names the limit. The default leaves room for "
-        "the interpreter, and for memory that is freed later.",
+        details="This counts jobs, functions, unfinished packets and unsent replies. A rejected job gets an ERROR that "
+        "names the limit. Accepted jobs stay. If that is not enough, the server closes the connection that uses most "
+        "memory. The default leaves room for the interpreter, and for memory that is freed later.",
         example="2G",
-        default_text="three quarters of the memory of the machine or the control group",
+        default_text="three quarters of the machine's memory, or of the control group's",
     )
     max_pending: int = option(
         256 << 20,
         SIZE,
         Group.LIMITS,
-        "most bytes of workloads that may wait for a slow store; beyond it, background jobs are rejected",
-        details="The server keeps workloads in memory until they are stored.",
+        "most data that may wait to be stored; when there is more, background jobs are rejected",
+        details="The server keeps workloads in memory until they are stored. If the store is slower than the clients, "
+        "they pile up.",
         example="1G",
     )
     packet_timeout: float = option(
         60.0,
         SECONDS,
         Group.LIMITS,
-        "seconds for a peer to complete a packet, plus one for each 64K of it; 0: no limit",
+        "seconds for a peer to send a whole packet; large packets have more time; 0: no limit",
         reloadable=True,
-        details="A peer that sends the beginning of a packet and stops takes up memory. Its connection is closed.",
+        details="Each 64K of the packet add one second. If the packet is not complete then, the connection is closed. "
+        "This stops peers that send the beginning of a packet and then nothing.",
         example="30",
     )
     # A function takes one or two kilobytes, and what is done for all functions takes a tenth of a second.
@@ -89,9 +83,10 @@ class JobOptions:
         100_000,
         number(0),
         Group.LIMITS,
-        "maximum number of functions; beyond it, registrations and jobs of new functions are rejected",
+        "maximum number of functions; 0: no limit",
         reloadable=True,
-        details="This keeps a program that generates function names from filling the memory. 0 is no limit.",
+        details="When it is reached, the server rejects jobs and registrations of further functions. This keeps a "
+        "program that generates function names from filling the memory.",
         example="10000",
     )
     # A function that is used once a day exists all the time.
@@ -99,19 +94,19 @@ class JobOptions:
         2 * 86400.0,
         SECONDS,
         Group.LIMITS,
-        "seconds until a function without workers, jobs and limits is forgotten",
+        "seconds until an unused function is forgotten; 0: never",
         reloadable=True,
-        details="With the default of two days, a function that is used once a day never expires. 0 keeps all "
-        "functions.",
+        details="A function is unused if it has no worker, no job and no limit set by gearadmin --maxqueue. With the "
+        "default of two days, a function that is used once a day stays.",
         example="3600",
     )
     max_jobs_per_connection: int = option(
         0,
         number(0),
         Group.LIMITS,
-        "maximum number of jobs that one connection may wait for",
+        "maximum number of jobs whose results one connection waits for; 0: no limit",
         reloadable=True,
-        details="This stops a client that submits in a loop without reading results.",
+        details="This stops a client that submits in a loop without reading results. Background jobs do not count.",
         example="1000",
     )
 
@@ -119,7 +114,7 @@ class JobOptions:
         3,
         number(1),
         Group.ACCESS,
-        "wrong tokens until a connection is closed",
+        "close a connection after this number of wrong tokens",
         reloadable=True,
         details="A client cannot try many tokens on one connection.",
         example="1",
@@ -128,19 +123,23 @@ class JobOptions:
         Who.ALL,
         _WHO,
         Group.ACCESS,
-        "peers that may use text commands that only read: all, local (this machine) or admin (by an access rule)",
+        "peers that may use text commands that only read: all, local (from this machine) or admin (with the right "
+        "admin)",
         reloadable=True,
-        details="These commands show the names of functions, the addresses of workers and the number of jobs. The "
-        "command version is always open to all, as a health check.",
+        details="These commands, such as status and workers, show the names of functions, the addresses of workers and "
+        "the number of jobs. Access rules give the right admin; without rules, all peers have it. The command version "
+        "is always allowed, as a health check.",
         example="local",
     )
     text_changes: Who = option(
         Who.ADMIN,
         _WHO,
         Group.ACCESS,
-        "peers that may use text commands that change something: all, local or admin; without rules, admin means all",
+        "peers that may use text commands that change something: all, local (from this machine) or admin (with the "
+        "right admin)",
         reloadable=True,
-        details="These commands create and drop functions, limit queues, cancel jobs and stop the server.",
+        details="These commands create and drop functions, limit queues, cancel jobs and stop the server. Access rules "
+        "give the right admin; without rules, all peers have it.",
         example="local",
     )
     access: AccessRules | None = setting(None, reloadable=True)
@@ -149,19 +148,19 @@ class JobOptions:
         -1,
         number(-1, 255),
         Group.JOBS,
-        "number of lost workers after which a job fails; -1: no limit",
+        "a job fails after it has lost this number of workers; -1: no limit",
         short="j",
-        details="When a worker disconnects or exceeds a timeout, its job goes to another worker. After it has "
-        "lost this number of workers, the job fails. 0 and 1 both mean one attempt, as in the C server.",
+        details="A job loses its worker when the worker disconnects or exceeds a timeout. Then the job goes to another "
+        "worker, or fails. 0 and 1 both mean one attempt, as in the C server.",
         example="3",
     )
     job_handle_prefix: str = option(
         _default_handle_prefix(),
         Kind("TEXT", _handle_prefix),
         Group.JOBS,
-        "prefix of job handles",
-        details="Handles are unique across servers only if the servers have different prefixes. The default contains "
-        "the host name. A colon and a running number follow the prefix.",
+        "prefix of the handles of jobs",
+        details="A handle is the prefix, a colon and a number, such as H:queue1:17. Two servers never make the same "
+        "handle if they have different prefixes. The default contains the host name.",
         example="H:queue1",
         default_text="H:hostname",
     )
@@ -169,9 +168,9 @@ class JobOptions:
         _UTC,
         Kind("ZONE", _zone),
         Group.JOBS,
-        "time zone of the cron lines of repeating jobs, such as Europe/Berlin",
-        details="A cron line is a time of day, so daylight saving time matters. The fixed time of a delayed job does "
-        "not depend on the zone.",
+        "time zone of repeating jobs that name none, such as Europe/Berlin",
+        details="The times in a cron line are local times in this zone, also when daylight saving time begins or ends. "
+        "Delayed jobs have a fixed time, which does not depend on the zone.",
         example="Europe/Berlin",
     )
     exceptions: bool = option(
@@ -179,14 +178,14 @@ class JobOptions:
         FLAG,
         Group.JOBS,
         "send exceptions to all clients, even if they did not ask for them",
-        details="A client asks for exceptions with OPTION_REQ; C clients do not. A client that has not asked gets a "
-        "failure instead of the exception.",
+        details="A client asks for exceptions with the packet OPTION_REQ. Clients in C usually do not. Without this "
+        "option, a client that did not ask only learns that its job failed.",
     )
     worker_wakeup: int = option(
         1,
         number(0, 255),
         Group.JOBS,
-        "sleeping workers to wake for each job; 0: all",
+        "number of sleeping workers to wake for each job; 0: all",
         short="w",
         details="The C server wakes all sleeping workers of a function for each job, which is expensive with hundreds "
         "of workers. If a woken worker does not grab the job, the server wakes the others after --rearm-after.",
@@ -196,70 +195,70 @@ class JobOptions:
         1.0,
         SECONDS,
         Group.JOBS,
-        "seconds for a woken worker to grab a job before others are woken",
-        details="A woken worker may hang. After this time, the server wakes all other sleeping workers of the "
-        "function.",
+        "if a woken worker does not grab the job within this number of seconds, wake all others",
+        details="A woken worker may hang. Then the other sleeping workers of the function get a chance.",
         example="0.5",
     )
     job_timeout: float = option(
         0.0,
         SECONDS,
         Group.JOBS,
-        "seconds until a running job is given to another worker; 0: never",
-        details="A worker can override it for a function with CAN_DO_TIMEOUT. If the slow worker sends a result after "
-        "all, that result counts.",
+        "seconds that a job may run; then another worker gets it; 0: no limit",
+        details="A worker can set another time for a function with the packet CAN_DO_TIMEOUT. If the slow worker sends "
+        "a result after all, that result counts.",
         example="3600",
     )
     probe_after: float = option(
         0.0,
         SECONDS,
         Group.JOBS,
-        "seconds that a worker may sleep until the server checks that it still answers; 0: never",
-        details="The log names workers that do not answer, and the server no longer counts on them.",
+        "check that a worker still answers when it has slept for this number of seconds; 0: never",
+        details="The log names workers that do not answer, and the server wakes other workers in their place.",
         example="300",
     )
     stall_after: float = option(
         10.0,
         SECONDS,
         Group.JOBS,
-        "seconds that jobs may wait until their queue is reported as stalled; 0: never",
-        details="The log has one line for each stalled function, and gearadmin --stalls lists them with the reason.",
+        "seconds until a function whose jobs no worker grabs is reported as stalled; 0: never",
+        details="The log has one line for each stalled function. gearadmin --stalls lists them with the reason.",
         example="60",
     )
     stall_busy_after: float = option(
         600.0,
         SECONDS,
         Group.JOBS,
-        "the same while all workers are busy with other jobs; 0: never",
-        details="It is normal that jobs wait for busy workers, unless that lasts.",
+        "like --stall-after, for a function whose workers are all busy; 0: never",
+        details="It is normal that jobs wait while all workers run other jobs. The server reports it only after this "
+        "longer time.",
         example="3600",
     )
     priority_scope: PriorityScope = option(
         PriorityScope.GLOBAL,
         choice(PriorityScope, "SCOPE"),
         Group.JOBS,
-        "scope of priorities: all functions of a worker together (global), or each function on its own as in gearmand "
-        "1.1 (function)",
-        details="With global, a worker of several functions gets the job with the highest priority among all of them. "
-        "With function, it gets a job of its first function that has one, regardless of priority.",
+        "priorities compare jobs of all functions of a worker (global), or only jobs of the same function (function)",
+        details="With global, a worker gets the job with the highest priority, whichever of its functions that job is "
+        "for. With function, a worker gets jobs of the function that it registered first, as long as there are any, as "
+        "in gearmand 1.1.",
         example="function",
     )
     round_robin: bool = option(
         False,
         FLAG,
         Group.JOBS,
-        "take jobs from a worker's functions in turn; always the case with global priorities",
+        "with --priority-scope function: a worker gets jobs of its functions in turn",
         short="R",
-        details="With --priority-scope function and without this option, a worker gets jobs of its first function as "
-        "long as that has any.",
+        details="Without this option, a worker gets jobs of the function that it registered first, as long as there "
+        "are any. With --priority-scope global the option has no effect: functions with jobs of equal priority always "
+        "take turns.",
     )
     allow_shutdown: bool = option(
         False,
         FLAG,
         Group.JOBS,
-        "allow the text command shutdown from this machine",
-        details="It is off by default, because it lets every local user stop the server. gearadmin --shutdown sends "
-        "the command.",
+        "obey gearadmin --shutdown from this machine",
+        details="It is off by default, because it lets every local user stop the server.",
     )
 
 
@@ -275,7 +274,7 @@ def core_options(options: JobOptions, *, verbosity: str, durability: Durability)
     return JobServerOptions(
         **values,
         handle_prefix=options.job_handle_prefix.encode(),
-        timezone=_find_zone(options.timezone),
+        timezone=find_zone(options.timezone),
         version=__version__,
         pid=os.getpid(),
         verbosity=verbosity,

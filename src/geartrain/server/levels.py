@@ -42,7 +42,8 @@ class LevelOptions:
         None,
         Kind("LEVEL", _level, words=tuple(Level.__members__)),
         Group.LOG,
-        "lowest level to log: FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE (or -v), INFO (-vv) or DEBUG (-vvv)",
+        "log lines of this level and the ones before it: FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE (or -v), "
+        "INFO (-vv), DEBUG (-vvv)",
         short="v",
         steps=("NOTICE", "INFO", "DEBUG"),
         reloadable=True,

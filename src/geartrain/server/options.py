@@ -68,13 +68,13 @@ COMMANDS = {
         _command(
             "check-args",
             "check the options and the files that they name, and exit",
-            details="The exit status is 0 if a server with these options would start. This checks the options, the "
-            "user, the certificates, and the library and the address of the store. It opens no port and no store.",
+            details="The exit status is 0 if they are right. This checks the options, the user, the certificates, and "
+            "the library and the address of the store. It opens no port and no store.",
         ),
         Option(
             kind=FILE,
             group=Group.GENERAL,
-            help="read options from a file: TOML if its name ends in .toml, otherwise options as on the command line",
+            help="read options from this file: TOML if its name ends in .toml, else options as on the command line",
             details="Without this option, the server reads the first of /etc/geartrain/gearmand.toml and "
             "/etc/gearmand.conf that exists.",
             example="gearmand.toml",

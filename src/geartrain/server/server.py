@@ -107,7 +107,7 @@ class Server:
         self._job_server = JobServer(self._core_options(options), self._clock)
         loop = asyncio.get_running_loop()
         self._flusher = Flusher(self._job_server, loop, options.max_unsent, self._after_turn, options.backpressure_time)
-        self._shutdown = ShutdownSequence(self._job_server, self._flusher.schedule, self._drain, options)
+        self._shutdown = ShutdownSequence(self._job_server, self._flusher, self._drain, options)
         self._connections = Connections(self._job_server, self._flusher, self._shutdown, options)
         self._services.append(self._connections)
         if store is not None and self._durability is not Durability.NONE:
@@ -144,21 +144,28 @@ class Server:
             await self.close()
             raise
 
-    def stop(self, *, graceful: bool = False) -> None:
+    def stop(self, *, graceful: bool = False, reason: str = "this program") -> None:
         """Stop: at once, or when the running jobs have ended, however long that takes.
 
         Other peers are disconnected as by `drain`. A second request to stop at once does not wait for peers that do
         not read, nor for a slow store.
-        """
-        self._shutdown.request(Shutdown.GRACEFUL if graceful else Shutdown.NOW)
 
-    def drain(self) -> None:
+        Args:
+            graceful: True to wait for the running jobs.
+            reason: The one who stops the server, such as the name of a signal; it is in the log.
+        """
+        self._shutdown.request(Shutdown.GRACEFUL if graceful else Shutdown.NOW, reason)
+
+    def drain(self, *, reason: str = "this program") -> None:
         """Stop when the running jobs have ended, or ``drain_timeout`` is over; no other is assigned or accepted.
 
         Peers that have nothing to do with these jobs are disconnected at once, so that they can use other servers. A
         second request, of any kind but graceful, does not wait.
+
+        Args:
+            reason: As for `stop`.
         """
-        self._shutdown.request(Shutdown.DRAIN)
+        self._shutdown.request(Shutdown.DRAIN, reason)
 
     def reload(self, options: ServerOptions) -> None:
         """Use the limits, rules and TLS files of other options from now on.

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 from geartrain.core import JobServer, Shutdown
 from geartrain.protocol.text import printable
+from geartrain.reactor.flusher import Flusher
 from geartrain.server.config.kinds import SECONDS
 from geartrain.server.config.option import Group, option
+from geartrain.server.levels import Level
 from geartrain.wording import counted
 
 __all__ = ["ShutdownOptions", "ShutdownSequence", "describe_remaining"]
@@ -36,16 +38,16 @@ class ShutdownOptions:
         Group.NETWORK,
         "seconds to wait for running jobs when the server stops; 0: do not wait",
         details="On SIGTERM and SIGINT, the server assigns no more jobs, and closes all connections without a running "
-        "job, so that their clients use other servers. Then it abandons the jobs that have not ended in time; "
-        "background jobs stay in the store.",
+        "job, so that their clients use other servers. Jobs that still run after this time are given up; background "
+        "jobs among them stay in the store.",
         example="60",
     )
     flush_timeout: float = option(
         1.0,
         SECONDS,
         Group.NETWORK,
-        "seconds for peers to read the last replies when the server stops",
-        details="Without this limit, a client that does not read would keep the server from stopping.",
+        "when the server stops, seconds to wait until peers have read the last replies",
+        details="Without this limit, the server could not stop while a client does not read.",
         example="5",
     )
 
@@ -55,7 +57,7 @@ class ShutdownSequence:
 
     Args:
         job_server: The core, which knows the jobs that run, and whether a peer has asked for a shutdown.
-        schedule: Has `look` called at the end of this turn of the event loop.
+        flusher: Has `look` called at the end of each turn of the event loop from the first request on.
         drain: Drains all services until a deadline, as `Service.drain` does.
         options: The time limits.
 
@@ -69,12 +71,12 @@ class ShutdownSequence:
     def __init__(
         self,
         job_server: JobServer,
-        schedule: Callable[[], None],
+        flusher: Flusher,
         drain: Callable[[float], None],
         options: ShutdownOptions,
     ) -> None:
         self._job_server = job_server
-        self._schedule = schedule
+        self._flusher = flusher
         self._drain = drain
         self.drain_timeout = options.drain_timeout
         self._flush_timeout = options.flush_timeout
@@ -86,8 +88,16 @@ class ShutdownSequence:
         self.force = asyncio.Event()
         self.is_due = asyncio.Event()
 
-    def request(self, mode: Shutdown) -> None:
-        """Request a shutdown mode; a gentler mode than the current one is ignored."""
+    def request(self, mode: Shutdown, reason: str = "this program") -> None:
+        """Request a shutdown mode; a gentler mode than the current one is ignored.
+
+        Args:
+            mode: The mode.
+            reason: The one who requests it, such as the name of a signal, for the log.
+        """
+        again = ", again" if self.has_begun else ""
+        fields = {"event": "shutdown", "by": reason}
+        log.log(Level.NOTICE, "Shutdown requested by %s%s", reason, again, extra={"fields": fields})
         if mode is Shutdown.GRACEFUL:
             self.requested = self.requested or mode
         elif self.requested in (None, Shutdown.GRACEFUL):
@@ -99,7 +109,8 @@ class ShutdownSequence:
         else:
             self.requested = Shutdown.NOW
             self.force.set()
-        self._schedule()
+        self._flusher.is_stopping = True
+        self._flusher.schedule()
 
     def look(self) -> None:
         """Compare the request, which a peer may have made as well, with the state of the jobs. Called every turn."""
@@ -119,7 +130,7 @@ class ShutdownSequence:
 
     def _run_out(self) -> None:
         self._is_late = True
-        self._schedule()
+        self._flusher.schedule()
 
     @property
     def has_begun(self) -> bool:

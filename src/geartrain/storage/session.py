@@ -9,11 +9,10 @@ has to connect again; each batch is stored only if the token is still that of it
 - a server whose store was taken over by another one, while it was cut off, notices that at its next batch.
 """
 
-import secrets
+import os
 
 __all__ = ["Session"]
 
-_BITS = 62  # the columns for numbers have 63
 _REMEMBERED = 16  # tokens of earlier connections; an engine that loses its last second may have one of them again
 
 
@@ -30,7 +29,7 @@ class Session:
 
     def start(self) -> int:
         """Return the token of the first connection, which takes the store over."""
-        self.token = secrets.randbits(_BITS)
+        self.token = _random_token()
         self._own = [self.token]
         return self.token
 
@@ -40,10 +39,15 @@ class Session:
         Connections may have been lost before it was known if their token was written.
         """
         expected = [*self._own]
-        self.token = secrets.randbits(_BITS)
+        self.token = _random_token()
         self._own.append(self.token)
         return expected
 
     def confirm(self) -> None:
         """Record that the store has the current token."""
         del self._own[:-_REMEMBERED]
+
+
+def _random_token() -> int:
+    """Return a random number of 62 bits; the columns for numbers have 63."""
+    return int.from_bytes(os.urandom(8), "big") >> 2

@@ -47,7 +47,7 @@ class FaultProxy:
         self._reserved = _bound(host, port)
         self.host = host
         self.port: int = self._reserved.getsockname()[1]
-        self._loop = asyncio.new_event_loop()
+        self._loop = asyncio.SelectorEventLoop()  # the default of Windows watches no sockets of others
         self._thread = threading.Thread(target=self._run, name="geartrain fault proxy", daemon=True)
         self._changed = threading.Condition()
         self._faults = Faults(self._notify)

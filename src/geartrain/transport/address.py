@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from geartrain.frozen import frozen
+from geartrain.platforms import require
 
 __all__ = ["DEFAULT_PORT", "ServerAddress", "Servers", "parse_servers"]
 
@@ -42,12 +43,14 @@ class ServerAddress:
 
         Raises:
             ValueError: The text is not an address; the message says why.
+            UnsupportedPlatform: It is a Unix socket, and this system has none.
         """
         written = text.strip()
         if written.startswith(_UNIX):
             path = written.removeprefix(_UNIX)
             if not path:
                 raise ValueError(f"{text!r} names no path; write it like unix:/run/gearmand.sock")
+            require(f"the address {written}", ("socket.AF_UNIX",), "use the host and the port of the server")
             return cls(host="", port=0, path=path)
         tls = written.startswith(_TLS)
         written = written.removeprefix(_TLS).removesuffix("/") if tls else written

@@ -2,7 +2,6 @@
 """Exponential back-off between attempts to reach a server."""
 
 import math
-import random
 
 from geartrain.frozen import frozen
 
@@ -40,7 +39,9 @@ class Backoff:
             chance: A number from 0 to 1 that decides how much the wait is shortened; random by default.
         """
         if chance is None:
-            chance = random.random()  # noqa: S311 - spreads load, guards nothing
+            from random import random  # no wait is needed before something has failed
+
+            chance = random()  # noqa: S311 - spreads load, guards nothing
         # Beyond 64 doublings every wait has reached its limit, and the power would exceed a float.
         full = min(self.first * self.factor ** min(failures - 1, 64), self.longest)
         return full * (1 - self.jitter * chance)

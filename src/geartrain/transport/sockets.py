@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Connecting to an address: a blocking socket, its options, and the reason of a failure."""
 
+import math
 import select
 import socket
 import time
@@ -13,7 +14,7 @@ from geartrain.transport.address import ServerAddress
 if TYPE_CHECKING:
     from ssl import SSLContext  # which takes 13 ms to import, so that only encrypted connections do
 
-__all__ = ["CONNECT_TIMEOUT", "KEEPALIVE", "LEAST_SHARE", "connect", "is_stale", "reason", "tune"]
+__all__ = ["CONNECT_TIMEOUT", "KEEPALIVE", "LEAST_SHARE", "connect", "is_readable", "is_stale", "reason", "tune"]
 
 CONNECT_TIMEOUT = 5.0  # seconds; a server that takes longer is too slow to wait for
 KEEPALIVE = 60.0  # seconds after which a peer that vanished without closing is noticed
@@ -95,11 +96,22 @@ def tune(sock: socket.socket, keepalive: float | None) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def is_stale(sock: socket.socket) -> bool:
-    """Return True if a connection that expects no answer has something to read: usually its end."""
+def is_readable(sock: socket.socket, timeout: float) -> bool:
+    """Wait until a socket has something to read, or its end; return False at the timeout.
+
+    Raises:
+        ValueError: The socket is closed.
+    """
+    if not hasattr(select, "poll"):  # on Windows; elsewhere ``select`` takes no descriptors beyond 1,024
+        return bool(select.select([sock], [], [], timeout)[0])
     poll = select.poll()
     poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
+    return bool(poll.poll(math.ceil(timeout * 1000)))
+
+
+def is_stale(sock: socket.socket) -> bool:
+    """Return True if a connection that expects no answer has something to read: usually its end."""
+    return is_readable(sock, 0.0)
 
 
 def _connect_unix(path: str, timeout: float) -> socket.socket:

@@ -5,7 +5,7 @@ import json
 from typing import Any, ClassVar, TypeAlias
 
 from geartrain.codec import RAW
-from geartrain.errors import JobFail
+from geartrain.errors import Fail
 from geartrain.names import Text, encode
 from geartrain.protocol import Command
 from geartrain.wording import counted
@@ -131,7 +131,7 @@ class AnyAssignedJob:
         return not (self.has_sent_data or self.ending or self.cancelled)
 
     def fail(self) -> None:
-        """End the job with WORK_FAIL; the function's result is then ignored. See also `geartrain.JobFail`."""
+        """End the job with WORK_FAIL; the function's result is then ignored. See also `geartrain.Fail`."""
         self._end((Command.WORK_FAIL,))
 
     def complete(self, result: object) -> None:
@@ -145,7 +145,7 @@ class AnyAssignedJob:
         data = b"" if result is None and self.codec is RAW else self.encode(result)
         self._end((Command.WORK_COMPLETE, data))
 
-    def failed(self, failure: JobFail, *, tell: bool = True) -> None:
+    def failed(self, failure: Fail, *, tell: bool = True) -> None:
         """End the job with WORK_FAIL, and its reason if it has one in a WORK_WARNING before that.
 
         A WORK_FAIL has no room for a reason; a client takes it from a warning that comes directly before.

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from geartrain.codec import RAW, Codec, check_codec
 from geartrain.names import Text, client_id_bytes, token_bytes
+from geartrain.platforms import require
 from geartrain.protocol.limits import MAX_PACKET
 from geartrain.transport import CONNECT_TIMEOUT, KEEPALIVE, TLS, Backoff, check_seconds
 from geartrain.worker.session import POLL_INTERVAL, REPLY_TIMEOUT
@@ -100,6 +101,7 @@ class WorkerOptions:
         LocalProtocolError: The client's id or the token is not allowed by the protocol.
         ValueError: A number is out of range, or the executor or the fate of jobs is unknown.
         TypeError: The codec is not a codec.
+        UnsupportedPlatform: This system cannot fork processes.
     """
 
     concurrency: int
@@ -130,6 +132,8 @@ class WorkerOptions:
         check_codec(self.codec)
         if self.executor not in get_args(ExecutorKind):
             raise ValueError(f'executor is "thread" or "process", not {self.executor!r}')
+        if self.executor == "process":
+            require('executor="process"', ("os.fork", "signal.pthread_sigmask", "select.poll"), "use threads")
         if self.on_process_death not in get_args(OnProcessDeath):
             raise ValueError(f'on_process_death is "retry" or "fail", not {self.on_process_death!r}')
         if self.concurrency < 1 or self.concurrency % 1:

@@ -52,7 +52,7 @@ class EndsWithItsParts:
 
     def fail(self) -> NoReturn:
         """Raise ``RuntimeError``."""
-        raise RuntimeError("a partition's job ends with the results of its parts; to fail it, raise geartrain.JobFail")
+        raise RuntimeError("a partition's job ends with the results of its parts; to fail it, raise geartrain.Fail")
 
     def complete(self, result: object) -> NoReturn:
         """Raise ``RuntimeError``."""

@@ -48,7 +48,8 @@ for request in client.wait_until_jobs_completed(submitted, poll_timeout=10.0):
     check_request_status(request)
 
 print("-- no worker can do it")
-request = client.submit_job("unheard-of", "x", poll_timeout=0.2)
+request = client.submit_job("unheard-of", "x", wait_until_complete=False)
+[request] = client.wait_until_jobs_completed([request], poll_timeout=0.2)
 check_request_status(request)
 [request] = client.submit_multiple_requests([request], poll_timeout=0.2)
 check_request_status(request)

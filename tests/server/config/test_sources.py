@@ -85,12 +85,12 @@ def test_an_option_is_parsed(words: str, attribute: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--x", "unrecognised option '--x'"),
-        ("-Z", "unrecognised option '-Z'"),
-        ("-dZ", "unrecognised option '-dZ'"),
-        ("stray", "unrecognised option 'stray'"),
-        ("--", "unrecognised option '--'"),
-        ("--verbos=INFO", "unrecognised option '--verbos'; did you mean '--verbose'?"),
+        ("--x", "unknown option '--x'"),
+        ("-Z", "unknown option '-Z'"),
+        ("-dZ", "unknown option '-Z' in '-dZ'"),
+        ("stray", "'stray' is not an option; an option begins with a dash, as in --port 4731"),
+        ("--", "unknown option '--'"),
+        ("--verbos=INFO", "unknown option '--verbos'; did you mean '--verbose'?"),
         ("--verbose", "the required argument for option '--verbose' is missing"),
         ("--verbose --daemon", "the required argument for option '--verbose' is missing"),
         ("-t", "the required argument for option '--threads' is missing"),
@@ -166,6 +166,13 @@ def test_a_wrong_variable_is_named() -> None:
     assert error(GEARMAND_DAEMON="maybe").endswith("yes or no is expected")
 
 
+def test_of_two_variables_of_an_option_the_one_with_its_name_wins() -> None:
+    found = options(GEARMAND_SSL_KEY="/a", GEARMAND_SERVER_KEY="/b")
+
+    assert found.ssl_key == "/a"
+    assert options(GEARMAND_SERVER_KEY="/b").ssl_key == "/b"
+
+
 def test_a_variable_with_the_url_of_a_service_is_no_port() -> None:
     found = invocation(environment={"GEARMAND_PORT": "tcp://10.0.0.1:4731"})
 
@@ -232,11 +239,11 @@ def test_words_in_a_file_that_are_no_options_are_ignored_with_a_warning(tmp_path
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("\n\n--x", "line 3: unrecognised option '--x'"),
+        ("\n\n--x", "line 3: unknown option '--x'"),
         ("-t\nabc", "line 2: the argument ('abc') for option '--threads' is invalid: a number from 0 up is expected"),
         ("-d\n-t", "line 2: the required argument for option '--threads' is missing"),
-        ("--config-file=x", "line 1: unrecognised option '--config-file'"),
-        ("--help", "line 1: unrecognised option '--help'"),
+        ("--config-file=x", "line 1: unknown option '--config-file'"),
+        ("--help", "line 1: unknown option '--help'"),
     ],
 )
 def test_an_error_in_a_file_of_words_has_its_line(tmp_path: Path, text: str, message: str) -> None:
@@ -271,7 +278,7 @@ def test_a_toml_file_has_the_long_options_as_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prot = 1", "unrecognised option 'prot'; did you mean 'port'?"),
+        ("prot = 1", "unknown option 'prot'; did you mean 'port'?"),
         ("--port = 1", "in a TOML file, '--port' has no leading dashes: 'port'"),
         ("daemon = 1", "option 'daemon' is true or false, not 1"),
         ("daemon = 'Yes'", "option 'daemon' is true or false, not 'Yes'; write: daemon = true"),
@@ -285,9 +292,9 @@ def test_a_toml_file_has_the_long_options_as_keys(tmp_path: Path) -> None:
         ),
         (
             "[server]\nport = 1",
-            "there is no table [server]; options stand above all [tables], and [[access]]",
+            "this file has no table [server]; delete the line [server], and write all options above the first",
         ),
-        ("[port]\nx = 1", "option 'port' is a whole number or a string, not a table; options stand above all [tables]"),
+        ("[port]\nx = 1", "option 'port' is a whole number or a string, not a table; delete the line [port], and"),
         ("port = 1.5", "option 'port' is a whole number or a string, not 1.5"),
         ("port = [1]", "option 'port' is a whole number or a string, not [1]"),
         ("listen = [1]", "option 'listen' is a string, not 1"),

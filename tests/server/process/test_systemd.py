@@ -215,8 +215,8 @@ class TestInheritedSockets:
             process.terminate()
             log = process.stderr.read()
             assert process.wait(TIMEOUT) == 0
-        assert f"Listening on 127.0.0.1:{port} (3)" in log
-        assert f"Listening on unix:{path} (4)" in log
+        assert f"Listening on 127.0.0.1:{port} (descriptor 3)" in log
+        assert f"Listening on unix:{path} (descriptor 4)" in log
         assert path.exists(), "systemd created it, and removes it"
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from geartrain import AsyncWorker
-from geartrain.errors import JobFail
+from geartrain.errors import Fail
+from geartrain.middleware import wrap
 from geartrain.protocol import Command
 from geartrain.worker.aio.calls import AsyncCall, as_call, perform
 from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.functions import Function
 from geartrain.worker.job import Report
-from geartrain.worker.middleware import wrap
 from geartrain.worker.options import WorkerOptions
 from geartrain.worker.session import Assignment
 
@@ -101,7 +101,7 @@ def test_a_failure_is_only_a_failure_and_nothing_follows_it() -> None:
         await job.warning("hm")
         job.fail()
         await job.data("late")
-        raise JobFail("for a reason")
+        raise Fail("for a reason")
 
     assert sent_by(call) == [(Command.WORK_WARNING, b"hm"), (Command.WORK_FAIL,)]
 

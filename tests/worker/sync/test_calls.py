@@ -5,11 +5,11 @@ from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from geartrain.errors import JobFail
+from geartrain.errors import Fail
+from geartrain.middleware import wrap
 from geartrain.protocol import Command
 from geartrain.protocol.limits import MAX_PACKET
 from geartrain.worker.functions import Function
-from geartrain.worker.middleware import wrap
 from geartrain.worker.options import WorkerOptions
 from geartrain.worker.session import Assignment
 from geartrain.worker.sync.calls import Call, as_call, perform
@@ -102,7 +102,7 @@ def test_an_exception_is_sent_and_then_the_job_fails(error: BaseException, text:
 
 def test_a_failure_is_only_a_failure_and_its_reason_is_a_warning() -> None:
     def call(job: AssignedJob) -> None:
-        raise JobFail("for a reason") if job.workload else JobFail
+        raise Fail("for a reason") if job.workload else Fail
 
     assert sent_by(call) == [(Command.WORK_WARNING, b"for a reason"), (Command.WORK_FAIL,)]
     assert sent_by(call, exceptions=False) == [(Command.WORK_FAIL,)]

@@ -14,15 +14,16 @@ from geartrain.client.aio.function import AsyncBinding, AsyncRemoteFunction
 from geartrain.client.aio.job import AsyncSubmittedJob, BackgroundSubmission
 from geartrain.client.aio.pool import ConnectionPool
 from geartrain.client.aio.source import feed
-from geartrain.client.anyclient import AnyClient, admin_options, admins_of
+from geartrain.client.anyclient import AnyClient, admins_of
 from geartrain.client.batch import BatchSubmission
-from geartrain.client.deadline import Deadline
+from geartrain.client.deadline import Deadline, check_timeout
 from geartrain.client.inquiry import Ping, StatusInquiry
 from geartrain.client.remote import ParametersT, Remote, ReturnT
 from geartrain.client.request import (
     MAX_IN_FLIGHT,
     Delay,
     Moment,
+    Submission,
     check_in_flight,
     check_renamed,
     map_requests,
@@ -101,15 +102,19 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         See `Client.do` for the arguments and the errors.
         """
         check_renamed("do", renamed)
-        deadline = Deadline(timeout, asyncio.get_running_loop().time)
-        wanted = JobRequest(function, workload, unique, priority, resubmits)
-        [job] = await self._submit([wanted], stream=False, until=deadline.at)
-        try:
-            return await job.result(deadline.remaining())
-        except JobTimeout:
-            raise job.late(timeout) from None
-        finally:
-            job.abandon()
+        deadline = Deadline(check_timeout(timeout), asyncio.get_running_loop().time)
+
+        async def do(wanted: JobRequest) -> ResultT:
+            pool = self._pool()
+            [job] = await self._placed(pool, [self._job(pool, wanted, stream=False)], until=deadline.at)
+            try:
+                return await job.result(deadline.remaining())
+            except JobTimeout:
+                raise job.late(timeout) from None
+            finally:
+                job.abandon()
+
+        return await self._through(do)(JobRequest(function, workload, unique, priority, resubmits))
 
     async def submit(
         self,
@@ -126,12 +131,17 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         See `Client.submit`.
         """
         check_renamed("submit", renamed)
-        [job] = await self._submit([JobRequest(function, workload, unique, priority, resubmits)])
-        return job
+        return await self._submit(JobRequest(function, workload, unique, priority, resubmits))
 
     async def submit_many(self, requests: Iterable[JobRequest]) -> list[AsyncSubmittedJob[ResultT]]:
         """Submit foreground jobs, with one write for each server."""
-        return await self._submit(requests)
+        pool = self._pool()
+
+        async def make(wanted: JobRequest) -> AsyncSubmittedJob[ResultT]:
+            return self._job(pool, wanted)
+
+        layered = self._through(make)
+        return await self._placed(pool, [await layered(each) for each in requests])
 
     async def enqueue(
         self,
@@ -143,21 +153,26 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         at: Moment | None = None,
         delay: Delay | None = None,
         cron: str | None = None,
+        timezone: str | None = None,
         timeout: float | None = None,
     ) -> Handle:
         """Submit a background job, which needs no client, and return its handle once a server has accepted it.
 
         See `Client.enqueue` for the arguments and the errors.
         """
-        deadline = Deadline(timeout, asyncio.get_running_loop().time)
-        pool = self._pool()
-        submission = self._background(JobRequest(function, workload, unique, priority), at, delay, cron)
-        job = BackgroundSubmission(pool, submission, len(self._options.addresses))
-        try:
-            await pool.place([job], until=deadline.at)
-            return await job.result(deadline.remaining())
-        finally:
-            job.abandon()
+        deadline = Deadline(check_timeout(timeout), asyncio.get_running_loop().time)
+
+        async def enqueue(wanted: JobRequest) -> Handle:
+            pool = self._pool()
+            submission = self._background(wanted, at, delay, cron, timezone)
+            job = BackgroundSubmission(pool, submission, len(self._options.addresses))
+            try:
+                await pool.place([job], until=deadline.at)
+                return await job.result(deadline.remaining())
+            finally:
+                job.abandon()
+
+        return await self._through(enqueue)(JobRequest(function, workload, unique, priority))
 
     submit_background = enqueue
 
@@ -168,10 +183,18 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
         See `Client.submit_background_many` for the arguments and the errors.
         """
-        deadline = Deadline(timeout, asyncio.get_running_loop().time)
+        deadline = Deadline(check_timeout(timeout), asyncio.get_running_loop().time)
         pool = self._pool()
         ended = asyncio.Event()
-        batch = BatchSubmission(pool, map(self._background, requests), len(self._options.addresses), ended.set)
+        submissions: list[Submission] = []
+
+        async def take(wanted: JobRequest) -> None:
+            submissions.append(self._background(wanted))
+
+        layered = self._through(take)
+        for each in requests:
+            await layered(each)
+        batch = BatchSubmission(pool, submissions, len(self._options.addresses), ended.set)
         try:
             await pool.place(batch.tickets, until=deadline.at)
             with contextlib.suppress(TimeoutError):
@@ -197,6 +220,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         See `Client.map`. A caller that stops early abandons the jobs at once if it uses ``contextlib.aclosing``.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         outcome = _outcome if return_exceptions else _result
         return self._in_order(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
@@ -216,6 +240,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         See `Client.map_unordered`. A caller that stops early uses ``contextlib.aclosing``, as with `map`.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         outcome = _outcome if return_exceptions else _result
         return self._unordered(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
@@ -228,13 +253,16 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         max_in_flight: int = MAX_IN_FLIGHT,
         timeout: float | None = None,
         resubmits: int = 0,
+        return_exceptions: bool = False,
     ) -> AsyncGenerator[ResultT, None]:
         """Yield the results of one reduce job for each input, in order.
 
         See `Client.map_reduce`.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, _result)
+        check_timeout(timeout)
+        outcome = _outcome if return_exceptions else _result
+        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, outcome)
 
     async def _in_order(
         self,
@@ -249,7 +277,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         job: AsyncSubmittedJob[ResultT] | None = None
 
         async def submit(workload: ValueT) -> None:
-            jobs.put_nowait(*await self._submit([request_for(workload)], stream=False))
+            jobs.put_nowait(await self._submit(request_for(workload), stream=False))
 
         feeder = asyncio.create_task(feed(workloads, room, submit))
         feeder.add_done_callback(lambda _: jobs.put_nowait(None))
@@ -277,7 +305,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         inputs: dict[AsyncSubmittedJob[ResultT], ValueT] = {}
 
         async def submit(workload: ValueT) -> None:
-            [job] = await self._submit([request_for(workload)], stream=False)
+            job = await self._submit(request_for(workload), stream=False)
             inputs[job] = workload
             job.add_done_callback(ended.put_nowait)
 
@@ -299,11 +327,20 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             for job in inputs:
                 job.abandon()
 
-    async def _submit(
-        self, requests: Iterable[JobRequest], *, stream: bool = True, until: float | None = None
+    async def _submit(self, wanted: JobRequest, *, stream: bool = True) -> AsyncSubmittedJob[ResultT]:
+        async def submit(wanted: JobRequest) -> AsyncSubmittedJob[ResultT]:
+            pool = self._pool()
+            [job] = await self._placed(pool, [self._job(pool, wanted, stream=stream)])
+            return job
+
+        return await self._through(submit)(wanted)
+
+    def _job(self, pool: ConnectionPool, wanted: JobRequest, *, stream: bool = True) -> AsyncSubmittedJob[ResultT]:
+        return AsyncSubmittedJob(pool, self._foreground(wanted), self._options, stream=stream)
+
+    async def _placed(
+        self, pool: ConnectionPool, jobs: list[AsyncSubmittedJob[ResultT]], *, until: float | None = None
     ) -> list[AsyncSubmittedJob[ResultT]]:
-        pool = self._pool()
-        jobs = [AsyncSubmittedJob(pool, self._foreground(each), self._options, stream=stream) for each in requests]
         try:
             await pool.place(jobs, until=until)
         except BaseException:  # cancelled: the caller does not get the jobs
@@ -376,7 +413,7 @@ class AsyncClient(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         """
         from geartrain.admin.aio import AsyncAdminClient  # here alone, as few clients need it
 
-        return AsyncAdminClient(server or str(self._options.addresses[0]), **admin_options(self._options))
+        return AsyncAdminClient(server or str(self._options.addresses[0]), **self._options.for_admin())
 
     async def ping(self) -> float:
         """Send an echo to the server that would get the next job, and return its round-trip time in seconds.

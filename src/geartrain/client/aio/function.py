@@ -3,13 +3,15 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from typing import Any, Generic, Protocol, overload
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 from geartrain.client.aio.job import AsyncSubmittedJob
 from geartrain.client.remote import Arguments, ParametersT, Remote, ReturnT
 from geartrain.records import Handle, JobRequest
 
 __all__ = ["AsyncBinding", "AsyncRemoteFunction"]
+
+ItemT = TypeVar("ItemT")
 
 
 class AsyncRemoteFunction(Remote[ParametersT, ReturnT], Generic[ParametersT, ReturnT]):
@@ -66,16 +68,23 @@ class AsyncRemoteFunction(Remote[ParametersT, ReturnT], Generic[ParametersT, Ret
 
             resize.map(resize.bind(number, width=100) for number in range(1000))
         """
-        return self._mapped(calls, self._options_for("map"))
+        options = self._options_for("map")
+        return _in_loop(lambda: self._caller().map(self._name, calls, **options))
 
-    async def _mapped(
-        self, calls: Iterable[Arguments[ParametersT]] | AsyncIterable[Arguments[ParametersT]], options: dict[str, Any]
-    ) -> AsyncGenerator[ReturnT, None]:
-        # In the event loop, which a worker's client belongs to.
-        results: AsyncGenerator[ReturnT, None] = self._caller().map(self._name, calls, **options)
-        async with aclosing(results):
-            async for result in results:
-                yield result
+    def map_unordered(
+        self, calls: Iterable[Arguments[ParametersT]] | AsyncIterable[Arguments[ParametersT]]
+    ) -> AsyncGenerator[tuple[Arguments[ParametersT], ReturnT], None]:
+        """Yield calls that `bind` returned, each with its result, as they end; see `Client.map_unordered`."""
+        options = self._options_for("map_unordered")
+        return _in_loop(lambda: self._caller().map_unordered(self._name, calls, **options))
+
+
+async def _in_loop(make: Callable[[], AsyncGenerator[ItemT, None]]) -> AsyncGenerator[ItemT, None]:
+    """Make a generator in the event loop, which a worker's client belongs to, and yield its items."""
+    items = make()
+    async with aclosing(items):
+        async for item in items:
+            yield item
 
 
 class AsyncBinding(Protocol):

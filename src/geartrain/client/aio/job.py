@@ -15,9 +15,17 @@ from geartrain.client.buffer import EventBuffer
 from geartrain.client.deadline import Deadline
 from geartrain.client.options import ClientOptions
 from geartrain.client.request import MAX_IN_FLIGHT, Submission
-from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent, own_copy
+from geartrain.client.ticket import (
+    BackgroundTicket,
+    JobTicket,
+    QuestionTicket,
+    Ticket,
+    UserEvent,
+    check_unknown,
+    own_copy,
+)
 from geartrain.client.ticket import TicketOwner as AnyTicketOwner
-from geartrain.errors import GeartrainError, JobTimeout
+from geartrain.errors import GeartrainError, JobTimeout, ServerError
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 from geartrain.wording import counted
 
@@ -31,6 +39,9 @@ class TicketOwner(AnyTicketOwner, Protocol):
     """The connections that a ticket is sent on, and their event loop."""
 
     loop: asyncio.AbstractEventLoop
+
+    async def cancel(self, handle: Handle) -> None:
+        """Cancel a job."""
 
 
 class Pending(Ticket, Generic[Value]):
@@ -144,6 +155,24 @@ class AsyncSubmittedJob(JobTicket[ResultT], Pending[ResultT]):
         assert self._handle is not None, "a job without a handle has no result"
         return self._handle
 
+    async def cancel(self) -> bool:
+        """Cancel the job, also for all others that wait for it; return False if it has ended already.
+
+        See `SubmittedJob.cancel`.
+        """
+        try:
+            handle = await self.created()
+        except GeartrainError:
+            return False  # no server has accepted it
+        if self.done():
+            return False
+        try:
+            await self._owner.cancel(handle)
+        except ServerError as error:
+            check_unknown(error)
+            return False
+        return True
+
     async def result(self, timeout: float | None = None) -> ResultT:
         """Return the result, or raise the error in its place.
 
@@ -183,6 +212,10 @@ class AsyncSubmittedJob(JobTicket[ResultT], Pending[ResultT]):
         except JobTimeout:
             assert timeout is not None, "without a timeout there is no deadline"
             raise self.late(timeout) from None
+
+    @property
+    def failure(self) -> GeartrainError | None:
+        return None if self._outcome is None else self._outcome[1]
 
     def accepted(self) -> None:
         self._accepted.set()

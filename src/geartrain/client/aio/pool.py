@@ -14,7 +14,7 @@ from geartrain.client.aio.connection import ClientConnection
 from geartrain.client.aio.job import Question
 from geartrain.client.inquiry import Inquiry
 from geartrain.client.options import ClientOptions
-from geartrain.client.placement import after_loss, fail_all, inquiries, placements
+from geartrain.client.placement import Pause, after_loss, fail_all, inquiries, placements
 from geartrain.client.serverpool import ServerPool
 from geartrain.client.session import Session
 from geartrain.client.ticket import PlacedTicket, Ticket
@@ -46,6 +46,7 @@ class ConnectionPool:
         self._connections: dict[ServerAddress, ClientConnection] = {}
         self._connecting: dict[ServerAddress, asyncio.Task[ClientConnection | NoServerAvailable]] = {}
         self._placing: set[asyncio.Task[None]] = set()
+        self._closing: asyncio.Future[None] = self.loop.create_future()  # done once the client is closed
         self._closed = False
 
     def states(self) -> dict[ServerAddress, str]:
@@ -64,7 +65,13 @@ class ConnectionPool:
         if self._closed:
             fail_all(jobs, _CLOSED, ConnectionLost)
             return
-        for attempt in placements(jobs, self._servers, self.loop.time):
+        for attempt in placements(jobs, self._servers, self.loop.time, patience=self._options.patience, until=until):
+            if isinstance(attempt, Pause):
+                await self._rest(attempt)
+                if self._closed:
+                    fail_all(attempt.jobs, _CLOSED, ConnectionLost)
+                    return
+                continue
             try:
                 await self._send(attempt.address, attempt.jobs, attempt.compose, until)
             except (ConnectionLost, NoServerAvailable) as error:
@@ -74,6 +81,19 @@ class ConnectionPool:
         """Drop all later events of a ticket; see `Session.forget`."""
         for connection in list(self._connections.values()):
             connection.forget(ticket, handle)
+
+    async def cancel(self, handle: Handle) -> None:
+        """Cancel a job."""
+        from geartrain.admin.aio import AsyncAdminClient  # here alone, as few clients need it
+
+        async with AsyncAdminClient(handle.server, **self._options.for_admin()) as admin:
+            await admin.cancel(handle)
+
+    async def _rest(self, pause: Pause[Any]) -> None:
+        """Wait until a server may be back, or until the client is closed."""
+        if self._options.on_wait is not None:
+            self._options.on_wait(pause.error)
+        await asyncio.wait([self._closing], timeout=pause.seconds)
 
     # Inquiries
 
@@ -87,7 +107,12 @@ class ConnectionPool:
             ConnectionLost: The connection was lost.
         """
         ranked = self._servers.ranked(b"", self.loop.time())
-        for attempt in inquiries([address for address in ranked if str(address) == inquiry.server] or ranked):
+        asked = [address for address in ranked if str(address) == inquiry.server] or ranked
+        for attempt in inquiries(asked, self._servers, self.loop.time, self._options.patience):
+            if isinstance(attempt, Pause):
+                await self._rest(attempt)
+                self._check_open()
+                continue
             try:
                 yield await self._ask(attempt.address, inquiry)
             except (ConnectionLost, NoServerAvailable, ReplyTimeout) as error:
@@ -184,6 +209,8 @@ class ConnectionPool:
     def close(self) -> list[ClientConnection]:
         """End all waits; return the connections, whose transports may need another turn of the loop."""
         self._closed = True
+        if not self._closing.done():
+            self._closing.set_result(None)
         for task in [*self._connecting.values(), *self._placing]:
             task.cancel()
         connections = list(self._connections.values())

@@ -2,7 +2,8 @@
 """Inputs that are iterated over with ``for`` or ``async for``, no faster than they are used."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from typing import TypeVar
 
 __all__ = ["feed", "items_of"]
@@ -10,7 +11,7 @@ __all__ = ["feed", "items_of"]
 Item = TypeVar("Item")
 
 
-async def items_of(source: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[Item]:
+async def items_of(source: Iterable[Item] | AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
     """Yield the items of an iterable of either kind."""
     if isinstance(source, AsyncIterable):
         async for item in source:
@@ -24,11 +25,11 @@ async def feed(
     source: Iterable[Item] | AsyncIterable[Item], room: asyncio.Semaphore, use: Callable[[Item], Awaitable[None]]
 ) -> None:
     """Call a function with every item of a source; each item is taken only once there is room for it."""
-    items = items_of(source)
-    while True:
-        await room.acquire()
-        try:
-            item = await anext(items)
-        except StopAsyncIteration:
-            return
-        await use(item)
+    async with aclosing(items_of(source)) as items:  # or the event loop would close it in a task of its own
+        while True:
+            await room.acquire()
+            try:
+                item = await anext(items)
+            except StopAsyncIteration:
+                return
+            await use(item)

@@ -9,15 +9,16 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Never, Self, TypeVar, cast, overload
 
-from geartrain.client.anyclient import AnyClient, admin_options, admins_of
+from geartrain.client.anyclient import AnyClient, admins_of
 from geartrain.client.batch import BatchSubmission
-from geartrain.client.deadline import Deadline
+from geartrain.client.deadline import Deadline, check_timeout
 from geartrain.client.inquiry import Ping, StatusInquiry
 from geartrain.client.remote import ParametersT, Remote, ReturnT
 from geartrain.client.request import (
     MAX_IN_FLIGHT,
     Delay,
     Moment,
+    Submission,
     check_in_flight,
     check_renamed,
     map_requests,
@@ -118,17 +119,21 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             EventsLost: The result consists of more parts than a client keeps.
         """
         check_renamed("do", renamed)
-        deadline = Deadline(timeout, time.monotonic)
-        pool = self._pool()
-        job = self._job(pool, JobRequest(function, workload, unique, priority, resubmits), stream=False)
-        try:
-            pool.place([job], until=deadline.at, reads=True)
-            return job.result(deadline.remaining())
-        except JobTimeout:
-            raise job.late(timeout) from None
-        finally:
-            job.abandon()
-            pool.release()
+        deadline = Deadline(check_timeout(timeout), time.monotonic)
+
+        def do(wanted: JobRequest) -> ResultT:
+            pool = self._pool()
+            job = self._job(pool, wanted, stream=False)
+            try:
+                pool.place([job], until=deadline.at, reads=True)
+                return job.result(deadline.remaining())
+            except JobTimeout:
+                raise job.late(timeout) from None
+            finally:
+                job.abandon()
+                pool.release()
+
+        return self._through(do)(JobRequest(function, workload, unique, priority, resubmits))
 
     def submit(
         self,
@@ -146,12 +151,19 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         for the arguments.
         """
         check_renamed("submit", renamed)
-        [job] = self._submit([JobRequest(function, workload, unique, priority, resubmits)])
-        return job
+        return self._submit(JobRequest(function, workload, unique, priority, resubmits))
 
     def submit_many(self, requests: Iterable[JobRequest]) -> list[SubmittedJob[ResultT]]:
         """Submit foreground jobs, with one write for each server."""
-        return self._submit(requests)
+        pool = self._pool()
+
+        def make(wanted: JobRequest) -> SubmittedJob[ResultT]:
+            return self._job(pool, wanted)
+
+        layered = self._through(make)
+        jobs = [layered(each) for each in requests]
+        pool.place(jobs)
+        return jobs
 
     def enqueue(
         self,
@@ -163,6 +175,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         at: Moment | None = None,
         delay: Delay | None = None,
         cron: str | None = None,
+        timezone: str | None = None,
         timeout: float | None = None,
     ) -> Handle:
         """Submit a background job, which needs no client, and return its handle once a server has accepted it.
@@ -171,30 +184,39 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             function: The name of the function.
             workload: Its input: text (sent as UTF-8), bytes, or a value for the client's codec.
             unique: As in `do`; by default a random one.
-            priority: Its rank among waiting jobs; not with ``at``, ``delay`` or ``cron``.
-            at: The earliest time to start it: a ``datetime`` with a time zone, or seconds since 1970.
-            delay: The time to wait before it may start, in seconds or as a ``timedelta``.
-            cron: A schedule to run it repeatedly: five fields such as ``"*/5 * * * *"``, or ``"@daily"``, in the time
-                zone of the server. A later submission to the same function with the same unique (by default, the same
-                workload) replaces it. ``AdminClient`` lists such jobs, and cancels them by their handles.
+            priority: Its rank among waiting jobs. Servers other than Geartrain's start a job with ``at`` or ``delay``
+                with normal priority.
+            at: The earliest time to start it: a ``datetime`` with a time zone, or seconds since 1970. Geartrain's
+                server starts it at that millisecond, others at the next whole second.
+            delay: The time to wait before it may start, in seconds or as a ``timedelta``. It begins when the server
+                gets the job; for other servers than Geartrain's, it is rounded up as ``at`` is.
+            cron: A schedule to run it repeatedly: five fields such as ``"*/5 * * * *"``, or ``"@daily"``. A later
+                submission to the same function with the same unique (by default, the same workload) replaces it.
+                ``AdminClient`` lists such jobs, and cancels them by their handles.
+            timezone: The name of the time zone of ``cron``, such as ``"Europe/Berlin"``; by default that of the server.
             timeout: Seconds to wait for the handle; by default each server has `reply_timeout` to answer.
 
         Raises:
-            ServerError: The server rejected the job, for example because a queue is full.
+            ServerError: The server rejected the job, for example because a queue is full, or as it does not know
+                repeating jobs or the time zone.
             ReplyTimeout: There was no answer in time. The server may have accepted the job anyway.
             NoServerAvailable: No server can be reached.
             ValueError: The job's time is not valid.
         """
-        deadline = Deadline(timeout, time.monotonic)
-        pool = self._pool()
-        submission = self._background(JobRequest(function, workload, unique, priority), at, delay, cron)
-        job = BackgroundSubmission(pool, submission, len(self._options.addresses))
-        try:
-            pool.place([job], until=deadline.at, reads=True)
-            return job.result(deadline.remaining())
-        finally:
-            job.abandon()
-            pool.release()
+        deadline = Deadline(check_timeout(timeout), time.monotonic)
+
+        def enqueue(wanted: JobRequest) -> Handle:
+            pool = self._pool()
+            submission = self._background(wanted, at, delay, cron, timezone)
+            job = BackgroundSubmission(pool, submission, len(self._options.addresses))
+            try:
+                pool.place([job], until=deadline.at, reads=True)
+                return job.result(deadline.remaining())
+            finally:
+                job.abandon()
+                pool.release()
+
+        return self._through(enqueue)(JobRequest(function, workload, unique, priority))
 
     submit_background = enqueue
 
@@ -208,10 +230,18 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         Raises:
             NotAllSubmitted: Servers did not accept all jobs; it has the outcome of each.
         """
-        deadline = Deadline(timeout, time.monotonic)
+        deadline = Deadline(check_timeout(timeout), time.monotonic)
         pool = self._pool()
         ended = Latch()
-        batch = BatchSubmission(pool, map(self._background, requests), len(self._options.addresses), ended.set)
+        submissions: list[Submission] = []
+
+        def take(wanted: JobRequest) -> None:
+            submissions.append(self._background(wanted))
+
+        layered = self._through(take)
+        for each in requests:
+            layered(each)
+        batch = BatchSubmission(pool, submissions, len(self._options.addresses), ended.set)
         try:
             pool.place(batch.tickets, until=deadline.at)
             if not ended.is_set:
@@ -248,6 +278,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
                 on. Other errors, such as `NoServerAvailable`, are raised all the same.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         outcome = _outcome if return_exceptions else _result
         return self._in_order(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
@@ -267,6 +298,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         See `map` for the arguments; the timeout is that of the wait for the next result.
         """
         check_in_flight(max_in_flight)
+        check_timeout(timeout)
         outcome = _outcome if return_exceptions else _result
         return self._unordered(workloads, map_requests(function, priority, resubmits), max_in_flight, timeout, outcome)
 
@@ -279,6 +311,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         max_in_flight: int = MAX_IN_FLIGHT,
         timeout: float | None = None,
         resubmits: int = 0,
+        return_exceptions: bool = False,
     ) -> Iterator[ResultT]:
         """Yield the results of one reduce job for each input, in order.
 
@@ -294,9 +327,12 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             max_in_flight: The number of inputs at a time, including unread results.
             timeout: Seconds to wait for each result once it is its turn.
             resubmits: As in `do`, for each input.
+            return_exceptions: As in `map`.
         """
         check_in_flight(max_in_flight)
-        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, _result)
+        check_timeout(timeout)
+        outcome = _outcome if return_exceptions else _result
+        return self._in_order(inputs, reduce_requests(mapper, reducer, resubmits), max_in_flight, timeout, outcome)
 
     def _in_order(
         self,
@@ -309,7 +345,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         jobs: deque[SubmittedJob[ResultT]] = deque()
         try:
             for workload in workloads:
-                jobs.extend(self._submit([request_for(workload)], stream=False))
+                jobs.append(self._submit(request_for(workload), stream=False))
                 if len(jobs) == max_in_flight:
                     yield outcome(jobs[0], timeout)
                     jobs.popleft()
@@ -332,7 +368,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
 
         def submitted() -> Iterator[SubmittedJob[ResultT]]:
             for workload in workloads:
-                [job] = self._submit([request_for(workload)], stream=False)
+                job = self._submit(request_for(workload), stream=False)
                 inputs[job] = workload
                 yield job
 
@@ -343,11 +379,14 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
             for job in inputs:
                 job.abandon()
 
-    def _submit(self, requests: Iterable[JobRequest], *, stream: bool = True) -> list[SubmittedJob[ResultT]]:
-        pool = self._pool()
-        jobs = [self._job(pool, each, stream=stream) for each in requests]
-        pool.place(jobs)
-        return jobs
+    def _submit(self, wanted: JobRequest, *, stream: bool = True) -> SubmittedJob[ResultT]:
+        def submit(wanted: JobRequest) -> SubmittedJob[ResultT]:
+            pool = self._pool()
+            job = self._job(pool, wanted, stream=stream)
+            pool.place([job])
+            return job
+
+        return self._through(submit)(wanted)
 
     def _job(self, pool: ConnectionPool, wanted: JobRequest, *, stream: bool = True) -> SubmittedJob[ResultT]:
         return SubmittedJob(pool, self._foreground(wanted), self._options, stream=stream)
@@ -440,7 +479,7 @@ class Client(AnyClient[ValueT, ResultT], Generic[ValueT, ResultT]):
         """
         from geartrain.admin.sync import AdminClient  # here alone, as few clients need it
 
-        return AdminClient(server or str(self._options.addresses[0]), **admin_options(self._options))
+        return AdminClient(server or str(self._options.addresses[0]), **self._options.for_admin())
 
     def ping(self) -> float:
         """Send an echo to the server that would get the next job, and return its round-trip time in seconds.

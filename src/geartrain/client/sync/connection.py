@@ -18,7 +18,6 @@ and passing on is one step under the lock. A loan that an interrupted thread has
 
 import contextlib
 import math
-import select
 import socket
 import threading
 import time
@@ -30,6 +29,7 @@ from geartrain.client.ticket import Ticket
 from geartrain.errors import ConnectionLost, GeartrainError, NoServerAvailable, RemoteProtocolError
 from geartrain.records import Handle
 from geartrain.transport import Latch, ServerAddress
+from geartrain.transport.sockets import is_readable
 from geartrain.wording import counted
 
 __all__ = ["MAX_UNSENT", "ClientConnection"]
@@ -179,12 +179,10 @@ class ClientConnection:
 
     def wait(self, timeout: float) -> bool:
         """Wait until the socket is readable, or the connection is lost; return ``False`` at the timeout."""
-        poll = select.poll()
         try:
-            poll.register(self._socket, select.POLLIN)
+            return is_readable(self._socket, timeout)
         except ValueError:  # the I/O thread has closed it
             return True
-        return bool(poll.poll(math.ceil(timeout * 1000)))
 
     def receive(self) -> None:
         """Receive once, and pass the events to their tickets.

@@ -72,6 +72,16 @@ class RemoteFunction(Remote[ParametersT, ReturnT], Generic[ParametersT, ReturnT]
         results: Iterator[ReturnT] = self._caller().map(self._name, calls, **self._options_for("map"))
         return results
 
+    def map_unordered(
+        self, calls: Iterable[Arguments[ParametersT]]
+    ) -> Iterator[tuple[Arguments[ParametersT], ReturnT]]:
+        """Yield calls that `bind` returned, each with its result, as they end; see `Client.map_unordered`."""
+        options = self._options_for("map_unordered")
+        results: Iterator[tuple[Arguments[ParametersT], ReturnT]] = self._caller().map_unordered(
+            self._name, calls, **options
+        )
+        return results
+
 
 class Binding(Protocol):
     """The result of ``@client.function("name")``, which takes the same functions as ``@client.function``."""

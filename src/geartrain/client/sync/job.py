@@ -20,9 +20,17 @@ from geartrain.client.deadline import Deadline
 from geartrain.client.options import ClientOptions
 from geartrain.client.request import MAX_IN_FLIGHT, Submission
 from geartrain.client.sync.stream import EventStream
-from geartrain.client.ticket import BackgroundTicket, JobTicket, QuestionTicket, Ticket, UserEvent, own_copy
+from geartrain.client.ticket import (
+    BackgroundTicket,
+    JobTicket,
+    QuestionTicket,
+    Ticket,
+    UserEvent,
+    check_unknown,
+    own_copy,
+)
 from geartrain.client.ticket import TicketOwner as AnyTicketOwner
-from geartrain.errors import GeartrainError, JobTimeout
+from geartrain.errors import GeartrainError, JobTimeout, ServerError
 from geartrain.lazy import LazyLogger
 from geartrain.records import Handle, JobEvent, JobStatus, ResultT
 from geartrain.transport import Latch
@@ -55,6 +63,9 @@ class TicketOwner(AnyTicketOwner, Protocol):
 
     def call_back(self, call: Callable[[], object]) -> None:
         """Call a function in the thread that receives."""
+
+    def cancel(self, handle: Handle) -> None:
+        """Cancel a job."""
 
 
 class _Watcher(Protocol):
@@ -225,6 +236,30 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
         assert self._handle is not None, "a job without a handle has no result"
         return self._handle
 
+    def cancel(self) -> bool:
+        """Cancel the job, also for all others that wait for it; return False if it has ended already.
+
+        It ends with `JobFailed`. If it waits, it is never done. A worker that runs it is not told, and its result is
+        dropped. To end a wait alone, give it a timeout.
+
+        Raises:
+            ServerError: The server does not allow it.
+            NoServerAvailable: The server cannot be reached.
+        """
+        self.check_wait()
+        try:
+            handle = self.created()
+        except GeartrainError:
+            return False  # no server has accepted it
+        if self.done():
+            return False
+        try:
+            self._owner.cancel(handle)
+        except ServerError as error:
+            check_unknown(error)
+            return False
+        return True
+
     def result(self, timeout: float | None = None) -> ResultT:
         """Return the result, or raise the error in its place.
 
@@ -283,6 +318,10 @@ class SubmittedJob(JobTicket[ResultT], Pending[ResultT]):
 
     def _is_on_its_way(self) -> bool:
         return self._handle is None and not self.done()
+
+    @property
+    def failure(self) -> GeartrainError | None:
+        return None if self._outcome is None else self._outcome[1]
 
     def accepted(self) -> None:
         for watcher in self._accepted:

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from geartrain.client.deadline import Deadline
 from geartrain.client.inquiry import Inquiry
 from geartrain.client.options import ClientOptions
-from geartrain.client.placement import after_loss, fail_all, inquiries, placements
+from geartrain.client.placement import Pause, after_loss, fail_all, inquiries, placements
 from geartrain.client.serverpool import ServerPool
 from geartrain.client.session import Session
 from geartrain.client.sync.connection import ClientConnection
@@ -81,6 +81,7 @@ class ConnectionPool:
         self._connecting: set[ServerAddress] = set()  # those with a thread that connects
         self._lock = threading.Lock()  # guards the attributes above; never held for long
         self._borrowed: dict[int, ClientConnection] = {}  # by thread, the connection that it borrowed before it sent
+        self._resting: dict[int, Latch] = {}  # by thread, those that wait for a server to come back
         self._closed = False
 
     def states(self) -> dict[ServerAddress, str]:
@@ -101,7 +102,16 @@ class ConnectionPool:
         if self._closed:
             fail_all(jobs, _CLOSED, ConnectionLost)
             return
-        for attempt in placements(jobs, self._servers, time.monotonic):
+        for attempt in placements(jobs, self._servers, time.monotonic, patience=self._options.patience, until=until):
+            if isinstance(attempt, Pause):
+                if self._receives():  # it must not wait
+                    self._place_in_thread(attempt.jobs, str(attempt.error))
+                    return
+                self._rest(attempt)
+                if self._closed:
+                    fail_all(attempt.jobs, _CLOSED, ConnectionLost)
+                    return
+                continue
             try:
                 self._send(attempt.address, attempt.jobs, attempt.compose, until, reads=reads)
             except (ConnectionLost, NoServerAvailable) as error:
@@ -111,6 +121,26 @@ class ConnectionPool:
         """Drop all later events of a ticket; see `Session.forget`."""
         for connection in list(self._connections.values()):
             connection.forget(ticket, handle)
+
+    def cancel(self, handle: Handle) -> None:
+        """Cancel a job."""
+        from geartrain.admin.sync import AdminClient  # here alone, as few clients need it
+
+        with AdminClient(handle.server, **self._options.for_admin()) as admin:
+            admin.cancel(handle)
+
+    def _rest(self, pause: Pause[Any]) -> None:
+        """Wait until a server may be back, or until the client is closed."""
+        self.release()
+        if self._options.on_wait is not None:
+            self._options.on_wait(pause.error)
+        latch = Latch()
+        self._resting[threading.get_ident()] = latch
+        try:
+            if not self._closed:
+                latch.wait(pause.seconds)
+        finally:
+            self._resting.pop(threading.get_ident(), None)
 
     # Inquiries
 
@@ -124,7 +154,13 @@ class ConnectionPool:
             ConnectionLost: The connection was lost.
         """
         ranked = self._servers.ranked(b"", time.monotonic())
-        for attempt in inquiries([address for address in ranked if str(address) == inquiry.server] or ranked):
+        asked = [address for address in ranked if str(address) == inquiry.server] or ranked
+        for attempt in inquiries(asked, self._servers, time.monotonic, self._options.patience):
+            if isinstance(attempt, Pause):
+                self.check_wait()
+                self._rest(attempt)
+                self._check_open()
+                continue
             try:
                 yield self._ask(attempt.address, inquiry)
             except (ConnectionLost, NoServerAvailable, ReplyTimeout) as error:
@@ -304,10 +340,14 @@ class ConnectionPool:
             self._servers.failed(connection.address, time.monotonic(), loss)
         again = after_loss(connection.close(), loss, final=self._closed)
         if again:
-            try:
-                threading.Thread(target=self._place_again, args=(again,), name="geartrain-again", daemon=True).start()
-            except RuntimeError as error:  # there are too many threads, or the interpreter is about to end
-                fail_all(again, f"{loss}; the job could not be sent again: {error}", ConnectionLost)
+            self._place_in_thread(again, loss)
+
+    def _place_in_thread(self, jobs: Sequence[PlacedTicket], reason: str) -> None:
+        """Place jobs in a thread of their own, as this one must not wait."""
+        try:
+            threading.Thread(target=self._place_again, args=(jobs,), name="geartrain-again", daemon=True).start()
+        except RuntimeError as error:  # there are too many threads, or the interpreter is about to end
+            fail_all(jobs, f"{reason}; the job could not be sent again: {error}", ConnectionLost)
 
     def _place_again(self, jobs: Sequence[PlacedTicket]) -> None:
         try:
@@ -344,6 +384,8 @@ class ConnectionPool:
                 for wait in waiting:
                     wait.end(ConnectionLost(_CLOSED))
             io = self._io
+        for latch in list(self._resting.values()):
+            latch.set()
         if io is not None:
             io.stop()
 

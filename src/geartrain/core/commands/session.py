@@ -7,6 +7,7 @@ from geartrain.core.authorization import Authorizer, NotAllowed
 from geartrain.core.commands.handler import Handlers
 from geartrain.core.replies import Replies
 from geartrain.core.state import Peer
+from geartrain.jobtimes import DELAYED_JOB, read_delayed_option
 from geartrain.protocol.commands import EXCEPTIONS, LONG_POLL, Command
 from geartrain.protocol.reader import Reader
 
@@ -53,6 +54,8 @@ class SessionCommands:
             peer.exceptions = True
         elif name == LONG_POLL:
             peer.long_polling = True
+        elif name.startswith(DELAYED_JOB) and (time := read_delayed_option(name)) is not None:
+            peer.next_time = time
         else:
             self._replies.error(peer, "UNKNOWN_OPTION", "Server does not recognize given option")
             return

@@ -5,6 +5,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from geartrain.core.clock import TurnClock
 from geartrain.core.commands.handler import Handlers, leading_number
 from geartrain.core.commit_queue import CommitQueue
 from geartrain.core.cron import CronLines
@@ -17,7 +18,9 @@ from geartrain.core.replies import Replies
 from geartrain.core.schedulerunner import ScheduleRunner
 from geartrain.core.state import Job, Peer
 from geartrain.core.waiters import add_waiter, count_waits
+from geartrain.core.zones import has_zone
 from geartrain.errors import RemoteProtocolError
+from geartrain.jobtimes import read_schedule_options
 from geartrain.protocol.commands import Command
 from geartrain.protocol.limits import INT64_MAX, MAX_UNIQUE
 from geartrain.protocol.reader import Reader
@@ -40,6 +43,7 @@ class SubmitCommands:
 
     Args:
         options: The limits, and the durability.
+        clock: The time.
         functions: All functions.
         lifecycle: Creates jobs.
         dispatcher: Wakes workers for them.
@@ -49,6 +53,7 @@ class SubmitCommands:
     """
 
     __slots__ = (
+        "_clock",
         "_commit_queue",
         "_cron_lines",
         "_dispatcher",
@@ -64,6 +69,7 @@ class SubmitCommands:
     def __init__(
         self,
         options: JobServerOptions,
+        clock: TurnClock,
         functions: FunctionTable,
         lifecycle: Lifecycle,
         dispatcher: Dispatcher,
@@ -71,6 +77,7 @@ class SubmitCommands:
         commit_queue: CommitQueue,
         replies: Replies,
     ) -> None:
+        self._clock = clock
         self._functions = functions
         self._lifecycle = lifecycle
         self._job_log = lifecycle.job_log
@@ -101,16 +108,16 @@ class SubmitCommands:
         }
 
     def _submit_high(self, peer: Peer, reader: Reader) -> None:
-        self.accept(peer, reader.first(), reader.second(), reader.third(), _HIGH, False, _EMPTY, 0)
+        self.accept(peer, reader.first(), reader.second(), reader.third(), _HIGH, False, _EMPTY, 0.0)
 
     def _submit_high_background(self, peer: Peer, reader: Reader) -> None:
-        self.accept(peer, reader.first(), reader.second(), reader.third(), _HIGH, True, _EMPTY, 0)
+        self.accept(peer, reader.first(), reader.second(), reader.third(), _HIGH, True, _EMPTY, 0.0)
 
     def _submit_low(self, peer: Peer, reader: Reader) -> None:
-        self.accept(peer, reader.first(), reader.second(), reader.third(), _LOW, False, _EMPTY, 0)
+        self.accept(peer, reader.first(), reader.second(), reader.third(), _LOW, False, _EMPTY, 0.0)
 
     def _submit_low_background(self, peer: Peer, reader: Reader) -> None:
-        self.accept(peer, reader.first(), reader.second(), reader.third(), _LOW, True, _EMPTY, 0)
+        self.accept(peer, reader.first(), reader.second(), reader.third(), _LOW, True, _EMPTY, 0.0)
 
     def _submit_epoch(self, peer: Peer, reader: Reader) -> None:
         run_at = leading_number(reader.argument(2))
@@ -118,15 +125,21 @@ class SubmitCommands:
             self._replies.end(peer, RemoteProtocolError("SUBMIT_JOB_EPOCH: the time is beyond 64 bits"))
         else:
             function, unique, workload = reader.argument(0), reader.argument(1), reader.argument(3)
-            self.accept(peer, function, unique, workload, _NORMAL, True, _EMPTY, max(run_at, 0))
+            when, priority = float(max(run_at, 0)), _NORMAL
+            exact = peer.next_time
+            if exact is not None:
+                peer.next_time = None
+                when = exact.milliseconds / 1000 + (self._clock.wall() if exact.is_delay else 0.0)
+                priority = int(exact.priority)
+            self.accept(peer, function, unique, workload, priority, True, _EMPTY, when)
 
     def _submit_reduce(self, peer: Peer, reader: Reader) -> None:
         function, unique, reducer, _, workload = reader.arguments()
-        self.accept(peer, function, unique, workload, _NORMAL, False, reducer, 0)
+        self.accept(peer, function, unique, workload, _NORMAL, False, reducer, 0.0)
 
     def _submit_reduce_background(self, peer: Peer, reader: Reader) -> None:
         function, unique, reducer, _, workload = reader.arguments()
-        self.accept(peer, function, unique, workload, _NORMAL, True, reducer, 0)
+        self.accept(peer, function, unique, workload, _NORMAL, True, reducer, 0.0)
 
     def accept(
         self,
@@ -137,7 +150,7 @@ class SubmitCommands:
         priority: i64,
         background: bool,
         reducer: bytes,
-        run_at: i64,
+        run_at: float,
     ) -> None:
         """Create a job or join an equal one, answer the client, and wake workers for a new job.
 
@@ -200,7 +213,13 @@ class SubmitCommands:
         if len(unique) > MAX_UNIQUE:
             self._replies.error(peer, "ARGUMENT_TOO_LARGE", "Unique value too large")
             return
-        fields = (minute, hour, day, month, weekday)
+        try:
+            fields, extra = read_schedule_options((minute, hour, day, month, weekday))
+            _check_zone(extra.timezone)
+        except ValueError as error:
+            peer.debt += _NEW_CRON_LINE
+            self._replies.error(peer, "INVALID_ARGUMENT", f"Invalid options of a repeating job: {error}")
+            return
         peer.debt += _SCHEDULE if self._cron_lines.known(fields) else _NEW_CRON_LINE
         try:
             line = self._cron_lines.line(fields)
@@ -211,7 +230,7 @@ class SubmitCommands:
             self._refuse_store(peer)
             return
         try:
-            schedule = self._schedules.submit(function, unique, line, workload)
+            schedule = self._schedules.submit(function, unique, line, extra.timezone, extra.priority, workload)
         except Refused as refusal:
             self._replies.refuse(peer, refusal)
             return
@@ -235,3 +254,9 @@ def _check_waits(job: Job, peer: Peer) -> None:
     """Check the limit of submissions of a connection that wait for one job; raise `Refused`."""
     if count_waits(job, peer) >= MAX_WAITS:
         raise Refused(Limit.JOBS, f"Too many submissions of this job by this connection (limit {MAX_WAITS})")
+
+
+def _check_zone(timezone: str) -> None:
+    """Check that there is a time zone; raise `ValueError`."""
+    if not has_zone(timezone):
+        raise ValueError(f"the machine of the server has no time zone {timezone!r}")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Text commands (protocol 2)."""
 
+import logging
 import re
 from typing import Final
 
@@ -9,6 +10,7 @@ from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.commands.handler import Handlers
 from geartrain.core.functions import FunctionTable
 from geartrain.core.jobtable import JobTable
+from geartrain.core.levels import NOTICE
 from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import Refused
 from geartrain.core.listings import MOST_LISTED, ListingBudget
@@ -31,9 +33,12 @@ from geartrain.protocol.text import (
     is_http,
     ok,
     parse_line,
+    printable,
 )
 
 __all__ = ["TextCommands"]
+
+log = logging.getLogger("geartrain.server")
 
 _NO_HTTP: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _EMPTY: Final = b""
@@ -184,7 +189,10 @@ class TextCommands:
             self._check(peer, request)
             answer = self._answers.get(command)
             if answer is not None:
-                return answer(request)
+                reply = answer(request)
+                if command is TextCommand.SHUTDOWN:
+                    _log_shutdown(peer, line)
+                return reply
             peer.listing = self._snapshot.lines(command)
             return _EMPTY
         except TextError as error:
@@ -281,6 +289,13 @@ class TextCommands:
         else:
             raise TextError(COMMANDS[TextCommand.SHUTDOWN].surplus)
         return OK
+
+
+def _log_shutdown(peer: Peer, line: bytes) -> None:
+    """Log who has ended the server, and how."""
+    command = printable(line).decode(errors="replace")
+    fields = {"event": "shutdown", "by": str(peer), "command": command}
+    log.log(NOTICE, "Shutdown requested by %s: %s", peer, command, extra={"fields": fields})
 
 
 def _limit(number: bytes) -> int:

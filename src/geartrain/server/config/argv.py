@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
 from geartrain.server.config.compatibility import unknown_option
-from geartrain.server.config.kinds import OptionError
+from geartrain.server.config.kinds import UsageError
 from geartrain.server.config.option import Option
 
 __all__ = ["WordReader", "refuse_stray"]
@@ -13,7 +13,7 @@ __all__ = ["WordReader", "refuse_stray"]
 
 def refuse_stray(word: str) -> NoReturn:
     """Raise the error for a word that belongs to no option."""
-    raise OptionError(f"unrecognised option '{word}'")
+    raise UsageError(f"'{word}' is not an option; an option begins with a dash, as in --port 4731")
 
 
 class WordReader:
@@ -42,7 +42,8 @@ class WordReader:
         """Return the values of the options that are named, by attribute.
 
         Raises:
-            OptionError: An option is unknown, lacks its value or has a wrong one.
+            UsageError: An option is unknown, lacks its value, has one that it does not take, or is there twice.
+            OptionError: A value is wrong.
         """
         while self.taken < len(self._words):
             word = self._take()
@@ -66,7 +67,7 @@ class WordReader:
         if not option.is_flag:
             self._add(option, option.parse(value if equals else self._take_value(option)))
         elif equals:
-            raise OptionError(f"option '--{name}' does not take any arguments")
+            raise UsageError(f"option '--{name}' does not take any arguments")
         else:
             self._add(option, True)
 
@@ -74,7 +75,8 @@ class WordReader:
         for position, letter in enumerate(word[1:], 2):
             option = self._by_letter.get(letter)
             if option is None:
-                raise OptionError(f"unrecognised option '{word}'")
+                place = f" in '{word}'" if len(word) > 2 else ""
+                raise UsageError(f"unknown option '-{letter}'{place}")
             if option.steps:
                 self._step(option)
             elif option.is_flag:
@@ -87,14 +89,14 @@ class WordReader:
         """Take the next word. If that is an option, the value was forgotten; ``-1`` is not an option."""
         following = self._words[self.taken] if self.taken < len(self._words) else "--"
         if following.startswith("--") or (following.startswith("-") and following[1:2] in self._by_letter):
-            raise OptionError(f"the required argument for option '--{option.name}' is missing")
+            raise UsageError(f"the required argument for option '--{option.name}' is missing")
         return self._take()
 
     def _add(self, option: Option, value: object) -> None:
         if option.many:
             self._lists.setdefault(option.attribute, []).append(value)
         elif option.attribute in self._values:
-            raise OptionError(f"option '--{option.name}' cannot be specified more than once")
+            raise UsageError(f"option '--{option.name}' cannot be specified more than once")
         else:
             self._values[option.attribute] = value
 

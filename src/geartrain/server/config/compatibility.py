@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from geartrain.server.config.kinds import FLAG, Kind, OptionError, number
+from geartrain.server.config.kinds import FLAG, Kind, OptionError, UsageError, number
 from geartrain.server.config.option import Group, option
 from geartrain.wording import did_you_mean
 
@@ -28,9 +28,9 @@ class CompatibleOptions:
         None,
         Kind("NAME", _protocol_module),
         Group.COMPATIBLE,
-        "protocol module; this version has none",
+        "not available: the HTTP module of the C server",
         short="r",
-        details="The only module of the C server, http, is not available; naming it is an error.",
+        details="The C server has one protocol module, http. Geartrain does not have it, so each value is an error.",
         example="http",
     )
     threads: int = option(
@@ -66,7 +66,7 @@ class CompatibleOptions:
     )
 
 
-def unknown_option(name: str, written: str, known: Iterable[str]) -> OptionError:
+def unknown_option(name: str, written: str, known: Iterable[str]) -> UsageError:
     """Return the error for an option that does not exist.
 
     Args:
@@ -76,6 +76,6 @@ def unknown_option(name: str, written: str, known: Iterable[str]) -> OptionError
     """
     for beginning, module in _MODULES.items():
         if name.startswith(beginning):
-            return OptionError(f"option '{written}' is for '{module}', which is not available in this version")
+            return UsageError(f"option '{written}' is for '{module}', which is not available in this version")
     dashes = written.removesuffix(written.lstrip("-"))
-    return OptionError(f"unrecognised option '{written}'{did_you_mean(name, known, prefix=dashes)}")
+    return UsageError(f"unknown option '{written}'{did_you_mean(name, known, prefix=dashes)}")

@@ -2,7 +2,6 @@
 """Options in files: TOML, and gearmand's format, which is words as on the command line."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,6 +53,8 @@ def _read_words(text: str, path: str, options: Mapping[str, Option], warnings: l
 
 def _read_toml(text: str, path: str, options: Mapping[str, Option], warnings: list[str]) -> dict[str, object]:
     """Read TOML: the long options are the keys, with dashes or underscores, and there may be rules of access."""
+    import tomllib  # servers without such a file do without it
+
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -80,7 +81,7 @@ def _read_toml(text: str, path: str, options: Mapping[str, Option], warnings: li
 def _unknown_key(name: str, key: str, value: object, options: Mapping[str, Option]) -> OptionError:
     """Return the error for a key that is not an option."""
     if isinstance(value, Mapping):
-        return OptionError(f"there is no table [{key}]{type_hint(key, value, ())}")
+        return OptionError(f"this file has no table [{key}]{type_hint(key, value, ())}")
     if key.startswith("-"):
         return OptionError(f"in a TOML file, '{key}' has no leading dashes: '{key.lstrip('-')}'")
     return unknown_option(name, key, options)

@@ -24,6 +24,7 @@ __all__ = [
     "TIMEOUT",
     "Kind",
     "OptionError",
+    "UsageError",
     "choice",
     "number",
 ]
@@ -34,6 +35,10 @@ E = TypeVar("E", bound=enum.Enum)
 
 class OptionError(GeartrainError):
     """An option is wrong; the message says which one and why."""
+
+
+class UsageError(OptionError):
+    """A list of words is not understood, so that a message can point to ``--help``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ def read(
         default_files: The first of these that exists is read if no source names a configuration file.
 
     Raises:
-        OptionError: Something is wrong; the message names its source, if that is not the command line.
+        UsageError: The words of the command line are not understood.
+        OptionError: Something else is wrong; the message names its source, if that is not the command line.
     """
     given = WordReader(words, (*OPTIONS.values(), *COMMANDS.values()), refuse_stray).read()
     for command in ("help", "version"):

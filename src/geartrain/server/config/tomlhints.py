@@ -2,7 +2,6 @@
 """Hints for errors in TOML files, for users who do not know TOML."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 
 __all__ = ["syntax_error", "type_hint"]
@@ -15,12 +14,12 @@ _SPACE = re.compile(r"\s*(?P<key>[A-Za-z][\w-]*)\s+(?P<value>[^\s=].*)")
 _FLAGS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
-def syntax_error(text: str, error: tomllib.TOMLDecodeError) -> str:
+def syntax_error(text: str, error: ValueError) -> str:
     """Return a message of up to four lines: the error, its line, a mark below it, and a hint.
 
     Args:
         text: The contents of the file.
-        error: The error of the parser.
+        error: The `tomllib.TOMLDecodeError` of the parser.
     """
     found = _PLACE.fullmatch(str(error))
     if found is None:  # such as "at end of document"
@@ -58,5 +57,5 @@ def type_hint(key: str, value: object, types: tuple[type, ...]) -> str:
             return f"; write: {key} = {flag}" if flag in ("true", "false") else ""
         return f"; leave out the quotes: {key} = {value}" if re.fullmatch(r"[-+]?[\d.]+", value) else ""
     if isinstance(value, Mapping):
-        return "; options stand above all [tables], and [[access]] is the only table"
+        return f"; delete the line [{key}], and write all options above the first [[access]]"
     return ""

@@ -36,7 +36,7 @@ class QueueOptions:
         None,
         Kind("NAME", _queue, words=QUEUES),
         Group.QUEUE,
-        "queue module: builtin (memory only), libsqlite3, mysql, postgres, redis or libmemcached",
+        "the store: builtin (memory only), libsqlite3, mysql, postgres, redis or libmemcached",
         short="q",
         alias_of="store",
         details="This is another way to set --store, for command lines of the C server; giving both is an error. The "
@@ -48,7 +48,7 @@ class QueueOptions:
         None,
         FILE,
         Group.QUEUE,
-        "SQLite file",
+        "SQLite file of -q libsqlite3",
         details="Needed with -q libsqlite3.",
         example="/var/lib/geartrain/jobs.db",
     )
@@ -56,8 +56,8 @@ class QueueOptions:
         "gearman_queue",
         TEXT,
         Group.QUEUE,
-        "table of the C server, only used to find jobs to import",
-        details="If the server finds jobs in this table, it stops and shows the command that imports them.",
+        "table of a C server; if it has jobs, the server stops and says how to import them",
+        details="Geartrain stores its own jobs in other tables.",
         example="gearman_queue",
     )
     store_queue_on_shutdown: bool = option(
@@ -98,8 +98,8 @@ class QueueOptions:
         "gearman_queue",
         TEXT,
         Group.QUEUE,
-        "table of the C server, only used to find jobs to import",
-        details="If the server finds jobs in this table, it stops and shows the command that imports them.",
+        "table of a C server; if it has jobs, the server stops and says how to import them",
+        details="Geartrain stores its own jobs in other tables.",
         example="gearman_queue",
     )
     libpq_conninfo: str = option(
@@ -114,8 +114,8 @@ class QueueOptions:
         "queue",
         TEXT,
         Group.QUEUE,
-        "table of the C server, only used to find jobs to import",
-        details="If the server finds jobs in this table, it stops and shows the command that imports them.",
+        "table of a C server; if it has jobs, the server stops and says how to import them",
+        details="Geartrain stores its own jobs in other tables.",
         example="queue",
     )
     libmemcached_servers: str | None = option(

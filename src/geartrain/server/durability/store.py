@@ -39,18 +39,19 @@ class StoreOptions:
         None,
         Kind("URL", _store),
         Group.STORE,
-        "store of background jobs: sqlite:///FILE; postgresql://, mysql://, redis:// or memcached:// with "
-        "USER:PASSWORD@HOST:PORT/DATABASE; or none",
-        details="Foreground jobs are not stored. The default file is in /var/lib/geartrain for root, otherwise in "
-        "~/.local/state/geartrain, and under systemd in the StateDirectory. Each server needs a store of its own.",
+        "the store of background jobs: sqlite:///FILE, none, or postgresql://, mysql://, redis:// or memcached:// and "
+        "USER:PASSWORD@HOST:PORT/DATABASE",
+        details="sqlite:///var/lib/jobs.db is an absolute path, sqlite:jobs.db a relative one. Foreground jobs are not "
+        "stored. The default file is in /var/lib/geartrain for root, otherwise in ~/.local/state/geartrain, and under "
+        "systemd in the StateDirectory. Each server needs a store of its own.",
         example="postgresql://gear:secret@db/jobs",
-        default_text="a SQLite file for each port, in the state folder; none with port 0",
+        default_text="a SQLite file whose name contains the port; none with --port 0",
     )
     durability: Durability = option(
         Durability.COMMIT,
         choice(Durability, "WHEN"),
         Group.STORE,
-        "time to store a background job: before its client gets an answer (commit), soon after (relaxed), when the "
+        "when to store a background job: before its client gets an answer (commit), soon after (relaxed), when the "
         "server stops (shutdown), or never (none)",
         details="With commit, a job whose client got an answer is not lost, even in a power failure. Jobs that arrive "
         "together are stored together, so this is fast. In a crash, relaxed loses the jobs of the last second, or "
@@ -61,7 +62,7 @@ class StoreOptions:
         1.0,
         SECONDS,
         Group.STORE,
-        "seconds until a job is stored, with relaxed durability",
+        "with --durability relaxed: seconds until a job is stored",
         details="A longer time makes larger batches, but a crash can lose more jobs.",
         example="0.2",
     )
@@ -69,10 +70,10 @@ class StoreOptions:
         30.0,
         SECONDS,
         Group.STORE,
-        "seconds to wait at the start for a database that takes no connections; 0 stops the server at once",
+        "seconds to wait at the start until the database accepts connections; 0: do not wait",
         details="A database that starts together with the server may need some time. The server logs the reason and "
-        "tries again. It does not listen for peers before the store is open. Other errors, such as another server "
-        "that uses the store, stop it at once.",
+        "tries again. It does not listen for peers before the store is open. After other errors it stops at once, for "
+        "example if another server uses the store.",
         example="120",
     )
     # Longer than the time of peers, which can connect to another server: after half a minute, a database counts as
@@ -81,17 +82,17 @@ class StoreOptions:
         30.0,
         SECONDS,
         Group.STORE,
-        "seconds for the store to save the last changes when the server stops; no limit with shutdown durability",
-        details="Without this limit, a store that does not answer would keep the server from stopping. Jobs that "
-        "could not be stored were never acknowledged.",
+        "when the server stops, seconds to wait until the last changes are stored",
+        details="Without this limit, the server could not stop while its store does not answer. Jobs that are not "
+        "stored then were not acknowledged to their clients. With --durability shutdown there is no limit.",
         example="60",
     )
     force_timeout: float = option(
         1.0,
         SECONDS,
         Group.STORE,
-        "the same after a second request to stop",
-        details="A second SIGTERM or SIGINT means that the server has to stop quickly.",
+        "like --store-close-timeout, after a second SIGTERM or SIGINT",
+        details="A second signal means that the server has to stop quickly.",
         example="5",
     )
 

@@ -169,7 +169,7 @@ class StoreService:
             trace = None if isinstance(error, StoreError) else error
             log.log(Level.FATAL, "Could not read the jobs of an earlier run: %s", error, exc_info=trace)
             self.failure = error
-            self._shutdown.request(Shutdown.NOW)
+            self._shutdown.request(Shutdown.NOW, "an error of the store")
             return
         self._flusher.schedule()
         self._job_server.end_restoring()

@@ -79,7 +79,7 @@ class Acceptor:
         for listening in self._sockets:
             address, descriptor = Endpoint.of(listening), listening.fileno()
             fields = {"event": "listening", "address": str(address), "descriptor": descriptor}
-            log.log(Level.NOTICE, "Listening on %s (%d)", address, descriptor, extra={"fields": fields})
+            log.log(Level.NOTICE, "Listening on %s (descriptor %d)", address, descriptor, extra={"fields": fields})
 
     def drain(self, deadline: float) -> None:
         """Accept no more connections: their peers can connect to other servers."""

@@ -26,17 +26,17 @@ class ConnectionLimitOptions:
         0,
         number(0),
         Group.LIMITS,
-        "maximum number of connections; four additional ones, from this machine, can send text commands",
+        "maximum number of connections; 0: no limit",
         reloadable=True,
-        details="A connection beyond the limit gets an error that names the limit, and is closed. The four additional "
-        "connections keep gearadmin working.",
+        details="Further connections get an error that names the limit, and are closed. But four more connections from "
+        "this machine may send text commands, so that gearadmin still works.",
         example="5000",
     )
     max_connections_per_address: int = option(
         0,
         number(0),
         Group.LIMITS,
-        "maximum number of connections from one address",
+        "maximum number of connections from one address; 0: no limit",
         reloadable=True,
         details="This keeps one faulty client from using up all connections. Unix sockets are not counted.",
         example="100",
@@ -45,9 +45,10 @@ class ConnectionLimitOptions:
         5.0,
         TIMEOUT,
         Group.LIMITS,
-        "time limit of each of the four additional connections of --max-connections, in seconds",
+        "seconds until a connection for gearadmin beyond the limit is closed",
         reloadable=True,
-        details="Such a connection is meant for one text command.",
+        details="When --max-connections is reached, four more connections from this machine may send text commands. "
+        "Each of them is closed after this time.",
         example="10",
     )
     # The connection that has the last descriptor keeps all others out, and it may be that of a worker which reconnects
@@ -56,10 +57,10 @@ class ConnectionLimitOptions:
         1.0,
         TIMEOUT,
         Group.LIMITS,
-        "time limit of a connection that uses the last file descriptor, in seconds",
+        "like --admin-timeout, if no file descriptor is left",
         reloadable=True,
-        details="When all file descriptors are in use, the server accepts one connection with a reserved descriptor. "
-        "Until that connection is closed, no other one is accepted.",
+        details="The server keeps one file descriptor in reserve. When all others are in use, it accepts one "
+        "connection with it, closes that connection after this time, and then accepts the next one.",
         example="0.5",
     )
 

@@ -28,10 +28,10 @@ class RejectionOptions:
         2.0,
         TIMEOUT,
         Group.TLS,
-        "seconds for the TLS handshake of a connection that is to be rejected",
+        "seconds for the TLS handshake of a connection beyond the limit",
         reloadable=True,
-        details="Over TLS, the server can send an error only after a handshake. At most 16 such handshakes run at a "
-        "time; further connections over the limit are closed at once.",
+        details="Such a connection gets an error, which the server can send only after the handshake. At most 16 such "
+        "handshakes run at a time; further connections are closed at once.",
         example="1",
     )
 

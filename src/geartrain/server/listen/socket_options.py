@@ -25,17 +25,17 @@ class KeepaliveOptions:
         60,
         number(-1, 32767),
         Group.NETWORK,
-        "seconds of silence before the server probes a connection; -1: the system's setting",
-        details="Most dead connections give no sign, for example after a power failure. The jobs of a lost worker "
-        "wait until its connection is closed: by default after 60 seconds of silence and four probes, 15 seconds "
-        "apart.",
+        "seconds of silence before the system probes a connection; -1: the system's setting",
+        details="A connection to a machine that lost its power gives no sign of it, and the jobs of its workers have "
+        "to wait until it is closed. With the defaults, that is after 60 seconds of silence and 4 probes at intervals "
+        "of 15 seconds.",
         example="30",
     )
     keepalive_interval: int = option(
         15,
         number(-1, 32767),
         Group.NETWORK,
-        "seconds between two probes; -1: the system's setting",
+        "seconds between two probes of a silent connection; -1: the system's setting",
         details="See --keepalive-idle.",
         example="5",
     )
@@ -43,7 +43,7 @@ class KeepaliveOptions:
         4,
         number(-1, 127),
         Group.NETWORK,
-        "unanswered probes before the connection is closed; -1: the system's setting",
+        "close a connection after this number of unanswered probes; -1: the system's setting",
         details="See --keepalive-idle.",
         example="3",
     )
@@ -51,9 +51,9 @@ class KeepaliveOptions:
         120.0,
         SECONDS,
         Group.NETWORK,
-        "seconds that a peer may take to acknowledge data before its connection is closed; 0: the system's setting",
-        details="The system sends no keepalive probes while data waits to be acknowledged, so that state has its own "
-        "timeout.",
+        "close a connection when sent data is not acknowledged for this number of seconds; 0: the system's setting",
+        details="While sent data is not acknowledged, the system sends no keepalive probes. This timeout finds dead "
+        "connections in that case.",
         example="60",
     )
 

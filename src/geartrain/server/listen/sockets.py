@@ -94,18 +94,18 @@ class ListenOptions:
         None,
         Kind("MODE", _mode),
         Group.NETWORK,
-        "permissions of sockets in the file system, in octal",
-        details="A program needs the permission to write in order to connect: 660 allows the user and the group of the "
-        "socket, 666 all users. They are set before the first connection. Sockets that systemd passes have those of "
-        "its unit.",
+        "permissions of unix: sockets, in octal",
+        details="A program that connects needs the permission to write: 660 allows the user and the group of the "
+        "socket, 666 all users. For sockets that systemd passes to the process, set the permissions in the systemd "
+        "unit.",
         example="660",
-        default_text="those of the umask",
+        default_text="set by the umask",
     )
     socket_group: str | None = option(
         None,
         Kind("GROUP", _group),
         Group.NETWORK,
-        "group of sockets in the file system",
+        "group of unix: sockets",
         details="The server has to run as root or to be in the group. With --user, the sockets belong to the user that "
         "started the server.",
         example="www-data",
@@ -115,9 +115,9 @@ class ListenOptions:
         1024,
         number(1, 65535),
         Group.NETWORK,
-        "connections that may wait to be accepted; the system may allow fewer",
+        "number of new connections that may wait until the server accepts them",
         short="b",
-        details="The system refuses further connections. On Linux, net.core.somaxconn is the upper limit.",
+        details="The system refuses further connections. On Linux, the number is at most net.core.somaxconn.",
         example="4096",
     )
     # A predecessor that has just been told to stop holds the port for up to two seconds. Any other program keeps it,
@@ -126,7 +126,7 @@ class ListenOptions:
         3.0,
         SECONDS,
         Group.NETWORK,
-        "seconds to retry while an address is in use",
+        "seconds to wait at the start while the port is in use",
         details="During a restart, the port is in use until the old server has stopped.",
         example="10",
     )

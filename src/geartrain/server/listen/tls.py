@@ -44,18 +44,18 @@ class TlsOptions:
         None,
         FILE,
         Group.TLS,
-        "the server's certificate, with its chain",
+        "the server's certificate, followed by intermediate ones",
         environment=("GEARMAND_SERVER_PEM",),
         reloadable=True,
-        details="A PEM file with the server's certificate, followed by those of intermediate authorities. SIGHUP "
-        "reads it again.",
+        details="A PEM file: first the server's certificate, then those of intermediate authorities. On SIGHUP, the "
+        "server reads it again.",
         example="/etc/geartrain/server.pem",
     )
     ssl_key: str | None = option(
         None,
         FILE,
         Group.TLS,
-        "the server's private key, if it is not in the file of the certificate",
+        "the server's private key, if it is not in the file of --ssl-certificate",
         environment=("GEARMAND_SERVER_KEY",),
         reloadable=True,
         details="An encrypted key is an error, because a server cannot ask for its password.",
@@ -65,17 +65,18 @@ class TlsOptions:
         None,
         FILE,
         Group.TLS,
-        "certificates of the authorities that sign the clients' certificates",
+        "the authorities that may sign the certificates of clients",
         environment=("GEARMAND_CA_CERTIFICATE",),
         reloadable=True,
-        details="Needed for --ssl-verify. Access rules can match the names in the clients' certificates.",
+        details="A PEM file with their certificates. It is needed for --ssl-verify. Access rules can match the names "
+        "in the certificates of clients.",
         example="/etc/geartrain/ca.pem",
     )
     ssl_verify: Verify = option(
         Verify.NONE,
         choice(Verify, "WHEN"),
         Group.TLS,
-        "certificates of clients: none, optional or required",
+        "certificates of clients: none (not requested), optional or required",
         reloadable=True,
         details="With optional, a client may connect without a certificate, but not with an invalid one.",
         example="required",

@@ -26,10 +26,11 @@ class DaemonOptions:
         False,
         FLAG,
         Group.PROCESS,
-        "run in the background once the server is ready",
+        "run in the background",
         short="d",
-        details="The command returns when the server accepts connections, or with the reason why it does not. Do not "
-        "use it under systemd or in a container, which need the server in the foreground.",
+        details="The command returns when the server accepts connections; if the server cannot start, the command "
+        "prints the reason. Do not use this option under systemd or in a container, which need the server in the "
+        "foreground.",
     )
 
 

@@ -3,14 +3,13 @@
 
 A line of text begins as gearmand's do, so that searches for it go on working::
 
-    NOTICE 2026-01-31 12:00:00.000000 [server ] Listening on 127.0.0.1:4730 (7)
+    NOTICE 2026-01-31 12:00:00.000000 [server ] Listening on 127.0.0.1:4730 (descriptor 7)
 
 Loggers are named ``geartrain.<area>``. `LogSetup` is for programs; the library only logs.
 """
 
 # ruff: noqa: RUF009  # option() returns a dataclass field
 import enum
-import json
 import logging
 import os
 import sys
@@ -54,29 +53,30 @@ class LogOptions:
         None,
         FILE,
         Group.LOG,
-        "log file, 'stderr' or 'none'",
+        "file for the log, or stderr, or none",
         short="l",
-        details="With none, the log goes to syslog alone if --syslog is set, and otherwise nowhere. The default file "
-        "of a daemon is /var/log/geartrain/gearmand.log for root, otherwise ~/.local/state/geartrain/gearmand.log. "
-        "SIGHUP reopens the file, for log rotation.",
+        details="With none, there is no log, or only that of --syslog. With --daemon, the default is the file "
+        "/var/log/geartrain/gearmand.log for root, otherwise ~/.local/state/geartrain/gearmand.log. SIGHUP reopens the "
+        "file, for log rotation.",
         example="/var/log/gearmand.log",
-        default_text="stderr; as a daemon, a default file",
+        default_text="stderr; with --daemon, a file",
     )
     log_format: LogFormat = option(
         LogFormat.TEXT,
         choice(LogFormat, "FORMAT"),
         Group.LOG,
         "format of the log: text, or json (one object per line)",
-        details="Lines of text begin like those of the C server. In JSON, the facts of a message are separate fields.",
+        details="Lines of text begin like those of the C server. In JSON, the parts of a message, such as the handle "
+        "of a job, are also separate fields.",
         example="json",
     )
     syslog: bool = option(
         False,
         FLAG,
         Group.LOG,
-        "log to syslog too",
-        details="Syslog gets the same lines as the file, each with its level as the priority, from the program "
-        "gearmand.",
+        "write the log to syslog too",
+        details="Syslog gets the same lines as the file, from the program gearmand. The level of a line is its syslog "
+        "priority.",
     )
 
 
@@ -107,6 +107,12 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """Lines for programs: one JSON object each, in UTF-8, with the facts of the message as fields of their own."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        from json import JSONEncoder  # servers whose log is text do without it
+
+        self._encode = JSONEncoder(ensure_ascii=False).encode
+
     def format(self, record: logging.LogRecord) -> str:
         """Return a line."""
         facts: dict[str, object] = {
@@ -118,8 +124,7 @@ class JsonFormatter(logging.Formatter):
         facts |= getattr(record, "fields", {})
         if record.exc_info:
             facts["traceback"] = self.formatException(record.exc_info)
-        line = json.dumps(facts, ensure_ascii=False)
-        return DECEPTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+        return DECEPTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", self._encode(facts))
 
 
 class _FileHandler(logging.FileHandler):

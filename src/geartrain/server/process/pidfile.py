@@ -26,10 +26,11 @@ class PidFileOptions:
         Group.PROCESS,
         "file for the process id",
         short="P",
-        details="The server locks the file, so a second server with the same file does not start. The default file of "
-        "a daemon is /run/geartrain/gearmand.pid for root, otherwise in $XDG_RUNTIME_DIR/geartrain.",
+        details="The server locks the file, so a second server with the same file does not start. With "
+        "--daemon, the default is /run/geartrain/gearmand.pid for root, otherwise a file in "
+        "$XDG_RUNTIME_DIR/geartrain.",
         example="/run/gearmand.pid",
-        default_text="none; as a daemon, a default file",
+        default_text="none; with --daemon, a file",
     )
 
 

@@ -45,22 +45,22 @@ class PrivilegeOptions:
         None,
         Kind("USER", _user),
         Group.PROCESS,
-        "user to switch to once all ports are open",
+        "the user to run as, if root starts the server",
         short="u",
-        details="The server reads certificates and opens ports with root's rights. The log and the store belong to "
-        "this user.",
+        details="The server reads certificates and opens ports as root, and then gives up root's rights. The log and "
+        "the store belong to this user.",
         example="daemon",
     )
     file_descriptors: int | None = option(
         None,
         number(0),
         Group.PROCESS,
-        "number of file descriptors to allow, slightly more than connections",
+        "maximum number of open files and connections",
         short="f",
-        details="Each connection needs one, and the server itself needs some. A number that is too small is raised, "
-        "with a warning.",
+        details="Each connection needs one file descriptor, and the server itself needs some. If the number is too "
+        "small, the server uses a larger one and logs a warning.",
         example="65536",
-        default_text="as many as the user may have",
+        default_text="as many as the system allows",
     )
 
 

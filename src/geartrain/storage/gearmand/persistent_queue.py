@@ -2,7 +2,6 @@
 """Persistent queues of a C gearmand: their interface, and their URLs."""
 
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import blake2b
 from importlib import import_module
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
@@ -45,6 +44,8 @@ def job(
     start fails at either (protocol 7.5). It keeps no handles. Those made up here are the same for a row each time, so
     that an import can resume one that broke off.
     """
+    from hashlib import blake2b  # each server looks for jobs of a C server, and hardly any finds one
+
     name = blake2b(function + b"\0" + (unique or b""), digest_size=16).hexdigest().encode()
     known = priority if priority in tuple(Priority) else None
     return JobRecord(

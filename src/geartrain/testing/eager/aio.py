@@ -11,6 +11,7 @@ from geartrain.client.options import ClientOptions
 from geartrain.client.session import Session
 from geartrain.client.ticket import Ticket
 from geartrain.codec import RAW, Codec
+from geartrain.middleware import wrap
 from geartrain.names import Text
 from geartrain.records import ResultT, ValueT
 from geartrain.testing.eager.fakeserver import EagerTask, FakeServer
@@ -22,7 +23,6 @@ from geartrain.worker.aio import calls as aio_calls
 from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.aio.worker import AsyncWorker
 from geartrain.worker.job import Report
-from geartrain.worker.middleware import wrap
 from geartrain.worker.sync import calls as sync_calls
 
 __all__ = ["AsyncEagerClient"]

@@ -65,7 +65,9 @@ class FakeServer:
             command = Command(reader.command)
             arguments = dict(zip(ARGUMENTS[command], reader.arguments(), strict=True))
             # Each job has ended when the next request comes, and servers forget ended jobs at once.
-            if command is Command.ECHO_REQ:
+            if command is Command.OPTION_REQ:
+                _answer(session, Command.OPTION_RES, arguments["option"])
+            elif command is Command.ECHO_REQ:
                 _answer(session, Command.ECHO_RES, arguments["data"])
             elif command is Command.GET_STATUS:
                 _answer(session, Command.STATUS_RES, arguments["handle"], b"0", b"0", b"0", b"0")

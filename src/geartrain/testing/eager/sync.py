@@ -10,6 +10,7 @@ from geartrain.client.session import Session
 from geartrain.client.sync.pool import ConnectionPool
 from geartrain.client.ticket import Ticket
 from geartrain.codec import RAW, Codec
+from geartrain.middleware import wrap
 from geartrain.names import Text
 from geartrain.records import ResultT, ValueT
 from geartrain.testing.eager.fakeserver import EagerTask, FakeServer
@@ -17,7 +18,6 @@ from geartrain.testing.worker import as_worker
 from geartrain.transport import ServerAddress
 from geartrain.wording import counted
 from geartrain.worker import AssignedJob, Worker
-from geartrain.worker.middleware import wrap
 from geartrain.worker.sync.calls import perform
 
 __all__ = ["EagerClient"]

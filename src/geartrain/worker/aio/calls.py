@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeAlias
 
-from geartrain.errors import JobFail
+from geartrain.errors import Fail
 from geartrain.typed import Signature
 from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.arguments import with_arguments
@@ -74,7 +74,7 @@ async def perform(job: AsyncAssignedJob, call: AsyncCall, *, exceptions: bool = 
     current_job.set(job)  # in the context of the job's task
     try:
         job.complete(await call(job))
-    except JobFail as failure:
+    except Fail as failure:
         _logger.info("%s %s failed: %s", job.function, job.handle, failure)
         job.failed(failure, tell=exceptions)
     except asyncio.CancelledError as error:  # by the worker, which then reports nothing, or by the call itself

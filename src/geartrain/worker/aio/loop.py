@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from geartrain.errors import ConnectionLost, GeartrainError
+from geartrain.middleware import wrap
 from geartrain.transport import ServerAddress, client_context
 from geartrain.worker.aio.calls import AsyncCall, AsyncMiddleware, perform
 from geartrain.worker.aio.connection import WorkerConnection
@@ -24,7 +25,6 @@ from geartrain.worker.aio.job import AsyncAssignedJob
 from geartrain.worker.aio.taskpool import TaskPool
 from geartrain.worker.functions import Function, FunctionTable
 from geartrain.worker.job import Report
-from geartrain.worker.middleware import wrap
 from geartrain.worker.options import CANCEL_TIMEOUT, SERVER_FIRST, Reason, WorkerOptions
 from geartrain.worker.run import WorkerRun
 from geartrain.worker.session import Assignment

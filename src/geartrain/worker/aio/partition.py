@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from geartrain.client.aio import AsyncSubmittedJob
-from geartrain.errors import JobFail, JobFailed
+from geartrain.errors import Fail, JobFailed
 from geartrain.records import Data
 from geartrain.worker.aio.calls import AsyncCall
 from geartrain.worker.aio.job import AsyncAssignedJob
@@ -109,7 +109,7 @@ def as_partition(
                 async for _ in results:  # the job includes all parts, even if the aggregate does not read the last ones
                     pass
         except JobFailed as failure:
-            raise JobFail(f"a part failed: {failure}") from failure
+            raise Fail(f"a part failed: {failure}") from failure
         finally:
             parts.abandon()
         return joined

@@ -197,9 +197,11 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
     async def _run(self, *, burst: bool, idle_timeout: float | None) -> Reason:
         loop = self._begin(WorkerLoop, burst=burst, idle_timeout=idle_timeout)
         try:
+            self._open_log()
             return await loop.run()
         finally:
             self._end(loop)
+            self._close_log()
 
     def _call(self, function: Callable[..., object], signature: Signature | None) -> AsyncCall:
         return as_call(function, signature)
@@ -248,10 +250,19 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
         numbers = (signal.SIGINT, signal.SIGTERM)
         previous = {number: signal.getsignal(number) for number in numbers}
         for number in numbers:
-            loop.add_signal_handler(number, self._on_signal)
+            _handle_signal(loop, number, self._on_signal)
         try:
             yield
         finally:
             for number, handler in previous.items():
-                loop.remove_signal_handler(number)
+                with suppress(NotImplementedError):
+                    loop.remove_signal_handler(number)
                 signal.signal(number, handler)
+
+
+def _handle_signal(loop: asyncio.AbstractEventLoop, number: int, handle: Callable[[], object]) -> None:
+    """Have the loop call a function at a signal."""
+    try:
+        loop.add_signal_handler(number, handle)
+    except NotImplementedError:  # on Windows
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(handle))

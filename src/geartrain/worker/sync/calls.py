@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from contextvars import Context
 from typing import TypeAlias
 
-from geartrain.errors import JobFail
+from geartrain.errors import Fail
 from geartrain.typed import Signature
 from geartrain.worker.arguments import with_arguments
 from geartrain.worker.current import current_job
@@ -73,7 +73,7 @@ def _perform(job: AssignedJob, call: Call, exceptions: bool) -> None:
     current_job.set(job)
     try:
         job.complete(call(job))
-    except JobFail as failure:
+    except Fail as failure:
         _logger.info("%s %s failed: %s", job.function, job.handle, failure)
         job.failed(failure, tell=exceptions)
     # SystemExit and the like too: the thread has further jobs to run, and the client waits for an answer.

@@ -21,11 +21,11 @@ from contextlib import ExitStack
 from functools import partial
 
 from geartrain.errors import GeartrainError
+from geartrain.middleware import wrap
 from geartrain.transport import ServerAddress, client_context
 from geartrain.worker.forkserver import ForkServer, NoMoreProcesses
 from geartrain.worker.functions import Function, FunctionTable
 from geartrain.worker.job import AnyAssignedJob, Report
-from geartrain.worker.middleware import wrap
 from geartrain.worker.options import CANCEL_TIMEOUT, SERVER_FIRST, Reason, WorkerOptions
 from geartrain.worker.run import WorkerRun
 from geartrain.worker.session import Assignment

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from geartrain.client import SubmittedJob
-from geartrain.errors import JobFail, JobFailed
+from geartrain.errors import Fail, JobFailed
 from geartrain.records import Data
 from geartrain.worker.partition import EndsWithItsParts, Reduction, is_part, join_results
 from geartrain.worker.sync.calls import Call
@@ -101,7 +101,7 @@ def as_partition(function: Callable[..., Any], plain: Call, reduction: Reduction
             for _ in results:  # the job includes all parts, even if the aggregate does not read the last results
                 pass
         except JobFailed as failure:
-            raise JobFail(f"a part failed: {failure}") from failure
+            raise Fail(f"a part failed: {failure}") from failure
         finally:
             results.close()
             parts.abandon()
