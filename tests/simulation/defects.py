@@ -28,6 +28,7 @@ from geartrain.core.schedulerunner import ScheduleRunner
 from geartrain.core.state import Job
 from geartrain.core.waiters import all_waiters
 from geartrain.protocol.reader import Reader
+from geartrain.protocol.text import TextCommand
 
 __all__ = ["DEFECTS", "JobServerMaker", "planted"]
 
@@ -264,7 +265,8 @@ def _let_all_peers_work() -> _Change:
 
 def _let_all_peers_cancel() -> _Change:
     def check(self: Any, peer: Any, request: Any) -> None:
-        self._concerned(request)
+        if request.command is TextCommand.CANCEL_JOB:
+            self._concerned(request)
 
     return TextCommands, "_check", check
 
