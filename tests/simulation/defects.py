@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from geartrain.core import CommitOutcome, CommitQueue, JobServer, Peer, lifecycle, modes
+from geartrain.core import CommitOutcome, CommitQueue, JobServer, Peer, fanout, modes
 from geartrain.core.access import SUBMIT
 from geartrain.core.authorization import Authorizer
 from geartrain.core.clock import Clock
@@ -63,7 +63,7 @@ def _tell_the_first_client_only() -> _Change:
     def first_waiter(job: Job) -> list[tuple[Peer, int]]:
         return all_waiters(job)[:1]
 
-    return lifecycle, "all_waiters", first_waiter
+    return fanout, "all_waiters", first_waiter
 
 
 def _tell_a_client_once() -> _Change:
@@ -72,7 +72,7 @@ def _tell_a_client_once() -> _Change:
     def waiters_once(job: Job) -> list[tuple[Peer, int]]:
         return [(peer, 1) for peer, _ in all_waiters(job)]
 
-    return lifecycle, "all_waiters", waiters_once
+    return fanout, "all_waiters", waiters_once
 
 
 def _use_numbers_that_are_not_reserved() -> _Change:

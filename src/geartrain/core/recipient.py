@@ -8,6 +8,7 @@ from mypy_extensions import i32, i64
 
 from geartrain.core.access import Identity
 from geartrain.core.outbox import SHARED, Outbox, Outlet
+from geartrain.core.turns import FLOOR
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response_with
 from geartrain.protocol.reader import Reader
@@ -37,7 +38,7 @@ class DirtyPeers:
     @property
     def is_empty(self) -> bool:
         """True if there are none."""
-        return not (self.woken or self.others)
+        return not self.others and not self.woken
 
     def take(self) -> "list[Recipient]":
         """Return and forget all of them."""
@@ -101,7 +102,7 @@ class Recipient:
         self.is_dirty = False
         self.is_watched = False
         self._dirty = dirty
-        self.budget: i64 = 0
+        self.budget: i64 = FLOOR
         self.debt: i64 = 0
         self.partial: i64 = 0
         self.unsent: i64 = 0

@@ -3,7 +3,7 @@
 
 Packets are passed to the core as they arrive. When all that the loop had ready has been read, the flusher runs the
 core's deadlines and sends its output: everything for one peer leaves in one write, as tools that read once expect
-(protocol 10), and as it costs least.
+(protocol 10), and as it costs least. If some peers wait for a share of the turn, the replies to the others leave first.
 """
 
 import asyncio
@@ -122,13 +122,12 @@ class Flusher:
 
     def run(self) -> None:
         """Run the core's deadlines, and send its output."""
-        self.is_scheduled = False
         job_server = self.job_server
+        if job_server.shares_out:
+            self._flush_all(job_server.take_prompt())
+        self.is_scheduled = False
         wait = job_server.tick()
-        for peer in job_server.take_dirty():
-            outlet = peer.outlet
-            if outlet is not None:
-                self._flush(peer, outlet)
+        self._flush_all(job_server.take_dirty())
         if self._sent >= _SENT_BETWEEN:
             self._sent = 0
             job_server.count_all_unsent()
@@ -144,6 +143,12 @@ class Flusher:
         if not self.is_scheduled:
             self.job_server.begin_turn()
         self.run()
+
+    def _flush_all(self, peers: list[Recipient]) -> None:
+        for peer in peers:
+            outlet = peer.outlet
+            if outlet is not None:
+                self._flush(peer, outlet)
 
     def _flush(self, peer: Recipient, outlet: Outlet) -> None:
         outbox = peer.outbox

@@ -121,7 +121,7 @@ class ShutdownSequence:
             return
         if not self._is_draining:
             self._begin_draining(math.inf)
-        if self._is_late or not self._job_server.running():
+        if self._is_late or not self._job_server.is_busy:
             self.is_due.set()
 
     def _begin_draining(self, deadline: float) -> None:
