@@ -560,6 +560,19 @@ class TestStored:
         assert waiting(wire) == 1
         assert wire.connect().say("show schedules").startswith("H:o:7\tf\t*/5 * * * *\t")
 
+    def test_a_submission_that_waited_for_restored_jobs_does_not_take_the_missed_run_away(self, wire: Wire) -> None:
+        """A program may submit its schedule whenever it starts, which is often when the server starts, too."""
+        record = JobRecord(7, b"H:o:7", b"f", b"u", 1, b"w", run_at=at(3) * 1000, schedule=b"*/5 * * * *")
+        begin_restoring(wire, 9)
+        client = wire.connect()
+        self.submit(client)
+        wire.server.restore([record])
+        wire.server.end_restoring()
+        assert client.packets() == [(Command.JOB_CREATED, b"H:o:7")]
+        wire.advance(0)
+
+        assert waiting(wire) == 1
+
     def test_its_time_zone_and_its_priority_are_stored_and_restored(self, wire: Wire, client: WirePeer) -> None:
         fields = with_options(b";timezone=Europe/Berlin;priority=high")
         client.send(Command.SUBMIT_JOB_SCHED, b"f", b"u", *fields, b"w")

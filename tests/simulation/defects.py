@@ -28,6 +28,7 @@ from geartrain.core.schedulerunner import ScheduleRunner
 from geartrain.core.state import Job
 from geartrain.core.waiters import all_waiters
 from geartrain.protocol.reader import Reader
+from geartrain.protocol.text import TextCommand
 
 __all__ = ["DEFECTS", "JobServerMaker", "planted"]
 
@@ -264,7 +265,8 @@ def _let_all_peers_work() -> _Change:
 
 def _let_all_peers_cancel() -> _Change:
     def check(self: Any, peer: Any, request: Any) -> None:
-        self._concerned(request)
+        if request.command is TextCommand.CANCEL_JOB:
+            self._concerned(request)
 
     return TextCommands, "_check", check
 
@@ -291,18 +293,9 @@ def _drop_the_worker_of_a_large_result() -> _Change:
     return Oversized, "drop_result", drop_result
 
 
-def _count_no_unsent_replies() -> _Change:
-    def count_output(self: Any, peer: Any) -> None:
-        """Do nothing."""
-
-    return Holdings, "count_output", count_output
-
-
-def _count_no_input() -> _Change:
-    def count_input(self: Any, peer: Any) -> None:
-        """Do nothing."""
-
-    return Holdings, "count_input", count_input
+def _drop_no_peer_for_memory() -> _Change:
+    """Connections may hold more than the memory limit."""
+    return Holdings, "may_be_too_much", property(lambda self: False)
 
 
 def _drop_acknowledged_jobs_when_fenced() -> _Change:
@@ -344,8 +337,7 @@ DEFECTS: dict[str, Callable[[], _Change]] = {
     "checks no right to a reducer": _check_no_reducer,
     "forgets the reducer": _forget_the_reducer,
     "drops the worker of a large result": _drop_the_worker_of_a_large_result,
-    "counts no unsent replies": _count_no_unsent_replies,
-    "counts no input": _count_no_input,
+    "drops no peer for memory": _drop_no_peer_for_memory,
     "drops acknowledged jobs when fenced off": _drop_acknowledged_jobs_when_fenced,
 }
 

@@ -199,13 +199,17 @@ class Schedules:
         self._wait(schedule, due or self._next(schedule, now))
 
     def change(self, schedule: Schedule, cron: str, timezone: str, priority: i64, workload: bytes, now: float) -> None:
-        """Change the times of a schedule, and the priority and the workload of its jobs."""
+        """Change the times of a schedule, and the priority and the workload of its jobs.
+
+        A run that is due already is still made.
+        """
         schedule.cron = cron
         schedule.timezone = timezone
         schedule.priority = priority
         self.held += len(workload) - len(schedule.workload)
         schedule.workload = workload
-        self._wait(schedule, self._next(schedule, now))
+        if schedule.due > now:
+            self._wait(schedule, self._next(schedule, now))
 
     def find_run(self, function: bytes, unique: bytes, number: i64) -> Schedule | None:
         """Return the schedule that submitted a job last, by the function, the unique and the number of that job."""
