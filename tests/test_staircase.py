@@ -70,7 +70,7 @@ CORE = [
         "longruns",
         "ready",
     },
-    {"wakeups"},
+    {"fanout", "wakeups"},
     {"expiry", "lifecycle", "probes", "stalls"},
     {"dispatch", "metrics", "oversized"},
     {"departures", "retirement", "snapshot"},

@@ -20,7 +20,7 @@ from geartrain import (
     SubmittedJob,
     Worker,
 )
-from geartrain.client import RemoteFunction, aio
+from geartrain.client import RemoteFunction, aio, remote
 from geartrain.client.aio import AsyncRemoteFunction
 from geartrain.testing import AsyncEagerClient, EagerClient
 from geartrain.worker.aio import partition as async_partition
@@ -131,6 +131,31 @@ def test_twins_read_side_by_side(blocking: type, asynchronous: type) -> None:
     theirs = [name for name in vars(asynchronous) if inspect.isfunction(vars(asynchronous)[name])]
 
     assert [name for name in theirs if name in ours] == [name for name in ours if name in theirs]
+
+
+SUBMISSIONS = ("do", "submit", "submit_many", "enqueue", "submit_background", "map", "map_unordered")
+
+
+@pytest.mark.parametrize("kind", [RemoteFunction, AsyncRemoteFunction, TypedFunction, AsyncTypedFunction])
+def test_typed_functions_have_the_submissions_of_clients(kind: type) -> None:
+    assert methods(kind).keys() >= set(SUBMISSIONS)
+    assert methods(Client).keys() >= set(SUBMISSIONS)
+
+
+@pytest.mark.parametrize("call", [call for call in SUBMISSIONS if call not in ("submit_many", "submit_background")])
+def test_options_of_typed_functions_are_those_of_clients(call: str) -> None:
+    options = {name for name, kind, _ in parameters(getattr(Client, call)) if kind is inspect.Parameter.KEYWORD_ONLY}
+
+    assert set(remote._TAKEN[call]) == options
+    assert options <= set(remote.JobOptions.__annotations__)
+
+
+@pytest.mark.parametrize(("eager", "real"), [(EagerClient, Client), (AsyncEagerClient, AsyncClient)])
+def test_eager_clients_have_all_of_clients(eager: type, real: type) -> None:
+    theirs = methods(eager)
+    for name, method in methods(real).items():
+        if callable(method) and name != "__init__":
+            assert parameters(theirs[name]) == parameters(method), name
 
 
 @pytest.mark.parametrize(("blocking", "asynchronous", "reference"), FUNCTIONS)

@@ -22,16 +22,18 @@ __all__ = ["ATTACKS", "Effect", "Measuring"]
 ATTACKS: Final = {**ON_MEMORY, **ON_TIME}
 
 _PAUSE: Final = 0.005  # seconds between two echoes
+_ROUND: Final = 0.01  # seconds in which a process computes for its part of them
 _FORK: Final = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The effect of an attack, or of none.
+    """The effect of an attack, or of a program that only computes.
 
     Attributes:
-        attack: Its name; empty for none.
+        attack: The name of the attack, or of the one that used as much of a core.
         seconds: The time that was measured.
+        core: The part of a core that the attacker used.
         echoes: The time in seconds that each echo of another peer took.
         jobs: Number of jobs of another client that were done.
         memory_mib: The highest memory of the server.
@@ -39,6 +41,7 @@ class Effect:
 
     attack: str
     seconds: float
+    core: float
     echoes: list[float]
     jobs: int
     memory_mib: float
@@ -94,22 +97,25 @@ class Measuring:
             f"the {name} has ended" for name, each in zip(names, self._processes, strict=True) if not each.is_alive()
         ]
 
-    def measure(self, attack: str, seconds: float) -> Effect:
-        """Attack for some seconds, or not if no attack is named, and return the effect."""
+    def measure(self, attack: str, seconds: float, core: float | None = None) -> Effect:
+        """Attack for some seconds, and return the effect.
+
+        Args:
+            attack: The name of the attack.
+            seconds: The time, which the end of the attack may exceed.
+            core: Do not attack; only compute, with this part of a core.
+        """
         begun, jobs = time.monotonic(), self._done.value
         echoes: list[float] = []
         highest = 0.0
-        if attack:
-            self._orders.send((attack, seconds))
-        is_over = False
-        while not is_over:
+        self._orders.send((attack, seconds, core))
+        while not self._orders.poll():
             echoes.append(self._echo())
             highest = max(highest, memory_mib(self._pid) or 0.0)
             time.sleep(_PAUSE)
-            is_over = self._orders.poll() if attack else time.monotonic() >= begun + seconds
-        if attack:
-            self._orders.recv()
-        return Effect(attack, time.monotonic() - begun, echoes, self._done.value - jobs, highest)
+        computed = self._orders.recv()
+        lasted = time.monotonic() - begun
+        return Effect(attack, lasted, computed / lasted, echoes, self._done.value - jobs, highest)
 
     def _echo(self) -> float:
         begun = time.monotonic()
@@ -120,14 +126,26 @@ class Measuring:
 
 
 def _attack(careful: Careful, port: int, orders: Connection) -> None:
-    """Attack as it is ordered."""
+    """Attack, or only compute, as it is ordered; answer with the seconds of a core that this took."""
     while True:
-        name, seconds = orders.recv()
+        name, seconds, core = orders.recv()
+        computed = time.process_time()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            with contextlib.suppress(OSError):
-                ATTACKS[name](careful, port)
-        orders.send(name)
+            if core is not None:
+                _compute(core)
+            else:
+                with contextlib.suppress(OSError):
+                    ATTACKS[name](careful, port)
+        orders.send(time.process_time() - computed)
+
+
+def _compute(core: float) -> None:
+    """Use a part of a core for a moment."""
+    begun, end = time.monotonic(), time.process_time() + core * _ROUND
+    while time.process_time() < end:
+        pass
+    time.sleep(max(begun + _ROUND - time.monotonic(), 0.0))
 
 
 def _work(careful: Careful, port: int) -> None:

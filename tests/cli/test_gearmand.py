@@ -123,7 +123,7 @@ def test_by_default_the_start_and_the_addresses_are_logged() -> None:
     assert texts[1].startswith("Limits: max-packet-size 256 MiB, ")
     assert re.search(r", max-memory \d+(\.\d)? [GM]iB, ", texts[1])
     assert texts[1].endswith("; none for max-connections, max-connections-per-address, max-jobs-per-connection")
-    assert texts[2] == "Background jobs are kept in memory alone, and are lost when the server stops"
+    assert texts[2] == "Background jobs are kept in memory only, and are lost when the server stops"
     assert re.fullmatch(rf"Listening on 127\.0\.0\.1:{server.port} \(descriptor \d+\)", texts[3])
     assert texts[4:] == [
         "Shutdown requested by SIGTERM",

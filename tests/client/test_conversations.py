@@ -157,7 +157,7 @@ class TestOneJob:
                 client.submit_many([JobRequest("f", resubmits="twice")])  # type: ignore[arg-type]  # that is the point
             for seconds in (-1, float("nan")):
                 for call in (client.do, client.submit_background):
-                    with pytest.raises(ValueError, match=f"seconds above 0, or None for no limit, not {seconds}"):
+                    with pytest.raises(ValueError, match=f"0 or more, or None for no limit, not {seconds}"):
                         call("f", timeout=seconds)
                 with pytest.raises(ValueError, match=f"not {seconds}"):
                     client.submit_background_many([JobRequest("f")], timeout=seconds)

@@ -21,7 +21,9 @@ from geartrain import (
     Worker,
 )
 from geartrain.client.ticket import check_unknown
+from geartrain.protocol import Command
 from geartrain.testing import AsyncEagerClient, EagerClient, run_server, run_worker
+from tests.client.peers import ScriptedServer, ServedClient
 from tests.client.shells import Shell
 
 PATIENCE = 60.0  # seconds that no step takes unless it hangs
@@ -92,14 +94,42 @@ def test_an_asynchronous_unordered_map_yields_what_ends_first(address: str, rele
     asyncio.run(main())
 
 
-def test_an_unordered_map_reads_its_input_as_far_as_allowed(address: str) -> None:
+def test_an_unordered_map_reads_its_input_as_far_as_allowed(shell: Shell, address: str) -> None:
     taken = itertools.count()
-    with Client(address) as client:
+    with shell.client(address) as client:
         results = client.map_unordered("f", (str(next(taken)) for _ in itertools.count()), max_in_flight=3)
         for _ in range(10):
             next(results)
         assert next(taken) <= 13
         results.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+@pytest.mark.parametrize("method", ["map", "map_unordered"])
+def test_closing_a_map_abandons_the_jobs_in_flight(shell: Shell, method: str) -> None:
+    """They are not sent again when their connection is lost."""
+    closed = threading.Event()
+    seen: list[bytes] = []
+
+    def first(peer: ServedClient) -> None:
+        assert [peer.expect_job(b"H:1"), peer.expect_job(b"H:2")] == [b"0", b"1"]
+        peer.send(Command.WORK_COMPLETE, b"H:1", b"done")
+        assert closed.wait(PATIENCE)
+
+    def second(peer: ServedClient) -> None:
+        while True:
+            handle = b"H:again:%d" % len(seen)
+            seen.append(peer.expect_job(handle))
+            peer.send(Command.WORK_COMPLETE, handle, b"done")
+
+    with ScriptedServer(first, second) as server, shell.client(server.address) as client:
+        results = getattr(client, method)("f", (str(number) for number in range(9)), max_in_flight=2, resubmits=1)
+        next(results)
+        results.close()
+        closed.set()
+        for workload in ("last", "end"):
+            assert client.do("f", workload, resubmits=1, timeout=PATIENCE) == b"done"
+
+    assert seen == [b"last", b"end"]
 
 
 def test_a_job_is_cancelled_by_its_handle(address: str) -> None:

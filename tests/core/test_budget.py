@@ -3,7 +3,7 @@
 
 import pytest
 
-from geartrain.core.turns import FLOOR, SHORT, TURN, Turns
+from geartrain.core.turns import BYTES_PER_UNIT, FLOOR, READ_PER_UNIT, SHORT, SILENCE, TURN, Turns
 from geartrain.protocol import Command
 from geartrain.protocol.packets import request
 from geartrain.testing.wire import Wire, WirePeer
@@ -32,7 +32,8 @@ def echoes(peer: WirePeer) -> int:
 
 def test_a_peer_has_the_budget_of_a_turn_and_the_rest_waits(wire: Wire, flooder: WirePeer) -> None:
     flooder.send_bytes(ECHO * 3 * MOST)
-    assert TURN <= echoes(flooder) <= TURN + FLOOR
+    of_bytes = len(ECHO * 3 * MOST) >> READ_PER_UNIT
+    assert TURN - of_bytes <= echoes(flooder) <= TURN + FLOOR
 
     counts = []
     while wire.server.is_waiting(flooder.peer):
@@ -109,7 +110,7 @@ def test_peers_that_send_much_share_the_turns(wire: Wire) -> None:
         wire.tick()
         counts = [echoes(flooder) for flooder in flooders]
         assert sum(counts) <= MOST
-        assert min(counts) >= TURN // 8 - 1
+        assert min(counts) >= TURN // 8 - (len(ECHO * 4 * MOST) >> READ_PER_UNIT)
     wire.settle()
     assert not any(wire.server.is_waiting(flooder.peer) for flooder in flooders)
 
@@ -179,32 +180,89 @@ def test_large_workloads_are_assigned_in_portions(wire: Wire) -> None:
 
     worker.send_bytes(request(Command.GRAB_JOB) * 64)
 
-    assert len(worker.packets()) <= (TURN >> 8) + 1
+    most = TURN // (len(workload) >> BYTES_PER_UNIT) + 1
+    assert len(worker.packets()) <= most
     wire.settle()
-    assert len(worker.packets()) >= 64 - (TURN >> 8) - 1
+    assert len(worker.packets()) >= 64 - most
 
 
-def test_a_turn_is_short_if_other_peers_are_active(wire: Wire, flooder: WirePeer) -> None:
+def turn(wire: Wire, flooder: WirePeer, data: bytes, *others: WirePeer) -> int:
+    """Run a turn in which others ask for an echo; return the number of answers to the flooder."""
+    wire.server.begin_turn()
+    for peer, sent in ((flooder, data), *((other, ECHO) for other in others)):
+        peer.peer.reader.feed(sent)
+        wire.server.receive(peer.peer)
+    wire.server.tick()
+    assert [other.packets() for other in others] == [[(Command.ECHO_RES, b"x")]] * len(others)
+    return echoes(flooder)
+
+
+def test_the_first_packets_of_a_connection_need_no_share(wire: Wire, flooder: WirePeer) -> None:
+    assert turn(wire, flooder, ECHO * 2 * MOST, wire.connect()) >= TURN
+    assert turn(wire, flooder, b"", wire.connect()) <= 2 * SHORT
+
+
+def test_turns_are_short_while_other_peers_are_active(wire: Wire, flooder: WirePeer) -> None:
     other = wire.connect()
     other.ask(Command.ECHO_REQ, b"x")
 
-    def turn(data: bytes) -> int:
-        wire.server.begin_turn()
-        for peer, sent in ((flooder, data), (other, ECHO)):
-            peer.peer.reader.feed(sent)
-            wire.server.receive(peer.peer)
-        wire.server.tick()
-        assert other.packets() == [(Command.ECHO_RES, b"x")]
-        return echoes(flooder)
-
-    assert turn(ECHO * 3 * MOST) >= TURN
+    assert turn(wire, flooder, ECHO * 4 * MOST, other) >= TURN - FLOOR
     for _ in range(3):
-        assert SHORT // 4 <= turn(b"") <= 2 * SHORT
+        assert SHORT // 4 <= turn(wire, flooder, b"", other) <= 2 * SHORT
 
-    wire.tick()
-    echoes(flooder)
-    wire.tick()
-    assert echoes(flooder) >= TURN, "nothing came from others in the turn before"
+
+def test_turns_stay_short_until_the_others_have_been_silent_for_a_while(wire: Wire, flooder: WirePeer) -> None:
+    other = wire.connect()
+    turn(wire, flooder, ECHO * 8 * MOST, other)
+    turn(wire, flooder, b"", other)
+
+    for _ in range(SILENCE):
+        assert turn(wire, flooder, b"") <= 2 * SHORT
+
+    assert turn(wire, flooder, b"") >= TURN
+
+
+def test_in_a_short_turn_the_share_comes_after_the_replies_to_others(wire: Wire, flooder: WirePeer) -> None:
+    other = wire.connect()
+    turn(wire, flooder, ECHO * 2 * MOST, other)
+    wire.settle()
+    flooder.packets()
+    wire.server.take_dirty()
+
+    wire.server.begin_turn()
+    for peer, sent in ((flooder, ECHO * MOST), (other, ECHO)):
+        peer.peer.reader.feed(sent)
+        wire.server.receive(peer.peer)
+
+    assert echoes(flooder) <= FLOOR + 1
+    assert wire.server.shares_out
+    assert wire.server.take_prompt() == [other.peer]
+    wire.server.tick()
+    assert wire.server.take_dirty() == [flooder.peer]
+
+
+def test_bytes_of_an_unfinished_packet_are_charged(wire: Wire, flooder: WirePeer) -> None:
+    other = wire.connect()
+    turn(wire, flooder, ECHO * 2 * MOST, other)
+    wire.settle()
+    size = (3 * SHORT) << READ_PER_UNIT
+
+    flooder.send_bytes(request(Command.SUBMIT_JOB, b"f", b"", bytes(2 * size))[:size])
+
+    assert wire.server.is_waiting(flooder.peer)
+    assert not valve(flooder).is_open
+    assert wire.tick() == 0.0
+    assert not valve(flooder).is_open
+    wire.settle()
+    assert valve(flooder).is_open
+
+
+def test_bytes_of_large_echoes_are_charged(wire: Wire, flooder: WirePeer) -> None:
+    large = request(Command.ECHO_REQ, bytes(100 << BYTES_PER_UNIT))
+
+    flooder.send_bytes(large * 50)
+
+    assert TURN // 200 - 5 <= echoes(flooder) <= TURN // 100 + 1
 
 
 def test_a_peer_that_sends_little_at_a_time_waits_too(wire: Wire, flooder: WirePeer) -> None:
@@ -218,7 +276,7 @@ def test_a_peer_that_sends_little_at_a_time_waits_too(wire: Wire, flooder: WireP
         wire.server.receive(other.peer)
         handled.append(echoes(other))
 
-    assert handled == [FLOOR // 2, FLOOR // 2, 1]
+    assert handled == [FLOOR // 2, FLOOR // 2, 0]  # with the first one, it has used up one unit too many
     assert wire.server.is_waiting(other.peer)
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,6 +38,17 @@ def test_core_and_protocol_are_compiled_together(module: str) -> None:
     assert spec.origin is not None
 
     assert spec.origin.endswith(tuple(EXTENSION_SUFFIXES)) == IS_COMPILED
+
+
+@pytest.mark.skipif(not IS_COMPILED, reason="the installation leads to the source")
+def test_its_wheel_was_for_one_interpreter_and_had_both() -> None:
+    installed = distribution("geartrain")
+    files = {str(file) for file in installed.files or ()}
+
+    assert f"\nTag: cp3{sys.version_info.minor}-" in (installed.read_text("WHEEL") or "")
+    for module in ("protocol/reader", "core/jobserver", "core/commands/work", "reactor/flusher"):
+        assert f"geartrain/{module}.py" in files
+        assert [name for name in files if name.startswith(f"geartrain/{module}.") and name.endswith(".so")]
 
 
 @pytest.mark.skipif(not IS_COMPILED, reason="interpreted objects have other sizes")

@@ -268,7 +268,7 @@ class TestWorkloads:
     def test_it_ends_with_the_third(self, wire: Wire, client: WirePeer, others: int) -> None:
         handle = self.lose(wire, client, 3, others)
 
-        text = b"Too much memory to send the workload of 60000 bytes (limit 100000 bytes); 3 workers were lost"
+        text = b"Too much to send for a workload of 60000 bytes (limit 100000 bytes); 3 workers were lost"
         assert client.packets() == [(Command.WORK_EXCEPTION, handle, text)]
         assert client.say("status").split("\t")[1:3] == [str(others), "0"]
 

@@ -394,7 +394,7 @@ def test_take_dirty_returns_the_peers_with_data_to_send(wire: Wire) -> None:
 
     client.send(Command.SUBMIT_JOB, b"f", b"", b"")
 
-    assert wire.server.take_dirty() == [client.peer, worker.peer]
+    assert wire.server.take_dirty() == [worker.peer, client.peer]  # the one that is woken first
     assert wire.server.take_dirty() == []
     assert wire.server.has_work
 
@@ -405,6 +405,17 @@ def test_take_dirty_returns_each_peer_once(wire: Wire) -> None:
     client.peer.mark_dirty()
 
     assert wire.server.take_dirty() == [client.peer]
+
+
+def test_take_dirty_keeps_the_order_of_peers_that_were_not_only_woken(wire: Wire) -> None:
+    first, second, worker = wire.connect(), wire.connect(), wire.connect()
+    worker.send(Command.CAN_DO, b"f")
+    worker.send(Command.PRE_SLEEP)
+    worker.send(Command.ECHO_REQ, b"a reply that it is sent anyway")
+    second.send(Command.ECHO_REQ, b"")
+    first.send(Command.SUBMIT_JOB, b"f", b"", b"")
+
+    assert wire.server.take_dirty() == [worker.peer, second.peer, first.peer]
 
 
 def test_submissions_are_logged_at_level_notice(caplog: pytest.LogCaptureFixture) -> None:

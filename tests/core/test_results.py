@@ -327,6 +327,7 @@ def test_data_for_many_submissions_of_a_client_is_held_once(wire: Wire) -> None:
     data = b"x" * 1000
 
     worker.send(Command.WORK_DATA, b"H:localhost:1", data)
+    wire.settle()
 
     pieces = [piece for piece in client.peer.outbox.take() if piece]
     assert len(pieces) == 100

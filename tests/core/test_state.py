@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geartrain.core.clock import TurnClock
 from geartrain.core.outbox import SHARED
 from geartrain.core.outcome import OUTCOMES, TRANSITIONS, Event, JobState, next_state
 from geartrain.core.policy import FunctionPolicy
@@ -14,7 +15,15 @@ from geartrain.core.running import helpers
 from geartrain.core.state import FunctionQueue, Job, Line
 from geartrain.core.waiters import count_waits
 from geartrain.protocol import Command, response
+from geartrain.testing.clock import FakeClock
 from geartrain.testing.wire import Wire
+
+
+def test_a_clock_may_be_read_before_the_first_turn() -> None:
+    clock = FakeClock()
+
+    assert TurnClock(clock).wall() == clock.time()
+    assert TurnClock(clock).wall_ms() == clock.time() * 1000
 
 
 def test_jobs_that_end_while_they_wait_leave_nothing_behind(wire: Wire) -> None:

@@ -112,9 +112,10 @@ def say_nothing(client: ServedClient) -> None:
 def test_a_server_that_does_not_answer_is_not_waited_for_for_ever() -> None:
     with ScriptedServer(say_nothing) as server:
         admin = gearman.GearmanAdminClient([("127.0.0.1", server.port)], poll_timeout=0.05)
-        for ask in admin.get_status, admin.ping_server:
-            with pytest.raises(errors.InvalidAdminClientState):
-                ask()
+        with pytest.raises(errors.InvalidAdminClientState):
+            admin.get_status()
+        with pytest.raises((errors.InvalidAdminClientState, errors.ServerUnavailable)):
+            admin.ping_server()  # the connection may be given up first
 
 
 def test_an_invalid_name_or_a_denied_command_is_an_error() -> None:

@@ -51,8 +51,10 @@ class Transport(asyncio.Transport):
     Attributes:
         calls: The calls that are not about data, in order.
         unsent: The data.
+        log: Gets this transport each time that data is written; may be that of several.
         acknowledged: The number of TCP acknowledgements that were asked for.
         is_broken: True if writing raises an error.
+        read_limits: The limits of the data that TLS holds while reading is paused.
     """
 
     def __init__(self, *, can_write_eof: bool, is_encrypted: bool = False) -> None:
@@ -60,14 +62,17 @@ class Transport(asyncio.Transport):
         self.calls: list[str] = []
         self.sizes: list[int] = []  # of the data that was written
         self.unsent = bytearray()
+        self.log: list[Transport] = []
         self.acknowledged = 0
         self.is_broken = False
+        self.read_limits: tuple[int | None, int | None] = (None, None)
         self._can_write_eof = can_write_eof
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.is_broken:
             raise RuntimeError("this transport is broken")
         self.sizes.append(len(data))
+        self.log.append(self)
         self.unsent += data
 
     def get_write_buffer_size(self) -> int:
@@ -75,6 +80,9 @@ class Transport(asyncio.Transport):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         pass
+
+    def set_read_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.read_limits = (high, low)
 
     def can_write_eof(self) -> bool:
         return self._can_write_eof
@@ -152,6 +160,7 @@ class Reactor:
         self.job_server = JobServer(options or JobServerOptions(), FakeClock())
         self.loop = cast(_Loop, asyncio.get_running_loop())
         self.flusher = Flusher(self.job_server, self.loop, max_unsent, self._count)
+        self.flusher.is_stopping = True  # it calls `_count` in every turn
 
     def connect(
         self,

@@ -131,6 +131,21 @@ class TestTheEndOfThePeersData:
 
         in_loop(scenario)
 
+    def test_is_no_reason_to_lose_input_on_a_transport_that_cannot_close_one_side(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            flooder = reactor.connect()
+            flooder.connection.data_received(request(Command.ECHO_REQ, b"x") * 5_000)
+            end = reactor.connect(can_write_eof=False)
+            end.give(request(Command.ECHO_REQ, b"x"))
+            end.connection.data_received(request(Command.ECHO_REQ, b"x") * 3_000)
+            assert reactor.job_server.is_waiting(end.connection.peer)
+
+            assert not end.connection.eof_received()
+            assert len(end.packets()) == 3_001
+
+        in_loop(scenario)
+
     def test_does_not_wait_for_the_store_on_a_transport_that_cannot_close_one_side(self) -> None:
         async def scenario() -> None:
             end = Reactor(JobServerOptions(durability=Durability.COMMIT)).connect(can_write_eof=False)
@@ -202,6 +217,32 @@ class TestClosing:
 
 class TestAnEncryptedConnection:
     """It gets little at once, as the number of unsent bytes leaves out those that TLS has encrypted."""
+
+    def test_is_not_read_from_for_longer_as_its_bytes_cost_more(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            pauses = []
+            for is_encrypted in (False, True):
+                flooder, other = reactor.connect(), reactor.connect()
+                flooder.connection.data_received(request(Command.ECHO_REQ, b"x") * 5_000)
+                other.give(request(Command.ECHO_REQ, b"x"))
+                end = reactor.connect(is_encrypted=is_encrypted)
+                end.give(request(Command.SUBMIT_JOB, b"f", b"", bytes(400_000))[:200_000])
+                before = reactor.turns
+                while reactor.job_server.is_waiting(end.connection.peer):
+                    reactor.flusher.flush()
+                pauses.append(reactor.turns - before)
+            assert pauses[1] > 10 * pauses[0] > 0
+
+        in_loop(scenario)
+
+    def test_limits_the_bytes_that_are_read_during_a_pause(self) -> None:
+        async def scenario() -> None:
+            reactor = Reactor()
+            assert reactor.connect(is_encrypted=True).transport.read_limits == (128 * 1024, 64 * 1024)
+            assert reactor.connect().transport.read_limits == (None, None)
+
+        in_loop(scenario)
 
     def test_is_given_large_replies_in_slices(self) -> None:
         async def scenario() -> None:

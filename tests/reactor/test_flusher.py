@@ -9,7 +9,7 @@ from geartrain.core import JobServerOptions
 from geartrain.core.limits import Limit
 from geartrain.protocol import Command, request
 from geartrain.reactor.backpressure import STEP
-from tests.reactor.ends import Reactor, in_loop
+from tests.reactor.ends import Reactor, Transport, in_loop
 
 PIECE = bytes(1 << 20)
 
@@ -32,6 +32,45 @@ def test_the_replies_of_a_turn_leave_when_the_loop_has_read_all_input() -> None:
     in_loop(scenario)
 
 
+def test_the_end_of_a_turn_is_reported_for_news_and_during_a_shutdown() -> None:
+    async def scenario() -> None:
+        reactor = Reactor(JobServerOptions(allow_shutdown=True))
+        reactor.flusher.is_stopping = False
+        end = reactor.connect()
+        before = reactor.turns
+        end.connection.data_received(b"version\n")
+        reactor.flusher.flush()
+        assert reactor.turns == before
+
+        reactor.flusher.is_stopping = True
+        reactor.flusher.flush()
+        assert reactor.turns == before + 1
+
+        reactor.flusher.is_stopping = False
+        end.connection.data_received(b"shutdown\n")
+        reactor.flusher.flush()
+        assert reactor.job_server.has_news
+        assert reactor.turns == before + 2
+
+    in_loop(scenario)
+
+
+def test_replies_leave_before_the_share_of_a_peer_that_sends_much() -> None:
+    async def scenario() -> None:
+        reactor = Reactor()
+        flooder, other = reactor.connect(), reactor.connect()
+        echo = request(Command.ECHO_REQ, b"x")
+        written: list[Transport] = []
+        flooder.transport.log = other.transport.log = written
+        flooder.connection.data_received(echo * 20_000)
+        other.connection.data_received(echo)
+        reactor.flusher.flush()
+        assert written == [other.transport, flooder.transport]
+        assert len(other.packets()) == 1
+
+    in_loop(scenario)
+
+
 def test_a_peer_that_has_disconnected_is_sent_nothing() -> None:
     async def scenario() -> None:
         reactor = Reactor()
@@ -44,6 +83,29 @@ def test_a_peer_that_has_disconnected_is_sent_nothing() -> None:
 
         assert not leaves.transport.unsent
         assert stays.transport.unsent
+
+    in_loop(scenario)
+
+
+def test_a_workload_that_workers_do_not_read_ends_its_job_at_the_third() -> None:
+    async def scenario() -> None:
+        reactor = Reactor(max_unsent=100_000)
+        client = reactor.connect()
+        client.give(request(Command.OPTION_REQ, b"exceptions") + request(Command.SUBMIT_JOB, b"f", b"", bytes(200_000)))
+        handle = client.packets()[-1][1][0]
+        for _ in range(3):
+            assert client.packets() == []
+            worker = reactor.connect()
+            worker.connection.pause_writing()
+            worker.send(Command.CAN_DO, b"f")
+            worker.send(Command.GRAB_JOB)
+            assert worker.transport.calls[-1] == "abort"
+            worker.connection.connection_lost(None)
+            reactor.flusher.flush()
+
+        text = b"Too much to send for a workload of 200000 bytes (limit 100000 bytes); 3 workers were lost"
+        assert client.packets() == [(Command.WORK_EXCEPTION, [handle, text])]
+        assert reactor.job_server.refused[Limit.UNSENT] == 3
 
     in_loop(scenario)
 
@@ -147,14 +209,10 @@ def test_the_peers_that_make_the_server_hold_most_are_dropped(caplog: pytest.Log
 
 def test_a_peer_for_whose_replies_the_memory_limit_leaves_no_room_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        reactor = Reactor(JobServerOptions(max_memory=2_000_000))
-        client, worker, other = reactor.connect(), reactor.connect(), reactor.connect()
-        client.give(request(Command.SUBMIT_JOB, b"f", b"u", b"") * 100)
-        [(_, (handle,)), *_] = client.packets()
-        worker.send(Command.CAN_DO, b"f")
-        worker.send(Command.GRAB_JOB)
-        worker.send(Command.WORK_DATA, handle, bytes(100_000))
-        assert client.transport.calls == ["abort"]
+        reactor = Reactor(JobServerOptions(max_memory=1_000_000))
+        client, other = reactor.connect(), reactor.connect()
+        client.give(request(Command.ECHO_REQ, bytes(50_000)) * 30)
+        assert client.transport.calls[-1] == "abort"
         assert client.packets() == [], "it is dropped before they are written"
         assert reactor.job_server.refused[Limit.MEMORY] == 1
 

@@ -8,9 +8,12 @@
 3. A handle names one job, over all restarts: its number is reserved in the store before. A job is assigned to a worker
    that can do it and has a grab pending, with the bytes of its submission, not before its time, and to one worker at a
    time. Another one gets it only if the first was lost, too slow, or did not confirm it. None gets it after its end, or
-   after its client got an error.
+   after its client got an error, or after an administrator has cancelled it.
 4. No job waits while a worker that can do it sleeps beyond the re-arm time, unless another one was just woken.
-5. The limits hold: memory of jobs, jobs of a connection, unsent bytes.
+5. The limits hold: memory of jobs and of what connections hold, jobs of a connection, unsent bytes.
+6. A schedule has its job done after each of its times, on the wall clock of the server, and not before; a worker that
+   can do it does not sleep meanwhile beyond the re-arm time and the second in which the server looks at that clock.
+7. A peer without the right to a function gets no handle for a submission and no job, and cancels nothing.
 """
 
 from collections import deque
@@ -24,6 +27,7 @@ from geartrain.core.packing import unpack
 from geartrain.protocol import LONG_POLL, REQUEST, RESPONSE, Command, Reader
 from tests.simulation.disk import Table
 from tests.simulation.network import Link
+from tests.simulation.rights import ADMIN, SUBMIT, WORK, Rights
 from tests.simulation.timeline import Clock, Timeline, Trace, Violation
 
 __all__ = ["Invariants", "TrackedJob", "Watched", "identity", "number_of"]
@@ -37,7 +41,11 @@ _SUBMISSIONS = {
     Command.SUBMIT_JOB_HIGH_BG: True,
     Command.SUBMIT_JOB_LOW_BG: True,
     Command.SUBMIT_JOB_EPOCH: True,
+    Command.SUBMIT_JOB_SCHED: True,
+    Command.SUBMIT_REDUCE_JOB: False,
+    Command.SUBMIT_REDUCE_JOB_BACKGROUND: True,
 }
+_REDUCES = (Command.SUBMIT_REDUCE_JOB, Command.SUBMIT_REDUCE_JOB_BACKGROUND)
 _QUESTIONS = {
     Command.ECHO_REQ: Command.ECHO_RES,
     Command.GET_STATUS: Command.STATUS_RES,
@@ -47,11 +55,23 @@ _QUESTIONS = {
 _ANSWERS = frozenset(_QUESTIONS.values())
 _ENDS = (Command.WORK_COMPLETE, Command.WORK_FAIL, Command.WORK_EXCEPTION)
 _REPORTS = (*_ENDS, Command.WORK_DATA, Command.WORK_WARNING, Command.WORK_STATUS)
+_NO_ROOM = b"Too much "  # at the start of the exception of a job that the server has ended, as a limit leaves no room
+_MANY = 300  # jobs above which they are not counted after each turn, which would take most of the time
+_LOOKED_AT = 1.0  # seconds between two looks of the server at the wall clock
+_MOST_UNCOUNTED = 64 * 1024, 1024 * 1024  # bytes that are held and not counted yet, of a connection and of all
+_COUNTED_AFTER = 2.5  # seconds; the server counts all of them once a second, if it is not paused
+_MOST_UNCOUNTED_CHECKS = 3
+_CANCEL = b"cancel job "
+_LIST = b"show "
 
 
 def number_of(handle: bytes) -> int:
     """Return the number in a handle."""
     return int(handle.rpartition(b":")[2])
+
+
+def _next_minute(wall: float) -> float:
+    return (wall // 60 + 1) * 60
 
 
 def identity(workload: bytes) -> bytes:
@@ -68,6 +88,8 @@ class _Request:
     unique: bytes = b""
     workload: bytes = b""
     background: bool = False
+    reducer: bytes = b""
+    is_schedule: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -89,6 +111,9 @@ class TrackedJob:
         due_since: The time since when its delay has been over.
         taken_from: The connections that may still run it.
         end: The packet that ended it, and its data.
+        cancels: Number of times that an administrator has asked to cancel it.
+        is_unstored: It is in the memory of the server alone, as another server has taken the store over.
+        is_schedule: It is a schedule, which is kept like a job, and never runs itself.
         clients: The connections with submissions that wait for it.
     """
 
@@ -110,11 +135,35 @@ class TrackedJob:
     due_since: float | None = None
     taken_from: "list[Watched]" = field(default_factory=list)
     end: tuple[Command, bytes] | None = None
+    cancels: int = 0
+    is_unstored: bool = False
+    is_schedule: bool = False
     clients: "dict[Watched, None]" = field(default_factory=dict)
 
     def __repr__(self) -> str:
         state = "ended" if self.end is not None else "runs" if self.worker is not None else "waits"
         return f"<{self.handle.decode()} {self.function.decode()} {identity(self.workload).decode()} {state}>"
+
+
+@dataclass(eq=False, slots=True)
+class _Schedule:
+    """A schedule for each minute, over all lives; its jobs have its function and identity.
+
+    Attributes:
+        since: Number of jumps of the wall clock before its last job, or its first submission.
+        earliest: The time of the wall clock before which its next job must not start.
+        latest: The time of the wall clock at which it is due.
+        overdue_since: The time since when the wall clock has shown that.
+        job: The schedule itself, in this life of the server.
+        run: Its last job in this life.
+    """
+
+    since: int
+    earliest: float
+    latest: float
+    overdue_since: float | None = None
+    job: TrackedJob | None = None
+    run: TrackedJob | None = None
 
 
 class Watched:
@@ -131,6 +180,9 @@ class Watched:
         woken_at: The time of a NOOP that it has not answered.
         was_noop: The last packet was a NOOP, so that a job behind it was pushed.
         pushed: The job that was pushed to it, until it sends something.
+        token: The last token of the rules that it has shown.
+        denied: The functions for which it has no right, as `abilities`.
+        texts: Its text commands that were not answered.
     """
 
     def __init__(self, owner: "Invariants", link: Link) -> None:
@@ -150,6 +202,9 @@ class Watched:
         self.woken_at: float | None = None
         self.was_noop = False
         self.pushed: TrackedJob | None = None
+        self.token = b""
+        self.denied: dict[bytes, float] = {}
+        self.texts: deque[bytes] = deque()
         self.is_lost = False
 
     def __repr__(self) -> str:
@@ -167,6 +222,8 @@ class Watched:
         self._in.feed(data)
         while self._in.advance():
             self._owner.requested(self, Command(self._in.command), self._in.arguments())
+        if self._in.partial:
+            self._owner.begun(self, *self._in.announced(), int(self._in.partial))
 
     def sent(self, data: bytes) -> None:
         """Follow the bytes that the server sends."""
@@ -174,6 +231,10 @@ class Watched:
         self._out.feed(data)
         while self._out.advance():
             self._owner.answered(self, Command(self._out.command), self._out.arguments())
+
+    def dropped(self) -> None:
+        """Follow that the server ends the connection at once."""
+        self._owner.dropped(self)
 
     def lost(self) -> None:
         """Follow the end of the connection."""
@@ -189,18 +250,35 @@ class Invariants:
         trace: Gets all packets.
         options: The options of the core.
         max_unsent: Bytes that may wait for a peer.
+        rights: The rights of peers; None for no rules.
     """
 
     def __init__(
-        self, timeline: Timeline, clock: Clock, trace: Trace, options: JobServerOptions, max_unsent: int
+        self,
+        timeline: Timeline,
+        clock: Clock,
+        trace: Trace,
+        options: JobServerOptions,
+        max_unsent: int,
+        rights: Rights | None,
     ) -> None:
         self._timeline = timeline
         self._clock = clock
         self.trace = trace
         self._options = options
         self._max_unsent = max_unsent
+        self._rights = rights
         self._names: dict[bytes, tuple[bytes, bytes]] = {}  # function and identity by handle
         self._asked: set[tuple[bytes, bytes, bytes]] = set()
+        self._reducers: dict[bytes, bytes] = {}  # by identity
+        self._schedules: dict[tuple[bytes, bytes], _Schedule] = {}  # by function and identity
+        self._unready_at = 0.0  # when the server last did not run schedules
+        self._was_unready = False  # in this life
+        self._turn_began: float | None = None  # when the first packet of this turn was handled
+        self._cancelled: list[TrackedJob] = []  # in this turn
+        self._cancelling: dict[Watched, None] = {}
+        self._unknown: dict[bytes, bool] = {}  # handles to be cancelled that no packet has named; True if they were
+        self.events: dict[str, int] = {}
         self._jobs: dict[bytes, TrackedJob] = {}  # of this life
         self._connections: dict[Watched, None] = {}
         self._server: JobServer | None = None
@@ -211,6 +289,8 @@ class Invariants:
         self._refused: set[bytes] = set()  # identities
         self._just_refused: list[bytes] = []
         self._owed = 0
+        self._turns = 0
+        self._over = (0.0, 0)  # since when connections hold too much, and the number of checks
         self._memory = 0
         self.ends = 0
         self.job_seconds = 0.0
@@ -231,6 +311,13 @@ class Invariants:
             self._names = {}  # numbers begin again
         self._dirty = {}
         self._owed = self._memory = 0
+        self._cancelled = []
+        self._cancelling = {}
+        self._unknown = {}
+        self._over = (self._timeline.now, 0)
+        self._was_unready = False
+        for schedule in self._schedules.values():
+            schedule.job = schedule.run = schedule.overdue_since = None
 
     def restored(self) -> None:
         """Begin with the jobs that the store has, when the server has opened it."""
@@ -242,28 +329,44 @@ class Invariants:
             self._name(job)
             self._jobs[job.handle] = job
             self._owed += 1
+            schedule = self._schedules.get((job.function, identity(job.workload)))
+            if schedule is None:
+                continue
+            if record.schedule:
+                job.is_schedule = True
+                job.run_at = 0.0
+                schedule.job = job
+                schedule.earliest = min(record.run_at / 1000, _next_minute(self._clock.time()))
+                schedule.latest = _next_minute(self._clock.time())
+                schedule.since = len(self._clock.jumps)
+            else:
+                schedule.run = job
 
-    def ended(self, table: Table, *, in_order: bool) -> None:
+    def ended(self, table: Table, *, in_order: bool, is_fenced: bool) -> None:
         """Check that the store has all that it must have at the end of a life of the server.
 
         Args:
             table: The store, after what a crash did to it.
             in_order: The server was stopped, rather than killed.
+            is_fenced: Another server had taken the store over.
         """
         self._server = None
         durability = self._options.durability
         if durability is Durability.NONE or (durability is not Durability.COMMIT and not in_order):
             return
         for job in self._jobs.values():
-            if job.is_owed and job.end is None and number_of(job.handle) not in table.jobs:
+            is_stored = number_of(job.handle) in table.jobs
+            if job.is_owed and job.end is None and not is_stored and not job.is_unstored:
                 raise Violation(f"{job} was acknowledged, and is not in the store after the server has ended")
+            if job.end is not None and is_stored and in_order and not is_fenced:
+                raise Violation(f"{job} has ended, and is in the store after the server was stopped")
 
     def fenced(self) -> None:
-        """Expect no more that the server has the jobs that were acknowledged before they were stored."""
-        if self._options.durability is Durability.RELAXED:
+        """Expect no more that jobs are stored which were acknowledged before; the server still has them in memory."""
+        if self._options.durability is not Durability.COMMIT:
             for job in self._jobs.values():
                 if job.is_owed and job.end is None and number_of(job.handle) not in self._table().jobs:
-                    self._lose_sight(job)
+                    job.is_unstored = True
 
     # Connections.
 
@@ -280,6 +383,7 @@ class Invariants:
             return
         watched.is_lost = True
         self._connections.pop(watched, None)
+        self._doubt_cancels(watched)
         for handle in watched.awaited:
             job = self._jobs.get(handle)
             if job is not None:
@@ -289,6 +393,29 @@ class Invariants:
         for job in self._jobs.values():
             if job.worker is watched:
                 self._requeued(job)
+
+    def dropped(self, watched: Watched) -> None:
+        """Follow that the server drops a connection; it may end one of its jobs, as a limit leaves no room."""
+        self.trace.note(watched.link.number, "dropped")
+        self._note("connection dropped")
+        for job in self._jobs.values():
+            if job.worker is watched:
+                self._doubt(job)
+
+    def begun(self, watched: Watched, command: int, handle: bytes, size: int) -> None:
+        """Follow a packet that is not complete; a result may be dropped for want of memory, which ends its job."""
+        most = self._options.max_memory
+        if most and command in _REPORTS and size * 40 > most and handle in self._jobs:
+            self._doubt(self._jobs[handle])
+
+    def _doubt(self, job: TrackedJob) -> None:
+        """Expect that a job may have ended."""
+        if job.end is None:
+            self._lose_sight(job)
+            job.may_have_ended = True
+
+    def _note(self, event: str) -> None:
+        self.events[event] = self.events.get(event, 0) + 1
 
     def _requeued(self, job: TrackedJob) -> None:
         job.worker = None
@@ -309,6 +436,8 @@ class Invariants:
     def requested(self, watched: Watched, command: Command, arguments: list[bytes]) -> None:
         """Follow a packet that the server is about to handle."""
         self.trace.note(" ", command.name, identity(arguments[0]) if arguments else b"")
+        if self._turn_began is None:
+            self._turn_began = self._timeline.now
         watched.was_noop = False
         pushed = watched.pushed
         if pushed is not None:
@@ -320,20 +449,34 @@ class Invariants:
             function, unique, workload = arguments[0], arguments[1], arguments[-1]
             request = _Request(Command.JOB_CREATED, function, unique, workload, _SUBMISSIONS[command])
             self._asked.add((function, unique, workload))
+            if command in _REDUCES:
+                request.reducer = self._reducers[identity(workload)] = arguments[2]
+            if command is Command.SUBMIT_JOB_SCHED:
+                request.is_schedule = True
+                self._plan(function, workload)
             if command is Command.SUBMIT_JOB_EPOCH:
                 self._run_at[identity(workload)] = float(arguments[2])
             watched.pending.append(request)
         elif command in _QUESTIONS:
             if command is Command.OPTION_REQ and arguments[0] == LONG_POLL:
                 watched.long_polls = True
+            elif command is Command.OPTION_REQ:
+                self._show_token(watched, arguments[0].removeprefix(b"token="))
             watched.pending.append(_Request(_QUESTIONS[command]))
         elif command in (Command.CAN_DO, Command.CAN_DO_TIMEOUT):
+            if self._server is not None and self._server.is_draining:
+                return
             own = int(arguments[1]) / 1000 if len(arguments) > 1 else 0.0
             timeout = self._options.job_timeout if len(arguments) == 1 else max(own, 1.0) if own else 0.0
+            if not self._may(watched, WORK, arguments[0]):
+                watched.denied[arguments[0]] = timeout
+                watched.pending.append(_Request(Command.ERROR))
+                return
             if arguments[0] not in watched.abilities:
                 watched.able_since[arguments[0]] = self._timeline.now
             watched.abilities[arguments[0]] = timeout
         elif command is Command.CANT_DO:
+            watched.denied.pop(arguments[0], None)
             if arguments[0] in watched.abilities:
                 watched.just_removed[arguments[0]] = watched.abilities.pop(arguments[0])
                 self._removals[watched] = None
@@ -346,6 +489,134 @@ class Invariants:
             watched.woken_at = None
         elif command in _REPORTS:
             self._reported(watched, command, arguments)
+        elif command is Command.TEXT:
+            self._said(watched, arguments[0])
+
+    # Rights and text commands.
+
+    def _may(self, watched: Watched, right: int, function: bytes) -> bool:
+        return self._rights is None or self._rights.allow(watched.token, right, function)
+
+    def _show_token(self, watched: Watched, token: bytes) -> None:
+        if self._rights is None or not self._rights.knows(token):
+            return
+        watched.token = token
+        for function in [each for each in watched.denied if self._may(watched, WORK, each)]:
+            watched.abilities[function] = watched.denied.pop(function)
+            watched.able_since[function] = self._timeline.now
+
+    def _said(self, watched: Watched, line: bytes) -> None:
+        """Follow a text command that the server is about to handle."""
+        watched.texts.append(line)
+        if line.startswith(b"token "):
+            self._show_token(watched, line.removeprefix(b"token "))
+        elif line.startswith(_CANCEL):
+            self._cancelling[watched] = None
+            handle = line.removeprefix(_CANCEL)
+            job = self._jobs.get(handle)
+            if job is not None:
+                job.cancels += 1
+            else:
+                self._unknown.setdefault(handle, False)
+
+    def _replied(self, watched: Watched, line: bytes) -> None:
+        """Check a line of the answer to a text command."""
+        command = watched.texts[0]
+        if command.startswith(_LIST) and line != b".":
+            return
+        watched.texts.popleft()
+        if not command.startswith(_CANCEL) or not line.startswith(b"OK"):
+            return
+        handle = command.removeprefix(_CANCEL)
+        job = self._jobs.get(handle)
+        if job is None:
+            self._unknown[handle] = True
+            return
+        if not self._may(watched, ADMIN, job.function):
+            raise Violation(f"{watched} has cancelled {job} without the right")
+        self._note("schedule cancelled" if job.is_schedule else "job cancelled")
+        self._cancelled.append(job)
+
+    def _apply_cancels(self) -> None:
+        """Take the jobs for ended that were cancelled in this turn."""
+        for job in self._cancelled:
+            if job.end is None:
+                job.end = (Command.WORK_FAIL, b"")
+                job.waits_since = job.worker = None
+                self._count(job, False)
+                if job.is_owed:
+                    self._owed -= 1
+                if self._server is not None and not self._server.is_draining:  # it has left its clients then
+                    self._dirty[job] = None
+        self._cancelled.clear()
+        for watched in list(self._cancelling):
+            if watched.peer.closing or watched.link.server.is_lost:
+                self._doubt_cancels(watched)
+            elif not watched.texts:
+                del self._cancelling[watched]
+
+    def _doubt_cancels(self, watched: Watched) -> None:
+        """Expect that jobs may have been cancelled whose administrator was not told so."""
+        self._cancelling.pop(watched, None)
+        for line in watched.texts:
+            job = self._jobs.get(line.removeprefix(_CANCEL))
+            if job is not None:
+                self._doubt(job)
+
+    # Schedules.
+
+    def _plan(self, function: bytes, workload: bytes) -> None:
+        """Follow a schedule that is about to be submitted."""
+        key = (function, identity(workload))
+        if key not in self._schedules:
+            due = _next_minute(self._clock.time())
+            self._schedules[key] = _Schedule(len(self._clock.jumps), due, due)
+
+    def _begin_run(self, job: TrackedJob) -> None:
+        """Check that a job that a schedule has made does not start before its time."""
+        schedule = self._schedules.get((job.function, identity(job.workload)))
+        if schedule is None:
+            return
+        self._note("run of a schedule")
+        now = self._clock.time()
+        jumps = self._clock.jumps[schedule.since :]
+        shown = max([before for _, before, _ in jumps] + [now])
+        due = min([schedule.earliest] + [_next_minute(after) for _, _, after in jumps])
+        if shown < due and not (schedule.run is not None and self._was_unready):
+            raise Violation(f"{job} of a schedule started {due - shown:.3f} seconds too early")
+        schedule.run = job
+        schedule.since = len(self._clock.jumps)
+        schedule.latest = max(schedule.latest, _next_minute(shown))
+        # The server may not have looked at the wall clock since it was set.
+        looked = self._timeline.now - _LOOKED_AT - _SLACK
+        unseen = [min(before, after) for when, before, after in self._clock.jumps if when >= looked]
+        schedule.earliest = _next_minute(min([now, *unseen]))
+        schedule.overdue_since = None
+
+    def _check_schedules(self) -> None:
+        """Check that the job of each schedule that was due has started, if a worker for it sleeps."""
+        now, wall = self._timeline.now, self._clock.time()
+        rest = _LOOKED_AT + self._options.rearm_after + _SLACK
+        for (function, name), schedule in self._schedules.items():
+            job, run = schedule.job, schedule.run
+            if job is None or not job.is_certain or job.end is not None:
+                schedule.overdue_since = None
+                continue
+            if run is not None and run.end is None:
+                schedule.latest = max(schedule.latest, _next_minute(wall))
+            if wall < schedule.latest:
+                schedule.overdue_since = None
+                continue
+            since = schedule.overdue_since
+            if since is None or since < self._unready_at:
+                since = schedule.overdue_since = now
+            limit = now - rest
+            if since >= limit or self._options.max_memory or self._was_woken(function, limit):
+                continue
+            for watched in self._connections:
+                is_idle = self._is_idle(watched) and (watched.asleep_since or now) < limit
+                if is_idle and function in watched.abilities and watched.able_since.get(function, now) < limit:
+                    raise Violation(f"schedule {name!r} has been due since {since:.3f}, and {watched} sleeps")
 
     def _reported(self, watched: Watched, command: Command, arguments: list[bytes]) -> None:
         """Follow a packet of a worker about a job."""
@@ -403,6 +674,8 @@ class Invariants:
             watched.asleep_since = None
         elif command in _ANSWERS:
             self._answer(watched, command)
+        elif command is Command.TEXT:
+            self._replied(watched, arguments[0])
         elif command is Command.ERROR and watched.pending:
             request = watched.pending.popleft()
             if request.awaited is Command.JOB_CREATED and not request.unique:
@@ -416,10 +689,23 @@ class Invariants:
 
     def _created(self, watched: Watched, handle: bytes) -> None:
         request = self._answer(watched, Command.JOB_CREATED)
+        for function in (request.function, *([request.reducer] if request.reducer else ())):
+            if not self._may(watched, SUBMIT, function):
+                raise Violation(f"{watched} has submitted a job of {function!r} without the right")
         job = self._jobs.get(handle)
         if job is None:
             job = TrackedJob(handle, request.function, request.unique, request.workload)
+            job.is_schedule = request.is_schedule
             self._begin(job)
+            if handle in self._unknown:
+                job.cancels += 1
+                if self._unknown[handle]:
+                    self._cancelled.append(job)
+            if job.is_schedule:
+                schedule = self._schedules[job.function, identity(job.workload)]
+                schedule.job = job
+                schedule.latest = _next_minute(self._clock.time())
+                schedule.overdue_since = None
         if (job.function, identity(job.workload)) != (request.function, identity(request.workload)):
             raise Violation(f"{watched} asked for {identity(request.workload)!r}, and got the handle of {job}")
         if job.end is not None:
@@ -432,7 +718,7 @@ class Invariants:
                 self._await(watched, job)
             return
         job.is_certain = True
-        if job.worker is None and job.waits_since is None:
+        if job.worker is None and job.waits_since is None and not job.is_schedule:
             job.waits_since = self._timeline.now
         self._count(job, True)
         if not request.background:
@@ -489,15 +775,28 @@ class Invariants:
             raise Violation(f"{watched} got data of {identity(arguments[1])!r} for {job}")
         if command not in _ENDS:
             return
+        if command is Command.WORK_EXCEPTION and arguments[1].startswith(_NO_ROOM):
+            self._end_for_memory(job, arguments[1])
         if command is Command.WORK_COMPLETE and job.end != (command, arguments[1]):
             raise Violation(f"{watched} got a result of {job}, which no worker has sent")
-        if job.end is None and job.is_certain:
+        if job.end is None and job.is_certain and not job.cancels:
             raise Violation(f"{watched} was told that {job} has ended, which no worker has said")
         if count > 1:
             watched.awaited[handle] = count - 1
         else:
             del watched.awaited[handle]
             job.clients.pop(watched, None)
+
+    def _end_for_memory(self, job: TrackedJob, text: bytes) -> None:
+        """Follow the end of a job for whose result or workload the server had no memory."""
+        if job.end is None:
+            self._note("job without room")
+            job.end = (Command.WORK_EXCEPTION, text)
+            job.waits_since = job.worker = None
+            self._count(job, False)
+            if job.is_owed:
+                self._owed -= 1
+            self._dirty[job] = None
 
     def _assigned(self, watched: Watched, command: Command, arguments: list[bytes], was_noop: bool) -> None:
         handle, function, workload = arguments[0], arguments[1], arguments[-1]
@@ -508,6 +807,8 @@ class Invariants:
         watched.asleep_since = now if watched.grabs > 0 and watched.long_polls else None
         if watched.grabs < 0:
             raise Violation(f"{watched} got {handle!r} without a grab")
+        if not self._may(watched, WORK, function):
+            raise Violation(f"{watched} got {handle!r} of {function!r} without the right")
         abilities = watched.just_removed | watched.abilities
         if function not in abilities and not self._is_behind(watched):
             raise Violation(f"{watched} got {handle!r} of {function!r}, which it cannot do")
@@ -518,20 +819,28 @@ class Invariants:
             if (function, unique, workload) not in self._asked:
                 raise Violation(f"{job} was invented")
             self._begin(job)
+            self._begin_run(job)
         if (function, workload) != (job.function, job.workload):
             raise Violation(f"{job} came as {function!r} {workload[:80]!r}")
+        reducer = self._reducers.get(identity(workload), b"")
+        if command is Command.JOB_ASSIGN_ALL and arguments[3] != reducer:
+            raise Violation(f"{job} came with the reducer {arguments[3]!r}, not {reducer!r}")
+        if command is not Command.JOB_ASSIGN_ALL and reducer:
+            raise Violation(f"{job} came without its reducer")
         if identity(workload) in self._refused:
             raise Violation(f"{watched} got {job}, which was refused")
         if job.end is not None:
             if job in self._just_ended:
                 job.taken_from.append(watched)
                 return
-            raise Violation(f"{watched} got {job} after its end")
+            raise Violation(f"{watched} got {job} after its end{' by a cancel' if job.cancels else ''}")
+        if job.is_schedule:
+            raise Violation(f"{watched} got {job}, which is a schedule")
         self._check_taken(watched, job)
         if job.run_at > self._clock.latest:
             raise Violation(f"{watched} got {job} {job.run_at - self._clock.latest:.3f} seconds too early")
         job.worker = watched
-        job.assigned_at = now
+        job.assigned_at = now if self._turn_began is None else self._turn_began  # the server may pause within a turn
         job.waits_since = None
         job.is_pushed = is_pushed
         job.timeout = abilities.get(function, 0.0)
@@ -563,10 +872,12 @@ class Invariants:
         server = self._server
         if server is None:
             return
+        self._turn_began = None
         for watched in self._removals:
             watched.just_removed.clear()
         self._removals.clear()
         self._just_ended.clear()
+        self._apply_cancels()
         self._refused.update(self._just_refused)
         self._just_refused.clear()
         for job in list(self._dirty):
@@ -575,11 +886,39 @@ class Invariants:
             outlet = watched.peer.outlet
             if outlet is not None and not watched.peer.closing and outlet.unsent() > self._max_unsent:
                 raise Violation(f"{outlet.unsent()} bytes wait for {watched}; {self._max_unsent} are allowed")
+        self._check_held()
+        if server.is_restoring or server.is_draining or not server.commit_queue.is_accepting:
+            self._was_unready = True
+            self._unready_at = self._timeline.now
         if not server.is_restoring and not server.is_draining:
-            stored, other = server.background_jobs()
-            if stored + other < self._owed:
-                raise Violation(f"the server has {stored + other} background jobs, and owes {self._owed}")
+            self._turns += 1
+            if len(self._jobs) < _MANY or self._turns % 10 == 0:
+                stored, other = server.background_jobs()
+                if stored + other < self._owed:
+                    raise Violation(f"the server has {stored + other} background jobs, and owes {self._owed}")
             self._check_sleepers()
+            self._check_schedules()
+
+    def _check_held(self) -> None:
+        """Check that what connections hold stays within the memory limit, but for what is not counted yet."""
+        most = self._options.max_memory
+        if not most:
+            return
+        held = 0
+        for watched in self._connections:
+            outlet = watched.peer.outlet
+            if outlet is not None and not watched.link.server.is_lost:
+                held += watched.peer.reader.kept() + outlet.unsent() + watched.peer.outbox.held_size()
+        one, every = _MOST_UNCOUNTED
+        now = self._timeline.now
+        if held <= most + one:
+            self._over = (now, 0)
+        else:
+            since, checks = self._over
+            self._over = (since, checks + 1)
+            is_long = now - since > _COUNTED_AFTER and checks > _MOST_UNCOUNTED_CHECKS
+            if is_long or held > most + every + one * len(self._connections):
+                raise Violation(f"connections hold {held} bytes since {since:.3f}; {most} are allowed")
 
     def _check_ends(self, job: TrackedJob) -> None:
         """Check that all clients of a job that has ended were told, unless their replies wait for the store."""
@@ -596,10 +935,10 @@ class Invariants:
         """Check that no job waits while a worker sleeps, unless another worker was woken for it in time."""
         now = self._timeline.now
         limit = now - self._options.rearm_after - _SLACK
-        late = [job for job in self._jobs.values() if job.waits_since is not None and job.waits_since < limit]
-        if not late:
+        sleepers = [each for each in self._connections if (each.asleep_since or now) < limit and self._is_idle(each)]
+        if not sleepers:
             return
-        sleepers = [each for each in self._connections if self._is_idle(each) and (each.asleep_since or now) < limit]
+        late = [job for job in self._jobs.values() if job.waits_since is not None and job.waits_since < limit]
         for job in late:
             function = job.function
             if job.run_at and not self._is_due(job):

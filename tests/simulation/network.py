@@ -185,6 +185,9 @@ class Tap(Protocol):
     def received(self, data: bytes) -> None:
         """Observe bytes that the server is about to handle."""
 
+    def dropped(self) -> None:
+        """Observe that the server ends the connection at once."""
+
     def lost(self) -> None:
         """Observe the end of the connection at the server."""
 
@@ -387,6 +390,8 @@ class ServerTransport(asyncio.Transport):
 
     def abort(self) -> None:
         """End the connection at once."""
+        if self._has_begun and not self.is_lost:
+            self.tap.dropped()
         self._is_closing = True
         self._link.to_peer.discard()
         self._link.to_peer.end()

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Clients and workers of a simulation: the sessions of our library, driven by simulated time and chance."""
+"""Clients, workers and administrators of a simulation, driven by simulated time and chance."""
 
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import shake_128
@@ -18,18 +19,21 @@ from geartrain.worker.dispatcher import Dispatcher
 from geartrain.worker.session import Assignment, WorkerSession
 from tests.simulation.invariants import identity
 from tests.simulation.network import Caller, PeerEnd
+from tests.simulation.rights import ADMIN_TOKEN, PART_TOKEN, SUBMIT_TOKEN, WORK_TOKEN
 from tests.simulation.timeline import Clock, Timeline, Timer, Violation
 
-__all__ = ["Client", "ClientHabits", "Worker", "WorkerHabits", "World", "result_of"]
+__all__ = ["Admin", "Client", "ClientHabits", "Worker", "WorkerHabits", "World", "result_of"]
 
 _SILENCE = 10.0  # seconds after which a client gives up a server that does not answer
 _MOST_OPEN = 100  # requests of a client that were not answered
+_LIST = b"show schedules"
+_DENIED = ("NOT_ALLOWED", "WRONG_TOKEN")
 
 
-def result_of(workload: bytes) -> bytes:
+def result_of(workload: bytes, reducer: bytes) -> bytes:
     """Return the result of a job, which begins with its identity, as all data of its worker does."""
     size = int(workload.partition(b"|")[2].partition(b"|")[0])
-    return identity(workload) + b"|" + shake_128(workload).digest(size)
+    return identity(workload) + b"|" + shake_128(workload + reducer).digest(size)
 
 
 class World(Protocol):
@@ -38,6 +42,7 @@ class World(Protocol):
     timeline: Timeline
     clock: Clock
     is_closing_time: bool
+    handles: deque[bytes]
 
     def connect(self, caller: Caller) -> None:
         """Connect a peer to the server."""
@@ -58,6 +63,10 @@ class ClientHabits:
         burst: Requests that are sent at once at most.
         background: The part of background jobs.
         delayed: The part of those that wait for a time.
+        scheduled: The part of submissions that are schedules.
+        reduced: The part of jobs with a reducer.
+        unknown: The part of clients that show no token, or a wrong one, if rules are in force.
+        has_rules: Rules are in force.
     """
 
     functions: tuple[bytes, ...]
@@ -67,6 +76,10 @@ class ClientHabits:
     burst: int
     background: float
     delayed: float
+    scheduled: float
+    reduced: float
+    unknown: float
+    has_rules: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +94,8 @@ class WorkerHabits:
         slowest: Seconds.
         timeout: The timeout that some workers set, in milliseconds; 0 for none.
         fails: The part of jobs that fail.
+        unknown: The part of workers that may work on one function, or on none, if rules are in force.
+        has_rules: Rules are in force.
     """
 
     functions: tuple[bytes, ...]
@@ -90,6 +105,8 @@ class WorkerHabits:
     slowest: float
     timeout: int
     fails: float
+    unknown: float
+    has_rules: bool
 
 
 @dataclass(eq=False, slots=True)
@@ -97,6 +114,7 @@ class _Ticket:
     """A request of a client; a job has a workload."""
 
     workload: bytes = b""
+    reducer: bytes = b""
     echo: bytes = b""
     background: bool = False
     handle: str = ""
@@ -105,7 +123,7 @@ class _Ticket:
 class _Call:
     """An attempt to connect, and then the connection; a peer that was killed hears nothing of it any more."""
 
-    def __init__(self, owner: "Client | Worker") -> None:
+    def __init__(self, owner: "Client | Worker | Admin") -> None:
         self._owner = owner
 
     def connected(self, end: PeerEnd) -> None:
@@ -167,7 +185,7 @@ class Client:
         """Begin a session."""
         self.end = end
         self._session = Session("simulation", self._world.clock.monotonic)
-        end.write(self._session.greet(self._name))
+        end.write(self._session.greet(self._name, self._token()))
         self._look(self._session)
         self._act(self._session)
 
@@ -198,6 +216,13 @@ class Client:
             else:
                 self.end.close()
             self.lost()
+
+    def _token(self) -> bytes:
+        """Return the token to show, which is sometimes wrong or missing."""
+        if not self._habits.has_rules:
+            return b""
+        is_unknown = self._chance.random() < self._habits.unknown
+        return self._chance.choice((b"", b"wrong", WORK_TOKEN)) if is_unknown else SUBMIT_TOKEN
 
     def _look(self, session: Session[_Ticket]) -> None:
         """Give up a server that does not answer."""
@@ -235,6 +260,8 @@ class Client:
     def _submit(self, session: Session[_Ticket]) -> bytes:
         chance, habits = self._chance, self._habits
         function = chance.choice(habits.functions)
+        if chance.random() < habits.scheduled:
+            return self._schedule(session, function)
         background = chance.random() < habits.background
         self._made += 1
         name, unique = b"%s-%d" % (self._name, self._made), b""
@@ -249,13 +276,26 @@ class Client:
         workload = b"%s|%d|" % (name, sizes.randrange(habits.largest) if large else sizes.randrange(50))
         workload += b"." * size
         ticket = self._new(_Ticket(workload, background=background))
-        if background and not unique and chance.random() < habits.delayed:
+        if not unique and chance.random() < habits.reduced:
+            ticket.reducer = chance.choice(habits.functions)
+            command = Command.SUBMIT_REDUCE_JOB_BACKGROUND if background else Command.SUBMIT_REDUCE_JOB
+            packet = request(command, function, unique, ticket.reducer, b"", workload)
+        elif background and not unique and chance.random() < habits.delayed:
             run_at = int(self._world.clock.time()) + chance.randint(0, 20)
             packet = request(Command.SUBMIT_JOB_EPOCH, function, unique, b"%d" % run_at, workload)
         else:
             packet = plain_packet(function, unique, workload, chance.choice(list(Priority)), background=background)
         self._world.count("job submitted")
         return session.submit(Submission(packet, function, unique, b"", background, 0), ticket)
+
+    def _schedule(self, session: Session[_Ticket], function: bytes) -> bytes:
+        """Submit a schedule for each minute."""
+        unique = b"s%d" % self._chance.randrange(3)
+        workload = b"schedule-%s-%s|20|" % (function, unique)
+        ticket = self._new(_Ticket(workload, background=True))
+        packet = request(Command.SUBMIT_JOB_SCHED, function, unique, *[b"*"] * 5, workload)
+        self._world.count("schedule submitted")
+        return session.submit(Submission(packet, function, unique, b"", True, 0), ticket)
 
     def _new(self, ticket: _Ticket) -> _Ticket:
         self._open[ticket] = None
@@ -269,10 +309,11 @@ class Client:
         if isinstance(event, Created):
             ticket.handle = event.handle.name
             self._handles = [*self._handles[-20:], ticket.handle]
+            self._world.handles.append(ticket.handle.encode())
             if not ticket.background:
                 return
         elif isinstance(event, Completed):
-            if event.data != result_of(ticket.workload):
+            if event.data != result_of(ticket.workload, ticket.reducer):
                 raise Violation(f"{self!r} got {event.data[:80]!r} as the result of {ticket.workload[:80]!r}")
             self._world.count("result received")
         elif isinstance(event, Failed):
@@ -316,6 +357,11 @@ class Worker:
         return f"<Worker {self._name.decode()}: {self._dispatcher!r}>"
 
     @property
+    def _is_allowed(self) -> bool:
+        """True if it may work on all functions."""
+        return self._token == WORK_TOKEN or not self._habits.has_rules
+
+    @property
     def is_stopped(self) -> bool:
         """True while it does nothing."""
         return self._inbox is not None
@@ -329,6 +375,10 @@ class Worker:
         self._functions = [(function, timeout or None) for function in chance.sample(habits.functions, count)]
         if self._world.is_closing_time:
             self._functions = [(function, None) for function in habits.functions]
+        self._token = b""
+        if habits.has_rules:
+            is_unknown = chance.random() < habits.unknown and not self._world.is_closing_time
+            self._token = chance.choice((b"", b"wrong", SUBMIT_TOKEN, PART_TOKEN)) if is_unknown else WORK_TOKEN
         self._long_poll = chance.random() < habits.long_polling
         self._dispatcher = Dispatcher(chance.randint(1, habits.slots))
         self._connect()
@@ -347,7 +397,7 @@ class Worker:
             end.close()
             self._restart(0.1)
             return
-        self._session = WorkerSession(self._functions, self._name, now, long_poll=self._long_poll)
+        self._session = WorkerSession(self._functions, self._name, now, token=self._token, long_poll=self._long_poll)
         self._dispatcher.admit(self._session)
         self._turn()
 
@@ -366,7 +416,7 @@ class Worker:
         for event in events:
             if isinstance(event, Assignment):
                 self._start(session, event)
-            elif event.code != "JOB_NOT_FOUND":
+            elif event.code not in ("JOB_NOT_FOUND", *_DENIED) or (event.code in _DENIED and self._is_allowed):
                 raise Violation(f"{self!r} got {event}")
         self._turn()
 
@@ -485,7 +535,80 @@ class Worker:
             else:
                 session.report(Command.WORK_EXCEPTION, job.handle, identity(job.workload) + b"|raised")
         else:
-            session.report(Command.WORK_COMPLETE, job.handle, result_of(job.workload))
+            session.report(Command.WORK_COMPLETE, job.handle, result_of(job.workload, job.reducer))
         session.finish(job.handle)
         self._dispatcher.finish()
         self._turn()
+
+
+class Admin:
+    """An administrator, who cancels jobs and schedules; at the end all schedules.
+
+    Args:
+        world: The surroundings.
+        pause: Seconds between two cancels, on average; 0 for none.
+        has_rules: Rules are in force, so that a token is shown.
+        chance: Decides on the actions.
+    """
+
+    def __init__(self, world: World, pause: float, *, has_rules: bool, chance: random.Random) -> None:
+        self._world = world
+        self._pause = pause
+        self._has_rules = has_rules
+        self._chance = chance
+        self._input = b""
+        self._listed: list[bytes] = []  # the schedules in a listing that is not complete
+        self._awaited: deque[bytes] = deque()  # the commands that were not answered
+        self.end: PeerEnd | None = None
+        self.call: _Call | None = None
+        self._connect()
+
+    def _connect(self) -> None:
+        self.call = _Call(self)
+        self._world.connect(self.call)
+
+    def connected(self, end: PeerEnd) -> None:
+        """Show the token, and begin."""
+        self.end = end
+        self._input = b""
+        self._listed = []
+        self._awaited.clear()
+        if self._has_rules:
+            is_known = self._world.is_closing_time or self._chance.random() < 0.7
+            self._say(b"token " + (ADMIN_TOKEN if is_known else SUBMIT_TOKEN))
+        self._act(end)
+
+    def received(self, data: bytes) -> None:
+        """Handle the lines of answers."""
+        self._input += data
+        *lines, self._input = self._input.split(b"\n")
+        for line in lines:
+            if self._awaited[0] == _LIST and line != b".":
+                self._listed.append(line.partition(b"\t")[0])
+            elif self._awaited.popleft() == _LIST:
+                listed, self._listed = self._listed, []
+                for handle in listed:
+                    self._say(b"cancel job " + handle)
+
+    def lost(self) -> None:
+        """Connect again."""
+        self.end = None
+        self._world.timeline.call_later(self._chance.random() * 2.0, self._connect)
+
+    def _act(self, end: PeerEnd) -> None:
+        if end is not self.end:
+            return
+        if self._world.is_closing_time:
+            if self._has_rules:
+                self._say(b"token " + ADMIN_TOKEN)
+            self._say(_LIST)
+        elif self._pause and self._world.handles:
+            self._world.count("cancel asked for")
+            self._say(b"cancel job " + self._chance.choice(self._world.handles))
+        pause = self._chance.expovariate(1 / self._pause) if self._pause else 2.0
+        self._world.timeline.call_later(5.0 if self._world.is_closing_time else pause, self._act, end)
+
+    def _say(self, command: bytes) -> None:
+        assert self.end is not None, "it is connected"
+        self._awaited.append(command)
+        self.end.write(command + b"\n")

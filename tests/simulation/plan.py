@@ -10,6 +10,7 @@ from geartrain.server.options import ServerOptions
 from tests.simulation.disk import DiskFaults
 from tests.simulation.network import Conditions
 from tests.simulation.peers import ClientHabits, WorkerHabits
+from tests.simulation.rights import Rights, draw_rights
 from tests.simulation.server import Settings
 
 __all__ = ["FAULTS", "Plan", "draw"]
@@ -41,6 +42,7 @@ class Plan:
         workers: Number of workers.
         client: Their habits.
         worker: Likewise.
+        cancel_pause: Seconds between two cancels of an administrator, on average; 0 for none.
         faults: The mean of the seconds between two faults, by kind; a kind that is missing does not strike.
     """
 
@@ -49,6 +51,7 @@ class Plan:
     workers: int
     client: ClientHabits
     worker: WorkerHabits
+    cancel_pause: float
     faults: dict[str, float]
 
 
@@ -79,8 +82,8 @@ def draw(chance: random.Random) -> Plan:
         priority_scope=chance.choice(list(PriorityScope)),
         round_robin=chance.random() < 0.3,
         job_timeout=chance.choice((0.0, 0.0, 2.0)),
-        # A limit below a few packets would drop a worker each time that it sends a large result.
-        max_memory=chance.choice((0, 0, 300_000 if largest <= 3000 else 5_000_000)),
+        # From as much as hardly any plan fills, to less than the largest packets.
+        max_memory=chance.choice((0, 0, 300_000 if largest <= 3000 else 5_000_000, max(30_000, largest // 2))),
         max_jobs_per_connection=chance.choice((0, 0, 8)),
         probe_after=chance.choice((0.0, 0.0, 5.0)),
         max_unsent=chance.choice((512 << 10, 320 << 20)),
@@ -89,7 +92,14 @@ def draw(chance: random.Random) -> Plan:
         store_within=chance.choice((0.1, 1.0)),
         store_close_timeout=chance.choice((5.0, 30.0)),
     )
-    core = replace(core_options(options, verbosity="ERROR", durability=options.durability), pid=1)
+    rights: Rights | None = None
+    if chance.random() < 0.3:
+        rights = draw_rights(functions, is_open=chance.random() < 0.5)
+    core = replace(
+        core_options(options, verbosity="ERROR", durability=options.durability),
+        pid=1,
+        access=rights.rules() if rights is not None else None,
+    )
     client = ClientHabits(
         functions=functions,
         pause=chance.choice((0.1, 0.5, 2.0)),
@@ -98,6 +108,10 @@ def draw(chance: random.Random) -> Plan:
         burst=chance.choice((1, 3, 20)),
         background=chance.choice((0.2, 0.5, 0.8)),
         delayed=chance.choice((0.0, 0.2)),
+        scheduled=chance.choice((0.0, 0.0, 0.02, 0.1)),
+        reduced=chance.choice((0.0, 0.2)),
+        unknown=chance.choice((0.0, 0.3, 0.6)),
+        has_rules=rights is not None,
     )
     worker = WorkerHabits(
         functions=functions,
@@ -107,6 +121,8 @@ def draw(chance: random.Random) -> Plan:
         slowest=chance.choice((0.5, 4.0)),
         timeout=chance.choice((0, 0, 1000, 3000)),
         fails=chance.choice((0.0, 0.1)),
+        unknown=chance.choice((0.0, 0.3, 0.6)),
+        has_rules=rights is not None,
     )
     faults = {name: chance.uniform(*means) for name, means in FAULTS.items() if chance.random() < 0.5}
     settings = Settings(
@@ -115,6 +131,7 @@ def draw(chance: random.Random) -> Plan:
         max_unread=chance.choice((20_000, 200_000)),
         network=network,
         disk=disk,
+        rights=rights,
     )
     return Plan(
         settings=settings,
@@ -122,5 +139,6 @@ def draw(chance: random.Random) -> Plan:
         workers=chance.randint(1, 5),
         client=client,
         worker=worker,
+        cancel_pause=chance.choice((0.0, 0.3, 2.0)),
         faults=faults,
     )

@@ -20,6 +20,7 @@ from tests.simulation.disk import Disk, DiskFaults, SimulatedStore, table_of
 from tests.simulation.invariants import Invariants
 from tests.simulation.network import Caller, Conditions, Link
 from tests.simulation.process import Process
+from tests.simulation.rights import Rights
 from tests.simulation.timeline import Chances, Clock, Timeline, Trace
 
 __all__ = ["Life", "Machine", "Settings"]
@@ -37,6 +38,7 @@ class Settings:
         max_unread: Bytes that may wait for a peer before the server stops reading from it.
         network: The quality of the network.
         disk: The faults of the store.
+        rights: The rights of peers, which the rules in `core` give; None for no rules.
     """
 
     core: JobServerOptions
@@ -44,6 +46,7 @@ class Settings:
     max_unread: int
     network: Conditions
     disk: DiskFaults
+    rights: Rights | None
 
 
 class Life:
@@ -70,7 +73,7 @@ class Life:
         self._flusher = Flusher(
             job_server, self._process, options.max_unsent, self._after_turn, options.backpressure_time
         )
-        self._shutdown = ShutdownSequence(job_server, self._flusher.schedule, self._drain, options)
+        self._shutdown = ShutdownSequence(job_server, self._flusher, self._drain, options)
         self._connections = Connections(job_server, self._flusher, self._shutdown, options)
         self._service = StoreService(self.store, job_server, self._flusher, self._connections, self._shutdown, options)
         machine.invariants.begin(job_server, lambda: self.store.table)
@@ -162,7 +165,12 @@ class Machine:
         self.faults = settings.disk
         self.network = settings.network
         self.invariants = Invariants(
-            timeline, self.clock, trace, settings.core, max(settings.server.max_unsent, settings.max_unread)
+            timeline,
+            self.clock,
+            trace,
+            settings.core,
+            max(settings.server.max_unsent, settings.max_unread),
+            settings.rights,
         )
         self.lives = 0
         self.links: list[Link] = []
@@ -203,7 +211,7 @@ class Machine:
         self._trace.note("end", "in order" if in_order else "killed")
         life.is_over = True
         self.life = None
-        self.invariants.ended(table_of(self.disk), in_order=in_order)
+        self.invariants.ended(table_of(self.disk), in_order=in_order, is_fenced=life.store.is_fenced)
         if self.is_wanted:
             self._timeline.call_later(self._chance.random() * 3.0, self.start)
 

@@ -3,13 +3,14 @@
 
 import logging
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from geartrain.core import JobServer, JobServerOptions
 from tests.simulation.disk import DiskFaults, table_of
 from tests.simulation.network import Caller, Conditions
-from tests.simulation.peers import Client, Worker
+from tests.simulation.peers import Admin, Client, Worker
 from tests.simulation.plan import Plan, draw
 from tests.simulation.server import Machine
 from tests.simulation.timeline import Chances, Clock, Timeline, Trace, Violation
@@ -19,6 +20,7 @@ __all__ = ["Failure", "Report", "Simulation", "simulate"]
 _STORM = 60.0  # seconds of work and faults
 _CALM = 240.0  # seconds in which everything must be completed when the faults have ended
 _LAST_WORKERS = 3
+_REMEMBERED = 100  # handles that the administrator may cancel
 _LOOK = 0.25  # seconds between two looks at the invariants while the server rests
 
 
@@ -93,6 +95,7 @@ class Simulation:
         )
         self.clock = self.machine.clock
         self.is_closing_time = False
+        self.handles: deque[bytes] = deque(maxlen=_REMEMBERED)
         self._clients: list[Client] = []
         self._workers: list[Worker] = []
 
@@ -143,6 +146,7 @@ class Simulation:
         for number in range(plan.clients):
             name = f"c{number}"
             self._clients.append(Client(self, name, plan.client, self._chances.of(name)))
+        Admin(self, plan.cancel_pause, has_rules=plan.client.has_rules, chance=self._chances.of("admin"))
         for fault, mean in plan.faults.items():
             self._plan_fault(fault, mean)
         self._look()
@@ -202,6 +206,7 @@ class Simulation:
         return (
             server is not None
             and not server.has_work
+            and server.background_jobs() == (0, 0)
             and not server.is_restoring
             and not server.commit_queue.pending
             and all(client.is_idle for client in self._clients)
@@ -252,7 +257,7 @@ class Simulation:
             link.stall(chance.random() * 15.0, to_server=way != 0, to_peer=way != 1)
         else:
             link.peer.pause(True)
-            self.timeline.call_later(chance.random() * 8.0, link.peer.pause, False)
+            self.timeline.call_later(chance.random() * chance.choice((8.0, 8.0, 40.0)), link.peer.pause, False)
         return True
 
     def _strike_worker(self, fault: str, worker: Worker) -> bool:
@@ -291,6 +296,7 @@ class Simulation:
         report.seconds = self.timeline.now
         report.ends = invariants.ends
         report.job_seconds = invariants.job_seconds
+        report.events |= invariants.events
 
 
 def simulate(

@@ -52,6 +52,11 @@ def test_a_seed_replays_exactly_in_another_process() -> None:
         ("tells the first client only", "was not told that"),
         ("begins numbers again", "was that of"),
         ("drops input at a packet boundary", "sent JOB_CREATED instead of"),
+        ("forgets a cancel", "after its end by a cancel"),
+        ("tells no client of a cancel", "was not told that"),
+        ("starts schedules early", "seconds too early"),
+        ("forgets the reducer", "came without its reducer"),
+        ("checks no right to a reducer", "without the right"),
     ],
 )
 def test_a_planted_defect_is_found(defect: str, message: str) -> None:

@@ -74,12 +74,14 @@ class Clock:
     Attributes:
         offset: Seconds by which the wall clock is ahead; a fault changes it.
         latest: The latest time that the wall clock has shown.
+        jumps: The monotonic time of each jump, and the times of the wall clock before and after it.
     """
 
     def __init__(self, timeline: Timeline, offset: float = 1_700_000_000.0) -> None:
         self._timeline = timeline
         self.offset = offset
         self.latest = offset
+        self.jumps: list[tuple[float, float, float]] = []
 
     def monotonic(self) -> float:
         """Return a time that never jumps."""
@@ -93,8 +95,9 @@ class Clock:
 
     def jump(self, seconds: float) -> None:
         """Set the wall clock."""
-        self.time()
+        before = self.time()
         self.offset += seconds
+        self.jumps.append((self._timeline.now, before, self.time()))
 
 
 class Chances:

@@ -3,7 +3,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,13 +16,20 @@ from geartrain.storage import CommitOutcome, Store, StoreError, open_store
 from geartrain.testing import StoreContract
 from geartrain.testing.stores import put_new
 from tests.job_servers import free_port
-from tests.storage.engines import Engine
+from tests.storage.engines import PATIENCE, Engine
 from tests.storage.holding_proxy import HoldingProxy
 from tests.storage.places import clear, url_of
 
-__all__ = ["ExclusiveContract", "ServerContract"]
+__all__ = ["ExclusiveContract", "ServerContract", "wait_until"]
 
 JOBS = [JobRecord(number, b"H:%d" % number, b"f", b"", 1, b"w") for number in range(1, 6)]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for a condition, with a limit, as a thread that waits for ever could not be stopped."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come true"
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
@@ -19,6 +19,7 @@ from geartrain import AdminClient, Client, Handle, Priority, ServerError
 from geartrain.core.record import JobRecord
 from geartrain.storage import StoreError
 from geartrain.storage.gearmand import open_queue
+from geartrain.storage.gearmand.postgres import PostgresQueue
 from geartrain.testing import ServerProcess
 from tests.job_servers import Gearmand
 from tests.storage.engines import Engine
@@ -221,7 +222,8 @@ class TestPostgres:
     def test_a_connection_string_is_taken_in_place_of_an_address(self, postgres_engine: Engine) -> None:
         conninfo = f"host=127.0.0.1 port={postgres_engine.port} user=postgres dbname=postgres"
 
-        with contextlib.closing(open_queue(f"postgresql:{quote(conninfo)}?table=anything")) as queue:
+        url = urlsplit(f"postgresql:{quote(conninfo)}?table=anything")
+        with contextlib.closing(PostgresQueue.from_url(url)) as queue:
             assert queue.name == "postgresql database postgres, table anything"
 
     def test_a_table_from_before_there_was_a_time_is_read(self, postgres_engine: Engine) -> None:

@@ -13,7 +13,7 @@ from geartrain.storage import CommitOutcome, Store, StoreError
 from geartrain.testing.stores import put_new
 from tests.storage.holding_proxy import HoldingProxy
 from tests.storage.places import mysql
-from tests.storage.servers import JOBS, ExclusiveContract, opened, outcome_of
+from tests.storage.servers import JOBS, ExclusiveContract, opened, outcome_of, wait_until
 
 
 class TestMySQL(ExclusiveContract):
@@ -33,8 +33,7 @@ class TestMySQL(ExclusiveContract):
 
     def wait_for_waits(self, count: int) -> None:
         """Return when transactions have waited for others so often."""
-        while self.waits() < count:
-            pass
+        wait_until(lambda: self.waits() >= count)
 
     def test_tables_that_were_made_in_part_are_completed(self) -> None:
         """Statements about tables are no part of a transaction, so a server may have died between two of them."""

@@ -16,9 +16,11 @@ from geartrain.storage import CommitOutcome, Store, StoreError, open_store
 from geartrain.storage.postgres import PostgresStore
 from geartrain.testing.stores import put_new
 from tests.storage.holding_proxy import HoldingProxy
-from tests.storage.servers import JOBS, ExclusiveContract, opened, outcome_of
+from tests.storage.servers import JOBS, ExclusiveContract, opened, outcome_of, wait_until
 
 _WAITING = "SELECT pid FROM pg_stat_activity WHERE application_name = 'geartrain' AND wait_event_type = 'Lock'"
+
+_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'geartrain'"
 
 
 class TestPostgres(ExclusiveContract):
@@ -45,8 +47,7 @@ class TestPostgres(ExclusiveContract):
     def wait_until_the_store_waits(self) -> None:
         """Return when a transaction of the store waits for another one."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            while not connection.execute(_WAITING).fetchone():
-                pass
+            wait_until(lambda: connection.execute(_WAITING).fetchone())
 
     def test_a_database_of_a_later_version_is_left_alone(self) -> None:
         self.use()
@@ -55,6 +56,13 @@ class TestPostgres(ExclusiveContract):
 
         with pytest.raises(StoreError, match="written by a later version"):
             self.use()
+
+    def test_the_administrator_sees_its_connection(self) -> None:
+        async def look(_: Store) -> None:
+            with self.other() as other:
+                assert other.execute(_CONNECTIONS).fetchone() == (1,)
+
+        self.use(look)
 
     def test_the_plain_fields_can_be_read_with_sql(self) -> None:
         job = JobRecord(7, b"H:7", b"f", b"u", 2, b"w", created_at=5, run_at=6)
@@ -87,9 +95,13 @@ class TestPostgres(ExclusiveContract):
     ) -> None:
         def wait_for_two_attempts() -> None:
             found: set[object] = set()
+
+            def has_found_two(connection: "psycopg.Connection[Any]") -> bool:
+                found.update(connection.execute(_WAITING).fetchall())
+                return len(found) == 2
+
             with psycopg.connect(self.url, autocommit=True) as connection:
-                while len(found) < 2:
-                    found.update(connection.execute(_WAITING).fetchall())
+                wait_until(lambda: has_found_two(connection))
 
         async def block(holding: HoldingProxy) -> None:
             async with opened(self.through(holding)) as store:

@@ -6,121 +6,53 @@
 
 import asyncio
 import contextlib
+import gc
 import itertools
+import logging
 import random
 import signal
-import socket
 import threading
 from pathlib import Path
 
 import pytest
 
 from geartrain import AssignedJob, AsyncAssignedJob, AsyncWorker, ConnectionLost, Worker
-from geartrain.protocol import REQUEST, Command, response
 from geartrain.worker import Reason
 from tests.client.strikes import Strike, Striker
-from tests.packets import Packets
 from tests.thoroughness import often
 from tests.waiting import wait_until
+from tests.worker.checking import CheckingServer
 from tests.worker.shells import PATIENCE
 
 _STEP = often(3, 1)  # points from one strike to the next
 _LEAST = often(20, 60)  # strikes of each test; fewer mean that the points are not found any more
 
 
-class CheckingServer:
-    """A server that has a job for every grab, and checks each result.
-
-    Attributes:
-        wrong: The packets that no worker should send.
-        right: The number of right results.
-    """
-
-    def __init__(self) -> None:
-        self.wrong: list[object] = []
-        self.right = 0
-        self._numbers = itertools.count(1)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def __enter__(self) -> "CheckingServer":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join(PATIENCE)
-            assert not thread.is_alive(), "a worker's connection is still open"
-
-    @property
-    def open_connections(self) -> int:
-        """The number of connections that the worker has not closed."""
-        self._threads = [self._threads[0], *(thread for thread in self._threads[1:] if thread.is_alive())]
-        return len(self._threads) - 1
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return  # closed
-            thread = threading.Thread(target=self._serve, args=(sock,))
-            thread.start()
-            self._threads.append(thread)
-
-    def _serve(self, sock: socket.socket) -> None:
-        packets = Packets(REQUEST)
-        assigned: dict[bytes, bytes] = {}
-        with sock:
-            while True:
-                try:
-                    data = sock.recv(65536)
-                except ConnectionError:
-                    return
-                if not data:
-                    return
-                try:
-                    for command, arguments in packets.receive(data):
-                        answer = self._answer(command, arguments, assigned)
-                        if answer:
-                            sock.sendall(answer)
-                except ConnectionError:
-                    return
-                except Exception as error:  # noqa: BLE001 - reported by the test
-                    self.wrong.append(error)
-                    return
-
-    def _answer(self, command: int, arguments: list[bytes], assigned: dict[bytes, bytes]) -> bytes:
-        if command == Command.ECHO_REQ:
-            return response(Command.ECHO_RES, *arguments)
-        if command == Command.GRAB_JOB_ALL:
-            number = next(self._numbers)
-            handle = b"H:s:%d" % number
-            assigned[handle] = workload = b"workload %d " % number * (1 + number % 7)
-            return response(Command.JOB_ASSIGN_ALL, handle, b"reverse", b"", b"", workload)
-        if command == Command.WORK_COMPLETE:
-            handle, result = arguments
-            if assigned.pop(handle, b"")[::-1] == result:
-                self.right += 1
-            else:
-                self.wrong.append((handle, result))
-        elif command == Command.WORK_EXCEPTION and arguments[0] not in assigned:
-            self.wrong.append((command, arguments))
-        return b""
-
-
 def reverse(job: AssignedJob) -> bytes:
     return job.workload[::-1]
 
 
-def is_left_alone(server: CheckingServer, descriptors: int) -> bool:
-    """Return True if a worker in this process has left nothing open."""
-    if server.open_connections or any(thread.name.startswith("geartrain") for thread in threading.enumerate()):
-        return False
-    return len(list(Path("/dev/fd").iterdir())) <= descriptors
+class Leftovers:
+    """The threads and descriptors of this process, to be compared with those at the beginning."""
+
+    def __init__(self, server: CheckingServer, spare: int = 0) -> None:
+        gc.collect()  # what earlier tests left might go later
+        self._server = server
+        self._threads = set(threading.enumerate())
+        self._descriptors = _descriptors() + spare
+
+    def are_none(self) -> bool:
+        """Return True if a worker has left nothing open."""
+        if self._server.open_connections:
+            return False
+        new = set(threading.enumerate()) - self._threads
+        if any(thread.name.startswith("geartrain") for thread in new):
+            return False
+        return _descriptors() <= self._descriptors
+
+
+def _descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # strikes in weak references' callbacks
@@ -133,12 +65,13 @@ def test_at_every_point_of_a_run(concurrency: int, *, twice: bool) -> None:
         worker = Worker(server.address, max_jobs=5, concurrency=concurrency)
         worker.add_function("reverse", reverse)
         worker.run()
-        descriptors = len(list(Path("/dev/fd").iterdir()))
+        wait_until(lambda: not server.open_connections)
+        leftovers = Leftovers(server)
         handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
         for point in itertools.count(1, _STEP):
             striker = Striker(point, 1 + point % 5 if twice else 0, within="geartrain" if twice else "")
             striker.call(worker.run)
-            wait_until(lambda: is_left_alone(server, descriptors))
+            wait_until(leftovers.are_none)
             assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
             assert worker.run() is Reason.MAX_JOBS
             assert server.wrong == []
@@ -163,14 +96,14 @@ def test_by_real_timers(concurrency: int) -> None:
         with CheckingServer() as server:
             worker = Worker(server.address, concurrency=concurrency)
             worker.add_function("reverse", reverse)
-            descriptors = len(list(Path("/dev/fd").iterdir())) + 1
+            leftovers = Leftovers(server, spare=1)  # no run has been before
             for _ in range(runs):
                 try:
                     signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.001, 0.02))
                     worker.run()
                 except Strike:
                     pass
-                wait_until(lambda: is_left_alone(server, descriptors))
+                wait_until(leftovers.are_none)
                 assert server.wrong == []
             assert server.right > 0
     finally:
@@ -222,3 +155,15 @@ def _end(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE))
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
+
+
+def test_the_main_thread_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A strike inside `logging` could leave a lock held that the thread of the run needs."""
+    caplog.set_level(logging.DEBUG, "geartrain")
+    with CheckingServer() as server:
+        worker = Worker(server.address, max_jobs=1)
+        worker.add_function("reverse", reverse)
+        worker.run()
+
+    assert "worker started with pid" in caplog.text
+    assert {record.thread for record in caplog.records}.isdisjoint({threading.get_ident()})

@@ -49,5 +49,5 @@ def check_timeout(timeout: float | None) -> float | None:
     if not isinstance(timeout, float | int | None):
         raise TypeError(f"timeout is a number of seconds, or None for no limit, not {timeout!r}")
     if timeout is not None and not timeout >= 0:
-        raise ValueError(f"timeout is 0 or a number of seconds above 0, or None for no limit, not {timeout!r}")
+        raise ValueError(f"timeout is a number of seconds, 0 or more, or None for no limit, not {timeout!r}")
     return timeout

@@ -280,7 +280,7 @@ class Dispatcher(Timed):
 
     def drop_waiting(self, job: Job, peer: Peer) -> None:
         """Drop a submission of a peer, unless its job runs or has ended."""
-        if job in peer.awaited and job.state != _RUNNING:
+        if job in peer.awaited and job.state != _RUNNING and not job.has_ended:
             self._lifecycle.leave(job, peer)
 
     def stop_dispatch(self, peer: Peer) -> None:

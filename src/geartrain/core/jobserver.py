@@ -25,6 +25,7 @@ from geartrain.core.dispatch import Dispatcher
 from geartrain.core.durable import Durable
 from geartrain.core.errorlog import RateLimitedErrorLog
 from geartrain.core.expiry import Expiry
+from geartrain.core.fanout import FanOut
 from geartrain.core.functions import FunctionTable
 from geartrain.core.holdings import Holdings
 from geartrain.core.joblog import JobLog
@@ -40,7 +41,7 @@ from geartrain.core.policy import PolicyTable
 from geartrain.core.probes import Probes
 from geartrain.core.ready import Ready
 from geartrain.core.receiving import Receiver
-from geartrain.core.recipient import Recipient
+from geartrain.core.recipient import DirtyPeers, Recipient
 from geartrain.core.record import JobRecord
 from geartrain.core.replies import Replies
 from geartrain.core.retirement import Retirement
@@ -80,6 +81,7 @@ class JobServer:
         "_dirty",
         "_dispatcher",
         "_expiry",
+        "_fan_out",
         "_functions",
         "_holdings",
         "_job_log",
@@ -112,7 +114,7 @@ class JobServer:
         self.is_draining = False
         self.is_restoring = False
         self._peers: dict[Peer, None] = {}
-        self._dirty: list[Recipient] = []
+        self._dirty = DirtyPeers()
         self._backlog = Backlog()
         self._turns = Turns()
         self._clock = TurnClock(clock)
@@ -127,9 +129,18 @@ class JobServer:
             self._numbers, holds=options.durability is Durability.COMMIT, max_pending=options.max_pending
         )
         long_runs = LongRuns(self._peers, self.commit_queue, timers)
+        self._fan_out = FanOut(self._clock, timers, self._turns, self._peers)
         self._job_log = JobLog()
         self._lifecycle = Lifecycle(
-            self._clock, timers, self._jobs, self.commit_queue, ready, long_runs, self._job_log, options.max_memory
+            self._clock,
+            timers,
+            self._jobs,
+            self.commit_queue,
+            ready,
+            long_runs,
+            self._fan_out,
+            self._job_log,
+            options.max_memory,
         )
         functions.room = self._room_for_functions
         self._dispatcher = Dispatcher(
@@ -222,6 +233,16 @@ class JobServer:
         return self._text.shutdown_requested
 
     @property
+    def now(self) -> float:
+        """The time of this turn in seconds, by the clock of deadlines."""
+        return self._clock.now
+
+    @property
+    def has_news(self) -> bool:
+        """True if there are changes to store, or a text command has requested a shutdown."""
+        return self.commit_queue.has_changes or self._text.shutdown_requested is not None
+
+    @property
     def has_work(self) -> bool:
         """True if there are jobs."""
         return len(self._jobs) > 0
@@ -255,6 +276,10 @@ class JobServer:
     def receive(self, peer: Peer) -> None:
         """Handle the packets and lines in the reader of a peer; see `Receiver.receive`."""
         self._receiver.receive(peer)
+
+    def hurry(self, peer: Peer) -> None:
+        """Handle the input of a peer whose connection cannot stay open, within the budget of a whole turn."""
+        self._receiver.hurry(peer)
 
     def is_waiting(self, peer: Peer) -> bool:
         """Tell whether the input of a peer has to wait, so that the shell must not read from it."""
@@ -304,14 +329,14 @@ class JobServer:
         now = self._clock.now
         if now >= self._holdings.next_reading:
             self._holdings.read(now)
-        self._lifecycle.held_memory = self._holdings.total + self._functions.held
+        self._lifecycle.held_memory = self._holdings.total + self._functions.held + self._fan_out.held
         timers = self._timers
         if self._stalls.due == NEVER and len(self._jobs):
             self._stalls.begin(now)
         if self._expiry.due == NEVER and len(self._functions):
             self._expiry.begin(now)
         timers.run(now)
-        if not self._backlog.is_empty and (self._backlog.has(Reason.LISTING) or self._backlog.has(Reason.BUDGET)):
+        if self.shares_out:
             return 0.0
         return None if timers.earliest == NEVER else max(timers.earliest - now, 0.0)
 
@@ -331,7 +356,7 @@ class JobServer:
 
     def room_for_replies(self) -> int:
         """Return the number of bytes that may still be held for peers that do not read."""
-        return self._holdings.room(self._lifecycle.memory() + self._functions.held)
+        return self._holdings.room(self._lifecycle.memory() + self._functions.held + self._fan_out.held)
 
     def peer_to_drop(self) -> tuple[Peer, str] | None:
         """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes.
@@ -343,7 +368,7 @@ class JobServer:
         if overdue is not None:
             return overdue, "its packet is not complete in time"
         while True:
-            peer = holdings.largest(self._lifecycle.memory() + self._functions.held)
+            peer = holdings.largest(self._lifecycle.memory() + self._functions.held + self._fan_out.held)
             if peer is None:
                 return None
             if not self._drop_result(peer):
@@ -363,10 +388,11 @@ class JobServer:
                 return self._drop(peer)
         return None
 
-    def note_drop(self, peer: Peer) -> None:
-        """Record that a peer is dropped because it is to be sent more than the memory limit leaves."""
-        self.refused[Limit.MEMORY] += 1
-        self._oversized.drop_worker(peer, self._options.max_memory)
+    def note_drop(self, recipient: Recipient, max_unsent: int = 0) -> None:
+        """Record that a peer is dropped, as it is to be sent more than a limit allows."""
+        assert isinstance(recipient, Peer), "replies are sent to peers"
+        self.refused[Limit.UNSENT if max_unsent else Limit.MEMORY] += 1
+        self._oversized.drop_worker(recipient, max_unsent or self._options.max_memory)
 
     def _drop_result(self, peer: Peer) -> bool:
         is_dropped = self._oversized.drop_result(peer, self._options.max_memory)
@@ -387,27 +413,44 @@ class JobServer:
         """Return the bytes that further functions may take: what the memory limit leaves, and a part of it at least."""
         limit = self._options.max_memory
         functions = int(self._functions.held)
-        others = int(self._lifecycle.memory() + self._holdings.total)
+        others = int(self._lifecycle.memory() + self._holdings.total + self._fan_out.held)
         return max(limit - others, least_part(limit)) - functions
 
     @property
     def has_output(self) -> bool:
         """True if there are peers that have data to send."""
-        return len(self._dirty) > 0
+        return not self._dirty.is_empty
+
+    @property
+    def shares_out(self) -> bool:
+        """True if peers wait for a share of this turn; the replies to the others should be sent first."""
+        return not self._backlog.is_empty and (self._backlog.has(Reason.LISTING) or self._backlog.has(Reason.BUDGET))
+
+    def take_prompt(self) -> list[Recipient]:
+        """Return the peers that have data to send and whose input does not wait. The others remain dirty."""
+        prompt: list[Recipient] = []
+        for peer in self._dirty.take():
+            if peer in self._backlog:
+                peer.mark_dirty()
+            else:
+                prompt.append(peer)
+        self._clean(prompt)
+        return prompt
 
     def take_dirty(self) -> list[Recipient]:
         """Return the peers that have data to send, or are to be closed, since the last call."""
-        dirty = self._dirty[:]
-        self._dirty.clear()
+        dirty = self._dirty.take()
+        self._clean(dirty)
+        return dirty
+
+    def _clean(self, dirty: list[Recipient]) -> None:
         for peer in dirty:
-            peer.is_dirty = False
             if not peer.is_watched:
                 self._holdings.watch(peer)
         if self.is_draining:
             for peer in dirty:
                 if isinstance(peer, Peer) and not peer.is_busy and not peer.awaited:
                     peer.closing = True  # it neither runs a job nor waits for one
-        return dirty
 
     def change_options(self, options: JobServerOptions) -> None:
         """Apply the limits and rules of other options. Accepted jobs and connections stay.
@@ -505,6 +548,15 @@ class JobServer:
         """Free all jobs, which the garbage collector does not track. No other method may be called after that."""
         self._functions.clear()
         self._jobs.clear()
+
+    @property
+    def is_busy(self) -> bool:
+        """True while jobs run, or results are not sent to all of their clients."""
+        return self._lifecycle.running > 0 or self._fan_out.is_busy
+
+    def send_results(self) -> None:
+        """Send all results that are sent in portions, as the server stops."""
+        self._fan_out.send_all()
 
     def running(self) -> dict[bytes, int]:
         """Return the number of running jobs by function."""

@@ -11,6 +11,7 @@ from mypy_extensions import i32, i64
 
 from geartrain.core.clock import TurnClock
 from geartrain.core.commit_queue import CommitQueue
+from geartrain.core.fanout import FanOut
 from geartrain.core.jobdeadlines import JobDeadlines
 from geartrain.core.joblog import JobLog, note_last_attempt
 from geartrain.core.jobtable import JobTable
@@ -23,7 +24,7 @@ from geartrain.core.running import add_running, first_job_for, remove_running
 from geartrain.core.state import MAX_LOSSES, NO_PROGRESS, Ability, FunctionQueue, Job, Peer
 from geartrain.core.timers import Timers
 from geartrain.core.turns import BYTES_PER_UNIT
-from geartrain.core.waiters import all_waiters, clear_waiters, remove_waiter
+from geartrain.core.waiters import remove_waiter
 from geartrain.protocol.commands import Command
 
 __all__ = ["Lifecycle"]
@@ -57,20 +58,23 @@ class Lifecycle:
         commit_queue: The way to the store.
         ready: Gets the queues that have jobs again.
         long_runs: Gets the stored jobs that run.
+        fan_out: Sends packets about jobs to several clients.
         job_log: Logs the steps of jobs.
         max_memory: The maximum memory of all jobs in bytes; 0 for no limit.
 
     Attributes:
         timeouts: The running jobs, by the time at which they exceed their timeout.
         delays: The delayed jobs, by the time at which they may run.
+        running: Number of running jobs.
         other_memory: Bytes of schedules, which count into the memory limit too.
-        held_memory: Bytes of unfinished packets and unsent replies, likewise.
+        held_memory: Bytes of functions, unfinished packets and unsent replies, likewise.
         job_log: Logs the steps of jobs.
     """
 
     __slots__ = (
         "_clock",
         "_commit_queue",
+        "_fan_out",
         "_jobs",
         "_long_runs",
         "_max_memory",
@@ -79,6 +83,7 @@ class Lifecycle:
         "held_memory",
         "job_log",
         "other_memory",
+        "running",
         "timeouts",
     )
 
@@ -90,6 +95,7 @@ class Lifecycle:
         commit_queue: CommitQueue,
         ready: Ready,
         long_runs: LongRuns,
+        fan_out: FanOut,
         job_log: JobLog,
         max_memory: int,
     ) -> None:
@@ -98,8 +104,10 @@ class Lifecycle:
         self._commit_queue = commit_queue
         self._ready = ready
         self._long_runs = long_runs
+        self._fan_out = fan_out
         self.job_log = job_log
         self._max_memory: i64 = max_memory
+        self.running: i64 = 0
         self.other_memory: i64 = 0
         self.held_memory: i64 = 0
         self.timeouts = JobDeadlines(clock, timers, is_wall=False)
@@ -206,6 +214,7 @@ class Lifecycle:
         job.worker = peer
         add_running(peer, job)
         queue.running += 1
+        self.running += 1
         if ability.timeout:
             self.timeouts.add(now + ability.timeout, job)
         if job.is_durable:
@@ -254,6 +263,7 @@ class Lifecycle:
         remove_running(worker, job)
         job.worker = None
         job.queue.running -= 1
+        self.running -= 1
         self.timeouts.cancel(job)
 
     # Ending.
@@ -284,7 +294,6 @@ class Lifecycle:
             self._commit_queue.forget(job)
         if job.is_awaited:
             self._tell(job, worker, outcome, payload)
-            clear_waiters(job)
         self._jobs.remove(job)
 
     def finish_late(self, handle: bytes, payload: bytes) -> None:
@@ -316,7 +325,7 @@ class Lifecycle:
     def leave(self, job: Job, peer: Peer) -> None:
         """Remove a waiting client from a job, which ends if it has no owner and does not run."""
         remove_waiter(job, peer)
-        if not job.has_owner and job.state != _RUNNING:
+        if not (job.has_owner or job.has_ended) and job.state != _RUNNING:
             self.finish(job, _ABANDONED, _EMPTY)
 
     def forward(self, job: Job, command: i32, body: bytes) -> None:
@@ -325,22 +334,16 @@ class Lifecycle:
         if waiter is not None:
             waiter.send(command, body)
         else:
-            self._multiply(job, job.worker, command, body)
+            self._multiply(job, job.worker, command, body, is_last=False)
 
-    def _multiply(self, job: Job, worker: Peer | None, command: i32, body: bytes) -> None:
-        """Send a packet to all submissions, and charge its worker for each; those of one peer share its bytes."""
-        count: i64 = 0
-        for peer, times in all_waiters(job):
-            count += times
-            if command == _WORK_EXCEPTION and not peer.exceptions:
-                peer.send_times(_WORK_FAIL, job.handle, times)
-            else:
-                peer.send_times(command, body, times)
+    def _multiply(self, job: Job, worker: Peer | None, command: i32, body: bytes, *, is_last: bool) -> None:
+        """Send a packet to all submissions, and charge its worker for each."""
+        count = self._fan_out.send(job, command, body, is_last=is_last)
         if worker is not None:
             worker.debt += count * (1 + (len(body) >> BYTES_PER_UNIT))
 
     def _tell(self, job: Job, worker: Peer | None, outcome: i64, payload: bytes) -> None:
-        """Send the outcome of a job to its waiting clients, and charge the worker if there are several."""
+        """Send the outcome of a job to its waiting clients, which wait for it no longer."""
         command, body = _WORK_FAIL, job.handle
         if outcome == _COMPLETED:
             command, body = _WORK_COMPLETE, payload
@@ -349,5 +352,7 @@ class Lifecycle:
         waiter = job.waiter
         if waiter is not None and command != _WORK_EXCEPTION:
             waiter.send(command, body)
+            job.waiter = None
+            waiter.awaited.discard(job)
         else:
-            self._multiply(job, worker, command, body)
+            self._multiply(job, worker, command, body, is_last=True)

@@ -25,7 +25,6 @@ from geartrain.core.running import count_running, find_running
 from geartrain.core.state import Job, Peer
 from geartrain.protocol.commands import Command
 from geartrain.protocol.text import printable
-from geartrain.wording import counted
 
 __all__ = ["Oversized"]
 
@@ -60,7 +59,7 @@ class Oversized:
         self._holdings = holdings
 
     def drop_result(self, peer: Peer, max_memory: i64) -> bool:
-        """Drop a worker's large packet if it is most of what is held for it, and end the job.
+        """Drop a result that is most of what is held for its worker, and end the job.
 
         Returns:
             True if something was dropped.
@@ -84,7 +83,7 @@ class Oversized:
         return True
 
     def reject_result(self, peer: Peer, reason: str) -> None:
-        """End the job of a worker that has sent too large a packet, as far as it is known."""
+        """End the job of a result that is larger than a packet may be, if it is known."""
         command, handle = peer.reader.announced()
         if command not in _HAS_DATA:
             return
@@ -96,10 +95,10 @@ class Oversized:
         if job is not None:
             self._end(peer, job, command, reason)
 
-    def drop_worker(self, peer: Peer, max_memory: i64) -> None:
-        """Count an attempt of the largest job of a worker that is dropped because of what it is sent.
+    def drop_worker(self, peer: Peer, limit: i64) -> None:
+        """End the job with the largest workload of a worker, if it has cost enough of them.
 
-        The loss itself is counted when the connection has ended.
+        The worker is dropped because of what it is sent; that loss is counted when the connection has ended.
         """
         job = peer.current
         if job is None:
@@ -109,8 +108,7 @@ class Oversized:
             job = max([job, *newest], key=_size)
         losses = int(job.losses) + 1
         if losses >= _MOST_LOSSES:
-            size = counted(len(job.workload), "byte")
-            text = f"Too much memory to send the workload of {size} (limit {max_memory} bytes)"
+            text = f"Too much to send for a workload of {_size(job)} bytes (limit {limit} bytes)"
             self._end(peer, job, _WORK_DATA, f"{text}; {losses} workers were lost")
 
     def _late_job(self, peer: Peer, command: int, handle: bytes) -> Job | None:

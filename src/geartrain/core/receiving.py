@@ -19,7 +19,7 @@ from geartrain.core.oversized import Oversized
 from geartrain.core.replies import Replies
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.state import Peer
-from geartrain.core.turns import FLOOR, Turns
+from geartrain.core.turns import FLOOR, READ_PER_UNIT, TURN, Turns
 from geartrain.errors import RemoteProtocolError
 from geartrain.protocol.commands import Command
 from geartrain.protocol.reader import TOO_LARGE, Reader
@@ -33,6 +33,8 @@ _WORK_COMPLETE: Final = int(Command.WORK_COMPLETE)
 _SUBMIT_JOB: Final = int(Command.SUBMIT_JOB)
 _SUBMIT_JOB_BG: Final = int(Command.SUBMIT_JOB_BG)
 _PUSHED: Final = int(SleepState.PUSHED)
+_BYTES: Final = 1 << READ_PER_UNIT
+_MOST_BYTES: Final = TURN << READ_PER_UNIT  # that are charged at once
 
 
 class Receiver:
@@ -132,6 +134,9 @@ class Receiver:
         backlog = self._backlog
         reader = peer.reader
         left: i64 = peer.budget
+        if reader.fed >= _BYTES:
+            left -= reader.fed >> READ_PER_UNIT if reader.fed < _MOST_BYTES else TURN
+            reader.fed = 0
         has_share = False
         try:
             while reader.advance():
@@ -162,6 +167,12 @@ class Receiver:
                 if peer.closing or (not backlog.is_empty and peer in backlog):
                     self._holdings.count_input(peer)
                     break
+            if left < 0 and not has_share:  # because of the bytes of a packet that is not complete
+                has_share = True
+                left = self._turns.grant(left)
+                if left < 0 and not peer.closing:
+                    backlog.add(peer, Reason.BUDGET)
+                    backlog.pause(peer)
         except RemoteProtocolError as error:
             if error.code == TOO_LARGE:
                 self._oversized.reject_result(peer, error.text)
@@ -208,6 +219,13 @@ class Receiver:
                 backlog.resume(peer)
         turns.served = served  # those of the backlog had a share
         backlog.stop_reading()
+
+    def hurry(self, peer: Peer) -> None:
+        """Handle the input of a peer whose connection cannot stay open, within the budget of a whole turn."""
+        if self._backlog.waits_for(peer, Reason.BUDGET):
+            self._backlog.discard(peer)
+            peer.budget = TURN
+            self._handle(peer)
 
     def _submit(self, peer: Peer, reader: Reader) -> None:
         self._mode.submit(peer, reader)

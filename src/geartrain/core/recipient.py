@@ -8,15 +8,46 @@ from mypy_extensions import i32, i64
 
 from geartrain.core.access import Identity
 from geartrain.core.outbox import SHARED, Outbox, Outlet
+from geartrain.core.turns import FLOOR
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response_with
 from geartrain.protocol.reader import Reader
 from geartrain.protocol.writer import Writer
 
-__all__ = ["Recipient"]
+__all__ = ["DirtyPeers", "Recipient"]
 
 _NOOP: Final = int(Command.NOOP)
 _NO_JOB: Final = int(Command.NO_JOB)
+
+
+class DirtyPeers:
+    """Peers that have data to send, or are to be closed, since the last turn.
+
+    Attributes:
+        woken: Those that were woken before anything else was sent to them. They are sent to first: a worker that asks
+            for its job while the client reads that it is created saves a tenth of a round trip.
+        others: The others, in the order in which there was something for them.
+    """
+
+    __slots__ = ("others", "woken")
+
+    def __init__(self) -> None:
+        self.woken: list[Recipient] = []
+        self.others: list[Recipient] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """True if there are none."""
+        return not self.others and not self.woken
+
+    def take(self) -> "list[Recipient]":
+        """Return and forget all of them."""
+        taken = self.woken + self.others if self.woken else self.others[:]
+        self.woken.clear()
+        self.others.clear()
+        for peer in taken:
+            peer.is_dirty = False
+        return taken
 
 
 class Recipient:
@@ -59,7 +90,7 @@ class Recipient:
         "unsent",
     )
 
-    def __init__(self, host: str, fd: int, is_local: bool, reader: Reader, dirty: "list[Recipient]") -> None:
+    def __init__(self, host: str, fd: int, is_local: bool, reader: Reader, dirty: DirtyPeers) -> None:
         self.host = host
         self.fd = fd
         self.is_local = is_local
@@ -71,7 +102,7 @@ class Recipient:
         self.is_dirty = False
         self.is_watched = False
         self._dirty = dirty
-        self.budget: i64 = 0
+        self.budget: i64 = FLOOR
         self.debt: i64 = 0
         self.partial: i64 = 0
         self.unsent: i64 = 0
@@ -81,13 +112,13 @@ class Recipient:
         """Have the flusher handle this peer at the end of the turn."""
         if not self.is_dirty:
             self.is_dirty = True
-            self._dirty.append(self)
+            self._dirty.others.append(self)
 
     def begin(self) -> Writer:
         """Return the writer for the next packet."""
         if not self.is_dirty:
             self.is_dirty = True
-            self._dirty.append(self)
+            self._dirty.others.append(self)
         return self.outbox.begin()
 
     def send(self, command: i32, body: bytes) -> None:
@@ -120,7 +151,10 @@ class Recipient:
 
     def send_noop(self) -> None:
         """Wake the worker."""
-        self.begin().header(_NOOP, 0)
+        if not self.is_dirty:
+            self.is_dirty = True
+            self._dirty.woken.append(self)
+        self.outbox.begin().header(_NOOP, 0)
 
     def send_no_job(self) -> None:
         """Tell the worker that there is no job for it."""

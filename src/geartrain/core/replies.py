@@ -17,6 +17,7 @@ from geartrain.protocol.text import error_reply
 __all__ = ["Replies"]
 
 _ERROR: Final = int(Command.ERROR)
+_PRICE: Final = 8  # units that an error costs beside its packet, see `Turns`
 
 
 class Replies:
@@ -39,6 +40,7 @@ class Replies:
 
     def error(self, peer: Peer, code: str, text: str) -> None:
         """Answer a packet with an error."""
+        peer.debt += _PRICE
         self.log(peer, code, text)
         peer.send(_ERROR, b"%b\0%b" % (code.encode(), text.encode()))
 

@@ -143,7 +143,7 @@ class ScheduleRunner(Timed):
         self._changed()
 
     def revoke_run(self, job: Job) -> None:
-        """Let a schedule run again once the store takes jobs, if its last job could not be stored."""
+        """Let a schedule run again later, if its last job is one that could not be stored."""
         schedule = self.schedules.find_run(job.queue.name, job.unique, job.number)
         if schedule is not None:
             self.schedules.run_again(schedule, self._clock.wall())

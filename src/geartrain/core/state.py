@@ -23,7 +23,7 @@ from geartrain.core.durable import Durable
 from geartrain.core.outcome import JobState
 from geartrain.core.packing import pack_plain
 from geartrain.core.policy import FunctionPolicy
-from geartrain.core.recipient import Recipient
+from geartrain.core.recipient import DirtyPeers, Recipient
 from geartrain.core.record import JobRecord
 from geartrain.core.sleepstate import SleepState
 from geartrain.core.stats import FunctionStats
@@ -433,9 +433,7 @@ class Peer(Recipient):
         "woken_for",
     )
 
-    def __init__(
-        self, host: str, fd: int, is_local: bool, exceptions: bool, reader: Reader, dirty: list[Recipient]
-    ) -> None:
+    def __init__(self, host: str, fd: int, is_local: bool, exceptions: bool, reader: Reader, dirty: DirtyPeers) -> None:
         super().__init__(host, fd, is_local, reader, dirty)
         self.client_id = b"-"
         self.exceptions = exceptions

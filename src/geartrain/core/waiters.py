@@ -6,7 +6,7 @@ Most jobs have one waiter, which is a field of the job. Further ones are in a ta
 
 from geartrain.core.state import Job, Peer
 
-__all__ = ["add_waiter", "all_waiters", "clear_waiters", "count_waiters", "count_waits", "remove_waiter"]
+__all__ = ["add_waiter", "all_waiters", "count_waiters", "count_waits", "detach_waiters", "remove_waiter"]
 
 
 def count_waits(job: Job, peer: Peer) -> int:
@@ -45,10 +45,10 @@ def add_waiter(job: Job, peer: Peer) -> None:
 
 
 def remove_waiter(job: Job, peer: Peer) -> None:
-    """Remove all submissions of ``peer``."""
+    """Remove all submissions of ``peer``. If the job has ended, its other waiting clients are detached already."""
     if job.waiter is peer:
         job.waiter = None
-    else:
+    elif not job.has_ended:
         details = job.details
         assert details is not None, "the peer waits for the job"
         assert details.waiters is not None, "the peer waits for the job"
@@ -58,14 +58,8 @@ def remove_waiter(job: Job, peer: Peer) -> None:
     peer.awaited.discard(job)
 
 
-def clear_waiters(job: Job) -> None:
-    """Remove all waiting clients."""
-    waiter = job.waiter
-    if waiter is not None:
-        job.waiter = None
-        waiter.awaited.discard(job)
-    details = job.details
-    if details is not None and details.waiters is not None:
-        for peer in details.waiters:
-            peer.awaited.discard(job)
-        details.waiters = None
+def detach_waiters(job: Job) -> None:
+    """Remove all waiting clients from a job that has ended; the caller removes it from their `Peer.awaited`."""
+    job.waiter = None
+    if job.details is not None:
+        job.details.waiters = None

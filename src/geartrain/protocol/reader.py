@@ -64,6 +64,7 @@ class Reader:
             without its end, ``Command.WRONG_MAGIC`` a packet with the magic of the other direction.
         partial: Number of bytes of a packet or line whose end has not arrived yet.
         begun: Number of times that one began behind a complete packet.
+        fed: Number of bytes that `feed` got. A caller may change it.
         needed: The size of that packet, as far as it is known; 0 for a line.
     """
 
@@ -86,6 +87,7 @@ class Reader:
         "_third",
         "begun",
         "command",
+        "fed",
         "needed",
         "partial",
     )
@@ -97,6 +99,7 @@ class Reader:
         self._pieces: list[bytes] = []  # of a packet or line whose end has not arrived yet
         self.partial: i64 = 0  # bytes in the pieces
         self.begun: i64 = 0
+        self.fed: i64 = 0
         self.needed: i64 = 0  # bytes needed before anything can be complete
         self._missing: i64 = 0  # bytes that are still to come of a packet that was dropped
         self._data = b""
@@ -155,6 +158,7 @@ class Reader:
 
     def feed(self, data: bytes) -> None:
         """Add bytes from the peer."""
+        self.fed += len(data)
         if self._pieces:
             if self._missing:
                 self._pass_over(data)

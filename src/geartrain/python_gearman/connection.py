@@ -130,6 +130,7 @@ class GearmanConnection:
         """Close after the unsent bytes have left, or after `close_timeout`."""
         sock = self.gearman_socket
         if sock is not None and not self.is_changing:
+            self.is_changing = True  # bytes that were sent are not removed from the unsent ones
             with contextlib.suppress(OSError):
                 sock.settimeout(self.close_timeout)
                 sock.sendall(self._unsent)

@@ -118,8 +118,10 @@ class GearmanConnectionManager:
         self._check_interrupted(current_connection)
         if not current_connection.connected:
             self._lost(current_connection)  # if it was closed behind our back
+            current_connection.is_changing = True
             current_connection.connect()
             self._connected(current_connection)
+            current_connection.is_changing = False
         return current_connection
 
     def shutdown(self) -> None:

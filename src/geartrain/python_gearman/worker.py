@@ -142,6 +142,7 @@ class GearmanWorker(WorkerConversations):
 
     def _begin(self, waker: Waker, stopwatch: Stopwatch) -> None:
         """Connect; if all servers are in back-off wait first, so that a program that repeats `work` does not spin."""
+        self._start_over()
         if self.connection_list and all(connection.rest > 0 for connection in self.connection_list):
             self._poll(self._time_to_next_event(stopwatch), waker)
         if not self.establish_worker_connections() and not self._stops:
@@ -179,7 +180,9 @@ class GearmanWorker(WorkerConversations):
 
     def _close_all(self) -> None:
         for connection in self._living():
-            connection.write(self._take_outgoing(connection))
+            self._check_interrupted(connection)
+            if connection in self._sessions:
+                connection.write(self._take_outgoing(connection))
             connection.leave()
             self._lost(connection)
 

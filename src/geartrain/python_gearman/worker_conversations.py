@@ -83,11 +83,14 @@ class WorkerConversations(GearmanConnectionManager):
         stopwatch = Stopwatch(poll_timeout)
         for connection in {job.connection for job in multiple_gearman_jobs}:
             if connection in self._sessions:
-                connection.write(self._take_outgoing(connection))
+                connection.is_changing = True
                 try:
+                    connection.write(self._take_outgoing(connection))
                     connection.flush_all(stopwatch)
                 except errors.ConnectionError:
                     self._lost(connection)
+                    continue
+                connection.is_changing = False
 
     def _send(
         self,
@@ -101,10 +104,14 @@ class WorkerConversations(GearmanConnectionManager):
             _logger.warning("%r has ended or lost its connection; %s is not sent", job, packets[0][0].name)
             return
         handle = wire_handle(job)
+        connection = job.connection
+        assert connection is not None, "the session has one"
+        connection.is_changing = True
         for command, *arguments in packets:
             session.report(command, handle, *arguments)
         if ends:
             session.finish(handle)
+        connection.is_changing = False
         self.wait_until_updates_sent([job], poll_timeout)
 
     def _session_of(self, job: GearmanJob) -> WorkerSession | None:
@@ -126,8 +133,21 @@ class WorkerConversations(GearmanConnectionManager):
 
     def _lost(self, connection: GearmanConnection) -> None:
         session = self._sessions.pop(connection, None)
-        if session is not None:
+        if session is not None and session in self._dispatcher:
             self._dispatcher.dismiss(session)
+
+    def _start_over(self) -> None:
+        """Prepare for a run; a signal handler may have ended the last one between any two instructions."""
+        for connection in self.connection_list:
+            self._check_interrupted(connection)
+            session = self._sessions.get(connection)
+            if connection.connected and (session is None or session.running):
+                self._drop(connection, "a signal handler ended the last run")
+            elif not connection.connected:
+                self._sessions.pop(connection, None)
+        self._dispatcher = Dispatcher(slots=1)
+        for session in self._sessions.values():
+            self._dispatcher.admit(session)
 
     def _take_outgoing(self, connection: GearmanConnection) -> bytes:
         return self._sessions[connection].take_outgoing()

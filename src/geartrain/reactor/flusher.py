@@ -3,7 +3,7 @@
 
 Packets are passed to the core as they arrive. When all that the loop had ready has been read, the flusher runs the
 core's deadlines and sends its output: everything for one peer leaves in one write, as tools that read once expect
-(protocol 10), and as it costs least.
+(protocol 10), and as it costs least. If some peers wait for a share of the turn, the replies to the others leave first.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ from mypy_extensions import i64
 
 from geartrain.core.holdings import LARGE
 from geartrain.core.jobserver import JobServer
-from geartrain.core.limits import Limit
 from geartrain.core.outbox import Outlet
 from geartrain.core.recipient import Recipient
 from geartrain.core.state import Peer
@@ -35,11 +34,12 @@ class Flusher:
         job_server: The core.
         loop: The event loop that runs it.
         max_unsent: The maximum number of bytes that may wait for a peer that does not read.
-        after_turn: Called when everything has been sent.
+        after_turn: Called when everything has been sent, if there is news for it or `is_stopping` is set.
         hold_time: Seconds for which back-pressure pauses reading from a worker at a time.
 
     Attributes:
         is_scheduled: True if it will run at the end of this turn.
+        is_stopping: Set from the first request of a shutdown on.
         backpressure: Slows down workers whose results are not read.
         is_empty: Set while there are no connections.
     """
@@ -48,6 +48,7 @@ class Flusher:
         "_after_turn",
         "_call_soon",
         "_callback",
+        "_deadline",
         "_max_unsent",
         "_peers",
         "_sent",
@@ -57,6 +58,7 @@ class Flusher:
         "backpressure",
         "is_empty",
         "is_scheduled",
+        "is_stopping",
         "job_server",
         "loop",
     )
@@ -72,6 +74,7 @@ class Flusher:
         self.job_server = job_server
         self.loop = loop
         self.is_scheduled = False
+        self.is_stopping = False
         self._max_unsent = max_unsent
         self._sent: i64 = 0  # bytes since all peers were counted
         self._after_turn = after_turn
@@ -81,7 +84,8 @@ class Flusher:
         self._callback: Callable[[], None] = self.run
         self._timer_callback: Callable[[], None] = self._on_timer
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = 0.0
+        self._timer_due = 0.0  # by the loop's clock
+        self._deadline = 0.0  # the same by the core's clock
         self.is_empty = asyncio.Event()
         self.is_empty.set()
 
@@ -118,13 +122,12 @@ class Flusher:
 
     def run(self) -> None:
         """Run the core's deadlines, and send its output."""
-        self.is_scheduled = False
         job_server = self.job_server
+        if job_server.shares_out:
+            self._flush_all(job_server.take_prompt())
+        self.is_scheduled = False
         wait = job_server.tick()
-        for peer in job_server.take_dirty():
-            outlet = peer.outlet
-            if outlet is not None:
-                self._flush(peer, outlet)
+        self._flush_all(job_server.take_dirty())
         if self._sent >= _SENT_BETWEEN:
             self._sent = 0
             job_server.count_all_unsent()
@@ -132,7 +135,8 @@ class Flusher:
             self._drop_holders()
         if wait is not None:
             self._run_within(wait)
-        self._after_turn()
+        if self.is_stopping or job_server.has_news:
+            self._after_turn()
 
     def flush(self) -> None:
         """End a turn at once."""
@@ -140,12 +144,18 @@ class Flusher:
             self.job_server.begin_turn()
         self.run()
 
+    def _flush_all(self, peers: list[Recipient]) -> None:
+        for peer in peers:
+            outlet = peer.outlet
+            if outlet is not None:
+                self._flush(peer, outlet)
+
     def _flush(self, peer: Recipient, outlet: Outlet) -> None:
         outbox = peer.outbox
         try:
             size: i64 = outbox.size()
             if outbox.exceeds(self._max_unsent):
-                self._drop(outlet)
+                self._drop(peer, outlet)
                 return
             if size >= LARGE and not self._make_room(peer, size):
                 outlet.drop(f"{size} bytes are to be sent to it, and all together exceed the memory limit")
@@ -157,7 +167,7 @@ class Flusher:
             if (is_large or outlet.is_slow) and isinstance(peer, Peer):
                 self.job_server.count_unsent(peer)
             if outlet.is_slow and isinstance(peer, Peer) and self._is_too_slow(peer, outlet):
-                self._drop(outlet)
+                self._drop(peer, outlet)
             elif peer.closing and not outbox.is_held:
                 outlet.close_gracefully()
                 self.schedule()  # other peers may be affected by its end
@@ -177,7 +187,6 @@ class Flusher:
         self._schedule_output()
         if not recipient.outbox.exceeds(job_server.room_for_replies()):
             return True
-        assert isinstance(recipient, Peer), "replies are sent to peers"
         job_server.note_drop(recipient)
         return False
 
@@ -187,8 +196,8 @@ class Flusher:
         self.backpressure.apply(peer, unsent)
         return unsent > self._max_unsent
 
-    def _drop(self, outlet: Outlet) -> None:
-        self.job_server.refused[Limit.UNSENT] += 1
+    def _drop(self, peer: Recipient, outlet: Outlet) -> None:
+        self.job_server.note_drop(peer, self._max_unsent)
         outlet.drop(f"more than {self._max_unsent} bytes wait for it")
         self.schedule()  # other peers may be affected by its end
 
@@ -216,13 +225,19 @@ class Flusher:
 
     def _run_within(self, wait: float) -> None:
         """Set the timer to fire soon enough; firing early is harmless, and postponing it would cost each turn."""
-        due = self.loop.time() + wait
+        deadline = self.job_server.now + wait
         if self._timer is not None:
+            if wait > 0.0 and deadline >= self._deadline:
+                return  # without asking the loop for its time, which costs as much as a packet
+            due = self.loop.time() + wait
             if self._timer_due <= due:
                 return
             self._timer.cancel()
+        else:
+            due = self.loop.time() + wait
         self._timer = self.loop.call_at(due, self._timer_callback)
         self._timer_due = due  # kept here, as uvloop's timers below half a millisecond do not have it
+        self._deadline = deadline
 
     def _on_timer(self) -> None:
         self._timer = None

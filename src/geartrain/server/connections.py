@@ -172,6 +172,7 @@ class Connections:
     async def stop(self) -> None:
         """Close all connections; peers have some time to read the last replies."""
         flusher, job_server = self._flusher, self._job_server
+        job_server.send_results()
         flusher.flush()
         running, unstored = job_server.running(), job_server.commit_queue.pending
         for outlet in flusher.outlets:

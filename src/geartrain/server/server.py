@@ -107,7 +107,7 @@ class Server:
         self._job_server = JobServer(self._core_options(options), self._clock)
         loop = asyncio.get_running_loop()
         self._flusher = Flusher(self._job_server, loop, options.max_unsent, self._after_turn, options.backpressure_time)
-        self._shutdown = ShutdownSequence(self._job_server, self._flusher.schedule, self._drain, options)
+        self._shutdown = ShutdownSequence(self._job_server, self._flusher, self._drain, options)
         self._connections = Connections(self._job_server, self._flusher, self._shutdown, options)
         self._services.append(self._connections)
         if store is not None and self._durability is not Durability.NONE:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from geartrain.core import JobServer, Shutdown
 from geartrain.protocol.text import printable
+from geartrain.reactor.flusher import Flusher
 from geartrain.server.config.kinds import SECONDS
 from geartrain.server.config.option import Group, option
 from geartrain.server.levels import Level
@@ -56,7 +57,7 @@ class ShutdownSequence:
 
     Args:
         job_server: The core, which knows the jobs that run, and whether a peer has asked for a shutdown.
-        schedule: Has `look` called at the end of this turn of the event loop.
+        flusher: Has `look` called at the end of each turn of the event loop from the first request on.
         drain: Drains all services until a deadline, as `Service.drain` does.
         options: The time limits.
 
@@ -70,12 +71,12 @@ class ShutdownSequence:
     def __init__(
         self,
         job_server: JobServer,
-        schedule: Callable[[], None],
+        flusher: Flusher,
         drain: Callable[[float], None],
         options: ShutdownOptions,
     ) -> None:
         self._job_server = job_server
-        self._schedule = schedule
+        self._flusher = flusher
         self._drain = drain
         self.drain_timeout = options.drain_timeout
         self._flush_timeout = options.flush_timeout
@@ -108,7 +109,8 @@ class ShutdownSequence:
         else:
             self.requested = Shutdown.NOW
             self.force.set()
-        self._schedule()
+        self._flusher.is_stopping = True
+        self._flusher.schedule()
 
     def look(self) -> None:
         """Compare the request, which a peer may have made as well, with the state of the jobs. Called every turn."""
@@ -119,7 +121,7 @@ class ShutdownSequence:
             return
         if not self._is_draining:
             self._begin_draining(math.inf)
-        if self._is_late or not self._job_server.running():
+        if self._is_late or not self._job_server.is_busy:
             self.is_due.set()
 
     def _begin_draining(self, deadline: float) -> None:
@@ -128,7 +130,7 @@ class ShutdownSequence:
 
     def _run_out(self) -> None:
         self._is_late = True
-        self._schedule()
+        self._flusher.schedule()
 
     @property
     def has_begun(self) -> bool:

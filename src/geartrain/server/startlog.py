@@ -28,7 +28,7 @@ def log_start(options: ServerOptions, *, has_store: bool) -> None:
     log.log(Level.NOTICE, message, pid, shown, __version__, how, extra={"fields": fields})
     _log_limits(options)
     if not has_store:
-        message = "Background jobs are kept in memory alone, and are lost when the server stops"
+        message = "Background jobs are kept in memory only, and are lost when the server stops"
         log.log(Level.NOTICE, message, extra={"fields": {"event": "store", "store": "none"}})
 
 

@@ -266,7 +266,6 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
         with self._lock:
             if self._loop is not None:
                 raise RuntimeError("the worker runs already")
-            names = ", ".join(function.name for function in self._functions)
             loop = make_loop(
                 self._addresses,
                 self._functions,
@@ -280,14 +279,24 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             self._signals = 0
             if self._stop_requested:
                 loop.stop(self._options.grace)
-            self._console.open()
+        return loop
+
+    def _open_log(self) -> None:
+        """Log the start of a run; the log may go to the console until `_close_log`.
+
+        It is not called by the main thread of a blocking worker: a signal handler that raises in `logging` could leave
+        a lock held that all other threads need.
+        """
+        self._console.open()
         _logger.info(
             "worker started with pid %d, servers %s, functions %s",
             os.getpid(),
             ", ".join(map(str, self._addresses)),
-            names or "none yet",
+            ", ".join(function.name for function in self._functions) or "none yet",
         )
-        return loop
+
+    def _close_log(self) -> None:
+        self._console.close()
 
     def _end(self, loop: RunningLoop[CallT]) -> None:
         """Pass no more calls to a loop that has ended; may be called again."""
@@ -295,7 +304,6 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             if self._loop is loop:
                 self._loop = None
                 self._stop_requested = False
-                self._console.close()
 
     def _on_signal(self) -> None:
         """Stop because of a signal; a second signal ends the time that the first one left to running jobs."""

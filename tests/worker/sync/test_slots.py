@@ -149,8 +149,11 @@ def test_a_function_may_be_interrupted(address: str, client: Client) -> None:
 def test_an_interruption_that_comes_at_the_end_of_a_job_does_not_strike_the_next_one(
     address: str, client: Client
 ) -> None:
-    """Bodies that end just when they are interrupted."""
-    worker = Worker(address, concurrency=1)
+    """Bodies that end just when they are interrupted.
+
+    The worker must not leave if a thread, on a busy machine, takes longer than two seconds to end.
+    """
+    worker = Worker(address, concurrency=1, max_stuck=2)
 
     @worker.function(timeout=0.05, interrupt=True)
     def late(job: AssignedJob) -> bytes:

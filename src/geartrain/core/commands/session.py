@@ -7,6 +7,7 @@ from geartrain.core.authorization import Authorizer, NotAllowed
 from geartrain.core.commands.handler import Handlers
 from geartrain.core.replies import Replies
 from geartrain.core.state import Peer
+from geartrain.core.turns import BYTES_PER_UNIT
 from geartrain.jobtimes import DELAYED_JOB, read_delayed_option
 from geartrain.protocol.commands import EXCEPTIONS, LONG_POLL, Command
 from geartrain.protocol.reader import Reader
@@ -42,7 +43,9 @@ class SessionCommands:
         }
 
     def _echo(self, peer: Peer, reader: Reader) -> None:
-        peer.send(_ECHO_RES, reader.body())
+        body = reader.body()
+        peer.debt += len(body) >> BYTES_PER_UNIT
+        peer.send(_ECHO_RES, body)
 
     def _set_option(self, peer: Peer, reader: Reader) -> None:
         option = reader.argument(0)

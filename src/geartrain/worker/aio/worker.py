@@ -197,9 +197,11 @@ class AsyncWorker(Registry[AsyncCall, AsyncMiddleware]):
     async def _run(self, *, burst: bool, idle_timeout: float | None) -> Reason:
         loop = self._begin(WorkerLoop, burst=burst, idle_timeout=idle_timeout)
         try:
+            self._open_log()
             return await loop.run()
         finally:
             self._end(loop)
+            self._close_log()
 
     def _call(self, function: Callable[..., object], signature: Signature | None) -> AsyncCall:
         return as_call(function, signature)

@@ -29,12 +29,22 @@ class MainThreadRun:
     """One run. Call `end` afterwards, again if it is interrupted.
 
     Args:
+        open_log: Called by the thread of the loop before its run.
+        close_log: Called by that thread after it.
         ended: Called by `end` with the loop, if there is one.
         on_signal: Called at SIGINT and SIGTERM during the run.
     """
 
-    def __init__(self, ended: Callable[[Any], None], on_signal: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        open_log: Callable[[], None],
+        close_log: Callable[[], None],
+        ended: Callable[[Any], None],
+        on_signal: Callable[[], None],
+    ) -> None:
         self._loop: Any = None
+        self._open_log = open_log
+        self._close_log = close_log
         self._report_end = ended
         self._on_signal = on_signal
         self._handlers: dict[int, Any] = {}  # those of the program, while others are set
@@ -96,7 +106,11 @@ class MainThreadRun:
 
     def _run(self) -> None:
         try:
+            self._open_log()
             self._reason = self._loop.run()
         except BaseException as error:  # noqa: BLE001  # `run` raises it
             self._error = error
-        self._ended.set()
+        try:
+            self._close_log()
+        finally:
+            self._ended.set()

@@ -239,10 +239,12 @@ class Worker(Registry[Call, Middleware]):
         if threading.current_thread() is not threading.main_thread():
             loop = self._begin(WorkerLoop, burst=burst, idle_timeout=idle_timeout)
             try:
+                self._open_log()
                 return loop.run()
             finally:
                 self._end(loop)
-        apart = MainThreadRun(self._end, self._on_signal)
+                self._close_log()
+        apart = MainThreadRun(self._open_log, self._close_log, self._end, self._on_signal)
         try:
             self._begin(apart.making(WorkerLoop), burst=burst, idle_timeout=idle_timeout)
             reason = apart.run()
