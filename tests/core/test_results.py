@@ -248,6 +248,30 @@ class TestWorkersThatLeave:
 class TestTimeouts:
     """CAN_DO_TIMEOUT: one deadline for each job (protocol 1.13)."""
 
+    @pytest.mark.parametrize("last", [Command.WORK_FAIL, Command.WORK_EXCEPTION])
+    @pytest.mark.parametrize("option", [b"long-poll", b"exceptions"])
+    def test_a_sleeping_worker_hears_of_its_job_after_its_last_word_on_it(
+        self, wire: Wire, last: Command, option: bytes
+    ) -> None:
+        """A worker with several slots sleeps while it does the job, and may have it again after that."""
+        client, worker = wire.connect(), wire.connect()
+        worker.send(Command.OPTION_REQ, option)
+        worker.send(Command.CAN_DO_TIMEOUT, b"f", b"1000")
+        handle = client.submit(b"f")
+        worker.send(Command.GRAB_JOB_ALL)
+        worker.send(Command.PRE_SLEEP)
+        wire.advance(1.0)
+        worker.send(Command.GRAB_JOB_ALL)  # it was woken for the job, which it may not have yet
+        worker.send(Command.PRE_SLEEP)
+        worker.packets()
+
+        worker.send(last, handle, *([b"late"] if last is Command.WORK_EXCEPTION else []))
+
+        assert worker.packets() == [(Command.NOOP,)]
+        assert worker.ask(Command.GRAB_JOB)[:2] == (Command.JOB_ASSIGN, handle)
+        worker.send(last, handle, *([b"again"] if last is Command.WORK_EXCEPTION else []))
+        assert client.packets() == [(Command.WORK_FAIL, handle)]
+
     @staticmethod
     def slow(wire: Wire, milliseconds: bytes = b"2000") -> tuple[WirePeer, WirePeer, bytes]:
         """Return a client, the worker that runs its job with a timeout, and the handle."""

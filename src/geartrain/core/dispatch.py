@@ -167,6 +167,12 @@ class Dispatcher(Timed):
             if not self._wake_next(queue):
                 break
 
+    def may_have_again(self, handle: bytes) -> None:
+        """Wake a worker for a waiting job, as the one that has ended a late attempt may have it again."""
+        job = self._lifecycle.waiting(handle)
+        if job is not None:
+            self.wake_enough(job.queue)
+
     def wake_all(self, queue: FunctionQueue) -> None:
         """Wake all sleeping workers if jobs wait."""
         while queue.is_ready and not self.is_closed and self._wake_next(queue):

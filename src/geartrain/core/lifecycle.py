@@ -126,6 +126,11 @@ class Lifecycle:
             queue.stats.coalesced += 1
         return job
 
+    def waiting(self, handle: bytes) -> Job | None:
+        """Return the job with that handle if it waits for a worker."""
+        job = self._jobs.get(handle)
+        return job if job is not None and job.state == _WAITING else None
+
     def check_limits(self, queue: FunctionQueue, priority: i64, size: i64) -> None:
         """Check the limits for a new job with a workload of ``size`` bytes.
 

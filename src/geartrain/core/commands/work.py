@@ -217,6 +217,8 @@ class WorkCommands:
                 self._lifecycle.finish_late(handle, reader.body())
                 return
             log.debug("ignored a late %s for %s", Command(command).name, handle.decode(errors="replace"))
+            if command in _LAST_WORDS:
+                self._dispatcher.may_have_again(handle)
         else:
             self._replies.error(peer, "JOB_NOT_FOUND", _NOT_RUNNING[command])
 
