@@ -123,7 +123,7 @@ class TestOneJob:
 
             assert seen[0] == 1_900_000_000
             assert before + 3600.25 <= seen[1] <= time.time() + 3601.25
-        assert options == [b"exceptions", b"delayed-job=+3600250,low"]
+        assert options == [b"exceptions", b"exception-details", b"delayed-job=+3600250,low"]
 
     def test_another_server_gets_the_next_second_of_a_delayed_job(self, shell: Shell) -> None:
         seen = []
@@ -141,7 +141,9 @@ class TestOneJob:
             client.submit_background("f", at=1_900_000_001.25, priority=Priority.HIGH)
 
         assert seen == [1_900_000_001, 1_900_000_002]
-        assert options == [b"exceptions", b"delayed-job=1900000000250,normal"], "once for each connection"
+        assert options == [b"exceptions", b"exception-details", b"delayed-job=1900000000250,normal"], (
+            "once for each connection"
+        )
 
     def test_nonsense_is_refused_before_any_server_is_asked(self, shell: Shell) -> None:
         with refusing() as address, shell.client(address) as client:
