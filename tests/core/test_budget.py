@@ -3,7 +3,7 @@
 
 import pytest
 
-from geartrain.core.turns import BYTES_PER_UNIT, FLOOR, READ_PER_UNIT, SHORT, SILENCE, TURN, Turns
+from geartrain.core.turns import BYTES_PER_UNIT, FLOOR, LIGHT, READ_PER_UNIT, SHORT, SILENCE, TURN, Turns
 from geartrain.protocol import Command
 from geartrain.protocol.packets import request
 from geartrain.testing.wire import Wire, WirePeer
@@ -197,14 +197,21 @@ def turn(wire: Wire, flooder: WirePeer, data: bytes, *others: WirePeer) -> int:
     return echoes(flooder)
 
 
-def test_the_first_packets_of_a_connection_need_no_share(wire: Wire, flooder: WirePeer) -> None:
-    assert turn(wire, flooder, ECHO * 2 * MOST, wire.connect()) >= TURN
-    assert turn(wire, flooder, b"", wire.connect()) <= 2 * SHORT
+def light(wire: Wire) -> WirePeer:
+    """Return a connection that has not needed a share for some turns."""
+    peer = wire.connect()
+    for _ in range(LIGHT):
+        wire.tick()
+    return peer
+
+
+def test_new_connections_do_not_make_turns_short(wire: Wire, flooder: WirePeer) -> None:
+    turn(wire, flooder, ECHO * 4 * MOST, wire.connect())
+    assert turn(wire, flooder, b"", wire.connect()) >= TURN - FLOOR
 
 
 def test_turns_are_short_while_other_peers_are_active(wire: Wire, flooder: WirePeer) -> None:
-    other = wire.connect()
-    other.ask(Command.ECHO_REQ, b"x")
+    other = light(wire)
 
     assert turn(wire, flooder, ECHO * 4 * MOST, other) >= TURN - FLOOR
     for _ in range(3):
@@ -212,7 +219,7 @@ def test_turns_are_short_while_other_peers_are_active(wire: Wire, flooder: WireP
 
 
 def test_turns_stay_short_until_the_others_have_been_silent_for_a_while(wire: Wire, flooder: WirePeer) -> None:
-    other = wire.connect()
+    other = light(wire)
     turn(wire, flooder, ECHO * 8 * MOST, other)
     turn(wire, flooder, b"", other)
 
@@ -236,7 +243,7 @@ def test_turns_stay_long_if_all_peers_send_much(wire: Wire, flooder: WirePeer) -
 
 
 def test_in_a_short_turn_the_share_comes_after_the_replies_to_others(wire: Wire, flooder: WirePeer) -> None:
-    other = wire.connect()
+    other = light(wire)
     turn(wire, flooder, ECHO * 2 * MOST, other)
     wire.settle()
     flooder.packets()
@@ -255,7 +262,7 @@ def test_in_a_short_turn_the_share_comes_after_the_replies_to_others(wire: Wire,
 
 
 def test_bytes_of_an_unfinished_packet_are_charged(wire: Wire, flooder: WirePeer) -> None:
-    other = wire.connect()
+    other = light(wire)
     turn(wire, flooder, ECHO * 2 * MOST, other)
     wire.settle()
     size = (3 * SHORT) << READ_PER_UNIT

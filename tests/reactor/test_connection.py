@@ -5,6 +5,7 @@ import asyncio
 
 from geartrain.core import Durability, JobServerOptions
 from geartrain.core.outbox import HELD, SLOW
+from geartrain.core.turns import LIGHT
 from geartrain.protocol import Command, request
 from geartrain.reactor.connection import AdminOnlyConnection, Connection
 from tests.reactor.ends import Reactor, in_loop
@@ -135,8 +136,10 @@ class TestTheEndOfThePeersData:
         async def scenario() -> None:
             reactor = Reactor()
             flooder = reactor.connect()
-            flooder.connection.data_received(request(Command.ECHO_REQ, b"x") * 5_000)
             end = reactor.connect(can_write_eof=False)
+            for _ in range(LIGHT):
+                reactor.flusher.flush()
+            flooder.connection.data_received(request(Command.ECHO_REQ, b"x") * 5_000)
             end.give(request(Command.ECHO_REQ, b"x"))
             end.connection.data_received(request(Command.ECHO_REQ, b"x") * 3_000)
             assert reactor.job_server.is_waiting(end.connection.peer)
@@ -224,6 +227,8 @@ class TestAnEncryptedConnection:
             pauses = []
             for is_encrypted in (False, True):
                 flooder, other = reactor.connect(), reactor.connect()
+                for _ in range(LIGHT):
+                    reactor.flusher.flush()
                 flooder.connection.data_received(request(Command.ECHO_REQ, b"x") * 5_000)
                 other.give(request(Command.ECHO_REQ, b"x"))
                 end = reactor.connect(is_encrypted=is_encrypted)

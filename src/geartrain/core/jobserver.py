@@ -263,6 +263,7 @@ class JobServer:
             certificate: The names in its certificate, if it has shown one that is trusted.
         """
         peer = Peer(host, fd, local, self._options.exceptions, reader, self._dirty)
+        peer.shared = self._turns.number
         peer.identity.certificate = tuple(certificate)
         self._authorizer.authorize(peer)
         self._peers[peer] = None

@@ -8,7 +8,7 @@ from mypy_extensions import i32, i64
 
 from geartrain.core.access import Identity
 from geartrain.core.outbox import SHARED, Outbox, Outlet
-from geartrain.core.turns import FLOOR, LIGHT
+from geartrain.core.turns import FLOOR
 from geartrain.protocol.commands import Command
 from geartrain.protocol.packets import response_with
 from geartrain.protocol.reader import Reader
@@ -65,7 +65,7 @@ class Recipient:
         is_dirty: It is in the list of peers that have data to send, or are to be closed.
         is_watched: Its unsent replies are to be counted within a second; see `geartrain.core.holdings`.
         budget: Packets of ordinary cost that are handled before it needs another share of a turn; see `Turns`.
-        shared: The number of the last turn of which it had a share.
+        shared: The number of the last turn of which it had a share, or in which it connected.
         debt: Further units that the current packet has cost. One unit is about the cost of an ordinary packet.
         partial: Bytes of its input that wait, as counted into the memory of the server.
         unsent: Bytes that wait to be sent to it, likewise.
@@ -105,7 +105,7 @@ class Recipient:
         self.is_watched = False
         self._dirty = dirty
         self.budget: i64 = FLOOR
-        self.shared: i64 = -LIGHT
+        self.shared: i64 = 0
         self.debt: i64 = 0
         self.partial: i64 = 0
         self.unsent: i64 = 0
