@@ -230,6 +230,11 @@ class Machine:
         self.ended(life, in_order=False)
         return fault
 
+    def abandon(self) -> None:
+        """End the process of the server, as a simulation that has failed goes no further."""
+        if self._process is not None:
+            self._process.kill()
+
     def pause(self, seconds: float) -> None:
         """Stop the process of the server for some time."""
         if self._process is not None:

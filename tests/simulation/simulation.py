@@ -131,6 +131,7 @@ class Simulation:
                 f"{self.trace.last}"
             ) from violation
         finally:
+            self.machine.abandon()
             logger.removeHandler(alarm)
             logger.propagate = propagates
             random.setstate(state)
