@@ -7,6 +7,7 @@ beside it unnoticed. So it does not start, and its error has the command that im
 
 import asyncio
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from geartrain.server.durability.queues import QueueOptions, store_of
@@ -54,7 +55,8 @@ async def refuse_queue(store: str | None, options: QueueOptions) -> bool:
     url = queue_url(store, options)
     if store is None or url is None:
         return True
-    has_jobs = await asyncio.to_thread(_has_jobs, url)
+    with ThreadPoolExecutor(1) as thread:  # which ends, unlike those of the event loop; an idle one takes memory
+        has_jobs = await asyncio.get_running_loop().run_in_executor(thread, _has_jobs, url)
     if not has_jobs:
         return has_jobs is not None
     shown, queue = without_password(store), without_password(url)
