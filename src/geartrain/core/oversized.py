@@ -25,6 +25,7 @@ from geartrain.core.running import count_running, find_running
 from geartrain.core.state import Job, Peer
 from geartrain.protocol.commands import Command
 from geartrain.protocol.text import printable
+from geartrain.wording import counted
 
 __all__ = ["Oversized"]
 
@@ -109,7 +110,7 @@ class Oversized:
         losses = int(job.losses) + 1
         if losses >= _MOST_LOSSES:
             text = f"Too much to send for a workload of {_size(job)} bytes (limit {limit} bytes)"
-            self._end(peer, job, _WORK_DATA, f"{text}; {losses} workers were lost")
+            self._end(peer, job, _WORK_DATA, f"{text}; {counted(losses, 'worker was', 'workers were')} lost")
 
     def _late_job(self, peer: Peer, command: int, handle: bytes) -> Job | None:
         """Return the job of a result that was taken from its worker, if it has not ended."""

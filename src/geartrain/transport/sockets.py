@@ -97,15 +97,22 @@ def tune(sock: socket.socket, keepalive: float | None) -> None:
 
 
 def is_readable(sock: socket.socket, timeout: float) -> bool:
-    """Wait until a socket has something to read, or its end; return False at the timeout.
+    """Wait until a socket has something to read, or is closed; return False at the timeout.
 
-    Raises:
-        ValueError: The socket is closed.
+    Any other exception is that of a signal handler.
     """
     if not hasattr(select, "poll"):  # on Windows; elsewhere ``select`` takes no descriptors beyond 1,024
-        return bool(select.select([sock], [], [], timeout)[0])
+        try:
+            return bool(select.select([sock], [], [], timeout)[0])
+        except (ValueError, OSError):
+            if sock.fileno() >= 0:
+                raise
+            return True
     poll = select.poll()
-    poll.register(sock, select.POLLIN)
+    try:
+        poll.register(sock, select.POLLIN)
+    except ValueError:  # another thread has closed it
+        return True
     return bool(poll.poll(math.ceil(timeout * 1000)))
 
 

@@ -179,10 +179,7 @@ class ClientConnection:
 
     def wait(self, timeout: float) -> bool:
         """Wait until the socket is readable, or the connection is lost; return ``False`` at the timeout."""
-        try:
-            return is_readable(self._socket, timeout)
-        except ValueError:  # the I/O thread has closed it
-            return True
+        return is_readable(self._socket, timeout)
 
     def receive(self) -> None:
         """Receive once, and pass the events to their tickets.
