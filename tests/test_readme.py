@@ -96,7 +96,7 @@ def test_the_shell(port: int, address: str, tmp_path: Path) -> None:
     reverse = subprocess.Popen([sys.executable, tmp_path / "worker.py"], env=environment)
     try:
         done = subprocess.run(
-            ["sh", "-ec", blocks()["sh"] + "kill $!"],
+            ["sh", "-ec", blocks()["sh"]],
             env=environment,
             capture_output=True,
             text=True,

@@ -11,7 +11,7 @@ __all__ = ["README", "STEPS", "Block", "blocks", "step_of"]
 
 README: Final = Path(__file__).parents[2] / "README.md"
 
-_FENCED: Final = r"^```(?P<language>\w+)\n(?P<fenced>[\s\S]*?)^```$"
+_FENCED: Final = r"^```(?!text$)(?P<language>\w+)\n(?P<fenced>[\s\S]*?)^```$"  # text is the output of a block
 _INDENTED: Final = r"(?<=\n\n)(?P<indented>(?:    .*\n|\n(?=    ))+)"
 _BLOCK: Final = re.compile(f"{_FENCED}|{_INDENTED}", re.MULTILINE)
 _FILE: Final = re.compile(r"\A(?:<\?php\n)?(?:#|//) (\S+\.\w+)$", re.MULTILINE)
