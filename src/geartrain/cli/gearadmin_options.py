@@ -108,9 +108,9 @@ OPERATIONS = [
     Operation(
         "maxqueue",
         TextCommand.MAXQUEUE,
-        "reject new jobs of a function while it has N jobs. Three numbers are for new jobs of high, normal and low "
-        "priority. Without a number, the limit is removed",
-        "FUNCTION [N]",
+        "reject new jobs of a function while it has N jobs. HIGH, NORMAL and LOW are such limits for new jobs of each "
+        "priority. Without a number, all limits of the function are removed",
+        "FUNCTION [N | HIGH NORMAL LOW]",
         takes=SEVERAL,
     ),
     Operation(
@@ -126,8 +126,12 @@ OPERATIONS = [
 
 OPTIONS: dict[str, Sequence[Option]] = {
     "Options": [
-        Option("-h --host", "host of the server [localhost]", argument="HOST"),
-        Option("-p --port", f"port of the server, or name of a service [{DEFAULT_PORT}]", argument="PORT"),
+        Option("-h --host", "host of the server; it overrides GEARMAN_SERVER [localhost]", argument="HOST"),
+        Option(
+            "-p --port",
+            f"port of the server, or name of a service; it overrides GEARMAN_SERVER [{DEFAULT_PORT}]",
+            argument="PORT",
+        ),
         Option(
             "--server",
             "the server, as host:port, [::1]:port, tls://host or unix:/path; it overrides -h and -p",
@@ -143,7 +147,7 @@ OPTIONS: dict[str, Sequence[Option]] = {
             argument="SECONDS",
             read=_seconds,
         ),
-        Option("--json", "print one JSON object, with a key for each operation"),
+        Option("--json", "print one JSON object, with a key for each operation and a name for each column"),
         HELP,
         VERSION,
     ],

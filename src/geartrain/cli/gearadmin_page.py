@@ -14,6 +14,8 @@ PAGE = Page(
     introduction="""\
 Query and control a job server. Several operations may be given; they run in the order of the list below. A long option
 may be abbreviated as long as it is clear: --stat means --status.
+
+Lists have the columns that are named below, in this order and without a header. --json prints them with their names.
 """,
     options=OPTIONS,
     sections={

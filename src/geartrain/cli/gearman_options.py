@@ -41,15 +41,29 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _timeout(help: str) -> Option:  # noqa: A002  # as in `Option`
+    return Option("-t", help, argument="MILLISECONDS", key="timeout", read=_milliseconds)
+
+
+def _total_timeout(help: str) -> Option:  # noqa: A002  # as in `Option`
+    return Option("--timeout", help, argument="SECONDS", key="total_timeout", read=_seconds)
+
+
 # The options under their titles. A title without options is not shown.
 OPTIONS: dict[str, list[Option]] = {
     "Options of clients and workers": [
         Option("-f", "name of the function; may be repeated", argument="FUNCTION", key="functions", many=True),
-        Option("-h", "host of the server [localhost]", argument="HOST", key="host"),
-        Option("-p", f"port of the server, or name of a service [{DEFAULT_PORT}]", argument="PORT", key="port"),
+        Option("-h", "host of the server, if GEARMAN_SERVER is not set [localhost]", argument="HOST", key="host"),
+        Option(
+            "-p",
+            f"port of the server, or name of a service, if GEARMAN_SERVER is not set [{DEFAULT_PORT}]",
+            argument="PORT",
+            key="port",
+        ),
         Option(
             "--server",
-            "a server, as host:port, [::1]:port, tls://host or unix:/path; it overrides -h and -p; may be repeated",
+            "a server, as host:port, [::1]:port, tls://host or unix:/path, in place of those of -h, -p and the "
+            "variables; may be repeated",
             argument="ADDRESS",
             key="servers",
             many=True,
@@ -57,21 +71,6 @@ OPTIONS: dict[str, list[Option]] = {
         Option("-S", "encrypt the connections with TLS", key="tls"),
         Option(
             "--token-file", "file that contains a token, for servers with access rules", argument="FILE", files=True
-        ),
-        Option(
-            "-t",
-            "client: exit if the server sends nothing for this time; worker: print a message if no job comes for this "
-            "time; with 0, exit as soon as no job waits",
-            argument="MILLISECONDS",
-            key="timeout",
-            read=_milliseconds,
-        ),
-        Option(
-            "--timeout",
-            "client: exit if the results are not complete after this time; worker: like -t, but in seconds",
-            argument="SECONDS",
-            key="total_timeout",
-            read=_seconds,
         ),
         Option("-i", "file for the process id", argument="FILE", key="pid_file", files=True),
         Option("-d", "run in the background", key="detach"),
@@ -88,6 +87,8 @@ OPTIONS: dict[str, list[Option]] = {
         Option("-P", "print the function's name before each line of output", key="prefix"),
         Option("-s", "submit an empty job, and do not read standard input", key="empty"),
         Option("-u", "unique of the jobs; see Uniques below", argument="UNIQUE", key="unique"),
+        _timeout("exit if the server sends nothing for this time"),
+        _total_timeout("exit if the results are not complete after this time"),
         Option("--json", "print the events of the jobs, one JSON object per line"),
     ],
     "Options of workers": [
@@ -97,6 +98,8 @@ OPTIONS: dict[str, list[Option]] = {
         Option("-c", "exit after this number of jobs", argument="COUNT", key="count", read=_number(0)),
         Option("-n", "send each line of the command's output as soon as it is printed", key="lines"),
         Option("-N", "like -n, but without the newline characters", sets={"lines": True, "strip": True}),
+        _timeout("print a message each time that no job comes for this time; 0: exit as soon as no job waits"),
+        _total_timeout("like -t, but in seconds"),
     ],
 }
 

@@ -38,7 +38,8 @@ The server is localhost:{DEFAULT_PORT} by default. Options or variables can name
 first one that it can reach; a worker uses all of them.""",
         "Environment": f"""\
   GEARMAN_SERVER            servers, as in host:port,host:port; it overrides -h and -p
-  GEARMAN_SERVERS           more servers, used after the others; --server overrides both variables
+  GEARMAN_SERVERS           more servers, used after those of GEARMAN_SERVER, or of -h and -p;
+                            --server overrides both variables
 {TLS_VARIABLES}
 {ACCESS_VARIABLE}""",
         "Exit status": """\

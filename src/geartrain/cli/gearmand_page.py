@@ -37,7 +37,7 @@ PAGE = Page(
     usage=["[option ...]", "store inspect|export|import ..."],
     introduction="""\
 Run a job server: clients submit jobs to it, and workers grab them from it. Without options, it listens on port 4730 of
-all addresses and stays in the foreground. In the list of options, a peer is a client or a worker.
+all addresses and stays in the foreground.
 """,
     options={group.value: [_converted(option) for option in options] for group, options in grouped().items()},
     sections={

@@ -4,7 +4,7 @@
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
-from geartrain.cli.options import MAYBE, SEVERAL, Option
+from geartrain.cli.options import MAYBE, Option
 
 __all__ = ["Page", "argument_of", "blocks", "help_text"]
 
@@ -69,9 +69,7 @@ def _filled(text: str) -> str:
 
 def argument_of(option: Option) -> str:
     """Return the argument of an option as a synopsis shows it."""
-    if option.takes == MAYBE:
-        return f"[{option.argument}]"
-    return f"{option.argument} ..." if option.takes == SEVERAL else option.argument
+    return f"[{option.argument}]" if option.takes == MAYBE else option.argument
 
 
 def _explain(option: Option) -> Iterator[str]:

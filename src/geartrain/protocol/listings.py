@@ -129,8 +129,10 @@ class Listing(NamedTuple):
 
 
 LISTINGS: Final[dict[TextCommand, Listing]] = {
-    TextCommand.SHOW_FUNCTIONS: Listing(FunctionRow, "functions with their jobs, now and since the start"),
+    TextCommand.SHOW_FUNCTIONS: Listing(
+        FunctionRow, "functions with their jobs, now and since the start, times in seconds"
+    ),
     TextCommand.SHOW_METRICS: Listing(MetricRow, "metrics of the server"),
     TextCommand.SHOW_CONNECTIONS: Listing(ConnectionRow, "all connections"),
-    TextCommand.SHOW_DELAYED: Listing(DelayedRow, "delayed jobs, the earliest first"),
+    TextCommand.SHOW_DELAYED: Listing(DelayedRow, "delayed jobs, the earliest first, run_at in seconds since 1970"),
 }

@@ -54,9 +54,9 @@ class ConnectionOptions:
         320 << 20,
         SIZE,
         Group.NETWORK,
-        "close a connection if its peer leaves more data than this unread",
+        "close a connection if its client or worker leaves more data than this unread",
         reloadable=True,
-        details="Before that, the server slows down the workers that send results to this peer; see "
+        details="Before that, the server slows down the workers that send results to this client; see "
         "--backpressure-time.",
         example="256M",
     )
@@ -65,17 +65,17 @@ class ConnectionOptions:
         2.0,
         SECONDS,
         Group.NETWORK,
-        "before a connection is closed, seconds to wait until the peer has read the last reply",
+        "before a connection is closed, seconds to wait until the client or worker has read the last reply",
         reloadable=True,
-        details="If the server closed the connection at once, while data from the peer is on its way, the system would "
-        "discard the last reply.",
+        details="If the server closed the connection at once, while data from the other side is on its way, the system "
+        "would discard the last reply.",
         example="1",
     )
     backpressure_time: float = option(
         HOLD_TIME,
         SECONDS,
         Group.NETWORK,
-        "seconds to pause the workers of a client that reads too slowly",
+        "when a client reads too slowly, seconds that the server reads nothing from the workers that send to it",
         details="A pause begins when 16M of results wait for the client, and again after each further 16M. During the "
         "pause, the server reads nothing from the workers that run jobs of this client. So these results do not fill "
         "the memory. The pause ends earlier when the client has read its results.",

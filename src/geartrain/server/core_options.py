@@ -72,10 +72,10 @@ class JobOptions:
         60.0,
         SECONDS,
         Group.LIMITS,
-        "seconds for a peer to send a whole packet; large packets have more time; 0: no limit",
+        "seconds for a client or worker to send a whole packet; large packets have more time; 0: no limit",
         reloadable=True,
         details="Each 64K of the packet add one second. If the packet is not complete then, the connection is closed. "
-        "This stops peers that send the beginning of a packet and then nothing.",
+        "This stops programs that send the beginning of a packet and then nothing.",
         example="30",
     )
     # A function takes one or two kilobytes, and what is done for all functions takes a tenth of a second.
@@ -123,11 +123,11 @@ class JobOptions:
         Who.ALL,
         _WHO,
         Group.ACCESS,
-        "peers that may use text commands that only read: all, local (from this machine) or admin (with the right "
-        "admin)",
+        "connections that may use text commands that only read: all, local (from this machine) or admin (with the "
+        "right admin)",
         reloadable=True,
         details="These commands, such as status and workers, show the names of functions, the addresses of workers and "
-        "the number of jobs. Access rules give the right admin; without rules, all peers have it. The command version "
+        "the number of jobs. Access rules give the right admin; without rules, everyone has it. The command version "
         "is always allowed, as a health check.",
         example="local",
     )
@@ -135,11 +135,11 @@ class JobOptions:
         Who.ADMIN,
         _WHO,
         Group.ACCESS,
-        "peers that may use text commands that change something: all, local (from this machine) or admin (with the "
-        "right admin)",
+        "connections that may use text commands that change something: all, local (from this machine) or admin (with "
+        "the right admin)",
         reloadable=True,
         details="These commands create and drop functions, limit queues, cancel jobs and stop the server. Access rules "
-        "give the right admin; without rules, all peers have it.",
+        "give the right admin; without rules, everyone has it.",
         example="local",
     )
     access: AccessRules | None = setting(None, reloadable=True)
@@ -148,10 +148,10 @@ class JobOptions:
         -1,
         number(-1, 255),
         Group.JOBS,
-        "a job fails after it has lost this number of workers; -1: no limit",
+        "give up a job after this number of its workers died, disconnected or took too long; -1: never",
         short="j",
-        details="A job loses its worker when the worker disconnects or exceeds a timeout. Then the job goes to another "
-        "worker, or fails. 0 and 1 both mean one attempt, as in the C server.",
+        details="If a worker disconnects or exceeds a timeout while it runs a job, the job goes to another worker. "
+        "After this number of workers it fails instead. 0 and 1 both mean one attempt, as in the C server.",
         example="3",
     )
     job_handle_prefix: str = option(

@@ -42,8 +42,8 @@ class LevelOptions:
         None,
         Kind("LEVEL", _level, words=tuple(Level.__members__)),
         Group.LOG,
-        "log lines of this level and the ones before it: FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE (or -v), "
-        "INFO (-vv), DEBUG (-vvv)",
+        "least severe level to log: FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE, INFO or DEBUG; -v is NOTICE, -vv "
+        "INFO, -vvv DEBUG",
         short="v",
         steps=("NOTICE", "INFO", "DEBUG"),
         reloadable=True,

@@ -46,7 +46,7 @@ class ShutdownOptions:
         1.0,
         SECONDS,
         Group.NETWORK,
-        "when the server stops, seconds to wait until peers have read the last replies",
+        "when the server stops, seconds to wait until clients and workers have read the last replies",
         details="Without this limit, the server could not stop while a client does not read.",
         example="5",
     )

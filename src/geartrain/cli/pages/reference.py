@@ -15,7 +15,7 @@ __all__ = ["reference"]
 _WIDTH = 120
 _SPACE = "\N{NULL}"  # in place of one where no line may end
 # Options, paths and URLs within a sentence, without its punctuation.
-_CODE = re.compile(r"(?<![\w/-])(?:--?[a-z][\w-]*|(?:[a-z]+:)?[/~$][\w/~.$-]*[\w/])(?![\w/])")
+_CODE = re.compile(r"(?<![\w/-])(?:--?[a-z][\w-]*|(?:[A-Za-z]+:)?[/~$][\w/~.$:@-]*[\w/])(?![\w/])")
 
 _BEGINNING = """\
 <!-- Made by python -m geartrain.cli.pages. -->

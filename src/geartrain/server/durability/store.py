@@ -39,13 +39,13 @@ class StoreOptions:
         None,
         Kind("URL", _store),
         Group.STORE,
-        "the store of background jobs: sqlite:///FILE, none, or postgresql://, mysql://, redis:// or memcached:// and "
-        "USER:PASSWORD@HOST:PORT/DATABASE",
+        "the store of background jobs: sqlite:///FILE, none, or KIND://USER:PASSWORD@HOST:PORT/DATABASE, where KIND is "
+        "postgresql, mysql, redis or memcached",
         details="sqlite:///var/lib/jobs.db is an absolute path, sqlite:jobs.db a relative one. Foreground jobs are not "
-        "stored. The default file is in /var/lib/geartrain for root, otherwise in ~/.local/state/geartrain, and under "
-        "systemd in the StateDirectory. Each server needs a store of its own.",
+        "stored. Under systemd, the default file is in the StateDirectory. Each server needs a store of its own.",
         example="postgresql://gear:secret@db/jobs",
-        default_text="a SQLite file whose name contains the port; none with --port 0",
+        default_text="a SQLite file with the port in its name: for root in /var/lib/geartrain, otherwise in "
+        "~/.local/state/geartrain; none with --port 0",
     )
     durability: Durability = option(
         Durability.COMMIT,
@@ -72,8 +72,8 @@ class StoreOptions:
         Group.STORE,
         "seconds to wait at the start until the database accepts connections; 0: do not wait",
         details="A database that starts together with the server may need some time. The server logs the reason and "
-        "tries again. It does not listen for peers before the store is open. After other errors it stops at once, for "
-        "example if another server uses the store.",
+        "tries again. It does not listen for connections before the store is open. After other errors it stops at "
+        "once, for example if another server uses the store.",
         example="120",
     )
     # Longer than the time of peers, which can connect to another server: after half a minute, a database counts as

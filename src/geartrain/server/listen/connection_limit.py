@@ -45,10 +45,10 @@ class ConnectionLimitOptions:
         5.0,
         TIMEOUT,
         Group.LIMITS,
-        "seconds until a connection for gearadmin beyond the limit is closed",
+        "when a limit of connections is reached, seconds that gearadmin may stay connected",
         reloadable=True,
-        details="When --max-connections is reached, four more connections from this machine may send text commands. "
-        "Each of them is closed after this time.",
+        details="When --max-connections or --max-connections-per-address is reached, four more connections from this "
+        "machine may send text commands. Each of them is closed after this time.",
         example="10",
     )
     # The connection that has the last descriptor keeps all others out, and it may be that of a worker which reconnects
@@ -57,7 +57,7 @@ class ConnectionLimitOptions:
         1.0,
         TIMEOUT,
         Group.LIMITS,
-        "like --admin-timeout, if no file descriptor is left",
+        "when no file descriptor is left, seconds that gearadmin may stay connected",
         reloadable=True,
         details="The server keeps one file descriptor in reserve. When all others are in use, it accepts one "
         "connection with it, closes that connection after this time, and then accepts the next one.",

@@ -28,7 +28,7 @@ class RejectionOptions:
         2.0,
         TIMEOUT,
         Group.TLS,
-        "seconds for the TLS handshake of a connection beyond the limit",
+        "when a limit of connections is reached, seconds for the TLS handshake of a connection that is rejected",
         reloadable=True,
         details="Such a connection gets an error, which the server can send only after the handshake. At most 16 such "
         "handshakes run at a time; further connections are closed at once.",

@@ -87,7 +87,7 @@ class TlsOptions:
         Group.TLS,
         "seconds for a client to complete the TLS handshake",
         reloadable=True,
-        details="Without this limit, a peer that connects and sends nothing would keep its connection for ever.",
+        details="Without this limit, a program that connects and sends nothing would keep its connection for ever.",
         example="5",
     )
 
