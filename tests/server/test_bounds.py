@@ -220,7 +220,7 @@ ROWS: dict[str, tuple[Attempt, int, str]] = {
 }
 SENTENCES: dict[str, tuple[Attempt, int, str]] = {
     "`gearadmin --maxqueue` limits a single queue": (queue, 3, "QUEUE_ERROR"),
-    "If more than 16 MiB wait for a client": (unsent_without_back_pressure, 16 << 20, "paused"),
+    "Each time that 16 MiB more wait for a client": (unsent_without_back_pressure, 16 << 20, "paused"),
     "the server accepts four more connections": (admin_only_connections, 4, "TOO_MANY_CONNECTIONS"),
 }
 
