@@ -102,6 +102,14 @@ class TestDifferent:
         assert f"cannot reach {server}: Connection refused".encode() in result.stderr
         assert b"gearmand" in result.stderr
 
+    def test_a_server_without_tls_is_not_said_to_be_missing(self, server: str) -> None:
+        result = run_command([*GEARADMIN, "--server", f"tls://{server}", "--status"], timeout=TIMEOUT)
+
+        message = (
+            f"gearadmin: cannot reach tls://{server}: it answers without TLS; leave out tls:// or the option for TLS\n"
+        )
+        assert (result.returncode, result.stdout, result.stderr) == (1, b"", message.encode())
+
     def test_options_may_be_repeated(self, server: str) -> None:
         ours(server, "--create-function", "a", "--create-function", "b")
 
@@ -114,6 +122,31 @@ class TestDifferent:
         refused = run_command([*GEARMAN, "--server", filled, "-f", "f", "-b", "x"], timeout=TIMEOUT)
         assert refused.returncode == 2
         assert b"Job queue is full" in refused.stderr
+
+    @pytest.mark.parametrize(
+        ("words", "reason"),
+        [
+            (["f", "abc"], "a number of jobs, or 0 for no limit, not 'abc'"),
+            (["f", "10k"], "a number of jobs, or 0 for no limit, not '10k'"),
+            (["f", "1", "2"], "one number for all jobs, or three for those of high, normal and low priority, not 2"),
+        ],
+    )
+    def test_a_limit_that_the_server_would_ignore_is_refused(
+        self, words: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["-p", str(free_port()), "--maxqueue", *words]) == 1
+
+        assert reason in capsys.readouterr().err
+
+    def test_a_limit_of_a_function_that_does_not_exist_is_an_error(self, filled: str) -> None:
+        """Servers answer OK to it, and set no limit."""
+        result = ours(filled, "--maxqueue", "g", "1", "--maxqueue", "f", "1", "2", "3", "--getpid", "--status")
+        assert result.returncode == 2
+        assert re.fullmatch(rb"\d+\nf\t1\t0\t0\n\.\nOK\n", result.stdout)
+        assert b"the server has no function g, so no limit was set; --create-function creates it" in result.stderr
+
+        created = ours(filled, "--maxqueue", "g", "1", "--create-function", "g", "--json")
+        assert (created.returncode, json.loads(created.stdout)["maxqueue"]) == (0, {"g": "OK"})
 
     def test_listings_of_our_server_only(self) -> None:
         with run_server() as running:

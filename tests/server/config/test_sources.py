@@ -339,6 +339,17 @@ def test_an_error_of_syntax_shows_the_line_and_what_it_may_mean(
     assert len(rest) == (2 if hint is None else 3)
 
 
+def test_an_option_that_a_toml_file_sets_twice_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "gearmand.toml"
+    file.write_text("port = 4731\nport = 4732\n")
+
+    assert error(f"--config-file={file}").splitlines()[1:] == [
+        "    port = 4732",
+        "               ^",
+        "port is set twice: delete one of the lines",
+    ]
+
+
 def test_an_error_of_syntax_at_the_end_is_that_of_the_parser(tmp_path: Path) -> None:
     file = tmp_path / "gearmand.toml"
     file.write_text('listen = ["a",')
