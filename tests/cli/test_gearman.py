@@ -205,7 +205,7 @@ class TestADifferentClient:
         ("created", "words", "problem"),
         [
             (0, ["x"], "localhost:4730 did not answer in time"),
-            (1, ["x"], "localhost:4730 accepted the job, but it has not ended in time"),
+            (1, ["x"], "localhost:4730 accepted 1 job, but it has not ended in time"),
             (1, ["-f", "g", "x"], "localhost:4730 did not answer in time"),
             (2, ["-f", "g", "x"], "localhost:4730 accepted 2 jobs, but they have not ended in time"),
         ],

@@ -101,7 +101,7 @@ def test_a_full_queue_is_named(wire: Wire, caplog: pytest.LogCaptureFixture) -> 
 
     assert client.ask(Command.SUBMIT_JOB, name, b"", b"") == (Command.ERROR, b"QUEUE_ERROR", b"Job queue is full")
     assert errors(caplog) == [
-        "GEARMAN_QUEUE_ERROR:Job queue is full: function re\\u202esize; sent to 10.0.0.7 (connection 0)"
+        "GEARMAN_QUEUE_ERROR:Job queue is full: function re\\xe2\\x80\\xaesize; sent to 10.0.0.7 (connection 0)"
     ]
 
 

@@ -39,6 +39,7 @@ from geartrain.errors import (
 )
 from geartrain.transport.address import ServerAddress
 from geartrain.transport.sockets import CONNECT_TIMEOUT, connect
+from geartrain.wording import counted
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -227,7 +228,7 @@ class JobRunner:
         readable, writable, _ = select.select([sock], sending, [], None if patience == math.inf else patience)
         if not readable and not writable:
             if not sending and all(task.is_accepted for task in tasks):
-                what = "the job, but it has" if len(tasks) == 1 else f"{len(tasks)} jobs, but they have"
+                what = counted(len(tasks), "job, but it has", "jobs, but they have")
                 raise ReplyTimeout(f"{self._address} accepted {what} not ended in time")
             raise ReplyTimeout(f"{self._address} did not {'take the job' if sending else 'answer'} in time")
         if readable:

@@ -108,7 +108,7 @@ def test_a_reload_that_only_changes_options_of_the_start_says_so(
 
     run(scenario)
 
-    assert caplog.messages[-2:] == [
+    assert caplog.messages[-3:-1] == [
         "Reloaded; changed options: none before a restart",
         "Restart the server to change job-retries",
     ]
