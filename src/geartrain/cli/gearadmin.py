@@ -23,7 +23,7 @@ from geartrain.admin.session import REPLY_TIMEOUT, Reply, Request, to_text, to_w
 from geartrain.cli.gearadmin_options import GearadminOptions, read_options, server_of
 from geartrain.cli.interrupt import end_on_interrupt
 from geartrain.cli.options import UsageError
-from geartrain.cli.output import discard_stdout, error, print_version, usage_error
+from geartrain.cli.output import discard_stdout, error, print_version, reason, usage_error
 from geartrain.cli.servers import cannot_reach, client_tls, client_token
 from geartrain.errors import GeartrainError, NoServerAvailable
 from geartrain.protocol.text import COMMANDS, ReplyKind, TextCommand, listing, printable
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NoServerAvailable as problem:
         error(cannot_reach(problem))
     except (GeartrainError, OSError, ValueError) as problem:  # also a certificate that cannot be read, a wrong address
-        error(str(problem))
+        error(reason(problem))
     return EXIT_FAILURE
 
 
@@ -94,7 +94,8 @@ def _run(options: GearadminOptions) -> int:
 
         print(json_text(options.requests, replies, seconds))
     else:
-        _print(replies, f"{address} answers after {seconds * 1000:.1f} ms\n" if seconds is not None else "")
+        subjects = [words[0] if words else "" for _, words in options.requests]
+        _print(subjects, replies, f"{address} answers after {seconds * 1000:.1f} ms\n" if seconds is not None else "")
     return EXIT_REFUSED if any(reply.is_error for reply in replies) else 0
 
 
@@ -114,7 +115,7 @@ def _exchange(connection: TextConnection, requests: Sequence[Request]) -> Sequen
         function = requests[limit][1][0]
         names = {to_wire(function), printable(to_wire(function))}  # C servers list names as they are
         if known.isdisjoint(names) and not (status.is_error or replies[limit].is_error):
-            message = f"the server has no function {function}, so no limit was set; --create-function creates it"
+            message = "the server has no such function, so no limit was set; --create-function creates it"
             replies[limit] = Reply(TextCommand.MAXQUEUE, (to_wire(message),), is_error=True)
     return replies
 
@@ -126,14 +127,19 @@ def _ping(connection: TextConnection) -> float:
     return time.monotonic() - began
 
 
-def _print(replies: Sequence[Reply], heading: str) -> None:
+def _print(subjects: Sequence[str], replies: Sequence[Reply], heading: str) -> None:
+    """Print the replies; an error begins with the function or the handle that it is about."""
     out = sys.stdout.buffer
     out.write(heading.encode())
-    for reply in replies:
+    for subject, reply in zip(subjects, replies, strict=True):
         if reply.is_error:
             out.flush()
-            error(to_text(_shown(reply.value)))
-            if reply.command is TextCommand.SHUTDOWN:
+            text = to_text(_shown(reply.value))
+            if text.split(" ")[0].isupper():  # a code, and a text in which + stands for a space
+                text = text.replace("+", " ")
+            is_shutdown = reply.command is TextCommand.SHUTDOWN
+            error(f"{to_text(_shown(to_wire(subject)))}: {text}" if subject and not is_shutdown else text)
+            if is_shutdown:
                 error(_SHUTDOWN_HINT)
         elif COMMANDS[reply.command].reply is ReplyKind.LISTING:
             out.write(listing([_shown(line) for line in reply.lines]))
