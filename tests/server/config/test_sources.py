@@ -89,7 +89,7 @@ def test_an_option_is_parsed(words: str, attribute: str, value: object) -> None:
         ("-Z", "unknown option '-Z'"),
         ("-dZ", "unknown option '-Z' in '-dZ'"),
         ("stroe", "'stroe' is not an option; did you mean 'store'?"),
-        ("stray", "'stray' is not an option; an option begins with a dash, as in --port 4731"),
+        ("4731", "'4731' is not an option; an option begins with a dash, as in --port 4731"),
         ("--", "unknown option '--'"),
         ("--verbos=INFO", "unknown option '--verbos'; did you mean '--verbose'?"),
         ("--verbose", "the required argument for option '--verbose' is missing"),
