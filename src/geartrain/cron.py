@@ -30,7 +30,7 @@ def check_times(fields: Sequence[str]) -> None:
     """Check the four fields before the day of the week.
 
     Args:
-        fields: Lists of numbers, names, ranges and steps, in capitals.
+        fields: Lists of numbers, names, ranges and steps.
 
     Raises:
         ValueError: A field contains something else; the message says what is allowed.
@@ -40,7 +40,7 @@ def check_times(fields: Sequence[str]) -> None:
             span, slash, step = term.partition("/")
             if slash and not (step.isdigit() and int(step)):
                 raise ValueError(f"a step is a number above 0, as in */5, not {term!r}")
-            if span != "*" and span not in words:
+            if span != "*" and span.upper() not in words:
                 first, dash, last = span.partition("-")
                 start = _number(first, what, least, most, names)
                 if dash and _number(last, what, least, most, names) < start:
@@ -48,8 +48,8 @@ def check_times(fields: Sequence[str]) -> None:
 
 
 def _number(text: str, what: str, least: int, most: int, names: Sequence[str]) -> int:
-    if text in names:
-        return least + names.index(text)
+    if text.upper() in names:
+        return least + names.index(text.upper())
     if text.isdigit() and least <= int(text) <= most:
         return int(text)
     shown = f" or {names[0]} to {names[-1]}" if names else ""
@@ -62,7 +62,7 @@ def expand_days(field: str, days: Sequence[str]) -> Iterator[tuple[str, str]]:
     A suffix is ``#2`` for the second of a month, ``L`` for the last, or empty.
 
     Args:
-        field: Days, ranges and steps, in capitals.
+        field: Days, ranges and steps.
         days: The names of the days in the order of their numbers.
 
     Raises:
@@ -74,7 +74,7 @@ def expand_days(field: str, days: Sequence[str]) -> Iterator[tuple[str, str]]:
             if not (nth.isdigit() and 1 <= int(nth) <= 5):
                 raise ValueError(f"the number after '#' is 1 to 5, as in MON#2, not {term!r}")
             yield days[_index(day, days)], hash_ + nth
-        elif term.endswith("L"):
+        elif term.upper().endswith("L"):
             yield days[_index(term[:-1], days)], "L"
         else:
             for name in _span(term, days):
@@ -97,8 +97,8 @@ def _span(term: str, days: Sequence[str]) -> Sequence[str]:
 
 
 def _index(day: str, days: Sequence[str]) -> int:
-    if day in days:
-        return days.index(day)
+    if day.upper() in days:
+        return days.index(day.upper())
     if day.isdigit() and int(day) < len(days):
         return int(day)
     first = "Sunday" if days is FROM_SUNDAY else "Monday"

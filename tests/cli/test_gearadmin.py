@@ -91,7 +91,11 @@ class TestDifferent:
 
         assert (theirs(server, *words).returncode, theirs(server, *words).stdout) == (0, b"")
         result = ours(server, *words)
-        assert (result.returncode, result.stdout, result.stderr) == (2, b"", b"gearadmin: function not found\n")
+        assert (result.returncode, result.stdout, result.stderr) == (
+            2,
+            b"",
+            b"gearadmin: nowhere: function not found\n",
+        )
 
     def test_without_a_server_there_is_a_reason_and_a_hint(self) -> None:
         server = f"127.0.0.1:{free_port()}"
@@ -101,6 +105,14 @@ class TestDifferent:
         assert result.returncode == 1
         assert f"cannot reach {server}: Connection refused".encode() in result.stderr
         assert b"gearmand" in result.stderr
+
+    def test_a_server_without_tls_is_not_said_to_be_missing(self) -> None:
+        with run_server() as running:
+            server = f"tls://{running.address}"
+            result = run_command([*GEARADMIN, "--server", server, "--status"], timeout=TIMEOUT)
+
+        message = f"gearadmin: cannot reach {server}: it answers without TLS; leave out tls:// or the option for TLS\n"
+        assert (result.returncode, result.stdout, result.stderr) == (1, b"", message.encode())
 
     def test_options_may_be_repeated(self, server: str) -> None:
         ours(server, "--create-function", "a", "--create-function", "b")
@@ -114,6 +126,34 @@ class TestDifferent:
         refused = run_command([*GEARMAN, "--server", filled, "-f", "f", "-b", "x"], timeout=TIMEOUT)
         assert refused.returncode == 2
         assert b"Job queue is full" in refused.stderr
+
+    @pytest.mark.parametrize(
+        ("words", "reason"),
+        [
+            (["f", "abc"], "a number of jobs, or 0 for no limit, not 'abc'"),
+            (["f", "10k"], "a number of jobs, or 0 for no limit, not '10k'"),
+            (["f", "1", "2"], "one number for all jobs, or three for those of high, normal and low priority, not 2"),
+        ],
+    )
+    def test_a_limit_that_the_server_would_ignore_is_refused(
+        self, words: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["-p", str(free_port()), "--maxqueue", *words]) == 1
+
+        assert reason in capsys.readouterr().err
+
+    def test_a_limit_of_a_function_that_does_not_exist_is_an_error(self, filled: str) -> None:
+        """Servers answer OK to it, and set no limit."""
+        result = ours(filled, "--maxqueue", "g", "1", "--maxqueue", "f", "1", "2", "3", "--getpid", "--status")
+        assert result.returncode == 2
+        assert re.fullmatch(rb"\d+\nf\t1\t0\t0\n\.\nOK\n", result.stdout)
+        assert (
+            b"gearadmin: g: the server has no such function, so no limit was set; --create-function creates it"
+            in result.stderr
+        )
+
+        created = ours(filled, "--maxqueue", "g", "1", "--create-function", "g", "--json")
+        assert (created.returncode, json.loads(created.stdout)["maxqueue"]) == (0, {"g": "OK"})
 
     def test_listings_of_our_server_only(self) -> None:
         with run_server() as running:
@@ -160,6 +200,18 @@ class TestDifferent:
         assert answers["cancel_job"] == {"H:nowhere:1": {"error": "UNKNOWN_JOB"}}
         assert answers["maxqueue"] == {"f": "OK"}
 
+    def test_an_error_begins_with_the_handle_or_the_function(self, filled: str) -> None:
+        result = ours(filled, "--cancel-job", "H:nowhere:1", "--drop-function", "nothing")
+
+        assert (result.returncode, result.stdout) == (2, b"")
+        assert b": H:nowhere:1: UNKNOWN_JOB\n" in result.stderr
+        assert b": nothing: function not found\n" in result.stderr
+
+    def test_a_file_that_is_missing_is_named(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["--status", "--token-file", "/missing"]) == 1
+
+        assert capsys.readouterr().err.endswith(": /missing: No such file or directory\n")
+
     def test_a_server_may_be_an_address(self, server: str) -> None:
         result = run_command([*GEARADMIN, "--server", server, "--status"], timeout=TIMEOUT)
         assert (result.returncode, result.stdout) == (0, b".\n")
@@ -176,7 +228,7 @@ class TestDifferent:
         result = ours(server, "--shutdown=graceful")
 
         assert result.returncode == 2
-        assert result.stderr.startswith(b"gearadmin: UNKNOWN_COMMAND")
+        assert result.stderr.startswith(b"gearadmin: UNKNOWN_COMMAND Unknown server command")
         assert b"--allow-shutdown" in result.stderr.splitlines()[-1]
 
     @pytest.mark.parametrize("words", [["--shutdown"], ["--shutdown", "graceful"], ["--shutdown=now"]])

@@ -14,7 +14,12 @@ from pathlib import Path
 import pytest
 
 from geartrain import AssignedJob, Client, Data, Fail, JobFailed, Warn, Worker, __version__
+from geartrain.cli import gearman_client
+from geartrain.cli.gearman_options import read_options
+from geartrain.protocol import Command, response
 from geartrain.records import JobEvent
+from geartrain.server import access_rules
+from geartrain.testing import run_server
 from tests.commands import GEARMAN, run_command
 from tests.job_servers import free_port, needs
 
@@ -195,6 +200,35 @@ class TestADifferentClient:
         result = run("ours", server, "-f", "unserved", *words, "x")
         assert (result.returncode, result.stdout) == (3, b"")
         assert b"in time" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("created", "words", "problem"),
+        [
+            (0, ["x"], "localhost:4730 did not answer in time"),
+            (1, ["x"], "localhost:4730 accepted 1 job, but it has not ended in time"),
+            (1, ["-f", "g", "x"], "localhost:4730 did not answer in time"),
+            (2, ["-f", "g", "x"], "localhost:4730 accepted 2 jobs, but they have not ended in time"),
+        ],
+    )
+    def test_a_job_that_has_not_ended_is_told_from_a_server_that_does_not_answer(
+        self,
+        created: int,
+        words: list[str],
+        problem: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        sock, peer = socket.socketpair()
+        for number in range(created):
+            peer.send(response(Command.JOB_CREATED, b"H:%d" % number))
+        monkeypatch.setattr(gearman_client, "connect", lambda *_, **__: sock)
+        monkeypatch.delenv("GEARMAN_SERVER", raising=False)
+        monkeypatch.delenv("GEARMAN_SERVERS", raising=False)
+
+        assert gearman_client.prepare(read_options(["-f", "f", "-t", "1", *words]))() == 3
+
+        peer.close()
+        assert capfd.readouterr().err.endswith(f": {problem}\n")
 
     def test_without_a_server_it_fails_with_a_reason_and_a_hint(self) -> None:
         server = f"127.0.0.1:{free_port()}"
@@ -453,6 +487,28 @@ class TestADifferentWorker:
 
         assert worker.wait(TIMEOUT) == 0
         assert not pids.exists()
+
+    def test_a_worker_that_no_server_allows_a_function_leaves(self) -> None:
+        """Else it would wait for ever."""
+        rules = access_rules([{"functions": "f", "may": ["work"]}])
+        with run_server(access=rules) as server:
+            line = [*command("ours"), "--server", server.address, "-w", "-f", "x", "-f", "y", "-t", "500"]
+            result = run_command(line, timeout=TIMEOUT)
+
+        assert result.returncode == 1
+        assert result.stderr.count(b"ERROR NOT_ALLOWED: This connection may not work on x\n") == 1
+        assert result.stderr.count(b"ERROR NOT_ALLOWED: This connection may not work on y\n") == 1
+        assert result.stderr.endswith(b"gearman: leaving, as no server allows this worker its functions\n")
+
+    def test_a_function_that_is_not_allowed_is_reported_once(self) -> None:
+        rules = access_rules([{"functions": "f", "may": ["work"]}])
+        with run_server(access=rules) as server:
+            line = [*command("ours"), "--server", server.address, "-w", "-f", "f", "-f", "x", "-t", "100", "-c", "3"]
+            result = run_command(line, timeout=TIMEOUT)
+
+        assert result.returncode == 0
+        assert result.stderr.count(b"no job came within ") == 3
+        assert result.stderr.count(b"may not work on x\n") <= 1
 
     def test_a_missing_server_is_reported_once(self) -> None:
         server = f"127.0.0.1:{free_port()}"

@@ -30,6 +30,7 @@ from tests.packets import Packets
         ("0 0 * * */2", (b"0", b"0", b"*", b"*", b"6,1,3,5")),
         ("0 0 * * 5/1", (b"0", b"0", b"*", b"*", b"4,5")),
         ("0 0 * * MON#1,FRIL", (b"0", b"0", b"*", b"*", b"0#1,4L")),
+        ("0 0 lw * fril", (b"0", b"0", b"lw", b"*", b"4L")),
         (" @Daily ", (b"0", b"0", b"*", b"*", b"*")),
     ],
 )
@@ -51,7 +52,12 @@ def test_an_invalid_cron_line_is_rejected(line: str) -> None:
     [
         ("every day", "'every day' is not a cron line; a cron line has five fields"),
         ("61 * * * *", "'61 * * * *' is not a cron line: the minute is 0 to 59, not '61'"),
-        ("* * * foo *", "'* * * foo *' is not a cron line: the month is 1 to 12 or JAN to DEC, not 'FOO'"),
+        ("* * * foo *", "'* * * foo *' is not a cron line: the month is 1 to 12 or JAN to DEC, not 'foo'"),
+        ("a b c d e", "'a b c d e' is not a cron line: the minute is 0 to 59, not 'a'"),
+        (
+            "* * * * foo",
+            "'* * * * foo' is not a cron line: the day of the week is 0 (Sunday) to 7 or MON to SUN, not 'foo'",
+        ),
         ("* * * * 8", "'* * * * 8' is not a cron line: the day of the week is 0 (Sunday) to 7 or MON to SUN, not '8'"),
         ("* * * * 1/", "'* * * * 1/' is not a cron line: a step is a number above 0, as in */5, not '1/'"),
     ],
@@ -60,6 +66,11 @@ def test_the_error_says_what_is_wrong_and_what_is_allowed(line: str, problem: st
     with pytest.raises(ValueError) as caught:
         cron_fields(line)
     assert str(caught.value).startswith(problem)
+
+
+def test_anything_but_text_is_rejected() -> None:
+    with pytest.raises(TypeError, match=r"^cron is a cron line, such as '\*/5 \* \* \* \*' or '@daily', not 5$"):
+        cron_of(5, None, None, None)  # type: ignore[arg-type]  # that is the point
 
 
 PLAIN = ["*", "0", "1", "5", "07", "12", "23", "24", "31", "59", "60", "JAN", "dec", "MON", "L", "LW", "2L", "1#2", "-"]

@@ -198,7 +198,7 @@ class TestTokens:
         wire.advance(10)
 
         assert [record.getMessage() for record in caplog.records] == [
-            "GEARMAN_WRONG_TOKEN:The server does not know this token to 127.0.0.1 (connection 0)",
+            "GEARMAN_WRONG_TOKEN:The server does not know this token; sent to 127.0.0.1 (connection 0)",
             "GEARMAN_WRONG_TOKEN to 127.0.0.1, 29 times more within 10 seconds",
         ]
 
@@ -428,7 +428,7 @@ class TestTextCommands:
         assert peer.say("cancel job H:none:9") == "ERR UNKNOWN_JOB\r\n"
         assert peer.say("shutdown") == "ERR NOT_ALLOWED shutdown+is+for+administrators+of+all+functions\r\n"
         assert wire.server.shutdown_requested is None
-        assert caplog.text.count("GEARMAN_NOT_ALLOWED:create function of g is for its administrators to ") == 1
+        assert caplog.text.count("GEARMAN_NOT_ALLOWED:create function of g is for its administrators; sent to ") == 1
 
     @pytest.mark.parametrize("line", CHANGES)
     def test_they_can_be_limited_to_local_peers_with_or_without_rules(self, line: str) -> None:

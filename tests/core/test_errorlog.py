@@ -21,7 +21,7 @@ def test_the_first_error_is_logged_and_the_others_are_counted(wire: Wire, caplog
     for _ in range(1000):
         peer.send(Command.WORK_FAIL, b"H:1")
     assert errors(caplog) == [
-        "GEARMAN_JOB_NOT_FOUND:Job given in work result not found to 10.0.0.7 (connection 0)",
+        "GEARMAN_JOB_NOT_FOUND:Job given in work result not found; sent to 10.0.0.7 (connection 0)",
     ]
     wire.advance(10)
 
@@ -93,7 +93,19 @@ def test_lines_have_fields(wire: Wire, caplog: pytest.LogCaptureFixture) -> None
     ]
 
 
+def test_a_full_queue_is_named(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    client = wire.connect("10.0.0.7")
+    client.say("create function re\u202esize\nmaxqueue re\u202esize 1")
+    name = "re\u202esize".encode()
+    client.submit(name)
+
+    assert client.ask(Command.SUBMIT_JOB, name, b"", b"") == (Command.ERROR, b"QUEUE_ERROR", b"Job queue is full")
+    assert errors(caplog) == [
+        "GEARMAN_QUEUE_ERROR:Job queue is full: function re\\xe2\\x80\\xaesize; sent to 10.0.0.7 (connection 0)"
+    ]
+
+
 def test_a_request_of_a_browser_is_logged(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     wire.connect("10.0.0.7").send_bytes(b"GET / HTTP/1.1\r\n")
 
-    assert errors(caplog) == ["GEARMAN_NOT_GEARMAN:The connection sends HTTP to 10.0.0.7 (connection 0)"]
+    assert errors(caplog) == ["GEARMAN_NOT_GEARMAN:The connection sends HTTP; sent to 10.0.0.7 (connection 0)"]

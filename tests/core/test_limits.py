@@ -180,7 +180,7 @@ def test_a_rejected_connection_gets_an_error_and_is_counted(wire: Wire, caplog: 
 
     assert message == response(Command.ERROR, b"TOO_MANY_CONNECTIONS", b"No room")
     assert wire.server.refused[Limit.CONNECTIONS] == 1
-    assert "GEARMAN_TOO_MANY_CONNECTIONS:No room to 10.0.0.7" in caplog.text
+    assert "GEARMAN_TOO_MANY_CONNECTIONS:No room; sent to 10.0.0.7" in caplog.text
 
 
 def test_refusals_are_counted() -> None:

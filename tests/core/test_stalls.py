@@ -154,7 +154,7 @@ def test_a_function_without_workers_is_a_notice_and_a_silent_worker_an_error(
 
     lines = [(record.levelno, record.getMessage()) for record in caplog.records if "wait" in record.getMessage()]
     assert lines == [
-        (NOTICE, "a\\x0ab: 1 job has waited for 10 seconds: it has no worker"),
+        (NOTICE, "a\\x0ab: 1 job has waited for 10 seconds: no worker has registered it"),
         (logging.ERROR, "a\\x0ab: 1 job has waited for 25 seconds: idle workers do not grab jobs"),
     ]
 

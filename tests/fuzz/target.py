@@ -42,8 +42,8 @@ _ROWS = {
     "workers": re.compile(rb"\d+ 127\.0\.0\.1 [^ ]+ :( [^ ]*)*"),
     "show jobs": re.compile(rb"H:[^\t]+:\d+(\t\d+){3}"),
     "show unique jobs": re.compile(rb"[^\t]*"),
-    "show delayed": re.compile(rb"H:[^\t]+:\d+\t[^\t]*\t\d+\t[^\t]*"),
-    "show schedules": re.compile(rb"H:[^\t]+:\d+\t[^\t]*\t[^\t]+\t\d+\t[^\t]*"),
+    "show delayed": re.compile(rb"H:[^\t]+:\d+\t[^\t]*\t\d+\.\d{3}\t[^\t]*\t(high|normal|low)"),
+    "show schedules": re.compile(rb"H:[^\t]+:\d+\t[^\t]*\t[^\t]+\t\d+\t[^\t]*\t[^\t]*\t(high|normal|low)"),
     "show stalls": re.compile(rb"[^\t]*(\t\d+){3}\t[a-z-]+"),
     "show limits": re.compile(rb"[a-z-]+\t\d+"),
 }

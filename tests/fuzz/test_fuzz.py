@@ -45,7 +45,7 @@ class TestChecks:
         ],
     )
     def test_a_wrong_line_of_the_log(self, text: str, fault: str) -> None:
-        check_lines([LINE + "GEARMAN_INVALID_COMMAND:Command not expected to 127.0.0.1 (connection 8)"])
+        check_lines([LINE + "GEARMAN_INVALID_COMMAND:Command not expected; sent to 127.0.0.1 (connection 8)"])
         with pytest.raises(AssertionError, match=fault):
             check_lines([text])
 

@@ -9,6 +9,7 @@ import pytest
 import trustme
 
 from geartrain.errors import NoServerAvailable
+from geartrain.testing import run_server
 from geartrain.transport import TLS, ServerAddress, client_context, connect
 from tests.transport.conftest import address_of, listening, refused_port
 
@@ -83,6 +84,15 @@ class TestTLS:
         with connect(address_of(server, "localhost"), tls=client_context(tls)) as sock:
             sock.send(b"x")
             assert sock.recv(1) == b"x"
+
+    def test_a_server_without_tls_is_told_from_one_that_does_not_run(self) -> None:
+        with run_server() as running, pytest.raises(NoServerAvailable) as caught:
+            connect(ServerAddress.parse(f"tls://{running.address}"))
+
+        assert (
+            str(caught.value)
+            == f"tls://{running.address}: it answers without TLS; leave out tls:// or the option for TLS"
+        )
 
     def test_refuses_a_server_without_voucher(self, server: socket.socket) -> None:
         with pytest.raises(NoServerAvailable, match="certificate verify failed"):

@@ -48,8 +48,13 @@ def test_a_removed_function_is_gone() -> None:
 
 @pytest.mark.parametrize("timeout", [0, -1, 3_000_000, float("nan")])
 def test_timeouts_have_a_range(timeout: float) -> None:
-    with pytest.raises(LocalProtocolError, match="timeout"):
+    with pytest.raises(ValueError, match="a timeout is more than 0"):
         table().add("f", call, timeout)
+
+
+def test_a_timeout_is_a_number() -> None:
+    with pytest.raises(TypeError, match=r"'f': timeout is a number of seconds, or None for no limit, not '5'"):
+        table().add("f", call, "5")  # type: ignore[arg-type]  # that is the point
 
 
 def test_a_timeout_is_never_rounded_to_none() -> None:

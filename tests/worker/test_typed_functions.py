@@ -265,6 +265,8 @@ class TestACall:
             urgent.submit(7)
         with pytest.raises(TypeError, match="no option 'prio'"):
             urgent.with_options(prio=1)
+        with pytest.raises(TypeError, match="a job has no option 'dealy'; did you mean 'delay'"):
+            urgent.with_options(dealy=1)
 
 
 class TestAProgramWithoutTheWorkersCode:

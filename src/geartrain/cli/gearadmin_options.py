@@ -196,10 +196,25 @@ def read_options(arguments: Sequence[str]) -> GearadminOptions:
     """
     values, others = parse(arguments, [option for group in OPTIONS.values() for option in group])
     options = GearadminOptions(values)
+    for operation, words in options.requests:
+        if operation.command is TextCommand.MAXQUEUE:
+            _check_limits(words[1:])
     if not (options.requests or options.ping or options.help or options.version):
         hint = did_you_mean(others[0], [name[2:] for name in _names()], prefix="--") if others else ""
         raise UsageError(f"name an operation{hint or ', such as --status'}")
     return options  # words that are not options are ignored, as by the C tool
+
+
+def _check_limits(limits: Sequence[str]) -> None:
+    """Check the numbers of `--maxqueue`: a server takes any other word for no limit, and answers OK."""
+    for limit in limits:
+        if not (limit.isascii() and limit.isdigit()):
+            raise UsageError(f"--maxqueue takes a function and a number of jobs, or 0 for no limit, not {limit!r}")
+    if len(limits) not in (0, 1, 3):
+        raise UsageError(
+            "--maxqueue takes one number for all jobs, or three for those of high, normal and low priority, "
+            f"not {len(limits)}"
+        )
 
 
 def _names() -> list[str]:

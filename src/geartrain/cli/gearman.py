@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from geartrain.cli.gearman_options import GearmanOptions, read_options
 from geartrain.cli.interrupt import end_on_interrupt
 from geartrain.cli.options import UsageError
-from geartrain.cli.output import discard_stdout, error, print_version, usage_error
+from geartrain.cli.output import discard_stdout, error, print_version, reason, usage_error
 from geartrain.errors import GeartrainError, UnsupportedPlatform
 
 __all__ = ["main"]
@@ -54,7 +54,7 @@ def _start(options: GearmanOptions) -> int:
     try:
         run = prepare(options)
     except (ValueError, OSError, GeartrainError) as problem:
-        error(str(problem))
+        error(reason(problem))
         return EXIT_USAGE
     if not options.detach and options.pid_file is None:
         return run()

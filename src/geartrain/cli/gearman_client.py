@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from geartrain.cli.gearman_options import GearmanOptions, servers_of
 from geartrain.cli.output import error
-from geartrain.cli.servers import START_HINT, client_tls, client_token
+from geartrain.cli.servers import cannot_reach, client_tls, client_token
 from geartrain.client.events import Completed, Created, Failed, SessionEvent
 from geartrain.client.session import Session
 from geartrain.client.submission import Submission, plain_submission
@@ -39,6 +39,7 @@ from geartrain.errors import (
 )
 from geartrain.transport.address import ServerAddress
 from geartrain.transport.sockets import CONNECT_TIMEOUT, connect
+from geartrain.wording import counted
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -89,7 +90,7 @@ def _run(runner: "JobRunner") -> int:
     try:
         return runner.run()
     except NoServerAvailable as problem:
-        error(f"cannot reach {problem}\n{START_HINT}")
+        error(cannot_reach(problem))
     except ReplyTimeout as problem:
         error(str(problem))
         return EXIT_TIMEOUT
@@ -104,11 +105,12 @@ def _run(runner: "JobRunner") -> int:
 class _Task:
     """A job on its way; the ticket of its session."""
 
-    __slots__ = ("function", "submission")
+    __slots__ = ("function", "is_accepted", "submission")
 
     def __init__(self, function: str, submission: Submission) -> None:
         self.function = function
         self.submission = submission
+        self.is_accepted = False
 
 
 class JobRunner:
@@ -225,6 +227,9 @@ class JobRunner:
         patience = self._patience()
         readable, writable, _ = select.select([sock], sending, [], None if patience == math.inf else patience)
         if not readable and not writable:
+            if not sending and all(task.is_accepted for task in tasks):
+                what = counted(len(tasks), "job, but it has", "jobs, but they have")
+                raise ReplyTimeout(f"{self._address} accepted {what} not ended in time")
             raise ReplyTimeout(f"{self._address} did not {'take the job' if sending else 'answer'} in time")
         if readable:
             self._receive(sock, tasks)
@@ -243,6 +248,7 @@ class JobRunner:
             raise ConnectionLost(f"{self._address} closed the connection before all jobs were done")
         for task, event in self._session.receive(data):
             self._show(task.function, event)
+            task.is_accepted = True
             if isinstance(event, Failed):
                 self._failed = True
                 self._refused |= not isinstance(event.error, JobError)

@@ -10,6 +10,7 @@ Differences from the C tool:
 - It prints one line for each outage of a server, and waits for it; the C tool prints thousands a second.
 - SIGINT and SIGTERM let the command finish, a second one does not. The command has a process group of its own, so that
   Ctrl-C in the terminal does not reach it.
+- It prints once that a server does not allow a function, and exits with 1 if no server allows any of its functions.
 - -t 0 does the jobs that wait, and exits; in the C tool it is a loop without pause.
 """
 
@@ -84,23 +85,47 @@ class CommandWorker:
         self._rounds = 0  # jobs and timeouts
         self._process: subprocess.Popen[bytes] | None = None
         self._status = 0
+        self._worker: Worker | None = None  # the one that runs
+        self._not_allowed: set[str] = set()  # the lines of the log about it: one for each server and function
+        self._is_not_allowed = False  # no server allows any function
 
     def run(self) -> int:
         """Work until there is a reason to leave, and return the exit status."""
         timeout, count = self._options.timeout, self._options.count
+        logger = logging.getLogger("geartrain.worker")
+        logger.addFilter(self._is_to_be_logged)
         try:
             while True:
-                worker = self._worker(count - self._rounds if count else None)
-                if worker.run(burst=timeout == 0, idle_timeout=timeout or None) is not Reason.IDLE:
+                self._worker = worker = self._new_worker(count - self._rounds if count else None)
+                reason = worker.run(burst=timeout == 0, idle_timeout=timeout or None)
+                if self._is_not_allowed:
+                    error("leaving, as no server allows this worker its functions")
+                    return 1
+                if reason is not Reason.IDLE:
                     return self._status
                 error(f"no job came within {counted(timeout or 0.0, 'second')}")
                 self._rounds += 1  # the C tool counts a timeout as well as a job
                 if count and self._rounds >= count:
                     return 0
         finally:
+            logger.removeFilter(self._is_to_be_logged)
             self._kill()
 
-    def _worker(self, max_jobs: int | None) -> Worker:
+    def _is_to_be_logged(self, record: logging.LogRecord) -> bool:
+        """Let a line that the server does not allow a function pass once; stop if it is so for all."""
+        line = record.getMessage()
+        if getattr(record, "code", "") != "NOT_ALLOWED":
+            return True
+        if line in self._not_allowed:
+            return False
+        self._not_allowed.add(line)
+        if len(self._not_allowed) == len(set(self._options.functions)) * len(set(self._servers)):
+            self._is_not_allowed = True
+            assert self._worker is not None, "a worker logs"
+            self._worker.stop()
+        return True
+
+    def _new_worker(self, max_jobs: int | None) -> Worker:
         worker = Worker(self._servers, tls=self._tls, token=self._token, max_jobs=max_jobs)
         for function in self._options.functions:
             worker.add_function(os.fsencode(function), partial(self._do, worker))

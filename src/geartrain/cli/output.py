@@ -6,7 +6,7 @@ import sys
 
 from geartrain._version import __version__
 
-__all__ = ["discard_stdout", "error", "print_version", "program_name", "usage_error"]
+__all__ = ["discard_stdout", "error", "print_version", "program_name", "reason", "usage_error"]
 
 
 def program_name() -> str:
@@ -17,6 +17,13 @@ def program_name() -> str:
 def error(message: str) -> None:
     """Print an error."""
     print(f"{program_name()}: {message}", file=sys.stderr)
+
+
+def reason(problem: Exception) -> str:
+    """Return the text of an exception; that of a file begins with its name, and has no number."""
+    if isinstance(problem, OSError) and problem.filename is not None and problem.strerror:
+        return f"{os.fsdecode(problem.filename)}: {problem.strerror}"
+    return str(problem)
 
 
 def usage_error(message: str) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from geartrain.errors import NoServerAvailable
 from geartrain.names import token_bytes
 from geartrain.transport.address import ServerAddress
+from geartrain.transport.sockets import WITHOUT_TLS
 from geartrain.transport.tls import TLS
 
 __all__ = [
-    "START_HINT",
     "TLS_VARIABLES",
     "ACCESS_VARIABLE",
     "UnknownServer",
+    "cannot_reach",
     "client_tls",
     "client_token",
     "server_address",
@@ -28,11 +29,17 @@ TLS_VARIABLES = """\
 ACCESS_VARIABLE = """\
   GEARMAN_TOKEN             token for servers with access rules; --token-file overrides it"""
 
-START_HINT = "Is a job server running there? The command gearmand starts one."
+_START_HINT = "Is a job server running there? The command gearmand starts one."
 
 
 class UnknownServer(NoServerAvailable):
     """Host and port name no server."""
+
+
+def cannot_reach(problem: NoServerAvailable) -> str:
+    """Return the message about servers that cannot be reached, with a hint if they may not be running."""
+    message = f"cannot reach {problem}"
+    return message if WITHOUT_TLS in message else f"{message}\n{_START_HINT}"
 
 
 def server_address(host: str, port: str) -> ServerAddress:

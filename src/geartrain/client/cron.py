@@ -26,7 +26,10 @@ def cron_fields(line: str) -> CronFields:
 
     Raises:
         ValueError: The line is not a cron line.
+        TypeError: It is not text.
     """
+    if not isinstance(line, str):
+        raise TypeError(f"cron is a cron line, such as '*/5 * * * *' or '@daily', not {line!r}")
     fields = _NICKNAMES.get(line.strip().lower(), line).split()
     if len(fields) != 5 or not line.isascii():
         raise ValueError(
@@ -35,7 +38,7 @@ def cron_fields(line: str) -> CronFields:
         )
     *times, weekday = fields
     try:
-        check_times([field.upper() for field in times])
+        check_times(times)
         days = _weekdays(weekday)
     except ValueError as error:
         raise ValueError(f"{line!r} is not a cron line: {error}") from None
@@ -48,7 +51,7 @@ def cron_of(line: str | None, timezone: str | None, at: object, delay: object) -
 
     Raises:
         ValueError: The line is not a cron line, the time zone has no name of one, or another time is given as well.
-        TypeError: The time zone is not given by its name.
+        TypeError: The line is not text, or the time zone is not given by its name.
     """
     if line is None:
         if timezone is not None:
@@ -69,5 +72,5 @@ def _weekdays(field: str) -> str:
         return field
     if any(term.endswith("/") and "#" not in term for term in field.split(",")):
         raise ValueError(f"a step is a number above 0, as in */5, not {field!r}")
-    days = expand_days(field.upper(), FROM_SUNDAY)
+    days = expand_days(field, FROM_SUNDAY)
     return ",".join(f"{FROM_MONDAY.index(day)}{which}" for day, which in days)

@@ -10,6 +10,7 @@ from geartrain.codec import Codec
 from geartrain.frozen import frozen
 from geartrain.names import Text
 from geartrain.records import Priority
+from geartrain.wording import did_you_mean
 
 if TYPE_CHECKING:
     from geartrain.typed import Signature
@@ -121,9 +122,9 @@ class Remote(Generic[ParametersT, ReturnT]):
         """
         for name in options:
             if name not in JobOptions.__annotations__:
-                raise TypeError(
-                    f"a job has no option {name!r}; its options are {', '.join(JobOptions.__annotations__)}"
-                )
+                known = JobOptions.__annotations__
+                hint = did_you_mean(name, known) or f"; its options are {', '.join(known)}"
+                raise TypeError(f"a job has no option {name!r}{hint}")
         twin = copy.copy(self)
         twin._options = {**self._options, **options}
         return twin

@@ -43,7 +43,7 @@ class RateLimitedErrorLog(Timed):
         elif len(self._counts) < _MOST:
             self._counts[key] = 0
             fields = {"event": "error", "code": code, "error": text, "peer": peer}
-            log.error("GEARMAN_%s:%s to %s", code, text, peer, extra={"fields": fields})
+            log.error("GEARMAN_%s:%s; sent to %s", code, text, peer, extra={"fields": fields})
         else:
             self._others += 1
         if self.due == NEVER:

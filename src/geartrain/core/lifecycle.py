@@ -26,6 +26,7 @@ from geartrain.core.timers import Timers
 from geartrain.core.turns import BYTES_PER_UNIT
 from geartrain.core.waiters import remove_waiter
 from geartrain.protocol.commands import Command
+from geartrain.protocol.text import printable
 
 __all__ = ["Lifecycle"]
 
@@ -46,6 +47,8 @@ _WORK_COMPLETE: Final = int(Command.WORK_COMPLETE)
 _WORK_FAIL: Final = int(Command.WORK_FAIL)
 _WORK_EXCEPTION: Final = int(Command.WORK_EXCEPTION)
 _EMPTY: Final = b""
+
+_SHOWN: Final = 100  # bytes of a function's name in the log
 
 
 class Lifecycle:
@@ -138,7 +141,8 @@ class Lifecycle:
             Refused: The limit of the function, or of the server, is reached.
         """
         if queue.limits is not None and queue.is_full(priority):
-            raise Refused(Limit.QUEUE, "Job queue is full")
+            text, name = "Job queue is full", printable(queue.name[:_SHOWN]).decode(errors="replace")
+            raise Refused(Limit.QUEUE, text, log_text=f"{text}: function {name}")
         if self._max_memory:
             self.check_memory(size)
 

@@ -49,9 +49,11 @@ class Refused(GeartrainError):
     Attributes:
         limit: Which limit was reached.
         code: The code for the ERROR packet; its text is that of the exception.
+        log_text: The text for the log, which may name more than a client knows already.
     """
 
-    def __init__(self, limit: Limit, text: str, code: str = "QUEUE_ERROR") -> None:
+    def __init__(self, limit: Limit, text: str, code: str = "QUEUE_ERROR", log_text: str = "") -> None:
         super().__init__(text)
         self.limit = limit
         self.code = code
+        self.log_text = log_text or text

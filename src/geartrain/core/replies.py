@@ -40,14 +40,17 @@ class Replies:
 
     def error(self, peer: Peer, code: str, text: str) -> None:
         """Answer a packet with an error."""
+        self._error(peer, code, text, text)
+
+    def _error(self, peer: Peer, code: str, text: str, log_text: str) -> None:
         peer.debt += _PRICE
-        self.log(peer, code, text)
+        self.log(peer, code, log_text)
         peer.send(_ERROR, b"%b\0%b" % (code.encode(), text.encode()))
 
     def refuse(self, peer: Peer, refusal: Refused) -> None:
         """Answer a submission or registration that a limit rejects."""
         self.refused[refusal.limit] += 1
-        self.error(peer, refusal.code, str(refusal))
+        self._error(peer, refusal.code, str(refusal), refusal.log_text)
 
     def refuse_right(self, peer: Peer, action: str, function: bytes) -> None:
         """Answer a packet to which the peer has no right."""

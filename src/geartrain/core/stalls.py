@@ -39,7 +39,7 @@ _WORDS = {
     StallReason.SILENT: (logging.ERROR, "idle workers do not grab jobs"),
     StallReason.DECLINING: (logging.ERROR, "workers that are woken go back to sleep"),
     StallReason.BUSY: (logging.ERROR, "all workers are busy with other jobs"),
-    StallReason.NO_WORKERS: (NOTICE, "it has no worker"),
+    StallReason.NO_WORKERS: (NOTICE, "no worker has registered it"),
 }
 
 

@@ -14,11 +14,22 @@ from geartrain.transport.address import ServerAddress
 if TYPE_CHECKING:
     from ssl import SSLContext  # which takes 13 ms to import, so that only encrypted connections do
 
-__all__ = ["CONNECT_TIMEOUT", "KEEPALIVE", "LEAST_SHARE", "connect", "is_readable", "is_stale", "reason", "tune"]
+__all__ = [
+    "CONNECT_TIMEOUT",
+    "KEEPALIVE",
+    "LEAST_SHARE",
+    "WITHOUT_TLS",
+    "connect",
+    "is_readable",
+    "is_stale",
+    "reason",
+    "tune",
+]
 
 CONNECT_TIMEOUT = 5.0  # seconds; a server that takes longer is too slow to wait for
 KEEPALIVE = 60.0  # seconds after which a peer that vanished without closing is noticed
 LEAST_SHARE = 0.01  # seconds for one address when the timeout is over: a machine on the same network needs less
+WITHOUT_TLS = "it answers without TLS; leave out tls:// or the option for TLS"
 _LONGEST_KEEPALIVE = 32_767.0  # seconds; Linux counts no further
 
 
@@ -161,4 +172,8 @@ def reason(error: Exception) -> str:
     """Return the reason of a failed connect as text, without the error's number."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if (
+        getattr(error, "reason", "") == "WRONG_VERSION_NUMBER"
+    ):  # an error of ssl, which only encrypted connections import
+        return WITHOUT_TLS
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from geartrain.codec import Codec
-from geartrain.errors import LocalProtocolError
 from geartrain.names import Text, function_bytes
 
 __all__ = ["MAX_TIMEOUT", "Function", "FunctionTable", "Retries", "display_name"]
@@ -108,14 +107,15 @@ class FunctionTable(Generic[CallT]):
         """Add a function, or replace one, and return it.
 
         Raises:
-            LocalProtocolError: The name is empty, too long or contains a NUL byte, or the timeout is out of range.
-            ValueError: Jobs without a timeout are to be interrupted.
+            LocalProtocolError: The name is empty, too long or contains a NUL byte.
+            ValueError: The timeout is out of range, or jobs without a timeout are to be interrupted.
+            TypeError: The timeout is not a number.
         """
         wire_name = function_bytes(name, self._prefix)
+        if not isinstance(timeout, float | int | None):
+            raise TypeError(f"{name!r}: timeout is a number of seconds, or None for no limit, not {timeout!r}")
         if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
-            raise LocalProtocolError(
-                f"{name!r}: a timeout is more than 0 and up to {MAX_TIMEOUT} seconds, not {timeout}"
-            )
+            raise ValueError(f"{name!r}: a timeout is more than 0 and up to {MAX_TIMEOUT} seconds, not {timeout}")
         if interrupt and timeout is None:
             raise ValueError(f"{name!r}: jobs are interrupted at the end of a timeout, so it needs one")
         function = Function(display_name(name), wire_name, call, timeout, codec, interrupt)

@@ -145,7 +145,7 @@ class AnyAssignedJob:
             ValueError: The result is too large for a packet.
         """
         # Without a codec, None is the result of a function that returns nothing.
-        data = b"" if result is None and self.codec is RAW else self.encode(result)
+        data = b"" if result is None and self.codec is RAW else self._encode_own(result, "the result")
         self._end((Command.WORK_COMPLETE, data))
 
     def failed(self, failure: Fail, *, tell: bool = True) -> None:
@@ -200,7 +200,19 @@ class AnyAssignedJob:
 
     def _data(self, chunk: object) -> Report:
         self.has_sent_data = True
-        return Command.WORK_DATA, self.encode(chunk)
+        return Command.WORK_DATA, self._encode_own(chunk, "a part of the result")
+
+    def _encode_own(self, value: object, what: str) -> bytes:
+        """Encode a value from the function; an error names the function, which is in no frame of the traceback.
+
+        Raises:
+            TypeError: The codec cannot encode the value.
+            ValueError: The value is too large for a packet.
+        """
+        try:
+            return self.encode(value)
+        except TypeError as error:
+            raise TypeError(f"{what} of {self.function}: {error}") from None
 
     def _warning(self, text: Text) -> Report:
         return Command.WORK_WARNING, self._fitting(encode(text, "a warning"))

@@ -130,7 +130,8 @@ class Registry(ABC, Generic[CallT, MiddlewareT]):
             tries: The number of calls, the first one included; with ``retry_on``.
 
         Raises:
-            LocalProtocolError: The name is not allowed by the protocol, or the timeout is out of range.
+            LocalProtocolError: The name is not allowed by the protocol.
+            ValueError: The timeout is out of range.
             TypeError: This worker cannot call the function, or an argument has no annotation.
             RuntimeError: The worker is running, and runs its jobs in processes.
         """

@@ -332,4 +332,4 @@ class WorkerRun(Generic[CallT]):
 
 def _log_error(server: ServerState, error: ErrorPacket) -> None:
     level = logging.DEBUG if error.code in _HARMLESS else logging.WARNING
-    _logger.log(level, "%s: ERROR %s: %s", server.address, error.code, error.text)
+    _logger.log(level, "%s: ERROR %s: %s", server.address, error.code, error.text, extra={"code": error.code})

@@ -88,7 +88,8 @@ def test_an_option_is_parsed(words: str, attribute: str, value: object) -> None:
         ("--x", "unknown option '--x'"),
         ("-Z", "unknown option '-Z'"),
         ("-dZ", "unknown option '-Z' in '-dZ'"),
-        ("stray", "'stray' is not an option; an option begins with a dash, as in --port 4731"),
+        ("stroe", "'stroe' is not an option; did you mean 'store'?"),
+        ("4731", "'4731' is not an option; an option begins with a dash, as in --port 4731"),
         ("--", "unknown option '--'"),
         ("--verbos=INFO", "unknown option '--verbos'; did you mean '--verbose'?"),
         ("--verbose", "the required argument for option '--verbose' is missing"),
@@ -115,19 +116,34 @@ def test_an_option_is_parsed(words: str, attribute: str, value: object) -> None:
             "--libtokyocabinet-file=/x",
             "option '--libtokyocabinet-file' is for 'libtokyocabinet', which is not available in this version",
         ),
-        ("--threads=abc", "the argument ('abc') for option '--threads' is invalid: a number from 0 up is expected"),
-        ("-j 256", "the argument ('256') for option '--job-retries' is invalid: a number from -1 to 255 is expected"),
-        ("-j ²", "the argument ('²') for option '--job-retries' is invalid: a number from -1 to 255 is expected"),
+        ("--threads=abc", "the argument ('abc') for option '--threads' is invalid: expected a number from 0 up"),
+        ("-j 256", "the argument ('256') for option '--job-retries' is invalid: expected a number from -1 to 255"),
+        ("-j ²", "the argument ('²') for option '--job-retries' is invalid: expected a number from -1 to 255"),
         (
             "-p 65536",
-            "the argument ('65536') for option '--port' is invalid: a number up to 65535",
+            "the argument ('65536') for option '--port' is invalid: expected a number up to 65535",
         ),
-        ("--ssl-verify=x", "the argument ('x') for option '--ssl-verify' is invalid: one of none, optional, required"),
-        ("-L [::1", "the argument ('[::1') for option '--listen' is invalid: an IPv6 address such as [::1]:4730"),
-        ("--job-handle-prefix=a\tb", "the argument ('a\tb') for option '--job-handle-prefix' is invalid: 1 to 52"),
-        ("--user-timeout=-1", "the argument ('-1') for option '--user-timeout' is invalid: a number of seconds"),
-        ("--max-packet-size=0", "the argument ('0') for option '--max-packet-size' is invalid: a number of bytes"),
-        ("--log-file=", "the argument ('') for option '--log-file' is invalid: a non-empty text"),
+        (
+            "--ssl-verify=x",
+            "the argument ('x') for option '--ssl-verify' is invalid: expected one of none, optional, required",
+        ),
+        (
+            "-L [::1",
+            "the argument ('[::1') for option '--listen' is invalid: expected an IPv6 address such as [::1]:4730",
+        ),
+        (
+            "--job-handle-prefix=a\tb",
+            "the argument ('a\tb') for option '--job-handle-prefix' is invalid: expected 1 to 52",
+        ),
+        (
+            "--user-timeout=-1",
+            "the argument ('-1') for option '--user-timeout' is invalid: expected a number of seconds",
+        ),
+        (
+            "--max-packet-size=0",
+            "the argument ('0') for option '--max-packet-size' is invalid: expected a number of bytes",
+        ),
+        ("--log-file=", "the argument ('') for option '--log-file' is invalid: expected a non-empty text"),
     ],
 )
 def test_a_wrong_option_is_named(words: str, message: str) -> None:
@@ -163,7 +179,7 @@ def test_the_files_of_tls_have_the_variables_of_gearmand() -> None:
 
 def test_a_wrong_variable_is_named() -> None:
     assert error(GEARMAND_PORT="x").startswith("GEARMAND_PORT: the argument ('x') for option '--port' is invalid")
-    assert error(GEARMAND_DAEMON="maybe").endswith("yes or no is expected")
+    assert error(GEARMAND_DAEMON="maybe").endswith("yes or no")
 
 
 def test_of_two_variables_of_an_option_the_one_with_its_name_wins() -> None:
@@ -233,14 +249,14 @@ def test_words_in_a_file_that_are_no_options_are_ignored_with_a_warning(tmp_path
     found = invocation(f"--config-file={file}")
 
     assert found.options.port == 4730
-    assert found.warnings == [f"{file}: ignored 'port=4731', which is not an option"]
+    assert found.warnings == [f"{file}: ignored 'port=4731', which is not an option; write: --port=4731"]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("\n\n--x", "line 3: unknown option '--x'"),
-        ("-t\nabc", "line 2: the argument ('abc') for option '--threads' is invalid: a number from 0 up is expected"),
+        ("-t\nabc", "line 2: the argument ('abc') for option '--threads' is invalid: expected a number from 0 up"),
         ("-d\n-t", "line 2: the required argument for option '--threads' is missing"),
         ("--config-file=x", "line 1: unknown option '--config-file'"),
         ("--help", "line 1: unknown option '--help'"),
@@ -297,7 +313,9 @@ def test_a_toml_file_has_the_long_options_as_keys(tmp_path: Path) -> None:
         ("[port]\nx = 1", "option 'port' is a whole number or a string, not a table; delete the line [port], and"),
         ("port = 1.5", "option 'port' is a whole number or a string, not 1.5"),
         ("port = [1]", "option 'port' is a whole number or a string, not [1]"),
-        ("listen = [1]", "option 'listen' is a string, not 1"),
+        ("listen = [1]", "option 'listen' is a string or a list of such values, not 1"),
+        ("listen = 5", "option 'listen' is a string or a list of such values, not 5"),
+        ("config-file = 'x'", "option 'config-file' is only for the command line and the environment"),
         ("job-retries = 300", "the argument ('300') for option '--job-retries' is invalid"),
         ("pid-file = 'a'\npid_file = 'b'", "option 'pid_file' cannot be specified more than once"),
         ("http-port = 'x'", "option 'http-port' is for 'http', which is not available in this version"),
@@ -337,6 +355,17 @@ def test_an_error_of_syntax_shows_the_line_and_what_it_may_mean(
         assert rest[1] == f"    {' ' * (column - 1)}^"
     assert [text for text in rest[2:] if hint is None or not text.startswith(hint)] == []
     assert len(rest) == (2 if hint is None else 3)
+
+
+def test_an_option_that_a_toml_file_sets_twice_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "gearmand.toml"
+    file.write_text("port = 4731\nport = 4732\n")
+
+    assert error(f"--config-file={file}").splitlines()[1:] == [
+        "    port = 4732",
+        "               ^",
+        "port is set twice: delete one of the lines",
+    ]
 
 
 def test_an_error_of_syntax_at_the_end_is_that_of_the_parser(tmp_path: Path) -> None:

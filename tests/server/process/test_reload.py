@@ -99,6 +99,21 @@ def test_a_reload_depends_on_the_file_that_was_read_last(
     assert caplog.text.count("Reloaded; changed options: none") == 2
 
 
+def test_a_reload_that_only_changes_options_of_the_start_says_so(
+    run: Callable[[Scenario], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(process: Process) -> None:
+        process.files[0].write_text(f"job-retries = 3\n{RULES}")
+        process.reloader.reload()
+
+    run(scenario)
+
+    assert caplog.messages[-3:-1] == [
+        "Reloaded; changed options: none before a restart",
+        "Restart the server to change job-retries",
+    ]
+
+
 def test_a_reload_without_rules_is_a_warning(run: Callable[[Scenario], None], caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(process: Process) -> None:
         process.files[0].write_text("")

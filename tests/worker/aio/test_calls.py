@@ -77,8 +77,8 @@ def test_a_yielded_value_is_sent_at_once_and_the_generator_closed() -> None:
         finally:
             closed.append(True)
 
-    error = b"TypeError: without a codec, a value is str or bytes, not int: 17; for other values, pass "
-    error += b"codec=geartrain.JSON to the client and the worker"
+    error = b"TypeError: a part of the result of f: without a codec, a value is str or bytes, not int: 17"
+    error += b"; for other values, pass codec=geartrain.JSON to the client and the worker"
     assert sent_by(parts) == [
         (Command.WORK_DATA, b"a"),
         (Command.WORK_STATUS, b"1", b"2"),

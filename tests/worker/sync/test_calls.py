@@ -58,7 +58,9 @@ def test_a_returned_value_is_the_result(result: object, data: bytes) -> None:
 
 
 def test_other_results_are_an_exception() -> None:
-    error = b"TypeError: without a codec, a value is str or bytes, not int: 17; for other values, pass "
+    error = (
+        b"TypeError: the result of f: without a codec, a value is str or bytes, not int: 17; for other values, pass "
+    )
     error += b"codec=geartrain.JSON to the client and the worker"
 
     assert sent_by(lambda job: 17) == [(Command.WORK_EXCEPTION, error), (Command.WORK_FAIL,)]

@@ -7,13 +7,15 @@ from typing import NoReturn
 from geartrain.server.config.compatibility import unknown_option
 from geartrain.server.config.kinds import UsageError
 from geartrain.server.config.option import Option
+from geartrain.wording import did_you_mean
 
 __all__ = ["WordReader", "refuse_stray"]
 
 
 def refuse_stray(word: str) -> NoReturn:
     """Raise the error for a word that belongs to no option."""
-    raise UsageError(f"'{word}' is not an option; an option begins with a dash, as in --port 4731")
+    hint = did_you_mean(word, ["store"]) or "; an option begins with a dash, as in --port 4731"
+    raise UsageError(f"'{word}' is not an option{hint}")
 
 
 class WordReader:

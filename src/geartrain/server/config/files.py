@@ -47,7 +47,7 @@ def _read_words(text: str, path: str, options: Mapping[str, Option], warnings: l
         values = reader.read()
     except OptionError as error:
         raise OptionError(f"line {words[reader.taken - 1][1]}: {error}") from None
-    warnings += [f"{path}: ignored '{word}', which is not an option" for word in ignored]
+    warnings += [f"{path}: ignored '{word}', which is not an option{_dashes_hint(word, options)}" for word in ignored]
     return values
 
 
@@ -78,12 +78,19 @@ def _read_toml(text: str, path: str, options: Mapping[str, Option], warnings: li
     return values
 
 
+def _dashes_hint(word: str, options: Mapping[str, Option]) -> str:
+    name, equals, _ = word.partition("=")
+    return f"; write: --{word}" if equals and name in options else ""
+
+
 def _unknown_key(name: str, key: str, value: object, options: Mapping[str, Option]) -> OptionError:
     """Return the error for a key that is not an option."""
     if isinstance(value, Mapping):
         return OptionError(f"this file has no table [{key}]{type_hint(key, value, ())}")
     if key.startswith("-"):
         return OptionError(f"in a TOML file, '{key}' has no leading dashes: '{key.lstrip('-')}'")
+    if name == "config-file":
+        return OptionError(f"option '{key}' is only for the command line and the environment")
     return unknown_option(name, key, options)
 
 
@@ -98,6 +105,8 @@ def _from_toml_single(option: Option, key: str, value: object) -> object:
     # By exact type: a bool is an int to isinstance.
     if type(value) not in option.kind.toml:
         expected = " or ".join(_TOML_NAMES[kind] for kind in option.kind.toml)
+        if option.many:
+            expected += " or a list of such values"
         hint = type_hint(key, value, option.kind.toml)
         raise OptionError(f"option '{key}' is {expected}, not {_shown(value)}{hint}")
     return value if isinstance(value, bool) else option.parse(str(value))

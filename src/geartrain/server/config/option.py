@@ -112,7 +112,7 @@ class Option:
             return self.kind.parse(text)
         except ValueError as error:
             problem = f"the argument ('{text}') for option '--{self.name}' is invalid"
-            raise OptionError(f"{problem}: {error} is expected") from None
+            raise OptionError(f"{problem}: expected {error}") from None
 
 
 def _size(value: int) -> str:

@@ -8,6 +8,8 @@ __all__ = ["syntax_error", "type_hint"]
 
 _PLACE = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)")
 _SETTING = re.compile(r"\s*(?P<key>[A-Za-z][\w-]*)\s*=\s*(?P<value>[^\s#'\"\[{].*?)\s*(?:#.*)?")
+_KEY = re.compile(r"\s*(?P<key>[A-Za-z][\w-]*)\s*=")
+_TWICE = "Cannot overwrite a value"
 _WORDS = re.compile(r"\s*-{1,2}[A-Za-z]")
 _COLON = re.compile(r"\s*(?P<key>[A-Za-z][\w-]*)\s*:\s*(?P<value>.*)")
 _SPACE = re.compile(r"\s*(?P<key>[A-Za-z][\w-]*)\s+(?P<value>[^\s=].*)")
@@ -26,7 +28,9 @@ def syntax_error(text: str, error: ValueError) -> str:
         return str(error)
     number, column = int(found["line"]), int(found["column"])
     line = text.splitlines()[number - 1] if number <= len(text.splitlines()) else ""
-    shown = [f"line {number}: {found['what']}", f"    {line}", f"    {' ' * (column - 1)}^", _hint(line)]
+    twice = _KEY.match(line) if found["what"] == _TWICE else None
+    hint = f"{twice['key']} is set twice: delete one of the lines" if twice is not None else _hint(line)
+    shown = [f"line {number}: {found['what']}", f"    {line}", f"    {' ' * (column - 1)}^", hint]
     return "\n".join(part for part in shown if part)
 
 

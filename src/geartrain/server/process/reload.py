@@ -87,9 +87,10 @@ class Reloader:
         self._file = invocation.file
         for warning in invocation.warnings:
             log.warning("%s", warning)
-        log.log(Level.NOTICE, "Reloaded; changed options: %s", ", ".join(changed(old, new)) or "none")
+        later = needs_restart(old, new)
+        none = "none before a restart" if later else "none"
+        log.log(Level.NOTICE, "Reloaded; changed options: %s", ", ".join(changed(old, new)) or none)
         if old.access is not None and new.access is None:
             log.warning("There are no access rules any more: every peer may do everything")
-        later = needs_restart(old, new)
         if later:
             log.warning("Restart the server to change %s", ", ".join(later))

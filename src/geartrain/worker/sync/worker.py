@@ -194,7 +194,8 @@ class Worker(Registry[Call, Middleware]):
             max_in_flight: The number of parts of a job that are with the reducer at a time.
 
         Raises:
-            LocalProtocolError: A name is not allowed by the protocol, or the timeout is out of range.
+            LocalProtocolError: A name is not allowed by the protocol.
+            ValueError: The timeout is out of range.
             TypeError: The function is not called with a job, or this worker cannot call it.
         """
         reduction = Reduction(self._submit_part, self._reducer(function, reducer), aggregate, max_in_flight)
