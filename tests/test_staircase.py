@@ -73,6 +73,7 @@ CORE = [
     {"fanout", "wakeups"},
     {"expiry", "lifecycle", "probes", "stalls"},
     {"dispatch", "metrics", "oversized"},
+    {"memory"},
     {"departures", "retirement", "snapshot"},
     {"authorization", "schedulerunner"},
     {"commands/status", "replies"},

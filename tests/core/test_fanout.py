@@ -167,10 +167,10 @@ def test_packets_that_wait_count_into_the_memory() -> None:
     crowd(wire)
     worker.send(Command.WORK_COMPLETE, grab(worker), BODY)
 
-    room = wire.server.room_for_replies()
+    room = wire.server.memory.room_for_replies()
     wire.settle()
 
-    assert wire.server.room_for_replies() - room >= len(BODY)
+    assert wire.server.memory.room_for_replies() - room >= len(BODY)
 
 
 def test_a_server_that_drains_stops_when_all_have_the_result(wire: Wire, worker: WirePeer) -> None:

@@ -45,17 +45,17 @@ def test_unfinished_packets_leave_less_for_jobs(wire: Wire) -> None:
 def test_the_peer_with_the_most_bytes_is_dropped_first(wire: Wire) -> None:
     smaller = begin(wire, 400_000)
     largest = begin(wire, 500_000)
-    assert wire.server.peer_to_drop() is None
+    assert wire.server.memory.peer_to_drop() is None
     begin(wire, 300_000)
 
-    found = wire.server.peer_to_drop()
+    found = wire.server.memory.peer_to_drop()
     assert found is not None
     assert found[0] is largest.peer
     assert "500000 bytes are held for it" in found[1]
     assert wire.server.refused[Limit.MEMORY] == 1
 
     largest.close()
-    assert wire.server.peer_to_drop() is None
+    assert wire.server.memory.peer_to_drop() is None
     assert not smaller.is_closed
 
 
@@ -63,9 +63,9 @@ def test_a_part_is_left_when_jobs_take_all(wire: Wire) -> None:
     wire.connect().submit(b"f", b"", b"x" * (MOST - JOB_WEIGHT))
 
     begin(wire, 200_000)
-    assert wire.server.peer_to_drop() is None
+    assert wire.server.memory.peer_to_drop() is None
     begin(wire, 100_000)
-    assert wire.server.peer_to_drop() is not None
+    assert wire.server.memory.peer_to_drop() is not None
 
 
 def test_unsent_replies_count(wire: Wire) -> None:
@@ -73,15 +73,15 @@ def test_unsent_replies_count(wire: Wire) -> None:
     outlet = client.peer.outlet = Valve()
     outlet.waiting = MOST + 1
 
-    wire.server.count_unsent(client.peer)
-    found = wire.server.peer_to_drop()
+    wire.server.memory.count_unsent(client.peer)
+    found = wire.server.memory.peer_to_drop()
     assert found is not None
     assert found[0] is client.peer
 
     outlet.waiting = 0
     wire.advance(1.0)
-    assert wire.server.peer_to_drop() is None
-    assert not wire.server.holds_bytes
+    assert wire.server.memory.peer_to_drop() is None
+    assert not wire.server.memory.may_be_too_much
 
 
 def test_a_packet_must_be_complete_in_time(wire: Wire) -> None:
@@ -90,21 +90,21 @@ def test_a_packet_must_be_complete_in_time(wire: Wire) -> None:
     wire.advance(59.0)
     quick.send_bytes(PACKET[20:])
     slow.send_bytes(b"x")
-    assert wire.server.peer_to_drop() is None
+    assert wire.server.memory.peer_to_drop() is None
 
     wire.advance(3.0)
 
-    assert wire.server.peer_to_drop() == (slow.peer, "its packet is not complete in time")
-    assert wire.server.peer_to_drop() is None
+    assert wire.server.memory.peer_to_drop() == (slow.peer, "its packet is not complete in time")
+    assert wire.server.memory.peer_to_drop() is None
 
 
 def test_a_large_packet_has_more_time(wire: Wire) -> None:
     peer = begin(wire, 640 * 1024)
 
     wire.advance(69.0)
-    assert wire.server.peer_to_drop() is None
+    assert wire.server.memory.peer_to_drop() is None
     wire.advance(2.0)
-    assert wire.server.peer_to_drop() is not None
+    assert wire.server.memory.peer_to_drop() is not None
     peer.close()
 
 
@@ -114,7 +114,7 @@ def test_a_packet_that_follows_has_its_own_time(wire: Wire) -> None:
     peer.send_bytes(PACKET[20:] + PACKET[:10])
 
     wire.advance(50.0)
-    assert wire.server.peer_to_drop() is None
+    assert wire.server.memory.peer_to_drop() is None
 
 
 def test_a_packet_of_the_same_size_that_follows_has_its_own_time_too(wire: Wire) -> None:
@@ -124,9 +124,9 @@ def test_a_packet_of_the_same_size_that_follows_has_its_own_time_too(wire: Wire)
     peer.send_bytes(PACKET[20:] + PACKET[:20])
 
     wire.advance(20.0)
-    assert wire.server.peer_to_drop() is None
+    assert wire.server.memory.peer_to_drop() is None
     wire.advance(61.0)
-    assert wire.server.peer_to_drop() is not None
+    assert wire.server.memory.peer_to_drop() is not None
 
 
 def held(peer: WirePeer) -> int:
@@ -172,12 +172,12 @@ def test_small_replies_count_within_a_second(wire: Wire) -> None:
     client.send(Command.ECHO_REQ, b"x")
     wire.server.take_dirty()
     outlet.waiting = MOST + 1
-    assert not wire.server.holds_bytes
+    assert not wire.server.memory.may_be_too_much
 
     wire.advance(1.0)
-    assert wire.server.peer_to_drop() is not None
+    assert wire.server.memory.peer_to_drop() is not None
     client.close()
-    assert not wire.server.holds_bytes
+    assert not wire.server.memory.may_be_too_much
 
 
 def test_functions_of_workers_count_within_a_second(wire: Wire) -> None:
@@ -188,7 +188,7 @@ def test_functions_of_workers_count_within_a_second(wire: Wire) -> None:
 
     wire.advance(1.0)
 
-    found = wire.server.peer_to_drop()
+    found = wire.server.memory.peer_to_drop()
     assert found is not None
     assert found[0] is worker.peer
 
@@ -198,11 +198,11 @@ def test_jobs_that_were_taken_from_a_worker_count(wire: Wire) -> None:
     worker.send(Command.CAN_DO_TIMEOUT, b"f", b"1000")
     client.submit(b"f")
     worker.send(Command.GRAB_JOB)
-    wire.server.count_unsent(worker.peer)
+    wire.server.memory.count_unsent(worker.peer)
     before = held(worker)
 
     wire.advance(1.0)
-    wire.server.count_unsent(worker.peer)
+    wire.server.memory.count_unsent(worker.peer)
 
     assert held(worker) > before
 
@@ -224,7 +224,7 @@ def test_jobs_for_which_a_peer_waits_count(wire: Wire) -> None:
         for client in clients:
             client.submit(b"f", b"%d" % number)
     for client in clients:
-        wire.server.count_unsent(client.peer)
+        wire.server.memory.count_unsent(client.peer)
 
     assert {held(client) for client in clients} == {20_000}
 
@@ -270,8 +270,8 @@ def test_a_peer_that_is_to_be_dropped_is_found_once(wire: Wire) -> None:
     begin(wire, 800_000)
     second = begin(wire, 800_000)
 
-    assert wire.server.peer_to_drop() is not None
-    assert wire.server.peer_to_drop() is None
+    assert wire.server.memory.peer_to_drop() is not None
+    assert wire.server.memory.peer_to_drop() is None
     second.close()
 
 
@@ -281,8 +281,8 @@ def test_without_a_limit_no_peer_holds_too_much() -> None:
 
     wire.advance(1_000.0)
 
-    assert not wire.server.holds_bytes
-    assert wire.server.peer_to_drop() is None
+    assert not wire.server.memory.may_be_too_much
+    assert wire.server.memory.peer_to_drop() is None
 
 
 def test_a_peer_that_has_left_is_not_counted(wire: Wire) -> None:
@@ -293,7 +293,7 @@ def test_a_peer_that_has_left_is_not_counted(wire: Wire) -> None:
     client.close()
 
     wire.server.take_dirty()
-    wire.server.count_unsent(client.peer)
+    wire.server.memory.count_unsent(client.peer)
 
     assert held(client) == 0
 
@@ -303,7 +303,7 @@ def test_unsent_replies_are_counted_again_although_nothing_else_happens(wire: Wi
     for client in clients:
         outlet = client.peer.outlet = Valve()
         outlet.waiting = 1_000
-        wire.server.count_unsent(client.peer)
+        wire.server.memory.count_unsent(client.peer)
     begin(wire, 20)
 
     assert wire.tick() == 1.0, "rather than when the packet is overdue"
@@ -317,7 +317,7 @@ def test_replies_that_were_sent_are_not_counted_again(wire: Wire) -> None:
     client = wire.connect()
     outlet = client.peer.outlet = Valve()
     outlet.waiting = 1_000
-    wire.server.count_unsent(client.peer)
+    wire.server.memory.count_unsent(client.peer)
     outlet.waiting = 0
 
     assert wire.tick() is None
@@ -349,14 +349,14 @@ def test_a_wait_until_another_packet_is_overdue_stays(wire: Wire) -> None:
 
 def test_replies_have_the_room_that_jobs_functions_and_peers_leave(wire: Wire) -> None:
     client = wire.connect()
-    rooms = [wire.server.room_for_replies()]
+    rooms = [wire.server.memory.room_for_replies()]
     for number in range(100):
         client.say(f"create function f{number:03}")
-    rooms.append(wire.server.room_for_replies())
+    rooms.append(wire.server.memory.room_for_replies())
     client.submit(b"f000", b"", bytes(300_000), how=Command.SUBMIT_JOB_BG)
-    rooms.append(wire.server.room_for_replies())
+    rooms.append(wire.server.memory.room_for_replies())
     begin(wire, 100_000)
-    rooms.append(wire.server.room_for_replies())
+    rooms.append(wire.server.memory.room_for_replies())
 
     used = [before - after for before, after in pairwise(rooms)]
     assert rooms[0] == MOST
@@ -368,9 +368,9 @@ def test_the_input_and_the_replies_of_a_peer_add_up(wire: Wire) -> None:
         peer, other = begin(wire, 400_000), begin(wire, 550_000)
         outlet = peer.peer.outlet = Valve()
         outlet.waiting = 200_000
-        wire.server.count_unsent(peer.peer)
+        wire.server.memory.count_unsent(peer.peer)
 
-        found = wire.server.peer_to_drop()
+        found = wire.server.memory.peer_to_drop()
 
         assert found == (peer.peer, "600000 bytes are held for it, and all together exceed the memory limit")
         assert wire.server.refused[Limit.MEMORY] == dropped
@@ -383,7 +383,7 @@ def test_of_many_peers_only_a_portion_is_compared(wire: Wire) -> None:
         begin(wire, 1_900)
     largest = begin(wire, 2_000)
 
-    found = wire.server.peer_to_drop()
+    found = wire.server.memory.peer_to_drop()
 
     assert found is not None
     assert found[0] is not largest.peer

@@ -67,11 +67,11 @@ class TestResults:
         grab(worker)
         rest = send_most(worker, command, handle)
 
-        assert wire.server.peer_to_drop() is None
+        assert wire.server.memory.peer_to_drop() is None
         assert client.packets() == [(Command.WORK_EXCEPTION, handle, TOO_LARGE)]
         assert not wire.server.has_work
         assert wire.server.refused[Limit.MEMORY] == 1
-        assert not wire.server.holds_bytes
+        assert not wire.server.memory.may_be_too_much
         worker.send_bytes(rest[:10])
         worker.send_bytes(rest[10:])
         assert worker.packets() == []
@@ -85,7 +85,7 @@ class TestResults:
         grab(worker)
         rest = send_most(worker, command, handle)
 
-        assert wire.server.peer_to_drop() is None
+        assert wire.server.memory.peer_to_drop() is None
         assert client.packets() == [(Command.WORK_EXCEPTION, handle, TOO_LARGE)]
         worker.send_bytes(rest + request(Command.WORK_COMPLETE, handle, b"the rest"))
         assert worker.packets() == [], "what it sends about the job is ignored"
@@ -98,7 +98,7 @@ class TestResults:
         grab(worker)
         send_most(worker, Command.WORK_COMPLETE, handle)
 
-        assert wire.server.peer_to_drop() is None
+        assert wire.server.memory.peer_to_drop() is None
         assert not wire.server.has_work
         row = wire.connect().say("show functions").split("\t")
         assert row[FunctionRow._fields.index("completed")] == "1"
@@ -110,7 +110,7 @@ class TestResults:
         grab(worker)
         rest = send_most(worker, Command.WORK_DATA, handle)
 
-        assert wire.server.peer_to_drop() is None
+        assert wire.server.memory.peer_to_drop() is None
         assert wire.server.has_work
         worker.send_bytes(rest)
         worker.send(Command.WORK_COMPLETE, handle, b"")
@@ -124,7 +124,7 @@ class TestResults:
         assert wire.server.has_work
         rest = send_most(worker, Command.WORK_COMPLETE, handle)
 
-        assert wire.server.peer_to_drop() is None
+        assert wire.server.memory.peer_to_drop() is None
         assert client.packets() == [(Command.WORK_EXCEPTION, handle, TOO_LARGE)]
         worker.send_bytes(rest)
         assert works(wire, worker)
@@ -139,7 +139,7 @@ class TestResults:
         assert grab(second) == handle
         send_most(worker, Command.WORK_COMPLETE, handle)
 
-        assert wire.server.peer_to_drop() is None
+        assert wire.server.memory.peer_to_drop() is None
         assert client.packets() == [(Command.WORK_EXCEPTION, handle, TOO_LARGE)]
         second.send(Command.WORK_COMPLETE, handle, b"")
         assert second.packets() == []
@@ -151,7 +151,7 @@ class TestResults:
         wire.advance(1.5)
         send_most(worker, Command.WORK_DATA, handle)
 
-        assert wire.server.peer_to_drop() is None
+        assert wire.server.memory.peer_to_drop() is None
         assert wire.server.has_work
         assert client.packets() == []
 
@@ -169,7 +169,7 @@ class TestResults:
         grab(worker)
         worker.send_bytes(packet[:120_000])
 
-        found = wire.server.peer_to_drop()
+        found = wire.server.memory.peer_to_drop()
         assert found is not None
         assert found[0] is worker.peer
 
@@ -250,8 +250,8 @@ class TestWorkloads:
                 grab(worker)
             outlet = worker.peer.outlet = Valve()
             outlet.waiting = 61_000
-            wire.server.count_unsent(worker.peer)
-            found = wire.server.peer_to_drop()
+            wire.server.memory.count_unsent(worker.peer)
+            found = wire.server.memory.peer_to_drop()
             assert found is not None
             assert found[0] is worker.peer
             worker.close()
@@ -275,9 +275,9 @@ class TestWorkloads:
     def test_a_peer_without_a_job_is_only_dropped(self, wire: Wire, client: WirePeer) -> None:
         outlet = client.peer.outlet = Valve()
         outlet.waiting = MOST + 1
-        wire.server.count_unsent(client.peer)
+        wire.server.memory.count_unsent(client.peer)
 
-        assert wire.server.peer_to_drop() is not None
+        assert wire.server.memory.peer_to_drop() is not None
 
     def test_the_store_forgets_a_job_that_ends(self) -> None:
         wire = Wire(JobServerOptions(max_memory=MOST, durability=Durability.COMMIT))
@@ -288,7 +288,7 @@ class TestWorkloads:
         wire.server.commit_queue.committed()
         send_most(worker, Command.WORK_COMPLETE, grab(worker))
 
-        assert wire.server.peer_to_drop() is None
+        assert wire.server.memory.peer_to_drop() is None
         assert take(wire.server.commit_queue).ended == [1]
 
 
@@ -304,33 +304,33 @@ class TestRoom:
         large = self.hold(wire, 80_000)
         self.hold(wire, 10_000)
 
-        found = wire.server.peer_to_drop_for(client.peer, 30_000)
+        found = wire.server.memory.peer_to_drop_for(client.peer, 30_000)
 
         assert found == (large.peer, "80000 bytes are held for it, and all together exceed the memory limit")
-        assert wire.server.peer_to_drop_for(client.peer, 30_000) is None
+        assert wire.server.memory.peer_to_drop_for(client.peer, 30_000) is None
 
     def test_none_is_dropped_if_there_is_room(self, wire: Wire, client: WirePeer) -> None:
         self.hold(wire, 80_000)
 
-        assert wire.server.peer_to_drop_for(client.peer, 20_000) is None
+        assert wire.server.memory.peer_to_drop_for(client.peer, 20_000) is None
 
     def test_none_is_dropped_for_one_that_is_sent_more(self, wire: Wire, client: WirePeer) -> None:
         self.hold(wire, 80_000)
 
-        assert wire.server.peer_to_drop_for(client.peer, 80_000) is None
+        assert wire.server.memory.peer_to_drop_for(client.peer, 80_000) is None
 
     def test_none_is_dropped_for_itself(self, wire: Wire) -> None:
         large = self.hold(wire, 80_000)
 
-        assert wire.server.peer_to_drop_for(large.peer, 30_000) is None
+        assert wire.server.memory.peer_to_drop_for(large.peer, 30_000) is None
 
     def test_none_is_dropped_if_none_holds_anything(self, wire: Wire, client: WirePeer) -> None:
-        assert wire.server.peer_to_drop_for(client.peer, MOST + 1) is None
+        assert wire.server.memory.peer_to_drop_for(client.peer, MOST + 1) is None
 
     def test_a_result_is_dropped_in_place_of_its_worker(self, wire: Wire, client: WirePeer, worker: WirePeer) -> None:
         handle = client.submit(b"f")
         grab(worker)
         worker.send_bytes(request(Command.WORK_COMPLETE, handle, bytes(150_000))[:80_000])
 
-        assert wire.server.peer_to_drop_for(client.peer, 30_000) is None
+        assert wire.server.memory.peer_to_drop_for(client.peer, 30_000) is None
         assert client.packets() == [(Command.WORK_EXCEPTION, handle, TOO_LARGE)]

@@ -150,7 +150,7 @@ def test_an_overdue_peer_may_leave_by_itself() -> None:
 
     slow.close()
 
-    assert wire.server.peer_to_drop() is None
+    assert wire.server.memory.peer_to_drop() is None
 
 
 def test_a_worker_is_not_pushed_a_job_that_was_taken_from_it(wire: Wire) -> None:
@@ -413,7 +413,7 @@ def test_unsent_replies_of_many_peers_are_counted_in_portions() -> None:
         outlet.waiting = 10
         peer.send(Command.ECHO_REQ, b"x")
     wire.server.take_dirty()
-    assert not wire.server.holds_bytes, "small ones are counted once a second"
+    assert not wire.server.memory.may_be_too_much, "small ones are counted once a second"
     Counted.read = 0
 
     wire.advance(1.0)
@@ -423,7 +423,7 @@ def test_unsent_replies_of_many_peers_are_counted_in_portions() -> None:
         counts.append(Counted.read)
 
     assert counts == [500, 1_000, 1_200, 1_200]
-    assert wire.server.holds_bytes
+    assert wire.server.memory.may_be_too_much
 
 
 def test_a_peer_that_was_sent_all_replies_is_not_counted_again(wire: Wire) -> None:
@@ -563,7 +563,7 @@ def test_many_overdue_packets_are_found_in_portions() -> None:
 
     def found() -> int:
         count = 0
-        while wire.server.peer_to_drop() is not None:
+        while wire.server.memory.peer_to_drop() is not None:
             count += 1
         return count
 

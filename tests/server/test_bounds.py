@@ -54,7 +54,7 @@ def packet_time(amount: int) -> str:
     wire.connect().send_bytes(request(Command.SUBMIT_JOB, b"f", b"", bytes(100))[:50])
     wire.tick()
     wire.advance(amount)
-    return ACCEPTED if wire.server.peer_to_drop() is None else CLOSED
+    return ACCEPTED if wire.server.memory.peer_to_drop() is None else CLOSED
 
 
 def functions(amount: int) -> str:

@@ -8,8 +8,6 @@ outboxes; the state is consistent between any two calls. The shell also announce
 
 from collections.abc import Iterable
 
-from mypy_extensions import i64
-
 from geartrain.core.authorization import Authorizer
 from geartrain.core.backlog import Backlog, Reason
 from geartrain.core.clock import Clock, TurnClock
@@ -31,8 +29,9 @@ from geartrain.core.holdings import Holdings
 from geartrain.core.joblog import JobLog
 from geartrain.core.jobtable import JobTable
 from geartrain.core.lifecycle import Lifecycle
-from geartrain.core.limits import Limit, Refused, least_part
+from geartrain.core.limits import Refused
 from geartrain.core.longruns import LongRuns
+from geartrain.core.memory import Memory
 from geartrain.core.metrics import MetricSources
 from geartrain.core.numbers import Numbers
 from geartrain.core.options import Durability, JobServerOptions, PriorityScope
@@ -89,7 +88,6 @@ class JobServer:
         "_lifecycle",
         "_numbers",
         "_options",
-        "_oversized",
         "_peers",
         "_policies",
         "_receiver",
@@ -105,6 +103,7 @@ class JobServer:
         "commit_queue",
         "is_draining",
         "is_restoring",
+        "memory",
         "refused",
     )
 
@@ -142,12 +141,11 @@ class JobServer:
             self._job_log,
             options.max_memory,
         )
-        functions.room = self._room_for_functions
         self._dispatcher = Dispatcher(
             self._clock, timers, functions, self._lifecycle, ready, options.worker_wakeup, options.rearm_after
         )
         self._holdings = Holdings(self._clock, timers, self._peers, options.packet_timeout, options.max_memory)
-        self._oversized = Oversized(self._lifecycle, self._jobs, self._holdings)
+        oversized = Oversized(self._lifecycle, self._jobs, self._holdings)
         self._departures = Departures(self._clock, timers, self._dispatcher)
         self._retirement = Retirement(self._clock, timers, self._dispatcher)
         self._stalls = stalls = Stalls(
@@ -171,6 +169,10 @@ class JobServer:
         self._authorizer = Authorizer(self._clock, timers, self._dispatcher, self._peers, options)
         self._replies = Replies(self._clock, RateLimitedErrorLog(timers))
         self.refused = self._replies.refused
+        self.memory = Memory(
+            self._clock, self._lifecycle, functions, self._fan_out, self._holdings, oversized, self.refused, options
+        )
+        functions.room = self.memory.room_for_functions
         wakeups = self._dispatcher.wakeups
         metrics = MetricSources(functions, self._jobs, schedules, self._peers, wakeups, self.commit_queue, self.refused)
         snapshot = Snapshot(
@@ -214,7 +216,7 @@ class JobServer:
             self._turns,
             self._backlog,
             self._holdings,
-            self._oversized,
+            oversized,
             self._dispatcher,
             self._authorizer,
             self._replies,
@@ -342,82 +344,6 @@ class JobServer:
         return None if timers.earliest == NEVER else max(timers.earliest - now, 0.0)
 
     @property
-    def holds_bytes(self) -> bool:
-        """True if a peer may have to be dropped."""
-        return self._holdings.may_be_too_much
-
-    def count_unsent(self, peer: Peer) -> None:
-        """Count the bytes that wait to be sent to a peer into the memory of the server."""
-        self._holdings.count_output(peer)
-
-    def count_all_unsent(self) -> None:
-        """Count the bytes that wait to be sent to all peers that were sent something, in portions."""
-        self._holdings.next_reading = self._clock.now
-        self._holdings.read(self._clock.now)
-
-    def room_for_replies(self) -> int:
-        """Return the number of bytes that may still be held for peers that do not read."""
-        return self._holdings.room(self._lifecycle.memory() + self._functions.held + self._fan_out.held)
-
-    def peer_to_drop(self) -> tuple[Peer, str] | None:
-        """Return a peer to be dropped, and the reason: an overdue packet, or too many bytes.
-
-        Results of workers that take too many bytes are dropped before, in place of their workers.
-        """
-        holdings = self._holdings
-        overdue = holdings.take_overdue()
-        if overdue is not None:
-            return overdue, "its packet is not complete in time"
-        while True:
-            peer = holdings.largest(self._lifecycle.memory() + self._functions.held + self._fan_out.held)
-            if peer is None:
-                return None
-            if not self._drop_result(peer):
-                return self._drop(peer)
-
-    def peer_to_drop_for(self, recipient: Recipient, size: i64) -> tuple[Peer, str] | None:
-        """Return a peer to be dropped, and the reason, to make room for bytes for another one.
-
-        Returns:
-            None if there is room, or if no other peer holds more than that.
-        """
-        while size > self.room_for_replies():
-            peer = self._holdings.larger(size, recipient)
-            if peer is None:
-                break
-            if not self._drop_result(peer):
-                return self._drop(peer)
-        return None
-
-    def note_drop(self, recipient: Recipient, max_unsent: int = 0) -> None:
-        """Record that a peer is dropped, as it is to be sent more than a limit allows."""
-        assert isinstance(recipient, Peer), "replies are sent to peers"
-        self.refused[Limit.UNSENT if max_unsent else Limit.MEMORY] += 1
-        self._oversized.drop_worker(recipient, max_unsent or self._options.max_memory)
-
-    def _drop_result(self, peer: Peer) -> bool:
-        is_dropped = self._oversized.drop_result(peer, self._options.max_memory)
-        if is_dropped:
-            self.refused[Limit.MEMORY] += 1
-        return is_dropped
-
-    def _drop(self, peer: Peer) -> tuple[Peer, str]:
-        held = peer.partial + peer.unsent
-        if peer.unsent > peer.partial:
-            self.note_drop(peer)
-        else:
-            self.refused[Limit.MEMORY] += 1
-        self._holdings.discard(peer)
-        return peer, f"{held} bytes are held for it, and all together exceed the memory limit"
-
-    def _room_for_functions(self) -> int:
-        """Return the bytes that further functions may take: what the memory limit leaves, and a part of it at least."""
-        limit = self._options.max_memory
-        functions = int(self._functions.held)
-        others = int(self._lifecycle.memory() + self._holdings.total + self._fan_out.held)
-        return max(limit - others, least_part(limit)) - functions
-
-    @property
     def has_output(self) -> bool:
         """True if there are peers that have data to send."""
         return not self._dirty.is_empty
@@ -466,6 +392,7 @@ class JobServer:
         self._job_log.refresh()
         self._expiry.change(options.function_expiry)
         self._holdings.change(options.packet_timeout, options.max_memory)
+        self.memory.change_limit(options.max_memory)
         self._submit.change_options(options)
         self._text.change_options(options)
         self._authorizer.change(options)

@@ -130,8 +130,8 @@ class Flusher:
         self._flush_all(job_server.take_dirty())
         if self._sent >= _SENT_BETWEEN:
             self._sent = 0
-            job_server.count_all_unsent()
-        if job_server.holds_bytes:
+            job_server.memory.count_all_unsent()
+        if job_server.memory.may_be_too_much:
             self._drop_holders()
         if wait is not None:
             self._run_within(wait)
@@ -165,7 +165,7 @@ class Flusher:
             self._sent += size
             is_large = size >= LARGE
             if (is_large or outlet.is_slow) and isinstance(peer, Peer):
-                self.job_server.count_unsent(peer)
+                self.job_server.memory.count_unsent(peer)
             if outlet.is_slow and isinstance(peer, Peer) and self._is_too_slow(peer, outlet):
                 self._drop(peer, outlet)
             elif peer.closing and not outbox.is_held:
@@ -178,16 +178,16 @@ class Flusher:
     def _make_room(self, recipient: Recipient, size: i64) -> bool:
         """Drop other peers that hold more than a peer is to be sent; return False if that is not enough."""
         job_server = self.job_server
-        if not recipient.outbox.exceeds(job_server.room_for_replies()):
+        if not recipient.outbox.exceeds(job_server.memory.room_for_replies()):
             return True
-        found = job_server.peer_to_drop_for(recipient, size)
+        found = job_server.memory.peer_to_drop_for(recipient, size)
         while found is not None:
             self._drop_holder(*found)
-            found = job_server.peer_to_drop_for(recipient, size)
+            found = job_server.memory.peer_to_drop_for(recipient, size)
         self._schedule_output()
-        if not recipient.outbox.exceeds(job_server.room_for_replies()):
+        if not recipient.outbox.exceeds(job_server.memory.room_for_replies()):
             return True
-        job_server.note_drop(recipient)
+        job_server.memory.note_drop(recipient)
         return False
 
     def _is_too_slow(self, peer: Peer, outlet: Outlet) -> bool:
@@ -197,16 +197,16 @@ class Flusher:
         return unsent > self._max_unsent
 
     def _drop(self, peer: Recipient, outlet: Outlet) -> None:
-        self.job_server.note_drop(peer, self._max_unsent)
+        self.job_server.memory.note_drop(peer, self._max_unsent)
         outlet.drop(f"more than {self._max_unsent} bytes wait for it")
         self.schedule()  # other peers may be affected by its end
 
     def _drop_holders(self) -> None:
         """Drop the peers that make the server hold more than it may, and those whose packets take too long."""
-        found = self.job_server.peer_to_drop()
+        found = self.job_server.memory.peer_to_drop()
         while found is not None:
             self._drop_holder(*found)
-            found = self.job_server.peer_to_drop()
+            found = self.job_server.memory.peer_to_drop()
         self._schedule_output()
 
     def _schedule_output(self) -> None:
