@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The memory limit of the server: the room that is left, and the peers that are dropped if there is none.
+"""The memory limit of the server: the room that is left, and who is dropped if there is none.
 
 Jobs, functions, packets that wait to be sent to many clients, and the bytes that are held for peers count together.
 """
