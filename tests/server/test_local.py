@@ -261,5 +261,5 @@ def test_the_log_shows_a_check_of_the_server_at_debug_only(
             await server.check()
 
     run(scenario())
-    levels = [record.levelno for record in caplog.records if "unix (-1)" in record.getMessage()]
+    levels = [record.levelno for record in caplog.records if "unix (connection -1)" in record.getMessage()]
     assert levels == [logging.DEBUG, logging.DEBUG]
