@@ -18,6 +18,8 @@ __all__ = ["Backlog", "Reason"]
 class Reason(enum.Enum):
     """A reason for the input of a peer to wait."""
 
+    __hash__ = object.__hash__  # that of enumerations is interpreted, and asked for several times a turn
+
     RESTORING = "restoring"  # until the jobs of an earlier run are back
     LISTING = "listing"  # until the next turn, as this one has listed enough
     DRAINING = "draining"  # until it leaves: it waits for a job that runs, and nothing more is accepted
@@ -40,9 +42,6 @@ class Backlog:
         self._reading: list[Peer] = []  # those whose input may be handled before the turn ends
         self.is_empty = True
 
-    def __contains__(self, peer: object) -> bool:
-        return peer in self._reasons
-
     def add(self, peer: Peer, reason: Reason) -> None:
         """Add a peer, whose reader is at a packet that cannot be handled yet, and read no more from it.
 
@@ -59,6 +58,7 @@ class Backlog:
             self.pause(peer)
         self._reasons[peer] = reason
         self._queues[reason][peer] = None
+        peer.waits = True
         self.is_empty = False
 
     def discard(self, peer: Peer) -> None:
@@ -66,11 +66,12 @@ class Backlog:
         reason = self._reasons.pop(peer, None)
         if reason is not None:
             del self._queues[reason][peer]
+        peer.waits = False
         self.is_empty = not self._reasons
 
     def waits_for(self, peer: Peer, reason: Reason) -> bool:
         """Tell whether a peer waits for that reason."""
-        return not self.is_empty and self._reasons.get(peer) is reason
+        return peer.waits and self._reasons[peer] is reason
 
     def count(self, reason: Reason) -> int:
         """Return the number of peers that wait for that reason."""
@@ -87,6 +88,7 @@ class Backlog:
         queue.clear()
         for peer in peers:
             del self._reasons[peer]
+            peer.waits = False
         self.is_empty = not self._reasons
         return peers
 
@@ -94,6 +96,7 @@ class Backlog:
         """Take out the peer that has waited longest for a reason; there must be one."""
         peer, _ = self._queues[reason].popitem(last=False)
         del self._reasons[peer]
+        peer.waits = False
         self.is_empty = not self._reasons
         return peer
 
@@ -110,13 +113,13 @@ class Backlog:
 
     def resume(self, peer: Peer) -> None:
         """Read from a peer again, unless it waits for another reason."""
-        if peer not in self._reasons and peer.outlet is not None:
+        if not peer.waits and peer.outlet is not None:
             peer.outlet.resume_reading(BACKLOG)
 
     def stop_reading(self) -> None:
         """Read no more from the peers that still wait at the end of a turn."""
         if self._reading:
             for peer in self._reading:
-                if peer in self._reasons:
+                if peer.waits:
                     self.pause(peer)
             self._reading.clear()

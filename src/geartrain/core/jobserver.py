@@ -286,7 +286,7 @@ class JobServer:
 
     def is_waiting(self, peer: Peer) -> bool:
         """Tell whether the input of a peer has to wait, so that the shell must not read from it."""
-        return peer in self._backlog
+        return peer.waits
 
     def end_conversation(self, peer: Peer, error: ProtocolError) -> None:
         """Send a peer an error, and close its connection when the error has been sent."""
@@ -357,7 +357,7 @@ class JobServer:
         """Return the peers that have data to send and whose input does not wait. The others remain dirty."""
         prompt: list[Recipient] = []
         for peer in self._dirty.take():
-            if peer in self._backlog:
+            if peer.waits:
                 peer.mark_dirty()
             else:
                 prompt.append(peer)

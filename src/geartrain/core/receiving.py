@@ -33,7 +33,7 @@ _WORK_COMPLETE: Final = int(Command.WORK_COMPLETE)
 _SUBMIT_JOB: Final = int(Command.SUBMIT_JOB)
 _SUBMIT_JOB_BG: Final = int(Command.SUBMIT_JOB_BG)
 _PUSHED: Final = int(SleepState.PUSHED)
-_BYTES: Final = 1 << READ_PER_UNIT
+_BYTES: Final = FLOOR << READ_PER_UNIT  # from which on they are charged; ordinary packets pay for their own
 _MOST_BYTES: Final = TURN << READ_PER_UNIT  # that are charged at once
 
 
@@ -122,7 +122,7 @@ class Receiver:
         A peer that has sent more than its share of a turn waits in the backlog.
         """
         backlog = self._backlog
-        if not backlog.is_empty and peer in backlog:
+        if peer.waits:
             backlog.pause(peer)
             self._holdings.count_input(peer)
             return
@@ -162,9 +162,9 @@ class Receiver:
                 if left < 0:
                     has_share = True
                     left = self._turns.grant(left)
-                    if left < 0 and not peer.closing and peer not in backlog:
+                    if left < 0 and not peer.closing and not peer.waits:
                         backlog.add(peer, Reason.BUDGET)
-                if peer.closing or (not backlog.is_empty and peer in backlog):
+                if peer.closing or peer.waits:
                     self._holdings.count_input(peer)
                     break
             if left < 0 and not has_share:  # because of the bytes of a packet that is not complete

@@ -69,6 +69,7 @@ class Recipient:
         debt: Further units that the current packet has cost. One unit is about the cost of an ordinary packet.
         partial: Bytes of its input that wait, as counted into the memory of the server.
         unsent: Bytes that wait to be sent to it, likewise.
+        waits: Its input waits in the backlog.
         listing: The rest of a listing that is sent in portions.
     """
 
@@ -90,6 +91,7 @@ class Recipient:
         "reader",
         "shared",
         "unsent",
+        "waits",
     )
 
     def __init__(self, host: str, fd: int, is_local: bool, reader: Reader, dirty: DirtyPeers) -> None:
@@ -109,6 +111,7 @@ class Recipient:
         self.debt: i64 = 0
         self.partial: i64 = 0
         self.unsent: i64 = 0
+        self.waits = False
         self.listing: Iterator[bytes] | None = None
 
     def mark_dirty(self) -> None:
