@@ -36,14 +36,16 @@ class _Packet:
 
     __slots__ = ("_body", "_command", "_cost", "_is_last", "_job", "_peer", "_plain", "_times", "_waiters", "size")
 
-    def __init__(self, job: Job, waiters: list[tuple[Peer, int]], command: i32, body: bytes, is_last: bool) -> None:
+    def __init__(
+        self, job: Job, waiters: list[tuple[Peer, int]], command: i32, body: bytes, cost: i64, is_last: bool
+    ) -> None:
         self._job = job
         self._waiters: Iterator[tuple[Peer, int]] = iter(waiters)
         self._command = command
         self._body = body
         self._plain = _plain(job, command, body)
         self._is_last = is_last
-        self._cost: i64 = 1 + (len(body) >> BYTES_PER_UNIT)
+        self._cost = cost
         self._peer: Peer | None = None  # the client that is served
         self._times: i64 = 0  # that it has not got the packet yet
         self.size: i64 = len(body) + len(waiters) * _PAIR
@@ -107,7 +109,7 @@ class FanOut(Timed):
         return len(self._queues) > 0
 
     def send(self, job: Job, command: i32, body: bytes, *, is_last: bool) -> i64:
-        """Send a packet to all submissions that wait for a job, and return their number.
+        """Send a packet to all submissions that wait for a job, and return its cost in units of a turn.
 
         Args:
             job: The job.
@@ -115,25 +117,26 @@ class FanOut(Timed):
             body: Its arguments, joined; an exception has details.
             is_last: The job has ended, so that no client waits for it afterwards.
         """
-        count: i64 = count_waiters(job)
+        cost: i64 = 1 + (len(body) >> BYTES_PER_UNIT)
+        units: i64 = count_waiters(job) * cost
         waiters = all_waiters(job)
         if is_last:
             detach_waiters(job)
         queue = self._queues.get(job)
-        if queue is None and count * (1 + (len(body) >> BYTES_PER_UNIT)) <= AT_ONCE:
+        if queue is None and units <= AT_ONCE:
             plain = _plain(job, command, body)
             for peer, times in waiters:
                 _send(peer, job, command, body, plain, times)
                 if is_last:
                     peer.awaited.discard(job)
-            return count
+            return units
         if queue is None:
             queue = self._queues[job] = deque()
             self._timers.arm(self, self._clock.now)
-        packet = _Packet(job, waiters, command, body, is_last)
+        packet = _Packet(job, waiters, command, body, cost, is_last)
         self.held += packet.size
         queue.append(packet)
-        return count
+        return units
 
     def run(self, now: float) -> None:
         """Send a portion."""

@@ -23,7 +23,6 @@ from geartrain.core.record import JobRecord
 from geartrain.core.running import add_running, first_job_for, remove_running
 from geartrain.core.state import MAX_LOSSES, NO_PROGRESS, Ability, FunctionQueue, Job, Peer
 from geartrain.core.timers import Timers
-from geartrain.core.turns import BYTES_PER_UNIT
 from geartrain.core.waiters import remove_waiter
 from geartrain.protocol.commands import Command
 from geartrain.protocol.text import printable
@@ -344,9 +343,9 @@ class Lifecycle:
         """Send a packet to all submissions, and charge its worker for each."""
         if command == _WORK_EXCEPTION and (worker is None or not worker.exception_details):
             body = job.handle + b"\0" + body[len(job.handle) :]  # with empty details
-        count = self._fan_out.send(job, command, body, is_last=is_last)
+        units = self._fan_out.send(job, command, body, is_last=is_last)
         if worker is not None:
-            worker.debt += count * (1 + (len(body) >> BYTES_PER_UNIT))
+            worker.debt += units
 
     def _tell(self, job: Job, worker: Peer | None, outcome: i64, payload: bytes) -> None:
         """Send the outcome of a job to its waiting clients, which wait for it no longer."""
