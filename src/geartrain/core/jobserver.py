@@ -170,7 +170,14 @@ class JobServer:
         self._replies = Replies(self._clock, RateLimitedErrorLog(timers))
         self.refused = self._replies.refused
         self.memory = Memory(
-            self._clock, self._lifecycle, functions, self._fan_out, self._holdings, oversized, self.refused, options
+            self._clock,
+            self._lifecycle,
+            functions,
+            self._fan_out,
+            self._holdings,
+            oversized,
+            self.refused,
+            options.max_memory,
         )
         functions.room = self.memory.room_for_functions
         wakeups = self._dispatcher.wakeups
@@ -330,9 +337,7 @@ class JobServer:
             self._receiver.go_on(Reason.LISTING)
             self._receiver.go_on_within_budget()
         now = self._clock.now
-        if now >= self._holdings.next_reading:
-            self._holdings.read(now)
-        self._lifecycle.held_memory = self._holdings.total + self._functions.held + self._fan_out.held
+        self.memory.count()
         timers = self._timers
         if self._stalls.due == NEVER and len(self._jobs):
             self._stalls.begin(now)

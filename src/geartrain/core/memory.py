@@ -12,7 +12,6 @@ from geartrain.core.functions import FunctionTable
 from geartrain.core.holdings import Holdings
 from geartrain.core.lifecycle import Lifecycle
 from geartrain.core.limits import Limit, least_part
-from geartrain.core.options import JobServerOptions
 from geartrain.core.oversized import Oversized
 from geartrain.core.recipient import Recipient
 from geartrain.core.state import Peer
@@ -31,7 +30,7 @@ class Memory:
         holdings: Counts the bytes that are held for peers.
         oversized: Ends jobs whose data is too large.
         refused: Number of rejections by each limit.
-        options: They have the limit.
+        max_memory: The limit in bytes; 0 for none.
     """
 
     __slots__ = ("_clock", "_fan_out", "_functions", "_holdings", "_lifecycle", "_max", "_oversized", "_refused")
@@ -45,7 +44,7 @@ class Memory:
         holdings: Holdings,
         oversized: Oversized,
         refused: dict[Limit, int],
-        options: JobServerOptions,
+        max_memory: int,
     ) -> None:
         self._clock = clock
         self._lifecycle = lifecycle
@@ -54,11 +53,18 @@ class Memory:
         self._holdings = holdings
         self._oversized = oversized
         self._refused = refused
-        self._max = options.max_memory
+        self._max = max_memory
 
     def change_limit(self, max_memory: int) -> None:
         """Change the limit, in bytes; 0 for none."""
         self._max = max_memory
+
+    def count(self) -> None:
+        """Count what peers hold, if that is due, and tell the sum of all that is not of jobs."""
+        now = self._clock.now
+        if now >= self._holdings.next_reading:
+            self._holdings.read(now)
+        self._lifecycle.held_memory = self._holdings.total + self._functions.held + self._fan_out.held
 
     @property
     def may_be_too_much(self) -> bool:
