@@ -226,15 +226,13 @@ class Flusher:
     def _run_within(self, wait: float) -> None:
         """Set the timer to fire soon enough; firing early is harmless, and postponing it would cost each turn."""
         deadline = self.job_server.now + wait
+        if self._timer is not None and wait > 0.0 and deadline >= self._deadline:
+            return  # without asking the loop for its time, which costs as much as a packet
+        due = self.loop.time() + wait
         if self._timer is not None:
-            if wait > 0.0 and deadline >= self._deadline:
-                return  # without asking the loop for its time, which costs as much as a packet
-            due = self.loop.time() + wait
             if self._timer_due <= due:
                 return
             self._timer.cancel()
-        else:
-            due = self.loop.time() + wait
         self._timer = self.loop.call_at(due, self._timer_callback)
         self._timer_due = due  # kept here, as uvloop's timers below half a millisecond do not have it
         self._deadline = deadline

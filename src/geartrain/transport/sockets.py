@@ -172,8 +172,7 @@ def reason(error: Exception) -> str:
     """Return the reason of a failed connect as text, without the error's number."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if (
-        getattr(error, "reason", "") == "WRONG_VERSION_NUMBER"
-    ):  # an error of ssl, which only encrypted connections import
+    # By its attribute, as only encrypted connections import ssl.
+    if getattr(error, "reason", "") == "WRONG_VERSION_NUMBER":
         return WITHOUT_TLS
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
