@@ -13,6 +13,7 @@ from geartrain.core.record import JobRecord
 from geartrain.protocol import Command, request
 from geartrain.testing.wire import Wire, WirePeer
 from tests.core.batches import Taken, begin_restoring, take
+from tests.core.jobs import grab
 
 SUBMIT_BG = Command.SUBMIT_JOB_BG
 REFUSED = (Command.ERROR, b"QUEUE_ERROR", b"The job could not be stored")
@@ -43,16 +44,6 @@ def worker(wire: Wire) -> WirePeer:
     worker = wire.connect()
     worker.send(Command.CAN_DO, b"f")
     return worker
-
-
-def grab(worker: WirePeer) -> bytes:
-    """Let a worker grab a job, and return its handle."""
-    worker.send(Command.GRAB_JOB)
-    assigned = worker.packets()[-1]
-    assert assigned[0] is Command.JOB_ASSIGN
-    handle = assigned[1]
-    assert isinstance(handle, bytes)
-    return handle
 
 
 class TestPromises:

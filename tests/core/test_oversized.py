@@ -9,6 +9,7 @@ from geartrain.protocol import REQUEST, Command, Reader, request
 from geartrain.protocol.listings import FunctionRow
 from geartrain.testing.wire import Wire, WirePeer
 from tests.core.batches import take
+from tests.core.jobs import grab
 from tests.core.valve import Valve
 
 MOST = 100_000
@@ -30,16 +31,6 @@ def worker(wire: Wire) -> WirePeer:
     worker = wire.connect()
     worker.send(Command.CAN_DO, b"f")
     return worker
-
-
-def grab(worker: WirePeer) -> bytes:
-    """Let a worker grab a job, and return its handle."""
-    worker.send(Command.GRAB_JOB)
-    assigned = worker.packets()[-1]
-    assert assigned[0] is Command.JOB_ASSIGN
-    handle = assigned[1]
-    assert isinstance(handle, bytes)
-    return handle
 
 
 def send_most(worker: WirePeer, command: Command, handle: bytes) -> bytes:
